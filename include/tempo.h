@@ -1,0 +1,408 @@
+/* tempo.h - run a Llama-family model and decode it with parallel sets (TEMPO).
+ *
+ * The library's only public header.  Four kinds of object:
+ *   tempo_model    weights, hyper-parameters and tokenizer; immutable, shared by threads
+ *   tempo_engine   threads and scratch memory that run batches through one model
+ *   tempo_seq      one timeline: slots (token, position, set) and their keys and values
+ *   tempo_decoder  the step loop: readout, threshold, set, slots, and again
+ * A sequence, a decoder and an engine each belong to one thread at a time.
+ *
+ * Words: a SLOT is one entry of a sequence.  A SET is the group of slots that one step
+ * selected; every prompt token is a set of its own.  A ROW is one slot on its way through
+ * the model in a batch.  A POSITION is the real number RoPE rotates by.
+ *
+ * Every function that can fail returns a tempo_status and fills the caller's tempo_err
+ * (which may be NULL); out-parameters are set on every path.  Nothing here prints, exits or
+ * keeps global state.  _create/_open objects are freed with their _free, which takes NULL;
+ * _get/_find and plain accessors return borrowed pointers that live as long as their owner
+ * unless said otherwise.  The ABI may change until version 1.0.  */
+#ifndef TEMPO_H
+#define TEMPO_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEMPO_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define TEMPO_API __attribute__((visibility("default")))
+#define TEMPO_MUST_CHECK __attribute__((warn_unused_result))
+#define TEMPO_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define TEMPO_API
+#define TEMPO_MUST_CHECK
+#define TEMPO_PRINTF(f, a)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status and errors ------------------------------------------------------------- */
+
+typedef enum tempo_status {
+    TEMPO_OK = 0,
+    TEMPO_E_ARG,         /* the caller broke a documented precondition */
+    TEMPO_E_NOMEM,       /* an allocation failed */
+    TEMPO_E_IO,          /* an operating system call failed; err->os_errno says which way */
+    TEMPO_E_FORMAT,      /* the bytes are not valid for what they claim to be */
+    TEMPO_E_UNSUPPORTED, /* valid, but this build cannot do it; the message names what */
+    TEMPO_E_LIMIT,       /* valid, but beyond a documented limit */
+    TEMPO_E_NOTFOUND,    /* no such model, file, tensor or key */
+    TEMPO_E_STOPPED,     /* a callback of the caller asked to stop */
+} tempo_status;
+
+#define TEMPO_NO_OFFSET UINT64_MAX
+
+/* What went wrong, for a person.  Caller-owned, no destructor.  Initialise with { 0 }: the
+ * first failure recorded wins, later ones only add context in front of it.  */
+typedef struct tempo_err {
+    tempo_status code;
+    int os_errno;    /* errno for TEMPO_E_IO, else 0 */
+    uint64_t offset; /* byte offset in the input, or TEMPO_NO_OFFSET */
+    char msg[496];   /* NUL-terminated, no trailing newline or period */
+} tempo_err;
+
+/* "ok", "argument", "memory", "io", "format", "unsupported", "limit", "not found", "stopped" */
+TEMPO_API const char *tempo_status_name(tempo_status st);
+
+/* The version of the library that is linked, e.g. "0.1.0" (compare with TEMPO_VERSION). */
+TEMPO_API const char *tempo_version(void);
+
+/* ---- models ------------------------------------------------------------------------ */
+
+typedef struct tempo_model tempo_model;
+
+typedef enum tempo_load {
+    TEMPO_LOAD_ALL = 0,   /* everything; fails on what is not supported */
+    TEMPO_LOAD_TOKENIZER, /* the tokenizer only; vocabulary-only files will do */
+    TEMPO_LOAD_FACTS,     /* whatever can be read: info.unsupported says what cannot run */
+} tempo_load;
+
+typedef struct tempo_model_options {
+    tempo_load load;
+    const char *cpu; /* kernel path: NULL or "auto" = best this machine has, "scalar", "avx2" */
+} tempo_model_options;
+
+/* Find the files that a model name means and write a path to out[cap].  NULL means the
+ * built-in model (beside the installed library or in the source tree, or in the directory
+ * TEMPO_MODELS names).  An existing path wins; else "org/name" is looked up in the Hugging
+ * Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub), never written to.
+ * Fails with TEMPO_E_NOTFOUND and a message that says how to fetch it.  */
+TEMPO_API tempo_status tempo_model_find(const char *name, char *out, size_t cap,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Open a model: a .gguf file (v2, v3), or a directory with config.json, *.safetensors and
+ * tokenizer.json; `name` goes through tempo_model_find.  Files are memory-mapped and must not
+ * change while the model lives.  opt may be NULL.  On failure *out is NULL.  */
+TEMPO_API tempo_status tempo_model_open(tempo_model **out, const char *name,
+                                        const tempo_model_options *opt,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_model_free(tempo_model *m);
+
+/* Strings are borrowed from the model.  With TEMPO_LOAD_FACTS or _TOKENIZER numbers that the
+ * file does not give are 0.  */
+typedef struct tempo_model_info {
+    const char *path;         /* the file or directory that was opened */
+    const char *name;         /* what the file calls itself, else the last part of the path */
+    const char *architecture; /* "llama", "qwen2", "qwen3", or the unsupported one */
+    const char *format;       /* "gguf" or "safetensors" */
+    const char *unsupported;  /* NULL, or why this model cannot run */
+    const char *kernels;      /* kernel path in use: "scalar", "avx2" */
+    uint64_t parameters;      /* elements of all tensors, a tied output counted once */
+    uint64_t file_bytes;      /* bytes of all weight files */
+    uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff;
+    uint32_t n_vocab;        /* rows of the output matrix = length of a row of logits */
+    uint32_t context_length; /* positions 0 .. context_length-1 */
+    double norm_eps, rope_theta;
+    const char *rope_scaling; /* "none", "linear", "llama3" */
+    bool tied_output, qkv_bias, qk_norm;
+} tempo_model_info;
+
+TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);
+
+typedef struct tempo_tensor_info {
+    const char *name; /* as in the file */
+    const char *type; /* "F32", "Q4_K", ... ; "type 19" for one that is not supported */
+    uint32_t n_dims;
+    uint64_t dims[4]; /* outermost first, as numpy prints a shape (GGUF files store the reverse) */
+    const char *file; /* file that holds it */
+    uint64_t offset;  /* of its first byte in that file */
+    uint64_t bytes;   /* 0 when the type is not supported */
+} tempo_tensor_info;
+
+TEMPO_API size_t tempo_model_tensor_count(const tempo_model *m);
+/* i < tempo_model_tensor_count; strings are borrowed from the model. */
+TEMPO_API tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i);
+
+/* ---- tokenizer --------------------------------------------------------------------- */
+
+typedef struct tempo_tokenizer tempo_tokenizer;
+
+/* The model's tokenizer, or NULL if its files have none (TEMPO_LOAD_FACTS only). */
+TEMPO_API const tempo_tokenizer *tempo_model_tokenizer(const tempo_model *m);
+
+typedef struct tempo_tokenizer_info {
+    const char *kind; /* "bpe" (byte-level) or "spm" (SentencePiece BPE) */
+    const char *pre;  /* pre-tokenisation: "llama-bpe", "gpt-2", ..., "custom" for a pattern of the file's own */
+    uint32_t n_tokens;
+    int32_t bos;         /* -1 = none */
+    const int32_t *eos;  /* [n_eos] every id that ends a text */
+    uint32_t n_eos;
+    bool add_bos, add_eos, add_space_prefix, ignore_merges;
+} tempo_tokenizer_info;
+
+TEMPO_API tempo_tokenizer_info tempo_tokenizer_get_info(const tempo_tokenizer *t);
+
+enum {
+    TEMPO_TOKENIZE_NO_BOS = 1u << 0,     /* do not add BOS or EOS whatever the model's rule is */
+    TEMPO_TOKENIZE_NO_SPECIAL = 1u << 1, /* names of special tokens in the text are plain text */
+};
+
+/* text[n] -> *ids (malloc'd, *n_ids of them; the caller frees with tempo_free; NULL when empty).
+ * TEMPO_E_FORMAT with the byte offset if the text is not UTF-8.  */
+TEMPO_API tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n,
+                                      unsigned flags, int32_t **ids, size_t *n_ids,
+                                      tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ids[n] -> *text, the exact bytes (malloc'd, NUL-terminated, *n_text without the NUL); may hold
+ * part of a UTF-8 character.  Control tokens give nothing unless `special`; a SentencePiece
+ * space prefix is taken off the front again.  TEMPO_E_ARG names the first id out of range.  */
+TEMPO_API tempo_status tempo_detokenize(const tempo_tokenizer *t, const int32_t *ids, size_t n,
+                                        bool special, char **text, size_t *n_text,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
+
+/* The bytes that one token stands for, not NUL-terminated ("" for an id without a token; the
+ * name, e.g. "<|eot_id|>", for a control token).  Leading spaces stay.  */
+TEMPO_API const char *tempo_token_bytes(const tempo_tokenizer *t, int32_t id, size_t *n);
+/* The token as the vocabulary spells it (byte-level alphabet, U+2581 for a space). */
+TEMPO_API const char *tempo_token_piece(const tempo_tokenizer *t, int32_t id, size_t *n);
+TEMPO_API bool tempo_token_is_control(const tempo_tokenizer *t, int32_t id);
+TEMPO_API bool tempo_token_is_eos(const tempo_tokenizer *t, int32_t id);
+
+/* ---- engine and sequences ---------------------------------------------------------- */
+
+typedef struct tempo_engine tempo_engine;
+typedef struct tempo_seq tempo_seq;
+
+typedef struct tempo_engine_options {
+    unsigned threads; /* 0 = the CPUs this process may use */
+} tempo_engine_options;
+
+/* The model must outlive the engine.  opt may be NULL. */
+TEMPO_API tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m,
+                                           const tempo_engine_options *opt,
+                                           tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_engine_free(tempo_engine *e);
+TEMPO_API unsigned tempo_engine_threads(const tempo_engine *e);
+TEMPO_API const tempo_model *tempo_engine_model(const tempo_engine *e);
+
+typedef enum tempo_kv_type { TEMPO_KV_F32 = 0, TEMPO_KV_F16 } tempo_kv_type;
+
+typedef struct tempo_seq_options {
+    tempo_kv_type kv;
+    size_t max_slots; /* 0 = as many as half of the available memory holds, at most TEMPO_MAX_SLOTS */
+} tempo_seq_options;
+
+#define TEMPO_MAX_SLOTS ((size_t)1 << 24)
+
+/* An empty sequence.  It must be freed before its engine.  Memory grows as slots do. */
+TEMPO_API tempo_status tempo_seq_create(tempo_seq **out, tempo_engine *e,
+                                        const tempo_seq_options *opt,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
+/* A sequence that begins as an exact copy and shares its keys and values with `from` (whole
+ * blocks are shared, the last one is copied); the two then go their own ways.  */
+TEMPO_API tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from,
+                                      tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_seq_free(tempo_seq *s);
+
+typedef struct tempo_slot {
+    int32_t token;
+    uint32_t set;    /* number of its set, rising from 0 */
+    double position; /* what RoPE rotated by, as the engine used it */
+} tempo_slot;
+
+TEMPO_API size_t tempo_seq_slot_count(const tempo_seq *s);
+TEMPO_API size_t tempo_seq_max_slots(const tempo_seq *s);
+TEMPO_API tempo_slot tempo_seq_slot_at(const tempo_seq *s, size_t i); /* i < slot count */
+/* Keys (after RoPE) and values of one slot as stored, widened to float: k[head_dim],
+ * v[head_dim], either may be NULL.  TEMPO_E_ARG if an index is out of range.  */
+TEMPO_API tempo_status tempo_seq_read_kv(const tempo_seq *s, uint32_t layer, uint32_t kv_head,
+                                         size_t slot, float *k, float *v,
+                                         tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What a row sees inside its own set.  Slots of earlier sets are seen by everyone. */
+typedef enum tempo_mode {
+    TEMPO_ISOLATED = 0, /* itself only */
+    TEMPO_VISIBLE,      /* every member, both directions */
+    TEMPO_CAUSAL,       /* itself and the members before it */
+} tempo_mode;
+
+#define TEMPO_ALL_LAYERS UINT32_MAX
+
+enum {
+    TEMPO_WANT_LOGITS = 1u << 0,    /* tempo_engine_logits will have this row's logits */
+    TEMPO_WANT_ATTENTION = 1u << 1, /* the observer sees this row's attention */
+};
+
+/* One slot to append to a sequence.  Rows of one sequence stand together in slot order; a set
+ * lies whole in one batch, and set numbers rise (a new set is one more than the last).  */
+typedef struct tempo_row {
+    tempo_seq *seq;
+    int32_t token;
+    uint32_t set;
+    double position; /* finite; |position| < the model's context length */
+    tempo_mode mode;
+    uint32_t first_layer, last_layer; /* layers where `mode` holds (isolated elsewhere);
+                                         0 and TEMPO_ALL_LAYERS for all */
+    unsigned want;                    /* TEMPO_WANT_* */
+} tempo_row;
+
+/* One row's attention in one layer, valid during the call.  weights[h * n_slots + j] is the
+ * attention of head h on slot j of the row's sequence (all slots that the sequence has after
+ * this batch); what the row may not see is exactly 0.0f; each head sums to 1.  */
+typedef struct tempo_attention_view {
+    uint32_t layer;
+    size_t row; /* index into the batch */
+    const tempo_seq *seq;
+    uint32_t n_heads;
+    size_t n_slots;
+    const float *weights; /* [n_heads, n_slots] */
+} tempo_attention_view;
+
+/* Callbacks from inside a forward pass, on the calling thread.  Any may be NULL.  Returning
+ * false stops the pass with TEMPO_E_STOPPED and leaves every sequence as it was.  */
+typedef struct tempo_observer {
+    void *user;
+    bool (*attention)(void *user, const tempo_attention_view *view); /* layer by layer, row by row */
+    bool (*poll)(void *user); /* once a layer: the place to notice Ctrl-C */
+} tempo_observer;
+
+/* Run rows[n] through the model in one pass and append them to their sequences.  Rows of
+ * different sequences may ride in one batch.  Every number of a row depends only on its own
+ * sequence: not on the batch, its order or size, the threads, or the observer.
+ * TEMPO_E_LIMIT if a sequence is out of slots or a position is beyond the context (the message
+ * says which), TEMPO_E_ARG for a row that breaks the rules above; then nothing has changed.
+ * obs may be NULL.  Scratch memory grows before the pass when a batch is larger than any before
+ * it; the pass itself never allocates.  */
+TEMPO_API tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n,
+                                            const tempo_observer *obs,
+                                            tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Logits [n_vocab] of row i of the last batch, or NULL if it did not ask for them.  Valid until
+ * the next forward pass of this engine.  */
+TEMPO_API const float *tempo_engine_logits(const tempo_engine *e, size_t i);
+
+/* ---- decoding ---------------------------------------------------------------------- */
+
+typedef enum tempo_readout {
+    TEMPO_READOUT_MIXTURE = 0, /* sum_i w_i softmax(row_i), w_i = member's probability renormalised */
+    TEMPO_READOUT_UNIFORM,     /* the same with w_i = 1/m */
+    TEMPO_READOUT_GEOMETRIC,   /* softmax(sum_i w_i log softmax(row_i)) */
+    TEMPO_READOUT_TOP,         /* the row of the most probable member with a slot */
+    TEMPO_READOUT_LAST,        /* the row of the least probable member with a slot */
+} tempo_readout;
+
+typedef enum tempo_context { TEMPO_CONTEXT_ALL = 0, TEMPO_CONTEXT_TOP, TEMPO_CONTEXT_LAST } tempo_context;
+typedef enum tempo_positions { TEMPO_POSITIONS_SHARED = 0, TEMPO_POSITIONS_UNIQUE, TEMPO_POSITIONS_OFFSET } tempo_positions;
+typedef enum tempo_stop { TEMPO_STOP_ANY = 0, TEMPO_STOP_TOP, TEMPO_STOP_NEVER } tempo_stop;
+typedef enum tempo_replay { TEMPO_REPLAY_NONE = 0, TEMPO_REPLAY_PUBLISHED, TEMPO_REPLAY_NOCACHE } tempo_replay;
+
+typedef struct tempo_decode_options {
+    tempo_mode mode;
+    uint32_t first_visible_layer, last_visible_layer; /* where mode holds; 0, TEMPO_ALL_LAYERS */
+    double threshold;                                 /* tau, in (0, 1] */
+    double temperature;                               /* > 0, finite */
+    size_t max_set;                                   /* members kept of a set; 0 = no limit */
+    tempo_readout readout;
+    tempo_context context;
+    tempo_positions positions;
+    double position_offset; /* D of TEMPO_POSITIONS_OFFSET; finite */
+    tempo_stop stop;
+    size_t steps, min_steps;
+    tempo_replay replay; /* sets context and readout itself: those must be at their defaults */
+    tempo_kv_type kv;
+    size_t max_slots; /* 0 = by available memory */
+} tempo_decode_options;
+
+/* The defaults: isolated in all layers, threshold 0.1, temperature 1, max_set 64, mixture, all,
+ * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache.  */
+TEMPO_API void tempo_decode_options_init(tempo_decode_options *o);
+
+typedef struct tempo_member {
+    int32_t id;
+    double probability; /* q(id) */
+    int64_t slot;       /* -1: not in the context */
+    double position;    /* meaningful when slot >= 0 */
+} tempo_member;
+
+/* One step's result.  Members are in descending probability, equal ones by lower id. */
+typedef struct tempo_set {
+    size_t step;       /* t, from 0 */
+    double position;   /* n + t: the logical position of the set */
+    double threshold;
+    double entropy;    /* of the whole distribution q, in nats */
+    size_t n_reached;  /* tokens with q >= tau (0 when the argmax stood in) */
+    bool capped;       /* max_set cut members off */
+    bool eos;          /* an end-of-sequence id is among the members */
+    size_t n_members;
+    const tempo_member *members; /* [n_members] */
+} tempo_set;
+
+typedef enum tempo_stopped {
+    TEMPO_RUNNING = 0,
+    TEMPO_STOPPED_STEPS,   /* options.steps sets are there */
+    TEMPO_STOPPED_EOS,     /* by options.stop */
+    TEMPO_STOPPED_CONTEXT, /* the set's position is beyond the model's context: it got no slots */
+    TEMPO_STOPPED_SLOTS,   /* the set did not fit into max_slots: it got no slots */
+} tempo_stopped;
+
+typedef struct tempo_decoder tempo_decoder;
+
+/* A decoder over its own new sequence; prompt[n] is copied, n >= 1.  TEMPO_E_ARG for an option
+ * or id out of range, TEMPO_E_LIMIT for a prompt beyond context or slots.  */
+TEMPO_API tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e,
+                                            const tempo_decode_options *o,
+                                            const int32_t *prompt, size_t n,
+                                            tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_decoder_free(tempo_decoder *d);
+
+/* Advance every decoder of ds[n] that is still running by one step, all in one batch: read the
+ * rows of the prompt's last token or of the last set, select a set, give it slots.  They must
+ * share one engine.  On TEMPO_E_STOPPED (observer) no decoder has advanced and the call may be
+ * repeated.  The rows whose attention the observer sees are those that the step reads.  */
+TEMPO_API tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n,
+                                           const tempo_observer *obs,
+                                           tempo_err *err) TEMPO_MUST_CHECK;
+
+/* The set of the last step (valid until the next step), or NULL before the first. */
+TEMPO_API const tempo_set *tempo_decoder_last_set(const tempo_decoder *d);
+TEMPO_API tempo_stopped tempo_decoder_stopped(const tempo_decoder *d);
+/* q of the last step [n_vocab], valid until the next step; NULL before the first. */
+TEMPO_API const double *tempo_decoder_distribution(const tempo_decoder *d);
+/* How many rows the last step read, and the logits [n_vocab] of the i-th (slot order); valid
+ * until the engine's next pass.  */
+TEMPO_API size_t tempo_decoder_row_count(const tempo_decoder *d);
+TEMPO_API const float *tempo_decoder_row_logits(const tempo_decoder *d, size_t i);
+/* The decoder's sequence.  It lags one set behind: a set's slots are appended when it is read. */
+TEMPO_API const tempo_seq *tempo_decoder_seq(const tempo_decoder *d);
+/* Run the last set through the model without selecting anything, so that its rows, keys and
+ * values exist (row_count and row_logits then describe them).  Only when not running.  */
+TEMPO_API tempo_status tempo_decoder_close_pass(tempo_decoder *d, const tempo_observer *obs,
+                                                tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- helpers ----------------------------------------------------------------------- */
+
+/* Frees what the functions above say the caller frees. */
+TEMPO_API void tempo_free(void *p);
+/* Bytes of s[n] before the first one that is not valid UTF-8 (n if all are). */
+TEMPO_API size_t tempo_utf8_valid(const char *s, size_t n);
+/* Write data[shape[0] * .. * shape[n_dims-1]] float32 in C order as a NumPy .npy file: complete
+ * or not at all (written beside it, synced, renamed); a device such as /dev/null is written in place. */
+TEMPO_API tempo_status tempo_npy_save(const char *path, const float *data, const uint64_t *shape,
+                                      unsigned n_dims, tempo_err *err) TEMPO_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

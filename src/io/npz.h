@@ -1,0 +1,51 @@
+/* npz.h - NumPy arrays: .npy files and .npz archives (zip with zip64).
+ *
+ * Writing: entries are stored (not deflated), data aligned to 64 bytes in the file, streamed, the
+ * archive appears complete or not at all (outfile.h).  Reading: stored and deflated entries.
+ * Source: the NPY 1.0 format in NumPy's documentation; APPNOTE.TXT for zip.  */
+#ifndef TEMPO_IO_NPZ_H
+#define TEMPO_IO_NPZ_H
+#include "base/status.h"
+
+enum { TEMPO_NPY_MAX_DIMS = 8, TEMPO_NPZ_MAX_NAME = 255 };
+
+typedef enum tempo_npy_type {
+    TEMPO_NPY_F32, TEMPO_NPY_F64, TEMPO_NPY_I32, TEMPO_NPY_I64, TEMPO_NPY_U8, TEMPO_NPY_BOOL,
+    TEMPO_NPY_UNICODE, /* '<U<n>': UTF-32 little-endian */
+} tempo_npy_type;
+
+typedef struct tempo_npz_writer tempo_npz_writer;
+tempo_status tempo_npz_create(tempo_npz_writer **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+/* Add one array in C order.  shape[n_dims], n_dims 0 = scalar.  name without ".npy". */
+tempo_status tempo_npz_add(tempo_npz_writer *w, const char *name, tempo_npy_type type,
+                           const uint64_t *shape, unsigned n_dims, const void *data,
+                           tempo_err *err) TEMPO_MUST_CHECK;
+/* A unicode scalar from UTF-8 text. */
+tempo_status tempo_npz_add_text(tempo_npz_writer *w, const char *name, const char *utf8,
+                                tempo_err *err) TEMPO_MUST_CHECK;
+/* Finish; frees w on every path. */
+tempo_status tempo_npz_commit(tempo_npz_writer *w, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_npz_abort(tempo_npz_writer *w); /* takes NULL */
+
+typedef struct tempo_npy {
+    tempo_npy_type type;
+    uint32_t n_dims;
+    uint64_t shape[TEMPO_NPY_MAX_DIMS];
+    uint64_t count;      /* elements */
+    uint32_t item_bytes; /* bytes of one element */
+    void *data;          /* malloc'd [count * item_bytes], native order, C order */
+} tempo_npy;
+void tempo_npy_free(tempo_npy *a);
+
+typedef struct tempo_npz tempo_npz;
+tempo_status tempo_npz_open(tempo_npz **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_npz_parse(tempo_npz **out, const unsigned char *base, uint64_t size, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_npz_free(tempo_npz *z);
+size_t tempo_npz_count(const tempo_npz *z);
+const char *tempo_npz_name(const tempo_npz *z, size_t i); /* without ".npy" */
+/* Read one array.  TEMPO_E_NOTFOUND, or TEMPO_E_FORMAT with the offset in the archive; object arrays
+ * and Fortran order are TEMPO_E_UNSUPPORTED; memory is bounded by max_bytes (TEMPO_E_LIMIT).  */
+tempo_status tempo_npz_read(const tempo_npz *z, const char *name, uint64_t max_bytes, tempo_npy *out,
+                            tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif

@@ -1,0 +1,20 @@
+/* outfile.h - files that appear complete or not at all.
+ *
+ * Regular files are written as PATH.tmp (created exclusively with a unique suffix), synced and
+ * renamed by _commit; _abort removes what was written.  A path that exists and is not a regular
+ * file (/dev/null, /dev/full, a pipe) is written in place.  */
+#ifndef TEMPO_IO_OUTFILE_H
+#define TEMPO_IO_OUTFILE_H
+#include "base/status.h"
+
+typedef struct tempo_outfile tempo_outfile;
+
+tempo_status tempo_outfile_create(tempo_outfile **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+/* Buffered.  After a failure every later call fails the same way. */
+tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+uint64_t tempo_outfile_pos(const tempo_outfile *f);
+/* Flush, fsync, rename, fsync the directory.  Frees f on every path. */
+tempo_status tempo_outfile_commit(tempo_outfile *f, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_outfile_abort(tempo_outfile *f); /* takes NULL */
+
+#endif

@@ -1,0 +1,31 @@
+/* token.h - building tokenizers; using them is public (tempo.h).
+ *
+ * Two kinds: byte-level BPE (GPT-2 style alphabet, merges by rank, pre-tokenised by a PCRE2 pattern)
+ * and SentencePiece BPE (merges by score, U+2581 for spaces, byte fallback).  */
+#ifndef TEMPO_TOKEN_TOKEN_H
+#define TEMPO_TOKEN_TOKEN_H
+#include <jansson.h>
+
+#include "io/gguf.h"
+
+enum {
+    TEMPO_MAX_VOCAB = 1 << 22,     /* tokens of a vocabulary */
+    TEMPO_MAX_TOKEN_BYTES = 65535, /* bytes of one token */
+    TEMPO_MAX_EOS = 32,
+};
+
+/* From GGUF metadata (tokenizer.ggml.*).  Everything is copied: g may be freed afterwards.
+ * TEMPO_E_NOTFOUND when the file has no tokenizer, TEMPO_E_UNSUPPORTED naming a model or pre-tokeniser we
+ * do not have, TEMPO_E_FORMAT with the file offset for anything broken.  */
+tempo_status tempo_tokenizer_from_gguf(tempo_tokenizer **out, const tempo_gguf *g, tempo_err *err) TEMPO_MUST_CHECK;
+/* From the parsed tokenizer.json and tokenizer_config.json (NULL when absent); nothing is kept of them. */
+tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *tokenizer, const json_t *config,
+                                       tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_tokenizer_free(tempo_tokenizer *t);
+
+/* For facts that live in other files (config.json, generation_config.json); ids must be in the
+ * vocabulary (TEMPO_E_FORMAT) and at most TEMPO_MAX_EOS (TEMPO_E_LIMIT).  Before the tokenizer is shared.  */
+tempo_status tempo_tokenizer_add_eos(tempo_tokenizer *t, int64_t id, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_tokenizer_set_bos(tempo_tokenizer *t, int64_t id, tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
