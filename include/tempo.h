@@ -370,7 +370,7 @@ TEMPO_API void tempo_decoder_free(tempo_decoder *d);
 /* Advance every decoder of ds[n] that is still running by one step, all in one batch: read the
  * rows of the prompt's last token or of the last set, select a set, give it slots.  They must
  * share one engine.  On TEMPO_E_STOPPED (observer) no decoder has advanced and the call may be
- * repeated.  The rows whose attention the observer sees are those that the step reads.  */
+ * repeated; after any other failure the decoders are only good for looking at and freeing.  The rows whose attention the observer sees are those that the step reads.  */
 TEMPO_API tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n,
                                            const tempo_observer *obs,
                                            tempo_err *err) TEMPO_MUST_CHECK;

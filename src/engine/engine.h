@@ -1,19 +1,115 @@
-/* engine.h - sequences and the forward pass.
+/* engine.h - sequences, batches and the forward pass.
  *
  * A sequence's keys and values live in reference-counted pages of TEMPO_PAGE_SLOTS slots, which are
- * also the blocks of the attention sum, aligned at slot 0.  Forks share whole pages.  */
+ * also the blocks of the attention sum, aligned at slot 0.  Forks share whole pages; nobody writes to
+ * a shared one, because only slots past the end of a sequence are ever written and a fork copies the
+ * page that holds the end.
+ *
+ * What a row sees is data (tempo_row_plan): a prefix of slots and a range of its own set.  Rules that
+ * differ by layer choose between two such ranges; slots taken out of a sequence later would turn the
+ * prefix into runs, in the one loop of attention.c that walks pages.  */
 #ifndef TEMPO_ENGINE_ENGINE_H
 #define TEMPO_ENGINE_ENGINE_H
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/pool.h"
 #include "model/model.h"
 
-enum { TEMPO_PAGE_SLOTS = 64 };
+enum {
+    TEMPO_PAGE_SLOTS = 64,    /* slots of a page = block of the attention sum; semantics.md fixes it */
+    TEMPO_ATTENTION_ROWS = 8, /* rows of one sequence that share a walk over keys and values */
+};
 
-/* Grow scratch so that batches up to n_rows with n_logits wanted rows, over sequences up to n_slots
- * slots, need no allocation; with_attention when an observer will look at weights.  */
-tempo_status tempo_engine_reserve(tempo_engine *e, size_t n_rows, size_t n_logits, size_t n_slots,
-                                  size_t n_attention_rows, tempo_err *err) TEMPO_MUST_CHECK;
+/* Keys and values of TEMPO_PAGE_SLOTS slots: [layer][kv head][key, value][slot][head_dim]. */
+typedef struct tempo_page {
+    atomic_uint refs;
+    unsigned char *data;
+} tempo_page;
+
+struct tempo_seq {
+    tempo_engine *engine;
+    tempo_kv_type kv;
+    size_t n_slots, max_slots;
+    uint32_t next_set; /* number that the next set must have */
+    tempo_slot *slots; /* [slot_cap], n_slots in use */
+    size_t slot_cap;
+    tempo_page **pages; /* [page_cap], n_pages in use, enough for n_slots */
+    size_t n_pages, page_cap;
+    uint64_t batch; /* the engine's batch that last saw this sequence */
+};
+
+/* One row of the running batch, checked and resolved. */
+typedef struct tempo_row_plan {
+    tempo_seq *seq;
+    size_t slot;                      /* its own */
+    size_t n_prev;                    /* slots [0, n_prev) are earlier sets: all visible */
+    size_t own_begin, own_end;        /* what it sees of its own set where its mode holds */
+    uint32_t first_layer, last_layer; /* elsewhere it sees itself only */
+    size_t seq_slots;                 /* slots of the sequence after this batch */
+    int32_t token;
+    uint32_t set;
+    double position;        /* RoPE rotates by this very number, and commit records it */
+    size_t logits, weights; /* index among the rows that want them, or SIZE_MAX */
+} tempo_row_plan;
+
+/* Rows [first, first + n) of the batch: one sequence, at most TEMPO_ATTENTION_ROWS. */
+typedef struct tempo_row_group {
+    size_t first, n;
+} tempo_row_group;
+
+/* How much a batch needs; scratch is laid out for the largest seen. */
+typedef struct tempo_batch_size {
+    size_t rows, logits, weights; /* rows in all, and those that want logits or attention */
+    size_t slots;                 /* of the longest sequence after the batch */
+} tempo_batch_size;
+
+struct tempo_engine {
+    const tempo_model *model;
+    tempo_pool *pool;
+    uint64_t batch; /* counts batches, from 1 */
+    size_t n_rows;  /* of the last batch: tempo_engine_logits answers for it */
+    size_t n_groups;
+    tempo_batch_size cap;
+    void *block;            /* owns everything below */
+    float *x, *h;           /* [rows, d_model] residual stream; normed or projected rows */
+    float *q, *att;         /* [rows, n_heads * head_dim] */
+    float *k, *v;           /* [rows, n_kv_heads * head_dim] */
+    float *gate, *up;       /* [rows, d_ff] */
+    float *cos, *sin;       /* [rows, head_dim / 2] */
+    float *logits;          /* [logits, n_vocab] */
+    float *weights;         /* [weights, n_heads, slots]: attention for the observer, one layer */
+    tempo_row_plan *plan;   /* [rows] */
+    tempo_row_group *group; /* [rows] */
+    float *tile;            /* [threads][tile_len] for the matrix product */
+    float *scores;          /* [threads][score_len] for attention */
+    size_t tile_len, score_len;
+};
+
+/* ---- seq.c ---- */
+/* Make room for n more slots: pages and the slot table.  TEMPO_E_LIMIT beyond max_slots. */
+tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes of one page's data. */
+size_t tempo_page_bytes(const tempo_hparams *hp, tempo_kv_type kv);
+/* Keys (which = 0) or values (1) of a page, [TEMPO_PAGE_SLOTS][head_dim] of the cache's type. */
+void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type kv, uint32_t layer,
+                    uint32_t kv_head, unsigned which);
+
+/* ---- engine.c ---- */
+/* Grow scratch to hold a batch of this size.  On failure the old scratch stays. */
+tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
+                                  tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- batch.c ---- */
+/* Check rows[n], make room in engine and sequences, fill e->plan and e->group.  Attention weights are
+ * kept only when `observed`.  Nothing visible has changed when it fails.  */
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, bool observed,
+                              tempo_err *err) TEMPO_MUST_CHECK;
+/* After the pass: append the planned rows to their sequences. */
+void tempo_batch_commit(tempo_engine *e, size_t n);
+
+/* ---- attention.c ---- */
+/* One layer's attention: e->q and the cache -> e->att, and e->weights for the rows that want them. */
+void tempo_attention(tempo_engine *e, uint32_t layer);
 
 #endif

@@ -1,0 +1,443 @@
+/* decoder.c - the step loop: read the pending rows, form q, select a set, give it slots.
+ *
+ * A decoder keeps the rows that are not in its sequence yet (`pending`): the prompt at first, then the
+ * members of the last set that got slots.  A step runs the pending rows of all its decoders through the
+ * model in one batch; of a long prompt all but the last chunk go before, and decoders with the same
+ * prompt share that part through a fork.  */
+#include "decode/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PROMPT_CHUNK = 128 }; /* rows of a prompt in one pass; no number depends on it */
+
+typedef struct pending_row {
+    int32_t token;
+    uint32_t set;
+    double position;
+    double probability; /* of the member; 1 for the prompt */
+} pending_row;
+
+struct tempo_decoder {
+    tempo_engine *engine;
+    tempo_decode_options opt; /* context and readout as the replay has them */
+    tempo_seq *seq;
+    size_t n_prompt;                       /* n of semantics.md: the doubled token of a replay counted */
+    pending_row *pending;                  /* [pending_cap] */
+    size_t pending_cap, n_pending, n_done; /* rows [n_done, n_pending) are still to run */
+    uint32_t next_set;
+    size_t batch_at;       /* of the running batch: where the rows that are read begin */
+    size_t batch_rows;     /* and how many rows the decoder has in it */
+    size_t n_read;         /* rows that the last step read */
+    double *q, *work;      /* [n_vocab] */
+    tempo_choice *choices; /* [choice_cap] */
+    size_t choice_cap;
+    tempo_member *members; /* [member_cap] */
+    size_t member_cap;
+    tempo_set set; /* of the last step; n_members = 0 before the first */
+    size_t steps;  /* taken */
+    tempo_stopped stopped;
+};
+
+/* ---- life ---- */
+
+static tempo_status fill_prompt(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
+{
+    const tempo_hparams *hp = &d->engine->model->hp;
+    const size_t total = d->n_prompt;
+
+    if (total > hp->n_ctx)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                          "the prompt is %zu tokens long, the model's context has %u positions", total,
+                          hp->n_ctx);
+    if (total > d->seq->max_slots)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                          "the prompt is %zu tokens long, max-slots is %zu", total, d->seq->max_slots);
+    d->pending = malloc(total * sizeof(*d->pending)); /* total <= n_ctx */
+    if (d->pending == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a prompt of %zu tokens", total);
+    d->pending_cap = d->n_pending = total;
+    for (size_t i = 0; i < total; i++) {
+        const int32_t id = prompt[i < n ? i : n - 1];
+        if (id < 0 || (uint32_t)id >= hp->n_vocab)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                              "prompt token %zu has id %d, the vocabulary has ids 0 to %u", i, id,
+                              hp->n_vocab - 1);
+        d->pending[i] = (pending_row){id, (uint32_t)i, (double)i, 1.0};
+    }
+    d->next_set = (uint32_t)total;
+    return TEMPO_OK;
+}
+
+static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
+{
+    const tempo_seq_options seq = {d->opt.kv, d->opt.max_slots};
+    const size_t n_vocab = d->engine->model->hp.n_vocab;
+    tempo_status st;
+
+    if (d->opt.replay != TEMPO_REPLAY_NONE) {
+        d->opt.context = TEMPO_CONTEXT_LAST;
+        d->opt.readout = TEMPO_READOUT_LAST;
+    }
+    d->n_prompt = n + (d->opt.replay == TEMPO_REPLAY_PUBLISHED); /* the last token is fed twice */
+    if ((st = tempo_seq_create(&d->seq, d->engine, &seq, err)) != TEMPO_OK ||
+        (st = fill_prompt(d, prompt, n, err)) != TEMPO_OK)
+        return st;
+    d->q = malloc(n_vocab * sizeof(*d->q));
+    d->work = malloc(n_vocab * sizeof(*d->work));
+    if (d->q == NULL || d->work == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a distribution over %zu tokens",
+                          n_vocab);
+    return TEMPO_OK;
+}
+
+tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e, const tempo_decode_options *o,
+                                  const int32_t *prompt, size_t n, tempo_err *err)
+{
+    tempo_status st;
+
+    *out = NULL;
+    if ((st = tempo_decode_options_check(o, e->model->hp.n_layers, err)) != TEMPO_OK)
+        return st;
+    if (n == 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the prompt is empty: decoding needs at least one token");
+    tempo_decoder *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a decoder");
+    d->engine = e;
+    d->opt = *o;
+    if ((st = decoder_init(d, prompt, n, err)) != TEMPO_OK) {
+        tempo_decoder_free(d);
+        return st;
+    }
+    *out = d;
+    return TEMPO_OK;
+}
+
+void tempo_decoder_free(tempo_decoder *d)
+{
+    if (d == NULL)
+        return;
+    tempo_seq_free(d->seq);
+    free(d->pending);
+    free(d->q);
+    free(d->work);
+    free(d->choices);
+    free(d->members);
+    free(d);
+}
+
+/* ---- running the pending rows ---- */
+
+/* The decoder's next k pending rows as batch rows.  The last set's rows, or the prompt's last, are read. */
+static void put_rows(const tempo_decoder *d, size_t k, tempo_row *rows)
+{
+    const bool prompt = d->steps == 0;
+
+    for (size_t i = 0; i < k; i++) {
+        const pending_row *p = &d->pending[d->n_done + i];
+        const bool read = !prompt || d->n_done + i + 1 == d->n_pending;
+        rows[i] = (tempo_row){.seq = d->seq,
+                              .token = p->token,
+                              .set = p->set,
+                              .position = p->position,
+                              .mode = d->opt.mode,
+                              .first_layer = d->opt.first_visible_layer,
+                              .last_layer = d->opt.last_visible_layer,
+                              .want = read ? TEMPO_WANT_LOGITS | TEMPO_WANT_ATTENTION : 0u};
+    }
+}
+
+static bool same_prompt(const tempo_decoder *a, const tempo_decoder *b)
+{
+    if (b->steps != 0 || a->n_pending != b->n_pending || a->seq->kv != b->seq->kv)
+        return false;
+    for (size_t i = 0; i < a->n_pending; i++)
+        if (a->pending[i].token != b->pending[i].token)
+            return false;
+    return true;
+}
+
+/* Take over what an earlier decoder of the batch has run of the same prompt. */
+static tempo_status share_prompt(tempo_decoder *d, const tempo_decoder *from, tempo_err *err)
+{
+    tempo_seq *fork;
+    tempo_status st = tempo_seq_fork(&fork, from->seq, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    fork->max_slots = d->seq->max_slots; /* both hold the whole prompt: fill_prompt checked */
+    tempo_seq_free(d->seq);
+    d->seq = fork;
+    d->n_done = from->n_done;
+    return TEMPO_OK;
+}
+
+/* Run a long prompt but for its last chunk. */
+static tempo_status run_chunks(tempo_decoder *d, const tempo_observer *obs, tempo_err *err)
+{
+    const tempo_observer poll = {.user = obs != NULL ? obs->user : NULL,
+                                 .poll = obs != NULL ? obs->poll : NULL};
+    tempo_row rows[PROMPT_CHUNK];
+    tempo_status st = TEMPO_OK;
+
+    while (st == TEMPO_OK && d->n_pending - d->n_done > PROMPT_CHUNK) {
+        put_rows(d, PROMPT_CHUNK, rows);
+        st = tempo_engine_forward(d->engine, rows, PROMPT_CHUNK, &poll, err);
+        if (st == TEMPO_OK)
+            d->n_done += PROMPT_CHUNK;
+    }
+    return st;
+}
+
+static tempo_status run_prompts(tempo_decoder *const *ds, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        if (ds[i]->steps != 0 || ds[i]->n_pending - ds[i]->n_done <= PROMPT_CHUNK)
+            continue;
+        for (size_t j = 0; j < i && st == TEMPO_OK && ds[i]->n_done == 0; j++)
+            if (ds[j]->n_done > 0 && same_prompt(ds[j], ds[i]))
+                st = share_prompt(ds[i], ds[j], err);
+        if (st == TEMPO_OK)
+            st = run_chunks(ds[i], obs, err);
+    }
+    return st;
+}
+
+/* All that is still pending of ds[n], in one batch.  Each decoder learns where its rows lie. */
+static tempo_status run_pending(tempo_decoder *const *ds, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    size_t total = 0;
+    tempo_status st = run_prompts(ds, n, obs, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        total += ds[i]->n_pending - ds[i]->n_done;
+    tempo_row *rows = calloc(total, sizeof(*rows)); /* total >= 1: every running decoder has rows to run */
+    if (rows == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a batch of %zu rows", total);
+    for (size_t i = 0, at = 0; i < n; at += ds[i++]->batch_rows) {
+        tempo_decoder *d = ds[i];
+        d->batch_at = at;
+        d->batch_rows = d->n_pending - d->n_done;
+        put_rows(d, d->batch_rows, rows + at);
+    }
+    st = tempo_engine_forward(ds[0]->engine, rows, total, obs, err);
+    free(rows);
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        tempo_decoder *d = ds[i];
+        d->n_read = d->steps == 0 ? 1 : d->batch_rows;
+        d->batch_at += d->batch_rows - d->n_read;
+        d->n_done = d->n_pending;
+    }
+    return st;
+}
+
+/* ---- one step's result ---- */
+
+/* q from the rows that were just read. */
+static tempo_status form_distribution(tempo_decoder *d, tempo_err *err)
+{
+    const pending_row *read = d->pending + (d->n_pending - d->n_read);
+    const float **rows = malloc(d->n_read * sizeof(*rows));
+    double *p = malloc(d->n_read * sizeof(*p));
+    tempo_status st = TEMPO_OK;
+
+    if (rows == NULL || p == NULL) {
+        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to read %zu rows", d->n_read);
+        goto out;
+    }
+    for (size_t i = 0; i < d->n_read; i++) {
+        rows[i] = tempo_decoder_row_logits(d, i);
+        p[i] = read[i].probability;
+    }
+    st = tempo_readout_mix(d->q, rows, p, d->n_read, d->engine->model->hp.n_vocab, d->opt.readout,
+                           d->opt.temperature, d->work, err);
+    if (st != TEMPO_OK)
+        tempo_err_prefix(err, "step %zu", d->steps);
+out:
+    free(p);
+    free(rows);
+    return st;
+}
+
+static tempo_status select_members(tempo_decoder *d, tempo_err *err)
+{
+    const tempo_model *m = d->engine->model;
+    size_t reached;
+    const size_t n = tempo_select(d->q, m->hp.n_vocab, d->opt.threshold, d->opt.max_set, &d->choices,
+                                  &d->choice_cap, &reached);
+
+    if (n > d->member_cap) {
+        tempo_member *more = realloc(d->members, n * sizeof(*more));
+        if (more != NULL) {
+            d->members = more;
+            d->member_cap = n;
+        }
+    }
+    if (n == 0 || n > d->member_cap)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members", reached);
+    d->set = (tempo_set){.step = d->steps,
+                         .position = (double)(d->n_prompt + d->steps),
+                         .threshold = d->opt.threshold,
+                         .entropy = tempo_entropy(d->q, m->hp.n_vocab),
+                         .n_reached = reached,
+                         .capped = reached > n,
+                         .n_members = n,
+                         .members = d->members};
+    for (size_t i = 0; i < n; i++) {
+        d->members[i] = (tempo_member){d->choices[i].id, d->choices[i].probability, -1, 0.0};
+        d->set.eos |= m->tokenizer != NULL && tempo_token_is_eos(m->tokenizer, d->members[i].id);
+    }
+    return TEMPO_OK;
+}
+
+/* Position of the j-th member that gets a slot. */
+static double position_of(const tempo_decoder *d, size_t j)
+{
+    switch (d->opt.positions) {
+    case TEMPO_POSITIONS_UNIQUE: /* the next integer after the last slot's, and on from there */
+        return floor(d->seq->slots[d->seq->n_slots - 1].position) + 1.0 + (double)j;
+    case TEMPO_POSITIONS_OFFSET:
+        return d->set.position + (double)j * d->opt.position_offset;
+    case TEMPO_POSITIONS_SHARED:
+    default:
+        return d->set.position;
+    }
+}
+
+/* Give members their slots and make them pending.  Returns why that cannot be, or TEMPO_RUNNING. */
+static tempo_stopped place_members(tempo_decoder *d)
+{
+    const size_t n = d->set.n_members, base = d->seq->n_slots;
+    const size_t first = d->opt.context == TEMPO_CONTEXT_LAST ? n - 1 : 0;
+    const size_t count = d->opt.context == TEMPO_CONTEXT_ALL ? n : 1;
+
+    d->n_pending = d->n_done = 0;
+    for (size_t j = 0; j < count; j++)
+        if (!(fabs(position_of(d, j)) < d->engine->model->hp.n_ctx))
+            return TEMPO_STOPPED_CONTEXT;
+    if (count > d->seq->max_slots - base)
+        return TEMPO_STOPPED_SLOTS;
+    for (size_t j = 0; j < count; j++) {
+        tempo_member *m = &d->members[first + j];
+        m->slot = (int64_t)(base + j);
+        m->position = position_of(d, j);
+        d->pending[j] = (pending_row){m->id, d->next_set, m->position, m->probability};
+    }
+    d->n_pending = count;
+    d->next_set++;
+    return TEMPO_RUNNING;
+}
+
+static tempo_stopped why_stop(const tempo_decoder *d, tempo_stopped placed)
+{
+    const tempo_tokenizer *t = d->engine->model->tokenizer;
+    const bool eos = d->opt.stop == TEMPO_STOP_ANY   ? d->set.eos
+                     : d->opt.stop == TEMPO_STOP_TOP ? t != NULL && tempo_token_is_eos(t, d->members[0].id)
+                                                     : false;
+
+    if (eos && d->steps >= d->opt.min_steps)
+        return TEMPO_STOPPED_EOS;
+    if (d->steps >= d->opt.steps)
+        return TEMPO_STOPPED_STEPS;
+    return placed;
+}
+
+static tempo_status grow_pending(tempo_decoder *d, tempo_err *err)
+{
+    if (d->set.n_members > d->pending_cap) {
+        pending_row *more = realloc(d->pending, d->set.n_members * sizeof(*more));
+        if (more == NULL)
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members",
+                              d->set.n_members);
+        d->pending = more;
+        d->pending_cap = d->set.n_members;
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status finish_step(tempo_decoder *d, tempo_err *err)
+{
+    tempo_status st;
+
+    if ((st = form_distribution(d, err)) != TEMPO_OK || (st = select_members(d, err)) != TEMPO_OK ||
+        (st = grow_pending(d, err)) != TEMPO_OK)
+        return st;
+    const tempo_stopped placed = place_members(d);
+    d->steps++;
+    d->stopped = why_stop(d, placed);
+    return TEMPO_OK;
+}
+
+/* ---- public ---- */
+
+tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
+                                 tempo_err *err)
+{
+    tempo_decoder **running = malloc((n + 1) * sizeof(*running));
+    tempo_status st = TEMPO_OK;
+    size_t m = 0;
+
+    if (running == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step of %zu decoders", n);
+    for (size_t i = 0; i < n; i++) {
+        if (ds[i]->engine != ds[0]->engine) {
+            st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "decoders of one step must share an engine");
+            goto out;
+        }
+        if (ds[i]->stopped == TEMPO_RUNNING)
+            running[m++] = ds[i];
+    }
+    if (m > 0)
+        st = run_pending(running, m, obs, err);
+    for (size_t i = 0; i < m && st == TEMPO_OK; i++)
+        st = finish_step(running[i], err);
+out:
+    free(running);
+    return st;
+}
+
+tempo_status tempo_decoder_close_pass(tempo_decoder *d, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_decoder *const ds[] = {d};
+
+    if (d->stopped == TEMPO_RUNNING)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the closing pass is for a decoder that has stopped");
+    if (d->n_done == d->n_pending)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the last set has no slots, or was closed before");
+    return run_pending(ds, 1, obs, err);
+}
+
+const tempo_set *tempo_decoder_last_set(const tempo_decoder *d)
+{
+    return d->steps == 0 ? NULL : &d->set;
+}
+tempo_stopped tempo_decoder_stopped(const tempo_decoder *d)
+{
+    return d->stopped;
+}
+const double *tempo_decoder_distribution(const tempo_decoder *d)
+{
+    return d->steps == 0 ? NULL : d->q;
+}
+size_t tempo_decoder_row_count(const tempo_decoder *d)
+{
+    return d->n_read;
+}
+const tempo_seq *tempo_decoder_seq(const tempo_decoder *d)
+{
+    return d->seq;
+}
+
+const float *tempo_decoder_row_logits(const tempo_decoder *d, size_t i)
+{
+    return i < d->n_read ? tempo_engine_logits(d->engine, d->batch_at + i) : NULL;
+}

@@ -1,0 +1,83 @@
+/* options.c - defaults and limits of decoding options. */
+#include "decode/decode.h"
+
+#include <math.h>
+
+void tempo_decode_options_init(tempo_decode_options *o)
+{
+    *o = (tempo_decode_options){
+        .mode = TEMPO_ISOLATED,
+        .first_visible_layer = 0,
+        .last_visible_layer = TEMPO_ALL_LAYERS,
+        .threshold = 0.1,
+        .temperature = 1.0,
+        .max_set = 64,
+        .readout = TEMPO_READOUT_MIXTURE,
+        .context = TEMPO_CONTEXT_ALL,
+        .positions = TEMPO_POSITIONS_SHARED,
+        .stop = TEMPO_STOP_ANY,
+        .steps = 32,
+        .replay = TEMPO_REPLAY_NONE,
+        .kv = TEMPO_KV_F32,
+    };
+}
+
+/* Every comparison is written so that NaN fails it. */
+static tempo_status check_numbers(const tempo_decode_options *o, tempo_err *err)
+{
+    if (!(o->threshold > 0.0 && o->threshold <= 1.0))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "threshold is %g, expected more than 0 and at most 1", o->threshold);
+    if (!(o->temperature > 0.0 && isfinite(o->temperature)))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "temperature is %g, expected a finite number above 0", o->temperature);
+    if (o->positions == TEMPO_POSITIONS_OFFSET && !isfinite(o->position_offset))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "positions offset is %g, expected a finite number", o->position_offset);
+    if (o->steps == 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "steps is 0, expected at least 1");
+    return TEMPO_OK;
+}
+
+static tempo_status check_layers(const tempo_decode_options *o, uint32_t n_layers, tempo_err *err)
+{
+    const uint32_t last = o->last_visible_layer;
+
+    if (o->first_visible_layer == 0 && last == TEMPO_ALL_LAYERS)
+        return TEMPO_OK;
+    if (o->mode == TEMPO_ISOLATED)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "visible layers mean nothing in isolated mode: choose visible or causal");
+    if (o->first_visible_layer >= n_layers || (last != TEMPO_ALL_LAYERS && last >= n_layers) ||
+        o->first_visible_layer > last)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "visible layers %u-%u: expected a rising range within 0-%u", o->first_visible_layer,
+                          last == TEMPO_ALL_LAYERS ? n_layers - 1 : last, n_layers - 1);
+    return TEMPO_OK;
+}
+
+static bool in_range(int v, int last)
+{
+    return v >= 0 && v <= last;
+}
+
+tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t n_layers, tempo_err *err)
+{
+    tempo_status st;
+
+    if (!in_range((int)o->mode, TEMPO_CAUSAL) || !in_range((int)o->readout, TEMPO_READOUT_LAST) ||
+        !in_range((int)o->context, TEMPO_CONTEXT_LAST) ||
+        !in_range((int)o->positions, TEMPO_POSITIONS_OFFSET) || !in_range((int)o->stop, TEMPO_STOP_NEVER) ||
+        !in_range((int)o->replay, TEMPO_REPLAY_NOCACHE))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "mode, readout, context, positions, stop or replay is not one of its constants");
+    if ((st = check_numbers(o, err)) != TEMPO_OK || (st = check_layers(o, n_layers, err)) != TEMPO_OK)
+        return st;
+    if (o->replay != TEMPO_REPLAY_NONE &&
+        (o->context != TEMPO_CONTEXT_ALL || o->readout != TEMPO_READOUT_MIXTURE ||
+         o->positions != TEMPO_POSITIONS_SHARED))
+        return tempo_fail(
+            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+            "replay sets context, readout and positions itself: they must stay at their defaults");
+    return TEMPO_OK;
+}

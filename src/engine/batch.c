@@ -1,0 +1,149 @@
+/* batch.c - from the caller's rows to a checked plan, and the append that ends a pass.
+ *
+ * Checking everything before anything is written is what makes a failed pass leave no trace.  */
+#include "engine/engine.h"
+
+#include <math.h>
+
+static tempo_status bad_row(tempo_err *err, tempo_status code, size_t i, const char *what, double got,
+                            double limit)
+{
+    return tempo_fail(err, code, TEMPO_NO_OFFSET, "row %zu: %s %.17g, limit %.17g", i, what, got, limit);
+}
+
+/* What can be said of a row by itself. */
+static tempo_status check_row(const tempo_engine *e, const tempo_row *r, size_t i, tempo_err *err)
+{
+    const tempo_hparams *hp = &e->model->hp;
+
+    if (r->seq == NULL || r->seq->engine != e)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu: its sequence is not of this engine",
+                          i);
+    if (r->token < 0 || (uint32_t)r->token >= hp->n_vocab)
+        return bad_row(err, TEMPO_E_ARG, i, "token id out of range:", r->token, (double)hp->n_vocab - 1);
+    if (!isfinite(r->position))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu: position is not a finite number", i);
+    if (fabs(r->position) >= hp->n_ctx)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                          "row %zu: position %.10g is beyond the model's context of %u positions", i,
+                          r->position, hp->n_ctx);
+    if (r->mode != TEMPO_ISOLATED && r->mode != TEMPO_VISIBLE && r->mode != TEMPO_CAUSAL)
+        return bad_row(err, TEMPO_E_ARG, i, "unknown mode", (double)r->mode, TEMPO_CAUSAL);
+    if (r->last_layer != TEMPO_ALL_LAYERS && r->last_layer >= hp->n_layers)
+        return bad_row(err, TEMPO_E_ARG, i, "last visible layer", r->last_layer, (double)hp->n_layers - 1);
+    if (r->first_layer > r->last_layer)
+        return bad_row(err, TEMPO_E_ARG, i, "first visible layer is past the last:", r->first_layer,
+                       r->last_layer);
+    return TEMPO_OK;
+}
+
+/* Rows of one sequence stand together and its set numbers rise one by one. */
+static tempo_status check_order(const tempo_engine *e, const tempo_row *rows, size_t i, tempo_err *err)
+{
+    const tempo_row *r = &rows[i];
+    const bool first = i == 0 || rows[i - 1].seq != r->seq;
+
+    if (first && r->seq->batch == e->batch)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "row %zu: the rows of its sequence do not stand together", i);
+    const uint64_t want = first ? r->seq->next_set : (uint64_t)rows[i - 1].set + 1;
+    if (r->set != want && (first || r->set != rows[i - 1].set))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu: set %u, expected %llu%s", i, r->set,
+                          (unsigned long long)want, first ? "" : " or its predecessor's");
+    r->seq->batch = e->batch;
+    return TEMPO_OK;
+}
+
+static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n, bool observed,
+                               tempo_batch_size *size, tempo_err *err)
+{
+    tempo_status st;
+
+    *size = (tempo_batch_size){.rows = n};
+    e->batch++;
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if ((st = check_row(e, &rows[i], i, err)) != TEMPO_OK ||
+            (st = check_order(e, rows, i, err)) != TEMPO_OK)
+            return st;
+        if (rows[i].seq != rows[first].seq)
+            first = i;
+        size->logits += (rows[i].want & TEMPO_WANT_LOGITS) != 0;
+        size->weights += observed && (rows[i].want & TEMPO_WANT_ATTENTION) != 0;
+        if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
+            if ((st = tempo_seq_reserve(rows[i].seq, i + 1 - first, err)) != TEMPO_OK)
+                return st;
+            if (rows[i].seq->n_slots + (i + 1 - first) > size->slots)
+                size->slots = rows[i].seq->n_slots + (i + 1 - first);
+        }
+    }
+    return TEMPO_OK;
+}
+
+/* Plan rows [begin, end): one whole set, whose first row gets slot `slot`. */
+static void plan_set(tempo_engine *e, const tempo_row *rows, size_t begin, size_t end, size_t slot)
+{
+    for (size_t i = begin; i < end; i++) {
+        tempo_row_plan *p = &e->plan[i];
+        const size_t own = slot + (i - begin);
+
+        p->seq = rows[i].seq;
+        p->token = rows[i].token;
+        p->set = rows[i].set;
+        p->position = rows[i].position;
+        p->slot = own;
+        p->n_prev = slot;
+        p->own_begin = rows[i].mode == TEMPO_ISOLATED ? own : slot;
+        p->own_end = rows[i].mode == TEMPO_VISIBLE ? slot + (end - begin) : own + 1;
+        p->first_layer = rows[i].first_layer;
+        p->last_layer = rows[i].last_layer;
+    }
+}
+
+/* Plan rows [begin, end): all that one sequence has in the batch. */
+static void plan_sequence(tempo_engine *e, const tempo_row *rows, size_t begin, size_t end)
+{
+    const size_t base = rows[begin].seq->n_slots;
+
+    for (size_t i = begin, set = begin; i < end; i++) {
+        e->plan[i].seq_slots = base + (end - begin);
+        if (i + 1 == end || rows[i + 1].set != rows[i].set) {
+            plan_set(e, rows, set, i + 1, base + (set - begin));
+            set = i + 1;
+        }
+    }
+    for (size_t i = begin; i < end; i += TEMPO_ATTENTION_ROWS)
+        e->group[e->n_groups++] =
+            (tempo_row_group){i, end - i < TEMPO_ATTENTION_ROWS ? end - i : (size_t)TEMPO_ATTENTION_ROWS};
+}
+
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, bool observed, tempo_err *err)
+{
+    tempo_batch_size size;
+    tempo_status st;
+    size_t logits = 0, weights = 0;
+
+    if ((st = check_rows(e, rows, n, observed, &size, err)) != TEMPO_OK ||
+        (st = tempo_engine_reserve(e, &size, err)) != TEMPO_OK)
+        return st;
+    e->n_groups = 0;
+    for (size_t i = 0, first = 0; i < n; i++) {
+        e->plan[i].logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
+        e->plan[i].weights = observed && (rows[i].want & TEMPO_WANT_ATTENTION) != 0 ? weights++ : SIZE_MAX;
+        if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
+            plan_sequence(e, rows, first, i + 1);
+            first = i + 1;
+        }
+    }
+    return TEMPO_OK;
+}
+
+void tempo_batch_commit(tempo_engine *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const tempo_row_plan *p = &e->plan[i];
+        p->seq->slots[p->slot] = (tempo_slot){p->token, p->set, p->position};
+        p->seq->n_slots = p->slot + 1;
+        p->seq->next_set = p->set + 1;
+    }
+    e->n_rows = n;
+}

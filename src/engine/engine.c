@@ -1,0 +1,123 @@
+/* engine.c - an engine's threads and scratch memory; the pass itself is in forward.c.
+ *
+ * All scratch is one block, laid out for the largest batch so far and grown before a pass, never in
+ * it.  */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m, const tempo_engine_options *opt,
+                                 tempo_err *err)
+{
+    const unsigned asked = opt != NULL ? opt->threads : 0;
+
+    *out = NULL;
+    if (m->layers == NULL)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%s was opened without its weights: it cannot run", m->info.path);
+    tempo_engine *e = calloc(1, sizeof(*e));
+    if (e == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an engine");
+    e->model = m;
+    tempo_status st = tempo_pool_create(&e->pool, asked != 0 ? asked : tempo_cpus_allowed(), err);
+    if (st != TEMPO_OK) {
+        tempo_engine_free(e);
+        return st;
+    }
+    *out = e;
+    return TEMPO_OK;
+}
+
+void tempo_engine_free(tempo_engine *e)
+{
+    if (e == NULL)
+        return;
+    tempo_pool_free(e->pool);
+    free(e->block);
+    free(e);
+}
+
+unsigned tempo_engine_threads(const tempo_engine *e)
+{
+    return tempo_pool_size(e->pool);
+}
+const tempo_model *tempo_engine_model(const tempo_engine *e)
+{
+    return e->model;
+}
+
+static size_t max2(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Runs twice: once to measure, once to carve.  The only place that knows sizes. */
+static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
+{
+    const tempo_hparams *hp = &e->model->hp;
+    const size_t n_q = (size_t)hp->n_heads * hp->head_dim, n_kv = (size_t)hp->n_kv_heads * hp->head_dim;
+    const size_t group = hp->n_heads / hp->n_kv_heads, threads = tempo_pool_size(e->pool), f = sizeof(float);
+
+    e->x = tempo_arena_alloc(a, n->rows * hp->d_model, f);
+    e->h = tempo_arena_alloc(a, n->rows * hp->d_model, f);
+    e->q = tempo_arena_alloc(a, n->rows * n_q, f);
+    e->att = tempo_arena_alloc(a, n->rows * n_q, f);
+    e->k = tempo_arena_alloc(a, n->rows * n_kv, f);
+    e->v = tempo_arena_alloc(a, n->rows * n_kv, f);
+    e->gate = tempo_arena_alloc(a, n->rows * hp->d_ff, f);
+    e->up = tempo_arena_alloc(a, n->rows * hp->d_ff, f);
+    e->cos = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
+    e->sin = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
+    e->logits = tempo_arena_alloc(a, n->logits, hp->n_vocab * f);
+    e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
+    e->plan = tempo_arena_alloc(a, n->rows, sizeof(*e->plan));
+    e->group = tempo_arena_alloc(a, n->rows, sizeof(*e->group));
+    /* per thread, a multiple of a cache line apart so that threads do not share one */
+    e->tile_len = (TEMPO_MATMUL_TILE * max2(max2(hp->d_model, hp->d_ff), n_q) + 15) & ~(size_t)15;
+    e->score_len = (TEMPO_ATTENTION_ROWS * group * n->slots + hp->head_dim + 15) & ~(size_t)15;
+    e->tile = tempo_arena_alloc(a, threads, e->tile_len * f);
+    e->scores = tempo_arena_alloc(a, threads, e->score_len * f);
+}
+
+static bool fits(const tempo_batch_size *have, const tempo_batch_size *want)
+{
+    return want->rows <= have->rows && want->logits <= have->logits && want->weights <= have->weights &&
+           want->slots <= have->slots;
+}
+
+tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want, tempo_err *err)
+{
+    if (fits(&e->cap, want))
+        return TEMPO_OK;
+    /* slots grow by one step after step: take them in larger strides */
+    const tempo_batch_size n = {max2(want->rows, e->cap.rows), max2(want->logits, e->cap.logits),
+                                max2(want->weights, e->cap.weights),
+                                max2((want->slots + 255) & ~(size_t)255, e->cap.slots)};
+    tempo_engine old = *e;
+    tempo_arena a = {0};
+    void *block;
+
+    layout(e, &n, &a);
+    const size_t bytes = a.used;
+    if (a.failed || (block = aligned_alloc(64, bytes)) == NULL) {
+        *e = old;
+        return tempo_fail(
+            err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET,
+            "no memory for a batch of %zu rows, %zu of them with logits, over %zu slots (%zu bytes)",
+            want->rows, want->logits, want->slots, bytes);
+    }
+    a = (tempo_arena){.base = block, .cap = bytes};
+    layout(e, &n, &a);
+    free(old.block);
+    e->block = block;
+    e->cap = n;
+    e->n_rows = 0; /* the last batch's logits went with the old block */
+    return TEMPO_OK;
+}
+
+const float *tempo_engine_logits(const tempo_engine *e, size_t i)
+{
+    if (i >= e->n_rows || e->plan[i].logits == SIZE_MAX)
+        return NULL;
+    return e->logits + e->plan[i].logits * e->model->hp.n_vocab;
+}
