@@ -1,0 +1,43 @@
+# make              build/tempo          make demo        decode with the built-in model in both modes
+# make check        build and test       make check-all   both compilers, sanitizers, fuzzing, arm64, lints
+# make lint         lints alone          make bench       benchmarks       make install [DESTDIR=..] [PREFIX=..]
+# Variables: BUILD (build), CC, PREFIX (/usr/local), CMAKE_FLAGS (more for cmake).
+BUILD  ?= build
+PREFIX ?= /usr/local
+CMAKE  := cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
+          $(if $(filter-out default,$(origin CC)),-DCMAKE_C_COMPILER=$(CC)) $(CMAKE_FLAGS)
+CTEST   = ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(shell nproc 2>/dev/null || echo 2)
+
+all: configure
+	@cmake --build $(BUILD)
+
+setup:
+	@tools/setup.sh
+
+configure: setup
+	@$(CMAKE) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+
+demo: all
+	@tools/demo.sh $(BUILD)/tempo
+
+check: all
+	$(CTEST)
+
+check-all:
+	@tools/setup.sh all
+	tools/check-all.sh
+
+lint: all
+	$(CTEST) -L lint
+
+bench: all
+	@tools/bench.sh $(BUILD)
+
+install: all
+	cmake --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all setup configure demo check check-all lint bench install clean

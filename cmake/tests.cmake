@@ -1,0 +1,69 @@
+# Tests: one executable for each tests/test_*.c, run from the source root; the program's own tests; examples;
+# lints (label "lint").  A script that exits 77 could not run here and counts as skipped.
+
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+# ---- C tests: the objects (internal functions included) and what the tests share
+file(GLOB TEMPO_TEST_SUPPORT CONFIGURE_DEPENDS tests/support/*.c)
+add_library(tempo_test_internal STATIC ${TEMPO_TEST_SUPPORT} $<TARGET_OBJECTS:tempo_objects>)
+target_include_directories(tempo_test_internal PUBLIC ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(tempo_test_internal PUBLIC tempo_flags ${TEMPO_LIBRARIES} PkgConfig::CMOCKA)
+
+file(GLOB TEMPO_TESTS_C CONFIGURE_DEPENDS tests/test_*.c)
+foreach(source ${TEMPO_TESTS_C})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE tempo_test_internal)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endforeach()
+
+# tempo_script_test(NAME COMMAND...): a shell script run from the source root
+function(tempo_script_test name)
+  add_test(NAME ${name} COMMAND bash ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+endfunction()
+
+# Scripts start programs through a wrapper when those are for another processor.
+function(tempo_runnable out target)
+  if(CMAKE_CROSSCOMPILING_EMULATOR)
+    list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
+    set(wrapper ${PROJECT_BINARY_DIR}/run-${target})
+    file(GENERATE OUTPUT ${wrapper} CONTENT "#!/bin/sh\nexec ${emulator} $<TARGET_FILE:${target}> \"$@\"\n"
+      FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+    set(${out} ${wrapper} PARENT_SCOPE)
+  else()
+    set(${out} $<TARGET_FILE:${target}> PARENT_SCOPE)
+  endif()
+endfunction()
+
+# ---- the program
+if(TARGET tempo_program)
+  tempo_runnable(program tempo_program)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/tests/cli/test_cli.sh)
+    tempo_script_test(cli tests/cli/test_cli.sh ${program})
+  endif()
+  if(EXISTS ${PROJECT_SOURCE_DIR}/cli/cmd_doctor.c)
+    foreach(threads 1 2 3)
+      add_test(NAME doctor_${threads} COMMAND tempo_program doctor --threads ${threads}
+        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    endforeach()
+  endif()
+endif()
+
+# ---- examples: through the public header and the shared library only
+file(GLOB TEMPO_EXAMPLES CONFIGURE_DEPENDS examples/*.c)
+foreach(source ${TEMPO_EXAMPLES})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(example_${name} ${source})
+  target_link_libraries(example_${name} PRIVATE tempo_flags tempo_shared)
+  tempo_runnable(example example_${name})
+  tempo_script_test(example_${name} tests/examples/test_examples.sh ${name} ${example})
+endforeach()
+
+# ---- lints: not of instrumented objects, whose symbols and instructions are not ours
+if(NOT TEMPO_SANITIZE AND NOT TEMPO_FUZZ AND NOT CMAKE_CROSSCOMPILING AND NOT APPLE)
+  foreach(lint prefix isa globals exports headers includes output shell format man)
+    tempo_script_test(lint_${lint} tools/lint.sh ${lint} ${PROJECT_BINARY_DIR})
+    set_tests_properties(lint_${lint} PROPERTIES LABELS lint)
+  endforeach()
+endif()

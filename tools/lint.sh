@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# Checks of the source tree and of what was built from it.  Usage: tools/lint.sh CHECK BUILD_DIR
+# Run from the source root.  Exit 0: clean; 1: the findings are printed; 77: a tool is missing here.
+set -euo pipefail
+shopt -s nullglob globstar
+
+check=${1:?usage: tools/lint.sh CHECK BUILD_DIR} build=${2:?usage: tools/lint.sh CHECK BUILD_DIR}
+objects=("$build"/CMakeFiles/tempo_objects.dir/src/**/*.o)
+
+need() { command -v "$1" >/dev/null || { printf 'skipped: no %s here\n' "$1"; exit 77; }; }
+
+# report TEXT FINDINGS: fail when there are any.
+report() {
+    [ -z "$2" ] || { printf '%s:\n%s\n' "$1" "$2"; exit 1; }
+}
+
+# Everything with external linkage is named tempo_*.
+lint_prefix() {
+    report 'global symbols that do not begin with tempo_' \
+        "$(nm -Ag --defined-only "${objects[@]}" | grep -v ' tempo_' || true)"
+}
+
+# Vector instructions beyond the baseline are confined to the files named after their instruction set.
+lint_isa() {
+    local plain=()
+    case $(uname -m) in x86_64) ;; *) echo 'skipped: only x86-64 has a baseline to exceed'; exit 77 ;; esac
+    for o in "${objects[@]}"; do
+        case $o in */kernels/avx*.o | */kernels/amx*.o) ;; *) plain+=("$o") ;; esac
+    done
+    report 'VEX or EVEX instructions outside the instruction-set files' \
+        "$(objdump -d --no-show-raw-insn "${plain[@]}" |
+            awk '/file format/ {f = $1} /^ *[0-9a-f]+:\tv[a-z0-9]+ / {print f, $0}' | head -20)"
+}
+
+# No mutable state outside objects that a caller owns: nothing writable after relocation.
+lint_globals() {
+    report 'mutable variables with static storage' \
+        "$(objdump -t "${objects[@]}" | awk '/file format/ {f = $1}
+            / O (\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ && !/ O \.data\.rel\.ro/ {print f, $NF}')"
+}
+
+# Both libraries export exactly the functions that tempo.h declares with TEMPO_API.
+lint_exports() {
+    local declared
+    declared=$(tools/api-names.sh include/tempo.h)
+    [ "$(grep -c '^TEMPO_API ' include/tempo.h)" -eq "$(wc -l <<<"$declared")" ] ||
+        { echo 'tools/api-names.sh does not understand every TEMPO_API line of tempo.h'; exit 1; }
+    report 'tempo.h (<) and libtempo.so (>) differ' "$(diff <(echo "$declared") \
+        <(nm -D --defined-only "$build/libtempo.so" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | LC_ALL=C sort) || true)"
+    report 'tempo.h (<) and libtempo.a (>) differ' "$(diff <(echo "$declared") \
+        <(nm -g --defined-only "$build/libtempo.a" | awk 'NF == 3 {print $3}' | LC_ALL=C sort) || true)"
+    report 'symbols of libtempo.so without the version TEMPO_0.1' \
+        "$(nm -D --defined-only --with-symbol-versions "$build/libtempo.so" | grep ' T ' | grep -v '@@TEMPO_0\.1$' || true)"
+}
+
+# Every header compiles alone, as C11; the public one also as C++.
+lint_headers() {
+    local flags
+    read -ra flags <<<"-D_GNU_SOURCE -Iinclude -Isrc -I. -Itests -Wall -Wextra -Werror $(pkg-config --cflags jansson cmocka)"
+    for h in include/*.h src/**/*.h cli/**/*.h tests/**/*.h; do
+        "${CC:-cc}" -std=c11 "${flags[@]}" -fsyntax-only -x c "$h" || exit 1
+    done
+    if command -v c++ >/dev/null; then c++ -Wall -Wextra -Werror -fsyntax-only -x c++ include/tempo.h; fi
+}
+
+# The layers a layer may include, itself included; docs/architecture.md draws the same arrows.
+reach() {
+    case $1 in
+    base) echo base ;;
+    io) echo base io ;;
+    kernels) echo base kernels ;;
+    token) echo base io token ;;
+    model) echo base io token kernels model ;;
+    engine) echo base io token kernels model engine ;;
+    decode) echo base io token kernels model engine decode ;;
+    esac
+}
+
+# Includes follow the arrows: src/A/ may include "B/x.h" only if A reaches B.  tempo.h is everybody's;
+# the program, the examples and their tests see nothing else of the library.
+lint_includes() {
+    local bad='' layer target
+    while IFS=: read -r file line text; do
+        target=${text#*\"} target=${target%%\"*}
+        [ "$target" = tempo.h ] && continue
+        case $file in
+        src/*)
+            layer=${file#src/} layer=${layer%%/*}
+            case " $(reach "$layer") " in *" ${target%%/*} "*) continue ;; esac ;;
+        cli/*) case $target in cli/*) continue ;; */*) ;; *) [ -e "cli/$target" ] && continue ;; esac ;;
+        esac
+        bad+="$file:$line: $target"$'\n'
+    done < <(grep -n '^ *# *include *"' /dev/null src/**/*.[ch] src/**/*.inc cli/**/*.[ch] examples/*.c)
+    report 'includes against the arrows of docs/architecture.md' "$bad"
+}
+
+# Nothing in the library prints or ends the process.
+lint_output() {
+    report 'calls in src/ that print or exit' "$(nm -Au "${objects[@]}" |
+        grep -E ' (_*(v?printf|puts|putchar|perror|exit|quick_exit|abort|err|errx|warn|warnx)(_chk)?|stdout|stderr)$' || true)"
+}
+
+lint_shell() {
+    need shellcheck
+    shellcheck .ci/run tools/*.sh tests/**/*.sh
+}
+
+# The reference is clang-format 14: other versions lay some lines out differently.
+lint_format() {
+    local program=clang-format-14
+    command -v $program >/dev/null || program=clang-format
+    need $program
+    case $($program --version) in *' 14.'*) ;; *) echo 'skipped: clang-format is not version 14'; exit 77 ;; esac
+    $program --dry-run -Werror src/**/*.c cli/**/*.c tests/**/*.c fuzz/*.c examples/*.c bench/*.c
+}
+
+lint_man() {
+    need mandoc
+    local pages=("$build"/share/man/man1/*.1)
+    [ ${#pages[@]} -gt 0 ] || { echo 'skipped: no man pages were built'; exit 77; }
+    mandoc -T lint -W warning "${pages[@]}"
+}
+
+declare -F "lint_$check" >/dev/null || { echo "tools/lint.sh: no check '$check'"; exit 2; }
+"lint_$check"
