@@ -1,5 +1,5 @@
 # Man pages and completions, written by the program itself into share/ of the build directory.
-if(NOT TARGET tempo_program OR NOT TEMPO_DOCS OR NOT EXISTS ${PROJECT_SOURCE_DIR}/cli/help.c)
+if(NOT TARGET tempo_program OR NOT TEMPO_DOCS)
   return()
 endif()
 if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)

@@ -6,6 +6,14 @@ install(TARGETS tempo_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${TEMPO_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/tempo.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
+# Below ${prefix} where they are, so that pkg-config can follow a tree that was moved.
+foreach(dir LIBDIR INCLUDEDIR)
+  if(IS_ABSOLUTE ${CMAKE_INSTALL_${dir}})
+    set(TEMPO_PC_${dir} ${CMAKE_INSTALL_${dir}})
+  else()
+    set(TEMPO_PC_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
+  endif()
+endforeach()
 configure_file(cmake/tempo.pc.in tempo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tempo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Everything that `make check` leaves out, each part in a build directory of its own below build/check:
+# both compilers with warnings as errors, sanitizers, fuzz targets, processors without AVX2, arm64 under
+# qemu, and the installed library as a stranger would use it.
+#   tools/check-all.sh          all parts
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz cpus arm64 install
+# A part that this machine cannot run says so and is counted at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+root=build/check
+jobs=$(nproc)
+skipped=()
+
+# build NAME [CMAKE OPTIONS]: configure and build below $root.
+build() {
+    local dir=$root/$1
+    shift
+    mkdir -p "$dir"
+    cmake -S . -B "$dir" -G Ninja -DTEMPO_WERROR=ON "$@" >"$dir/cmake.log" 2>&1 || { cat "$dir/cmake.log"; return 1; }
+    cmake --build "$dir" -j "$jobs"
+}
+
+# check NAME [CTEST OPTIONS]
+check() {
+    local dir=$root/$1
+    shift
+    ctest --test-dir "$dir" --output-on-failure --timeout 1200 -j "$jobs" "$@"
+}
+
+has() { command -v "$@" >/dev/null; }
+
+skip() { printf 'skipped: %s\n' "$1"; skipped+=("$1"); }
+
+part_gcc() { build gcc -DCMAKE_C_COMPILER=gcc && check gcc; }
+
+part_clang() { build clang -DCMAKE_C_COMPILER=clang && check clang; }
+
+part_address() {
+    build address -DCMAKE_C_COMPILER=clang -DTEMPO_SANITIZE=address,undefined -DTEMPO_DOCS=OFF
+    ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 check address
+}
+
+# Data races can only be where threads are: the pool, the engine and what runs through it.
+part_thread() {
+    build thread -DCMAKE_C_COMPILER=clang -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
+    check thread -R 'pool|engine|decode|seq|forward|attention|doctor|example'
+}
+
+part_fuzz() {
+    build fuzz -DCMAKE_C_COMPILER=clang -DTEMPO_FUZZ=ON -DTEMPO_TESTS=OFF -DTEMPO_DOCS=OFF -DTEMPO_SANITIZE=address,undefined
+    check fuzz
+}
+
+# The same program on other processors: one without AVX, and all that the emulator has.
+part_cpus() {
+    has qemu-x86_64 || { skip 'other x86-64 processors: no qemu-x86_64'; return; }
+    [ "$(uname -m)" = x86_64 ] || { skip 'other x86-64 processors: this is none'; return; }
+    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    local cpu test
+    for cpu in Nehalem max; do
+        for test in "$root"/gcc/test_kernels*; do
+            printf '%s on %s\n' "$test" "$cpu"
+            qemu-x86_64 -cpu "$cpu" "$test"
+        done
+        [ ! -x $root/gcc/tempo ] || qemu-x86_64 -cpu "$cpu" $root/gcc/tempo doctor --threads 1
+    done
+}
+
+part_arm64() {
+    has aarch64-linux-gnu-gcc qemu-aarch64 || { skip 'arm64: no cross compiler or no qemu-aarch64'; return; }
+    local rc=0
+    tools/arm64-sysroot.sh $root/sysroot || rc=$?
+    [ $rc -ne 77 ] || { skip 'arm64: no libraries'; return; }
+    [ $rc -eq 0 ] || return $rc
+    build arm64 -DCMAKE_TOOLCHAIN_FILE=cmake/arm64-linux.cmake -DTEMPO_ARM64_SYSROOT="$PWD/$root/sysroot"
+    check arm64
+}
+
+part_install() { tools/test-install.sh $root/install; }
+
+[ $# -gt 0 ] || set -- gcc clang address thread fuzz cpus arm64 install
+for part; do
+    declare -F "part_$part" >/dev/null || { echo "check-all: no part '$part'" >&2; exit 2; }
+done
+for part; do
+    printf '\n== %s\n' "$part"
+    "part_$part"
+done
+printf '\ncheck-all: %d parts passed' $(($# - ${#skipped[@]}))
+[ ${#skipped[@]} -eq 0 ] || printf ', %d skipped: %s' ${#skipped[@]} "$(IFS=';'; echo "${skipped[*]}")"
+printf '\n'
