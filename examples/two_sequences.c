@@ -28,10 +28,8 @@ static bool on_attention(void *user, const tempo_attention_view *view)
             if (j != own)
                 siblings += (double)view->weights[h * view->n_slots + j];
     if (view->row == 0)
-        printf("%5u ", view->layer);
+        printf("\n%5u ", view->layer);
     printf(" %8.6f", siblings / view->n_heads);
-    if (view->row == ROWS - 1)
-        putchar('\n');
     return true; /* false would stop the pass */
 }
 
@@ -58,18 +56,14 @@ static tempo_status read_prompt(tempo_engine *engine, tempo_seq *seq, const int3
     return st;
 }
 
-/* The MEMBERS largest logits, best first. */
+/* The MEMBERS largest logits, best first (of equal ones the first). */
 static void pick_members(const float *logits, uint32_t n_vocab, int32_t best[MEMBERS])
 {
     for (int k = 0; k < MEMBERS; k++) {
         best[k] = -1;
-        for (int32_t id = 0; id < (int32_t)n_vocab; id++) {
-            bool taken = false;
-            for (int j = 0; j < k; j++)
-                taken |= best[j] == id;
-            if (!taken && (best[k] < 0 || logits[id] > logits[best[k]]))
+        for (int32_t id = 0; id < (int32_t)n_vocab; id++)
+            if ((k == 0 || logits[id] < logits[best[k - 1]]) && (best[k] < 0 || logits[id] > logits[best[k]]))
                 best[k] = id;
-        }
     }
 }
 
@@ -89,8 +83,9 @@ static tempo_status compare_modes(tempo_engine *engine, tempo_seq *const seqs[2]
                               .mode = i < MEMBERS ? TEMPO_ISOLATED : TEMPO_VISIBLE,
                               .last_layer = TEMPO_ALL_LAYERS,
                               .want = TEMPO_WANT_ATTENTION};
-    puts("attention of each member on its siblings, mean over heads\nlayer  isolated                    "
-         "visible");
+    fputs("attention of each member on its siblings, mean over heads\nlayer  isolated                    "
+          "visible",
+          stdout);
     return tempo_engine_forward(engine, rows, ROWS, &observer, err);
 }
 
@@ -106,8 +101,8 @@ static void print_set(const tempo_tokenizer *tok, const int32_t ids[MEMBERS])
 
 static tempo_status study(tempo_engine *engine, const char *text, tempo_err *err)
 {
-    const tempo_model *model = tempo_engine_model(engine);
-    const tempo_tokenizer *tok = tempo_model_tokenizer(model);
+    const tempo_tokenizer *tok = tempo_model_tokenizer(tempo_engine_model(engine));
+    const uint32_t n_vocab = tempo_model_get_info(tempo_engine_model(engine))->n_vocab;
     tempo_seq *seqs[2] = {NULL, NULL};
     int32_t *prompt = NULL, members[MEMBERS];
     const float *logits;
@@ -120,7 +115,7 @@ static tempo_status study(tempo_engine *engine, const char *text, tempo_err *err
         goto out;
     if ((st = read_prompt(engine, seqs[0], prompt, n, &logits, err)) != TEMPO_OK)
         goto out;
-    pick_members(logits, tempo_model_get_info(model)->n_vocab, members);
+    pick_members(logits, n_vocab, members);
     fputs(text, stdout);
     print_set(tok, members);
     /* The fork shares the prompt's keys and values with its origin. */
@@ -147,6 +142,7 @@ int main(int argc, char **argv)
         st = tempo_engine_create(&engine, model, NULL, &err);
     if (st == TEMPO_OK)
         st = study(engine, text, &err);
+    putchar('\n');
     if (st != TEMPO_OK)
         fprintf(stderr, "two_sequences: %s\n", err.msg[0] ? err.msg : tempo_status_name(st));
     tempo_engine_free(engine);
