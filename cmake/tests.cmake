@@ -60,6 +60,14 @@ foreach(source ${TEMPO_EXAMPLES})
   tempo_script_test(example_${name} tests/examples/test_examples.sh ${name} ${example})
 endforeach()
 
+# ---- benchmarks: built with the tests so that they keep building, run by `make bench`
+file(GLOB TEMPO_BENCHES CONFIGURE_DEPENDS bench/bench_*.c)
+foreach(source ${TEMPO_BENCHES})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE tempo_test_internal)
+endforeach()
+
 # ---- lints: not of instrumented objects, whose symbols and instructions are not ours
 if(NOT TEMPO_SANITIZE AND NOT TEMPO_FUZZ AND NOT CMAKE_CROSSCOMPILING AND NOT APPLE)
   foreach(lint prefix isa globals exports headers includes output shell format man)

@@ -21,11 +21,15 @@ build() {
     cmake --build "$dir" -j "$jobs"
 }
 
+# Sanitizers want their shadow at fixed addresses, where kernels that randomise much may put something else.
+no_aslr=()
+if setarch -R true 2>/dev/null; then no_aslr=(setarch -R); fi
+
 # check NAME [CTEST OPTIONS]
 check() {
     local dir=$root/$1
     shift
-    ctest --test-dir "$dir" --output-on-failure --timeout 1200 -j "$jobs" "$@"
+    "${no_aslr[@]}" ctest --test-dir "$dir" --output-on-failure --timeout 1200 -j "$jobs" "$@"
 }
 
 has() { command -v "$@" >/dev/null; }
