@@ -54,7 +54,7 @@ missing() {
         present "$need" && continue
         case $1 in debian) names=$deb ;; fedora) names=$fed ;; arch) names=$arch ;; *) names=$brew ;; esac
         for name in $names; do [ "$name" = - ] || printf '%s\n' "$name"; done
-    done | sort -u | tr '\n' ' '
+    done | sort -u | paste -sd ' '
 }
 
 install_apt() {

@@ -28,6 +28,10 @@ done
 lib=$(dirname "$(find "$prefix" -name libtempo.a)")
 [ -L "$lib/libtempo.so.0" ] || fail 'no libtempo.so.0'
 
+bash -n "$prefix/share/bash-completion/completions/tempo" || fail 'bash completion'
+if command -v zsh >/dev/null; then zsh -n "$prefix/share/zsh/site-functions/_tempo" || fail 'zsh completion'; fi
+if command -v fish >/dev/null; then fish -n "$prefix/share/fish/vendor_completions.d/tempo.fish" || fail 'fish completion'; fi
+
 # The installed program finds the installed model, from any directory.
 (cd / && "$prefix/bin/tempo" generate -p 'Once upon a time' --steps 4 >"$dir/out") || fail 'the installed program did not run'
 grep -q 'Once upon a time' "$dir/out" || fail "the installed program printed: $(cat "$dir/out")"
