@@ -11,8 +11,7 @@ tempo_status tempo_fail(tempo_err *err, tempo_status code, uint64_t offset, cons
 /* The same for a failed operating system call: appends ": " and the text of `os_errno`. */
 tempo_status tempo_fail_os(tempo_err *err, int os_errno, const char *fmt, ...) TEMPO_PRINTF(3, 4);
 
-/* Put "fmt: " in front of the recorded message while an error travels up.  Returns err's code
- * (TEMPO_OK when nothing was recorded).  */
+/* Put "fmt: " in front of the recorded message while an error travels up; nothing when none is. */
 void tempo_err_prefix(tempo_err *err, const char *fmt, ...) TEMPO_PRINTF(2, 3);
 
 #endif

@@ -1,0 +1,40 @@
+/* utf8.c - what is UTF-8 and what is not.  Source: the Unicode Standard, table 3-7 (well-formed UTF-8 byte
+ * sequences): no overlong forms, no surrogates, nothing above U+10FFFF. */
+#include "tempo.h"
+
+/* Bytes of the well-formed sequence at s[n], n > 0; 0 if there is none. */
+static size_t sequence(const unsigned char *s, size_t n)
+{
+    const unsigned char b = s[0];
+    unsigned char low = 0x80, high = 0xbf; /* allowed for the second byte */
+    size_t len;
+
+    if (b < 0x80)
+        return 1;
+    if (b < 0xc2 || b > 0xf4)
+        return 0;
+    len = b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
+    if (b == 0xe0)
+        low = 0xa0;
+    else if (b == 0xed)
+        high = 0x9f;
+    else if (b == 0xf0)
+        low = 0x90;
+    else if (b == 0xf4)
+        high = 0x8f;
+    if (n < len || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (s[i] < 0x80 || s[i] > 0xbf)
+            return 0;
+    return len;
+}
+
+size_t tempo_utf8_valid(const char *s, size_t n)
+{
+    size_t at = 0, len;
+
+    while (at < n && (len = sequence((const unsigned char *)s + at, n - at)) > 0)
+        at += len;
+    return at;
+}
