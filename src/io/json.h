@@ -1,14 +1,14 @@
 /* json.h - JSON from outside, through jansson, with the bounds that it does not have.
  *
  * Before jansson sees the text, one pass bounds nesting (TEMPO_JSON_MAX_DEPTH) and the memory
- * that the tree would take (16 bytes for a byte of text, plus 16 MiB).  Duplicate keys are errors.  */
+ * that the tree would take (16 bytes for a byte of text, plus 64 MiB).  Duplicate keys are errors.  */
 #ifndef TEMPO_IO_JSON_H
 #define TEMPO_IO_JSON_H
 #include <jansson.h>
 
 #include "base/status.h"
 
-enum { TEMPO_JSON_MAX_DEPTH = 64 };
+enum { TEMPO_JSON_MAX_DEPTH = 64, TEMPO_JSON_MAX_BYTES = 1 << 28 };
 
 /* text[n] -> *out (json_decref it).  TEMPO_E_FORMAT or TEMPO_E_LIMIT with the byte offset. */
 tempo_status tempo_json_parse(json_t **out, const char *text, uint64_t n, tempo_err *err) TEMPO_MUST_CHECK;
