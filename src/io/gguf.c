@@ -51,20 +51,18 @@ static tempo_status check_bools(tempo_reader *r, uint64_t at, uint64_t n)
     return TEMPO_OK;
 }
 
-/* The elements of an array, or one value (count 1), of a type that is no array. */
+/* The elements of an array, or one value (count 1), of a type that is no array.  The caller has bounded
+ * count by the bytes left.  */
 static tempo_status read_values(tempo_reader *r, tempo_gguf_kv *kv, tempo_gguf_type type)
 {
+    const uint64_t bytes = kv->count * type_bytes[type];
     tempo_status st = TEMPO_OK;
-    uint64_t bytes;
     tempo_str s;
 
     kv->at = r->pos;
     if (type == TEMPO_GGUF_STRING) {
         for (uint64_t i = 0; i < kv->count && st == TEMPO_OK; i++)
-            st = tempo_rd_str(r, "a string's length", UINT64_MAX, &s);
-    } else if (__builtin_mul_overflow(kv->count, (uint64_t)type_bytes[type], &bytes)) {
-        st = tempo_fail(r->err, TEMPO_E_FORMAT, kv->at,
-                        "an array of %" PRIu64 " elements cannot be in this file", kv->count);
+            st = tempo_rd_str(r, "a string", UINT64_MAX, &s);
     } else if ((st = tempo_rd_skip(r, "the value", bytes)) == TEMPO_OK && type == TEMPO_GGUF_BOOL) {
         st = check_bools(r, kv->at, bytes);
     }
@@ -83,6 +81,11 @@ static tempo_status read_array(tempo_reader *r, tempo_gguf_kv *kv)
         return tempo_fail(r->err, TEMPO_E_FORMAT, at, "arrays of arrays are not supported");
     if ((st = tempo_rd_u64(r, "the array's length", &kv->count)) != TEMPO_OK)
         return st;
+    const uint64_t least = kv->elem == TEMPO_GGUF_STRING ? 8 : type_bytes[kv->elem], left = r->size - r->pos;
+    if (kv->count > left / least)
+        return tempo_fail(r->err, TEMPO_E_FORMAT, at + 4,
+                          "an array of %" PRIu64 " elements cannot be in the %" PRIu64 " bytes left",
+                          kv->count, left);
     return read_values(r, kv, kv->elem);
 }
 
