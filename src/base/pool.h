@@ -16,7 +16,7 @@ enum { TEMPO_MAX_THREADS = 1024 };
 /* threads >= 1, the caller included: threads - 1 are started.  TEMPO_E_LIMIT above
  * TEMPO_MAX_THREADS, TEMPO_E_IO if the system refuses a thread.  */
 tempo_status tempo_pool_create(tempo_pool **out, unsigned threads, tempo_err *err) TEMPO_MUST_CHECK;
-void tempo_pool_free(tempo_pool *p);
+void tempo_pool_free(tempo_pool *p); /* takes NULL */
 unsigned tempo_pool_size(const tempo_pool *p);
 
 /* Run fn(arg, task, worker) once for every task in [0, n); tasks are handed out in rising order.
@@ -24,7 +24,10 @@ unsigned tempo_pool_size(const tempo_pool *p);
  * reentrant; one caller at a time.  */
 void tempo_pool_run(tempo_pool *p, size_t n, tempo_task_fn fn, void *arg);
 
-/* CPUs that this process may use (affinity mask and cgroup quota), at least 1. */
+/* CPUs that this process may use (affinity mask and cgroup quota, rounded up), 1..TEMPO_MAX_THREADS. */
 unsigned tempo_cpus_allowed(void);
+/* The quota's part of it: CPUs that the control groups allow, UINT_MAX when they set no limit.
+ * membership is a file like /proc/self/cgroup, mount a tree like /sys/fs/cgroup (versions 1 and 2). */
+unsigned tempo_cgroup_cpus(const char *membership, const char *mount);
 
 #endif
