@@ -59,7 +59,7 @@ static void test_wrong_members(void **state)
 
     assert_int_equal(tempo_json_u64(o, "n", 6, &u, &err[0]), TEMPO_E_FORMAT);
     assert_string_equal(err[0].msg, "\"n\" is 7, expected 0 to 6");
-    assert_int_equal(tempo_json_u64(o, "neg", 6, &u, &err[1]), TEMPO_E_FORMAT);
+    assert_int_equal(tempo_json_u64(o, "neg", UINT64_MAX, &u, &err[1]), TEMPO_E_FORMAT);
     assert_int_equal(tempo_json_u64(o, "x", 6, &u, &err[2]), TEMPO_E_FORMAT);
     assert_string_equal(err[2].msg, "\"x\" is a real number, expected an integer");
     assert_int_equal(tempo_json_f64(o, "s", &f, &err[3]), TEMPO_E_FORMAT);

@@ -97,6 +97,7 @@ static void test_broken(void **state)
     } rows[] = {
         {"[]", 0, TEMPO_E_FORMAT, 8, "not a JSON object"},
         {"{\"a\":3}", 0, TEMPO_E_FORMAT, 9, "tensor \"a\": its entry is not an object"},
+        {"{\"__metadata__\":{\"x\":\"a\"},\"a\":3}", 0, TEMPO_E_FORMAT, 34, "its entry is not"},
         {"{\"a\":{}}", 0, TEMPO_E_FORMAT, 9, "no \"dtype\""},
         {"{\"a\":{\"dtype\":\"X9\"}}", 0, TEMPO_E_UNSUPPORTED, 9, "\"X9\" is not supported"},
         {"{\"a\":{\"dtype\":\"F32\"}}", 0, TEMPO_E_FORMAT, 9, "no \"shape\""},
