@@ -132,7 +132,25 @@ static void test_one_task_stays_with_the_caller(void **state)
         tempo_pool_run(p, 1, record_task, &r);
         assert_true(r.workers_valid);
     }
+    assert_int_equal(atomic_load(&p->gate), 0); /* nobody was even asked */
     tempo_pool_free(p);
+}
+
+static void test_the_gate(void **state)
+{
+    (void)state;
+    uint64_t last_job = 4;
+    tempo_pool p = {.gate = UINT64_C(5) << JOB_SHIFT};
+
+    assert_false(enter(&p, &last_job)); /* a job that is over */
+    p.gate = UINT64_C(4) << JOB_SHIFT | OPEN;
+    assert_false(enter(&p, &last_job)); /* one that this worker has left */
+    p.gate = UINT64_C(5) << JOB_SHIFT | OPEN;
+    assert_true(enter(&p, &last_job));
+    assert_int_equal(last_job, 5);
+    assert_int_equal(atomic_load(&p.gate), (UINT64_C(5) << JOB_SHIFT | OPEN) + 1);
+    leave(&p);
+    assert_int_equal(atomic_load(&p.gate), UINT64_C(5) << JOB_SHIFT | OPEN);
 }
 
 static void test_many_small_jobs(void **state)
@@ -390,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_task_once),
         cmocka_unit_test(test_one_task_stays_with_the_caller),
+        cmocka_unit_test(test_the_gate),
         cmocka_unit_test(test_many_small_jobs),
         cmocka_unit_test(test_sleepers_are_woken),
         cmocka_unit_test(test_the_caller_sleeps_too),
