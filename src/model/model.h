@@ -19,38 +19,40 @@ enum {
 
 typedef struct tempo_hparams {
     uint32_t n_layers, n_heads, n_kv_heads, head_dim;
-    uint32_t d_model;        /* width of the residual stream */
+    uint32_t d_model; /* width of the residual stream */
     uint32_t d_ff;
-    uint32_t n_vocab;        /* rows of embedding and output matrix */
-    uint32_t n_ctx;          /* positions 0 .. n_ctx-1 */
+    uint32_t n_vocab; /* rows of embedding and output matrix */
+    uint32_t n_ctx;   /* positions 0 .. n_ctx-1 */
     float norm_eps;
-    bool qk_pairs_adjacent;  /* Q and K rows of the file rotate (2i, 2i+1), not (i, i + head_dim/2) */
+    bool qk_pairs_adjacent; /* Q and K rows of the file rotate (2i, 2i+1), not (i, i + head_dim/2) */
 } tempo_hparams;
 
 /* A matrix [n_out, n_in] as in the file: y = W x. */
 typedef struct tempo_weight {
-    const void *data;  /* n_out rows, row_bytes apart */
+    const void *data; /* n_out rows, row_bytes apart */
     size_t n_out, n_in, row_bytes;
     tempo_dtype type;
 } tempo_weight;
 
 typedef struct tempo_layer {
-    const float *attn_norm, *ffn_norm;    /* [d_model] */
-    tempo_weight wq, wk, wv, wo;          /* [n_heads*head_dim, d_model], [n_kv_heads*head_dim, d_model] x 2, [d_model, n_heads*head_dim] */
-    const float *bq, *bk, *bv;            /* [rows of wq, wk, wv], NULL without biases */
-    const float *q_norm, *k_norm;         /* [head_dim], NULL without (Qwen3 has them) */
-    tempo_weight w_gate, w_up, w_down;    /* [d_ff, d_model] x 2, [d_model, d_ff] */
+    const float *attn_norm, *ffn_norm; /* [d_model] */
+    tempo_weight wq;                   /* [n_heads*head_dim, d_model] */
+    tempo_weight wk, wv;               /* [n_kv_heads*head_dim, d_model] */
+    tempo_weight wo;                   /* [d_model, n_heads*head_dim] */
+    const float *bq, *bk, *bv;         /* [rows of wq, wk, wv], NULL without biases */
+    const float *q_norm, *k_norm;      /* [head_dim], NULL without (Qwen3 has them) */
+    tempo_weight w_gate, w_up, w_down; /* [d_ff, d_model] x 2, [d_model, d_ff] */
 } tempo_layer;
 
 struct tempo_model {
     tempo_model_info info;
     tempo_hparams hp;
     tempo_kernels kernels;
-    tempo_weight embedding;    /* [n_vocab, d_model] */
-    tempo_weight output;       /* [n_vocab, d_model]; the embedding when tied */
-    const float *output_norm;  /* [d_model] */
-    tempo_layer *layers;       /* [n_layers] */
-    double *rope_freq;         /* [head_dim/2] radians per position, rope scaling included */
+    tempo_weight embedding;   /* [n_vocab, d_model] */
+    tempo_weight output;      /* [n_vocab, d_model]; the embedding when tied */
+    const float *output_norm; /* [d_model] */
+    tempo_layer *layers;      /* [n_layers] */
+    double *rope_freq;        /* [head_dim/2] radians per position, rope scaling included */
     tempo_tokenizer *tokenizer;
     struct tempo_model_files *files; /* private to src/model: maps, names, float vectors */
 };

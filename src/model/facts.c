@@ -1,0 +1,68 @@
+/* facts.c - the architectures that run, and the checks on hyper-parameters that both formats share. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "model/files.h"
+
+static const tempo_arch archs[] = {
+    {"llama", true, false, false}, /* Llama, Mistral, SmolLM */
+    {"qwen2", false, true, false},
+    {"qwen3", false, false, true},
+};
+
+const tempo_arch *tempo_arch_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
+        if (strcmp(archs[i].name, name) == 0)
+            return &archs[i];
+    }
+    return NULL;
+}
+
+tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, uint64_t value, uint32_t limit,
+                               uint32_t *out)
+{
+    if (value == 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, at, "%s is 0", key);
+    if (value > limit)
+        return tempo_refuse(ld, TEMPO_E_LIMIT, at, "%s is %" PRIu64 ", the limit is %" PRIu32, key, value,
+                            limit);
+    *out = (uint32_t)value;
+    return TEMPO_OK;
+}
+
+tempo_status tempo_facts_eps(tempo_loader *ld, const char *key, uint64_t at, double value)
+{
+    if (!(value < 1.0) || !((float)value > 0.0f)) /* written so that NaN fails */
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a number between 0 and 1", key,
+                          value);
+    ld->facts.norm_eps = value;
+    ld->facts.hp.norm_eps = (float)value;
+    return TEMPO_OK;
+}
+
+tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, double value)
+{
+    if (!(value > 0.0) || !isfinite(value))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a finite number above 0", key,
+                          value);
+    ld->facts.rope.theta = value;
+    return TEMPO_OK;
+}
+
+tempo_status tempo_facts_check(tempo_loader *ld)
+{
+    const tempo_facts *f = &ld->facts;
+    const tempo_hparams *hp = &f->hp;
+
+    if (hp->n_heads != 0 && hp->n_kv_heads != 0 && hp->n_heads % hp->n_kv_heads != 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, f->kv_heads_at,
+                          "%" PRIu32 " attention heads cannot share %" PRIu32
+                          " key-value heads: expected a divisor",
+                          hp->n_heads, hp->n_kv_heads);
+    if (hp->head_dim % 2 != 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, f->head_dim_at,
+                          "the head size is %" PRIu32 ", expected an even number", hp->head_dim);
+    return TEMPO_OK;
+}

@@ -1,0 +1,142 @@
+/* files.h - what the parts of src/model share while a model is opened; private to this directory.
+ *
+ * Loading goes in three steps, whatever the format:
+ *   facts    metadata -> tempo_facts (gguf_model.c, hf_config.c), checked in facts.c
+ *   tensors  containers -> one list of tempo_tensor (gguf_model.c, hf_model.c)
+ *   bind     list -> weights and vectors of tempo_model, every shape checked (bind.c)
+ * A model that is well-formed but cannot run is refused through tempo_refuse: with TEMPO_LOAD_FACTS the
+ * first refusal becomes info.unsupported and reading goes on.  Broken files fail in every mode.  */
+#ifndef TEMPO_MODEL_FILES_H
+#define TEMPO_MODEL_FILES_H
+#include "io/gguf.h"
+#include "io/safetensors.h"
+#include "model/model.h"
+
+/* How the architectures that run differ. */
+typedef struct tempo_arch {
+    const char *name; /* as in GGUF's general.architecture */
+    bool gguf_pairs;  /* a GGUF's Q and K rows rotate adjacent pairs (Hugging Face never) */
+    bool needs_bias;  /* Q, K, V have biases */
+    bool has_qk_norm; /* Q and K heads are normed before rotation */
+} tempo_arch;
+
+const tempo_arch *tempo_arch_find(const char *name); /* or NULL */
+
+typedef enum tempo_rope_kind { TEMPO_ROPE_NONE, TEMPO_ROPE_LINEAR, TEMPO_ROPE_LLAMA3 } tempo_rope_kind;
+
+typedef struct tempo_rope {
+    double theta;
+    tempo_rope_kind kind;
+    double factor;             /* linear, llama3 */
+    double low, high, context; /* llama3: frequency factors, the context before scaling */
+} tempo_rope;
+
+/* What metadata says.  Numbers are 0 until known; offsets are of the value, or TEMPO_NO_OFFSET. */
+typedef struct tempo_facts {
+    const tempo_arch *arch; /* NULL: not one that runs */
+    tempo_hparams hp;       /* n_vocab: what metadata says, until the embedding is bound */
+    double norm_eps;
+    tempo_rope rope;
+    bool tied; /* the output matrix is the embedding */
+    bool needs_bias;
+    uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
+} tempo_facts;
+
+/* One tensor of either format. */
+typedef struct tempo_tensor {
+    const char *name;
+    const char *type_name;
+    tempo_dtype type; /* TEMPO_DTYPE_COUNT: not supported */
+    uint32_t n_dims;
+    uint64_t dims[4]; /* outermost first; unused ones are 1 */
+    uint64_t elements;
+    const unsigned char *data;
+    uint64_t offset, bytes;
+    uint64_t info_at; /* of its entry in the file's table; TEMPO_NO_OFFSET: to be looked up */
+    const char *file;
+    bool used;
+} tempo_tensor;
+
+struct tempo_model_files {
+    char *path, *name, *architecture;
+    bool is_gguf;                                    /* else a Hugging Face directory */
+    char unsupported[sizeof(((tempo_err *)0)->msg)]; /* "" = nothing */
+    tempo_gguf gguf;
+    tempo_safetensors *shards; /* [n_shards] */
+    const char **shard_paths;  /* [n_shards] */
+    size_t n_shards;
+    tempo_tensor *tensors;  /* [n_tensors], in the order of the files */
+    tempo_tensor **by_name; /* [n_tensors] sorted; made by tempo_files_index */
+    size_t n_tensors;
+    void **owned; /* [n_owned] strings, vectors and copies, freed with the model */
+    size_t n_owned, owned_cap;
+};
+
+typedef struct tempo_loader {
+    tempo_model *m;
+    struct tempo_model_files *f; /* m->files */
+    tempo_load load;
+    tempo_facts facts;
+    tempo_err *err; /* never NULL */
+} tempo_loader;
+
+/* ---- files.c ---- */
+/* Memory that lives as long as the model; NULL (and err filled) when there is none. */
+void *tempo_files_alloc(tempo_loader *ld, size_t n);
+/* p[n] as a NUL-terminated string; control characters become '?', for it may end up on a terminal. */
+char *tempo_files_text(tempo_loader *ld, const char *p, size_t n);
+/* Fill by_name.  TEMPO_E_FORMAT when two tensors have one name. */
+tempo_status tempo_files_index(tempo_loader *ld) TEMPO_MUST_CHECK;
+tempo_tensor *tempo_files_find(const struct tempo_model_files *f, const char *name); /* or NULL */
+/* Offset of the tensor's entry in its file's table, for messages. */
+uint64_t tempo_tensor_entry(const tempo_tensor *t);
+/* Unmap and free everything, f included; takes NULL. */
+void tempo_files_free(struct tempo_model_files *f);
+/* A file or directory is there. */
+bool tempo_path_exists(const char *path);
+bool tempo_path_is_dir(const char *path);
+
+/* The model cannot run: fails with `code`, or notes why and returns TEMPO_OK (TEMPO_LOAD_FACTS). */
+tempo_status tempo_refuse(tempo_loader *ld, tempo_status code, uint64_t at, const char *fmt, ...)
+    TEMPO_PRINTF(4, 5);
+/* The same for a failure that somebody else has recorded in ld->err. */
+tempo_status tempo_soften(tempo_loader *ld, tempo_status st);
+
+/* ---- facts.c ---- */
+/* A hyper-parameter from outside: zero is TEMPO_E_FORMAT, above the limit is refused. */
+tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, uint64_t value, uint32_t limit,
+                               uint32_t *out) TEMPO_MUST_CHECK;
+/* norm_eps and rope theta: finite and in range. */
+tempo_status tempo_facts_eps(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
+tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
+/* How the numbers must fit together; those that are not known are not checked. */
+tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
+
+/* ---- gguf_model.c, hf_model.c, hf_config.c ---- */
+tempo_status tempo_gguf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
+tempo_status tempo_hf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
+/* facts from config.json */
+tempo_status tempo_hf_config(tempo_loader *ld, const json_t *config) TEMPO_MUST_CHECK;
+
+/* ---- bind.c ---- */
+/* Fill weights, vectors and rope_freq of ld->m from the list of tensors. */
+tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
+
+/* ---- rope.c ---- */
+/* freq[head_dim/2] = theta^(-2i/head_dim) / factors[i] / linear factor; factors may be NULL (all 1). */
+void tempo_rope_frequencies(double *freq, uint32_t head_dim, const tempo_rope *r, const float *factors);
+/* factors[head_dim/2] of llama3 scaling, rounded to float as GGUF files store them. */
+void tempo_rope_llama3(float *factors, uint32_t head_dim, const tempo_rope *r);
+
+/* ---- find.c, find_cache.c ---- */
+/* "org/name" in the Hugging Face cache. */
+tempo_status tempo_find_cached(const char *name, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
+bool tempo_is_repo_name(const char *name);
+/* The model that a directory holds: itself, or its only .gguf file.  TEMPO_E_NOTFOUND when it has
+ * neither, or several files to choose from (the message lists them).  */
+tempo_status tempo_find_in_dir(const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
+/* snprintf that fails with TEMPO_E_LIMIT when out[cap] is too short. */
+tempo_status tempo_path_format(char *out, size_t cap, tempo_err *err, const char *fmt, ...)
+    TEMPO_PRINTF(4, 5) TEMPO_MUST_CHECK;
+
+#endif

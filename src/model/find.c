@@ -1,0 +1,153 @@
+/* find.c - from a model's name to a path: the built-in model, existing paths, directories that hold one
+ * GGUF file.  The Hugging Face cache is in find_cache.c.  */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "model/files.h"
+
+static const char builtin_name[] = "tempo-tiny";
+
+/* ---- the built-in model ---- */
+
+/* Is dir/sub/tempo-tiny a model? */
+static bool is_builtin(const char *dir, const char *sub, char *out, size_t cap)
+{
+    char config[PATH_MAX];
+
+    return tempo_path_format(out, cap, NULL, "%s%s/%s", dir, sub, builtin_name) == TEMPO_OK &&
+           tempo_path_format(config, sizeof(config), NULL, "%s/config.json", out) == TEMPO_OK &&
+           tempo_path_exists(config);
+}
+
+/* An installed program or library stands in PREFIX/bin or PREFIX/lib, or deeper (lib/ARCHITECTURE); a
+ * built one in build/ of the source tree, or deeper.  */
+static bool find_near(const char *file, char *out, size_t cap)
+{
+    static const char *const places[] = {
+        "/../share/tempo/models", "/../../share/tempo/models", "/models", "/../models",
+        "/../../models",          "/../../../models"};
+    char dir[PATH_MAX];
+
+    if (realpath(file, dir) == NULL)
+        return false;
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        if (is_builtin(dir, places[i], out, cap))
+            return true;
+    }
+    return false;
+}
+
+static bool find_near_library(char *out, size_t cap)
+{
+    static const char anchor = 0; /* lies in this library, or in the program it is part of */
+    Dl_info where;
+
+    return dladdr(&anchor, &where) != 0 && where.dli_fname != NULL && find_near(where.dli_fname, out, cap);
+}
+
+static tempo_status find_builtin(char *out, size_t cap, tempo_err *err)
+{
+    const char *models = getenv("TEMPO_MODELS");
+    char path[PATH_MAX];
+
+    if ((models != NULL && models[0] != '\0' && is_builtin(models, "", path, sizeof(path))) ||
+        find_near("/proc/self/exe", path, sizeof(path)) || find_near_library(path, sizeof(path))
+#ifdef TEMPO_DATADIR
+        || is_builtin(TEMPO_DATADIR, "/models", path, sizeof(path))
+#endif
+    )
+        return tempo_path_format(out, cap, err, "%s", path);
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "the built-in model %s is neither beside the program nor in the directory that "
+                      "TEMPO_MODELS names (%s)",
+                      builtin_name, models != NULL ? models : "not set");
+}
+
+/* ---- directories ---- */
+
+static bool has(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+
+    return tempo_path_format(path, sizeof(path), NULL, "%s/%s", dir, name) == TEMPO_OK &&
+           tempo_path_exists(path);
+}
+
+typedef struct gguf_list {
+    size_t n;
+    char first[NAME_MAX + 1]; /* in alphabetical order */
+    char names[300];          /* some of them, for the message */
+} gguf_list;
+
+static void list_gguf(const char *dir, gguf_list *list)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    size_t used = 0;
+
+    *list = (gguf_list){0};
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        const size_t n = strlen(e->d_name);
+        if (n < 5 || strcmp(e->d_name + n - 5, ".gguf") != 0)
+            continue;
+        if (list->n++ == 0 || strcmp(e->d_name, list->first) < 0)
+            memcpy(list->first, e->d_name, n + 1);
+        const int len =
+            snprintf(list->names + used, sizeof(list->names) - used, "%s%s", used > 0 ? ", " : "", e->d_name);
+        used = (size_t)len < sizeof(list->names) - used ? used + (size_t)len : sizeof(list->names) - 1;
+    }
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+tempo_status tempo_find_in_dir(const char *dir, char *out, size_t cap, tempo_err *err)
+{
+    gguf_list list;
+
+    if (has(dir, "config.json") &&
+        (has(dir, "model.safetensors") || has(dir, "model.safetensors.index.json")))
+        return tempo_path_format(out, cap, err, "%s", dir);
+    list_gguf(dir, &list);
+    if (list.n == 1)
+        return tempo_path_format(out, cap, err, "%s/%s", dir, list.first);
+    if (list.n > 1)
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s holds %zu models, name one of them: %s",
+                          dir, list.n, list.names);
+    if (has(dir, "config.json") || has(dir, "tokenizer.json"))
+        return tempo_path_format(out, cap, err, "%s", dir); /* opening it says what is missing */
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%s holds no model: neither config.json nor a .gguf file", dir);
+}
+
+tempo_status tempo_model_find(const char *name, char *out, size_t cap, tempo_err *err)
+{
+    struct stat sb;
+
+    if (cap > 0)
+        out[0] = '\0';
+    if (name == NULL)
+        return find_builtin(out, cap, err);
+    if (name[0] == '\0')
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "the model's name is empty");
+    if (stat(name, &sb) == 0)
+        return S_ISDIR(sb.st_mode) ? tempo_find_in_dir(name, out, cap, err)
+                                   : tempo_path_format(out, cap, err, "%s", name);
+    if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
+        return tempo_fail_os(err, errno, "%s", name);
+    if (tempo_is_repo_name(name))
+        return tempo_find_cached(name, out, cap, err);
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%.200s: no such file or directory, and no name of the form org/name", name);
+}

@@ -1,0 +1,447 @@
+/* gguf_model.c - a model from a GGUF file: hyper-parameters from its metadata, the list of its tensors.
+ * The container itself is io/gguf.c's business.  Source: the GGUF specification, "standardized keys".  */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/files.h"
+
+enum { MAX_ARCH_NAME = 63, KEY_LEN = 128 };
+
+typedef struct source {
+    tempo_loader *ld;
+    const tempo_gguf *g;
+    const char *arch;
+} source;
+
+static const char *full_key(char key[KEY_LEN], const source *s, const char *what)
+{
+    (void)snprintf(key, KEY_LEN, "%s.%s", s->arch, what);
+    return key;
+}
+
+static uint64_t offset_of(const source *s, const char *key)
+{
+    const tempo_gguf_kv *kv = tempo_gguf_find(s->g, key);
+
+    return kv != NULL ? kv->at : TEMPO_NO_OFFSET;
+}
+
+/* ---- numbers ---- */
+
+/* An array of equal numbers says of each layer what a single number says of all. */
+static tempo_status read_uniform(const source *s, const char *key, uint64_t *out)
+{
+    const tempo_gguf_kv *a;
+    tempo_status st = tempo_gguf_array(s->g, key, TEMPO_GGUF_I32, &a, s->ld->err);
+
+    if (st != TEMPO_OK)
+        return st;
+    for (uint64_t i = 0; i < a->count; i++) {
+        const int64_t v = tempo_gguf_array_int(s->g, a, i);
+        if (v < 0)
+            return tempo_fail(s->ld->err, TEMPO_E_FORMAT, a->at, "%s[%" PRIu64 "] is %" PRId64, key, i, v);
+        if (v != tempo_gguf_array_int(s->g, a, 0))
+            return tempo_fail(s->ld->err, TEMPO_E_UNSUPPORTED, a->at,
+                              "%s differs between layers, which is not supported", key);
+        *out = (uint64_t)v;
+    }
+    return a->count > 0 ? TEMPO_OK : tempo_fail(s->ld->err, TEMPO_E_FORMAT, a->at, "%s is empty", key);
+}
+
+static tempo_status read_integer(const source *s, const char *key, uint64_t *out)
+{
+    const tempo_gguf_kv *kv = tempo_gguf_find(s->g, key);
+
+    if (kv != NULL && kv->type == TEMPO_GGUF_ARRAY)
+        return read_uniform(s, key, out);
+    return tempo_gguf_u64(s->g, key, UINT64_MAX, out, s->ld->err);
+}
+
+/* A hyper-parameter that is a count: *out stays when the key is absent and not required.  Of an
+ * architecture that does not run, whatever can be read is enough.  */
+static tempo_status read_count(const source *s, const char *what, uint32_t limit, bool required,
+                               uint32_t *out, uint64_t *at)
+{
+    char key[KEY_LEN];
+    uint64_t value = 0;
+    tempo_status st = read_integer(s, full_key(key, s, what), &value);
+
+    *at = offset_of(s, key);
+    if (s->ld->facts.arch == NULL) {
+        *s->ld->err = (tempo_err){0};
+        if (st == TEMPO_OK && value <= limit)
+            *out = (uint32_t)value;
+        return TEMPO_OK;
+    }
+    if (st == TEMPO_E_NOTFOUND)
+        return required ? tempo_refuse(s->ld, st, TEMPO_NO_OFFSET, "%s is missing", key) : TEMPO_OK;
+    if (st != TEMPO_OK)
+        return tempo_soften(s->ld, st);
+    return tempo_facts_count(s->ld, key, *at, value, limit, out);
+}
+
+/* TEMPO_E_NOTFOUND without a message when the key is absent. */
+static tempo_status read_real(const source *s, const char *what, double *out, uint64_t *at)
+{
+    char key[KEY_LEN];
+    const tempo_status st = tempo_gguf_f64(s->g, full_key(key, s, what), out, s->ld->err);
+
+    *at = offset_of(s, key);
+    return st;
+}
+
+static tempo_status read_head_dim(const source *s)
+{
+    tempo_hparams *hp = &s->ld->facts.hp;
+    uint32_t value_dim = 0;
+    uint64_t at;
+    tempo_status st = read_count(s, "attention.key_length", TEMPO_MAX_HEAD_DIM, false, &hp->head_dim,
+                                 &s->ld->facts.head_dim_at);
+
+    if (st == TEMPO_OK)
+        st = read_count(s, "attention.value_length", TEMPO_MAX_HEAD_DIM, false, &value_dim, &at);
+    if (st != TEMPO_OK)
+        return st;
+    if (hp->head_dim == 0 && hp->n_heads != 0 && hp->d_model % hp->n_heads != 0)
+        return tempo_fail(s->ld->err, TEMPO_E_FORMAT, s->ld->facts.heads_at,
+                          "an embedding of %" PRIu32 " does not divide into %" PRIu32 " heads", hp->d_model,
+                          hp->n_heads);
+    if (hp->head_dim == 0 && hp->n_heads != 0 && hp->d_model / hp->n_heads > TEMPO_MAX_HEAD_DIM)
+        return tempo_refuse(s->ld, TEMPO_E_LIMIT, s->ld->facts.heads_at,
+                            "the head size is %" PRIu32 ", the limit is %d", hp->d_model / hp->n_heads,
+                            TEMPO_MAX_HEAD_DIM);
+    if (hp->head_dim == 0 && hp->n_heads != 0)
+        hp->head_dim = hp->d_model / hp->n_heads;
+    if (value_dim != 0 && value_dim != hp->head_dim)
+        return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, at,
+                            "keys of %" PRIu32 " and values of %" PRIu32
+                            " per head: only equal sizes are supported",
+                            hp->head_dim, value_dim);
+    return TEMPO_OK;
+}
+
+static tempo_status read_sizes(const source *s)
+{
+    tempo_facts *f = &s->ld->facts;
+    tempo_hparams *hp = &f->hp;
+    uint64_t at;
+    tempo_status st;
+
+    if ((st = read_count(s, "block_count", TEMPO_MAX_LAYERS, true, &hp->n_layers, &at)) != TEMPO_OK ||
+        (st = read_count(s, "context_length", TEMPO_MAX_CONTEXT, true, &hp->n_ctx, &at)) != TEMPO_OK ||
+        (st = read_count(s, "embedding_length", TEMPO_MAX_WIDTH, true, &hp->d_model, &at)) != TEMPO_OK ||
+        (st = read_count(s, "feed_forward_length", TEMPO_MAX_FF, true, &hp->d_ff, &at)) != TEMPO_OK ||
+        (st = read_count(s, "vocab_size", TEMPO_MAX_VOCAB, false, &hp->n_vocab, &at)) != TEMPO_OK ||
+        (st = read_count(s, "attention.head_count", TEMPO_MAX_HEADS, true, &hp->n_heads, &f->heads_at)) !=
+            TEMPO_OK)
+        return st;
+    hp->n_kv_heads = hp->n_heads;
+    f->kv_heads_at = f->heads_at;
+    if ((st = read_count(s, "attention.head_count_kv", TEMPO_MAX_HEADS, false, &hp->n_kv_heads, &at)) !=
+        TEMPO_OK)
+        return st;
+    if (at != TEMPO_NO_OFFSET)
+        f->kv_heads_at = at;
+    return read_head_dim(s);
+}
+
+static tempo_status read_eps(const source *s)
+{
+    static const char what[] = "attention.layer_norm_rms_epsilon";
+    char key[KEY_LEN];
+    double eps = 0.0;
+    uint64_t at;
+    const tempo_status st = read_real(s, what, &eps, &at);
+
+    (void)full_key(key, s, what);
+    if (st == TEMPO_E_NOTFOUND)
+        return tempo_refuse(s->ld, st, TEMPO_NO_OFFSET, "%s is missing", key);
+    return st == TEMPO_OK ? tempo_facts_eps(s->ld, key, at, eps) : st;
+}
+
+/* ---- rope ---- */
+
+/* A positive finite number, or *out as it was when the key is absent. */
+static tempo_status read_factor(const source *s, const char *what, double *out)
+{
+    char key[KEY_LEN];
+    double v = *out;
+    uint64_t at;
+    const tempo_status st = read_real(s, what, &v, &at);
+
+    if (st == TEMPO_E_NOTFOUND)
+        return TEMPO_OK;
+    if (st != TEMPO_OK)
+        return st;
+    if (!(v > 0.0) || !isfinite(v))
+        return tempo_fail(s->ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a finite number above 0",
+                          full_key(key, s, what), v);
+    *out = v;
+    return TEMPO_OK;
+}
+
+static tempo_status read_rope_scaling(const source *s)
+{
+    tempo_rope *r = &s->ld->facts.rope;
+    tempo_str kind = {"linear", 6}; /* a factor without a type is linear */
+    char key[KEY_LEN];
+    tempo_status st;
+
+    r->factor = 1.0;
+    if ((st = read_factor(s, "rope.scale_linear", &r->factor)) != TEMPO_OK || /* the key's old name */
+        (st = read_factor(s, "rope.scaling.factor", &r->factor)) != TEMPO_OK)
+        return st;
+    st = tempo_gguf_str(s->g, full_key(key, s, "rope.scaling.type"), &kind, s->ld->err);
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    if (tempo_str_is(kind, "linear"))
+        r->kind = r->factor != 1.0 ? TEMPO_ROPE_LINEAR : TEMPO_ROPE_NONE;
+    else if (!tempo_str_is(kind, "none"))
+        return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
+                            "rope scaling \"%.*s\" is not supported (none, linear and rope_freqs.weight are)",
+                            (int)(kind.n < 40 ? kind.n : 40), kind.p);
+    return TEMPO_OK;
+}
+
+static tempo_status read_rope(const source *s)
+{
+    const tempo_hparams *hp = &s->ld->facts.hp;
+    char key[KEY_LEN];
+    double theta = 10000.0;
+    uint32_t dims = hp->head_dim;
+    uint64_t at;
+    tempo_status st = read_real(s, "rope.freq_base", &theta, &at);
+
+    s->ld->facts.rope_at = at;
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    if ((st = tempo_facts_theta(s->ld, full_key(key, s, "rope.freq_base"), at, theta)) != TEMPO_OK)
+        return st;
+    if ((st = read_count(s, "rope.dimension_count", TEMPO_MAX_WIDTH, false, &dims, &at)) != TEMPO_OK)
+        return st;
+    if (dims != hp->head_dim && (st = tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, at,
+                                                   "partial rotary embedding is not supported: %" PRIu32
+                                                   " of %" PRIu32 " dimensions rotate",
+                                                   dims, hp->head_dim)) != TEMPO_OK)
+        return st;
+    return read_rope_scaling(s);
+}
+
+/* ---- what would change the computation ---- */
+
+static tempo_status check_window(const source *s)
+{
+    const uint32_t n_ctx = s->ld->facts.hp.n_ctx;
+    char key[KEY_LEN];
+    uint64_t window = 0;
+    const tempo_status st = read_integer(s, full_key(key, s, "attention.sliding_window"), &window);
+
+    if (st == TEMPO_E_NOTFOUND)
+        return TEMPO_OK;
+    if (st != TEMPO_OK)
+        return tempo_soften(s->ld, st);
+    if (window == 0 || window >= n_ctx) /* 0: none */
+        return TEMPO_OK;
+    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
+                        "a sliding window of %" PRIu64 " would bite within the context of %" PRIu32, window,
+                        n_ctx);
+}
+
+/* Numbers that other architectures' files carry; each has one value that changes nothing. */
+static const struct {
+    const char *what;
+    double neutral;
+    const char *meaning;
+} neutral_keys[] = {
+    {"attention.scale", 0.0, "a scale of attention scores"},
+    {"attention.clamp_kqv", 0.0, "clamped queries, keys and values"},
+    {"attention.max_alibi_bias", 0.0, "ALiBi"},
+    {"attn_logit_softcapping", 0.0, "soft-capped attention"},
+    {"final_logit_softcapping", 0.0, "soft-capped logits"},
+    {"embedding_scale", 0.0, "scaled embeddings"},
+    {"residual_scale", 0.0, "scaled residuals"},
+    {"logit_scale", 0.0, "scaled logits"},
+};
+
+static tempo_status check_neutral(const source *s)
+{
+    for (size_t i = 0; i < sizeof(neutral_keys) / sizeof(neutral_keys[0]); i++) {
+        char key[KEY_LEN];
+        double v = 0.0;
+        uint64_t at;
+        tempo_status st = read_real(s, neutral_keys[i].what, &v, &at);
+        if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && v == neutral_keys[i].neutral))
+            continue;
+        if (st == TEMPO_OK)
+            st = tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, at, "%s is %g: %s is not supported",
+                              full_key(key, s, neutral_keys[i].what), v, neutral_keys[i].meaning);
+        if (st != TEMPO_OK)
+            return st;
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status check_experts(const source *s)
+{
+    char key[KEY_LEN];
+    uint64_t n = 0;
+    const tempo_status st = read_integer(s, full_key(key, s, "expert_count"), &n);
+
+    if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && n == 0))
+        return TEMPO_OK;
+    if (st != TEMPO_OK)
+        return tempo_soften(s->ld, st);
+    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
+                        "mixture of experts (%" PRIu64 ") is not supported", n);
+}
+
+static tempo_status check_split(const source *s)
+{
+    uint64_t n = 0;
+    const tempo_status st = tempo_gguf_u64(s->g, "split.count", UINT16_MAX, &n, s->ld->err);
+
+    if (st != TEMPO_OK)
+        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+    if (n <= 1)
+        return TEMPO_OK;
+    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, "split.count"),
+                        "this is one of %" PRIu64 " parts of a model: join them first (gguf-split --merge)",
+                        n);
+}
+
+static tempo_status read_facts(const source *s)
+{
+    tempo_loader *ld = s->ld;
+    tempo_status st;
+
+    if ((st = check_split(s)) != TEMPO_OK || (st = check_experts(s)) != TEMPO_OK ||
+        (st = read_sizes(s)) != TEMPO_OK)
+        return st;
+    if (ld->facts.arch == NULL)
+        return TEMPO_OK; /* its other keys may mean anything */
+    if ((st = read_eps(s)) != TEMPO_OK || (st = read_rope(s)) != TEMPO_OK ||
+        (st = check_window(s)) != TEMPO_OK || (st = check_neutral(s)) != TEMPO_OK)
+        return st;
+    return tempo_facts_check(ld);
+}
+
+/* ---- names ---- */
+
+/* general.architecture -> files->architecture and facts.arch */
+static tempo_status read_arch(tempo_loader *ld)
+{
+    tempo_str s = {"", 0};
+    tempo_status st = tempo_gguf_str(&ld->f->gguf, "general.architecture", &s, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND)
+        st = ld->load == TEMPO_LOAD_TOKENIZER
+                 ? TEMPO_OK
+                 : tempo_refuse(ld, st, TEMPO_NO_OFFSET, "general.architecture is missing");
+    if (st != TEMPO_OK)
+        return st;
+    ld->f->architecture = tempo_files_text(ld, s.p, s.n < MAX_ARCH_NAME ? s.n : MAX_ARCH_NAME);
+    if (ld->f->architecture == NULL)
+        return TEMPO_E_NOMEM;
+    ld->facts.arch = tempo_arch_find(ld->f->architecture);
+    if (ld->facts.arch != NULL || s.n == 0 || ld->load == TEMPO_LOAD_TOKENIZER)
+        return TEMPO_OK;
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_gguf_find(&ld->f->gguf, "general.architecture")->at,
+                        "architecture \"%s\" is not supported (llama, qwen2 and qwen3 are)",
+                        ld->f->architecture);
+}
+
+static tempo_status read_name(tempo_loader *ld)
+{
+    tempo_str s = {"", 0};
+    const tempo_status st = tempo_gguf_str(&ld->f->gguf, "general.name", &s, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && (s.n == 0 || tempo_utf8_valid(s.p, s.n) != s.n)))
+        return TEMPO_OK;
+    if (st != TEMPO_OK)
+        return st;
+    ld->f->name = tempo_files_text(ld, s.p, s.n);
+    return ld->f->name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
+}
+
+static tempo_status read_tokenizer(tempo_loader *ld)
+{
+    const tempo_status st = tempo_tokenizer_from_gguf(&ld->m->tokenizer, &ld->f->gguf, ld->err);
+
+    if (st != TEMPO_E_NOTFOUND)
+        return tempo_soften(ld, st);
+    if (ld->load == TEMPO_LOAD_TOKENIZER)
+        return tempo_fail(ld->err, st, TEMPO_NO_OFFSET, "the file has no tokenizer");
+    *ld->err = (tempo_err){0}; /* runs on token ids */
+    return TEMPO_OK;
+}
+
+/* ---- tensors ---- */
+
+static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_gguf_tensor *from)
+{
+    char type[32];
+
+    *to = (tempo_tensor){.type = from->type,
+                         .n_dims = from->n_dims,
+                         .dims = {1, 1, 1, 1},
+                         .elements = 1,
+                         .data = ld->f->gguf.base + from->offset,
+                         .offset = from->offset,
+                         .bytes = from->bytes,
+                         .info_at = from->info_at,
+                         .file = ld->f->path};
+    for (uint32_t i = 0; i < from->n_dims; i++) {
+        to->dims[i] = from->dims[from->n_dims - 1 - i];
+        to->elements *= to->dims[i];
+    }
+    to->name = tempo_files_text(ld, from->name.p, from->name.n);
+    if (from->type != TEMPO_DTYPE_COUNT) {
+        to->type_name = tempo_dtype_get(from->type)->name;
+    } else {
+        (void)snprintf(type, sizeof(type), "type %" PRIu32, from->ggml_type);
+        to->type_name = tempo_files_text(ld, type, strlen(type));
+    }
+    return to->name != NULL && to->type_name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
+}
+
+static tempo_status list_tensors(tempo_loader *ld)
+{
+    const tempo_gguf *g = &ld->f->gguf;
+
+    if (g->n_tensors > UINT32_MAX)
+        return tempo_fail(ld->err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "too many tensors: %zu", g->n_tensors);
+    if ((ld->f->tensors = tempo_files_alloc(ld, g->n_tensors * sizeof(tempo_tensor))) == NULL)
+        return TEMPO_E_NOMEM;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const tempo_status st = copy_tensor(ld, &ld->f->tensors[i], &g->tensors[i]);
+        if (st != TEMPO_OK)
+            return st;
+    }
+    ld->f->n_tensors = g->n_tensors;
+    return tempo_files_index(ld);
+}
+
+tempo_status tempo_gguf_load(tempo_loader *ld)
+{
+    tempo_status st = tempo_gguf_open(&ld->f->gguf, ld->f->path, ld->err);
+
+    if (st != TEMPO_OK)
+        return st;
+    ld->f->is_gguf = true;
+    ld->m->info.format = "gguf";
+    ld->m->info.file_bytes = ld->f->gguf.size;
+    if ((st = read_name(ld)) != TEMPO_OK || (st = read_arch(ld)) != TEMPO_OK)
+        return st;
+    if (ld->load == TEMPO_LOAD_TOKENIZER)
+        return read_tokenizer(ld);
+    const source s = {ld, &ld->f->gguf, ld->f->architecture};
+    if ((st = list_tensors(ld)) != TEMPO_OK || (st = read_facts(&s)) != TEMPO_OK ||
+        (st = read_tokenizer(ld)) != TEMPO_OK)
+        return st;
+    ld->facts.hp.qk_pairs_adjacent = ld->facts.arch != NULL && ld->facts.arch->gguf_pairs;
+    ld->facts.needs_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
+    ld->facts.tied = tempo_files_find(ld->f, "output.weight") == NULL;
+    return TEMPO_OK;
+}

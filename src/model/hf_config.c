@@ -1,0 +1,336 @@
+/* hf_config.c - hyper-parameters from a Hugging Face config.json.
+ *
+ * What is absent has the default of the architecture's configuration class in transformers.  */
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "io/json.h"
+#include "model/files.h"
+
+typedef struct family {
+    const char *model_type, *arch, *class;
+    bool windows;        /* sliding_window alone switches it on (else use_sliding_window must too) */
+    bool biases_by_flag; /* attention_bias says whether there are biases */
+} family;
+
+static const family families[] = {
+    {"llama", "llama", "LlamaForCausalLM", false, true},
+    {"mistral", "llama", "MistralForCausalLM", true, false},
+    {"qwen2", "qwen2", "Qwen2ForCausalLM", false, false},
+    {"qwen3", "qwen3", "Qwen3ForCausalLM", false, true},
+};
+
+static const family *find_family(const char *model_type)
+{
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        if (strcmp(families[i].model_type, model_type) == 0)
+            return &families[i];
+    }
+    return NULL;
+}
+
+/* model_type and architectures -> files->architecture, facts.arch */
+static tempo_status read_family(tempo_loader *ld, const json_t *c, const family **out)
+{
+    const char *type = NULL, *class = NULL;
+    tempo_status st = tempo_json_str(c, "model_type", &type, ld->err);
+
+    *out = NULL;
+    if (st == TEMPO_E_NOTFOUND)
+        return ld->load == TEMPO_LOAD_TOKENIZER
+                   ? TEMPO_OK
+                   : tempo_refuse(ld, st, TEMPO_NO_OFFSET, "model_type is missing");
+    if (st != TEMPO_OK)
+        return st;
+    *out = find_family(type);
+    ld->f->architecture =
+        tempo_files_text(ld, *out != NULL ? (*out)->arch : type, strlen(*out != NULL ? (*out)->arch : type));
+    if (ld->f->architecture == NULL)
+        return TEMPO_E_NOMEM;
+    if (ld->load == TEMPO_LOAD_TOKENIZER)
+        return TEMPO_OK;
+    if (*out == NULL)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                            "model type \"%s\" is not supported (llama, mistral, qwen2 and qwen3 are)",
+                            ld->f->architecture);
+    ld->facts.arch = tempo_arch_find((*out)->arch);
+    class = json_string_value(json_array_get(json_object_get(c, "architectures"), 0));
+    if (class != NULL && strcmp(class, (*out)->class) != 0)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                            "architectures names \"%s\": only %s is supported", class, (*out)->class);
+    return TEMPO_OK;
+}
+
+/* ---- numbers ---- */
+
+/* As in gguf_model.c: *out stays when the key is absent and not required. */
+static tempo_status read_count(tempo_loader *ld, const json_t *c, const char *key, uint32_t limit,
+                               bool required, uint32_t *out)
+{
+    uint64_t value = 0;
+    const tempo_status st = tempo_json_u64(c, key, INT64_MAX, &value, ld->err);
+
+    if (ld->facts.arch == NULL) {
+        *ld->err = (tempo_err){0};
+        if (st == TEMPO_OK && value <= limit)
+            *out = (uint32_t)value;
+        return TEMPO_OK;
+    }
+    if (st == TEMPO_E_NOTFOUND)
+        return required ? tempo_refuse(ld, st, TEMPO_NO_OFFSET, "%s is missing", key) : TEMPO_OK;
+    return st == TEMPO_OK ? tempo_facts_count(ld, key, TEMPO_NO_OFFSET, value, limit, out) : st;
+}
+
+static tempo_status read_head_dim(tempo_loader *ld, const json_t *c)
+{
+    tempo_hparams *hp = &ld->facts.hp;
+    const tempo_status st = read_count(ld, c, "head_dim", TEMPO_MAX_HEAD_DIM, false, &hp->head_dim);
+
+    if (st != TEMPO_OK || hp->head_dim != 0 || hp->n_heads == 0)
+        return st;
+    if (hp->d_model % hp->n_heads != 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "hidden_size %" PRIu32 " does not divide into %" PRIu32 " heads", hp->d_model,
+                          hp->n_heads);
+    return hp->d_model == 0 ? TEMPO_OK
+                            : tempo_facts_count(ld, "head_dim", TEMPO_NO_OFFSET, hp->d_model / hp->n_heads,
+                                                TEMPO_MAX_HEAD_DIM, &hp->head_dim);
+}
+
+static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
+{
+    tempo_hparams *hp = &ld->facts.hp;
+    tempo_status st;
+
+    if ((st = read_count(ld, c, "num_hidden_layers", TEMPO_MAX_LAYERS, true, &hp->n_layers)) != TEMPO_OK ||
+        (st = read_count(ld, c, "max_position_embeddings", TEMPO_MAX_CONTEXT, true, &hp->n_ctx)) !=
+            TEMPO_OK ||
+        (st = read_count(ld, c, "hidden_size", TEMPO_MAX_WIDTH, true, &hp->d_model)) != TEMPO_OK ||
+        (st = read_count(ld, c, "intermediate_size", TEMPO_MAX_FF, true, &hp->d_ff)) != TEMPO_OK ||
+        (st = read_count(ld, c, "vocab_size", TEMPO_MAX_VOCAB, false, &hp->n_vocab)) != TEMPO_OK ||
+        (st = read_count(ld, c, "num_attention_heads", TEMPO_MAX_HEADS, true, &hp->n_heads)) != TEMPO_OK)
+        return st;
+    hp->n_kv_heads = hp->n_heads;
+    if ((st = read_count(ld, c, "num_key_value_heads", TEMPO_MAX_HEADS, false, &hp->n_kv_heads)) != TEMPO_OK)
+        return st;
+    return read_head_dim(ld, c);
+}
+
+static tempo_status read_eps(tempo_loader *ld, const json_t *c)
+{
+    double eps = 0.0;
+    const tempo_status st = tempo_json_f64(c, "rms_norm_eps", &eps, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND)
+        return tempo_refuse(ld, st, TEMPO_NO_OFFSET, "rms_norm_eps is missing");
+    return st == TEMPO_OK ? tempo_facts_eps(ld, "rms_norm_eps", TEMPO_NO_OFFSET, eps) : st;
+}
+
+/* A flag that may be absent or null: *out stays. */
+static tempo_status read_flag(tempo_loader *ld, const json_t *c, const char *key, bool *out)
+{
+    const tempo_status st = tempo_json_bool(c, key, out, ld->err);
+
+    return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+}
+
+/* ---- rope ---- */
+
+static tempo_status read_factor(tempo_loader *ld, const json_t *scaling, const char *key, double *out)
+{
+    const tempo_status st = tempo_json_f64(scaling, key, out, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND)
+        return tempo_refuse(ld, st, TEMPO_NO_OFFSET, "rope scaling has no %s", key);
+    if (st == TEMPO_OK && (!(*out > 0.0) || !isfinite(*out)))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "rope scaling: %s is %g, expected a number above 0", key, *out);
+    return st;
+}
+
+static tempo_status read_llama3(tempo_loader *ld, const json_t *scaling, tempo_rope *r)
+{
+    tempo_status st;
+
+    if ((st = read_factor(ld, scaling, "factor", &r->factor)) != TEMPO_OK ||
+        (st = read_factor(ld, scaling, "low_freq_factor", &r->low)) != TEMPO_OK ||
+        (st = read_factor(ld, scaling, "high_freq_factor", &r->high)) != TEMPO_OK ||
+        (st = read_factor(ld, scaling, "original_max_position_embeddings", &r->context)) != TEMPO_OK)
+        return st;
+    if (!(r->low < r->high))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "rope scaling: low_freq_factor %g is not below high_freq_factor %g", r->low,
+                          r->high);
+    r->kind = TEMPO_ROPE_LLAMA3;
+    return TEMPO_OK;
+}
+
+static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
+{
+    tempo_rope *r = &ld->facts.rope;
+    const char *type = "default";
+    tempo_status st = tempo_json_str(scaling, "rope_type", &type, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND)
+        st = tempo_json_str(scaling, "type", &type, ld->err); /* its older name */
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    if (strcmp(type, "default") == 0)
+        return TEMPO_OK;
+    if (strcmp(type, "llama3") == 0)
+        return read_llama3(ld, scaling, r);
+    if (strcmp(type, "linear") == 0) {
+        r->kind = TEMPO_ROPE_LINEAR;
+        return read_factor(ld, scaling, "factor", &r->factor);
+    }
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                        "rope scaling \"%s\" is not supported (default, linear and llama3 are)", type);
+}
+
+static tempo_status read_rope(tempo_loader *ld, const json_t *c)
+{
+    static const char *const places[] = {"rope_scaling", "rope_parameters"}; /* the second is newer */
+    double theta = 10000.0, partial = 1.0;
+    tempo_status st = tempo_json_f64(c, "rope_theta", &theta, ld->err);
+
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    st = tempo_json_f64(c, "partial_rotary_factor", &partial, ld->err);
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *o = json_object_get(c, places[i]);
+        if (o == NULL || json_is_null(o))
+            continue;
+        if (!json_is_object(o))
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an object", places[i]);
+        st = tempo_json_f64(o, "rope_theta", &theta, ld->err);
+        if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
+            st = tempo_json_f64(o, "partial_rotary_factor", &partial, ld->err);
+        if ((st != TEMPO_OK && st != TEMPO_E_NOTFOUND) || (st = read_scaling(ld, o)) != TEMPO_OK)
+            return st;
+    }
+    if (partial != 1.0 && (st = tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                                             "partial rotary embedding is not supported: "
+                                             "partial_rotary_factor is %g",
+                                             partial)) != TEMPO_OK)
+        return st;
+    return tempo_facts_theta(ld, "rope_theta", TEMPO_NO_OFFSET, theta);
+}
+
+/* ---- what would change the computation ---- */
+
+static tempo_status check_layer_types(tempo_loader *ld, const json_t *c)
+{
+    const json_t *types = json_object_get(c, "layer_types"), *type;
+    size_t i;
+
+    json_array_foreach(types, i, type)
+    {
+        const char *s = json_string_value(type);
+        if (s == NULL || strcmp(s, "full_attention") != 0)
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                                "layer_types[%zu] is \"%s\": only full_attention is supported", i,
+                                s != NULL ? s : "(no string)");
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status check_window(tempo_loader *ld, const json_t *c, const family *fam)
+{
+    const tempo_hparams *hp = &ld->facts.hp;
+    bool on = fam->windows;
+    uint64_t window = 0, full_layers = 0;
+    tempo_status st = read_flag(ld, c, "use_sliding_window", &on);
+
+    if (st == TEMPO_OK)
+        st = tempo_json_u64(c, "sliding_window", INT64_MAX, &window, ld->err);
+    if (st != TEMPO_OK || !on)
+        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+    st = tempo_json_u64(c, "max_window_layers", INT64_MAX, &full_layers, ld->err);
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    if (window == 0 || window >= hp->n_ctx || full_layers >= hp->n_layers)
+        return TEMPO_OK; /* no position is far enough, or no layer uses it */
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                        "a sliding window of %" PRIu64 " would bite within the context of %" PRIu32, window,
+                        hp->n_ctx);
+}
+
+static tempo_status check_activation(tempo_loader *ld, const json_t *c)
+{
+    const char *act = "silu";
+    const tempo_status st = tempo_json_str(c, "hidden_act", &act, ld->err);
+
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    if (strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0) /* two names of one function */
+        return TEMPO_OK;
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                        "hidden_act \"%s\" is not supported (silu is)", act);
+}
+
+static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
+{
+    const json_t *q = json_object_get(c, "quantization_config");
+    const char *method = json_string_value(json_object_get(q, "quant_method"));
+
+    if (q == NULL || json_is_null(q))
+        return TEMPO_OK;
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                        "weights quantised with \"%s\" (quantization_config) are not supported",
+                        method != NULL ? method : "an unnamed method");
+}
+
+static tempo_status check_rest(tempo_loader *ld, const json_t *c, const family *fam)
+{
+    bool mlp_bias = false;
+    tempo_status st;
+
+    if ((st = check_window(ld, c, fam)) != TEMPO_OK || (st = check_layer_types(ld, c)) != TEMPO_OK ||
+        (st = check_activation(ld, c)) != TEMPO_OK ||
+        (st = read_flag(ld, c, "mlp_bias", &mlp_bias)) != TEMPO_OK)
+        return st;
+    if (mlp_bias)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "mlp_bias is not supported");
+    return tempo_facts_check(ld);
+}
+
+static tempo_status check_experts(tempo_loader *ld, const json_t *c)
+{
+    static const char *const keys[] = {"num_local_experts", "num_experts", "n_routed_experts"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const json_int_t n = json_integer_value(json_object_get(c, keys[i]));
+        if (n > 0)
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                                "mixture of experts (%s is %" JSON_INTEGER_FORMAT ") is not supported",
+                                keys[i], n);
+    }
+    return TEMPO_OK;
+}
+
+tempo_status tempo_hf_config(tempo_loader *ld, const json_t *c)
+{
+    const family *fam;
+    tempo_status st;
+
+    if (!json_is_object(c))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, 0, "expected an object");
+    if ((st = read_family(ld, c, &fam)) != TEMPO_OK || ld->load == TEMPO_LOAD_TOKENIZER)
+        return st;
+    if ((st = check_experts(ld, c)) != TEMPO_OK || (st = check_quantization(ld, c)) != TEMPO_OK ||
+        (st = read_sizes(ld, c)) != TEMPO_OK)
+        return st;
+    if (fam == NULL)
+        return TEMPO_OK; /* its other keys may mean anything */
+    ld->facts.needs_bias = ld->facts.arch->needs_bias;
+    if (fam->biases_by_flag && (st = read_flag(ld, c, "attention_bias", &ld->facts.needs_bias)) != TEMPO_OK)
+        return st;
+    if ((st = read_eps(ld, c)) != TEMPO_OK || (st = read_rope(ld, c)) != TEMPO_OK ||
+        (st = read_flag(ld, c, "tie_word_embeddings", &ld->facts.tied)) != TEMPO_OK)
+        return st;
+    return check_rest(ld, c, fam);
+}

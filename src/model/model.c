@@ -1,0 +1,183 @@
+/* model.c - opening a model, and what is public about it.  The formats are read in gguf_model.c and
+ * hf_model.c, the weights put in their places in bind.c.  */
+#include "model/model.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/files.h"
+
+/* ---- facts for the caller ---- */
+
+static const char *rope_name(tempo_rope_kind kind)
+{
+    return kind == TEMPO_ROPE_LINEAR ? "linear" : kind == TEMPO_ROPE_LLAMA3 ? "llama3" : "none";
+}
+
+/* "…/models--org--name/snapshots/hash" -> "org/name", else the last part of the path. */
+static char *name_from_path(tempo_loader *ld, const char *path)
+{
+    static const char marker[] = "/models--";
+    size_t n = strlen(path);
+    const char *snapshots = strstr(path, "/snapshots/"), *repo = strstr(path, marker);
+
+    if (repo != NULL && snapshots != NULL && repo + sizeof(marker) - 1 < snapshots) {
+        repo += sizeof(marker) - 1;
+        char *name = tempo_files_text(ld, repo, (size_t)(snapshots - repo));
+        char *dashes = name != NULL ? strstr(name, "--") : NULL;
+        if (dashes != NULL) {
+            *dashes = '/';
+            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+        }
+        return name;
+    }
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    size_t first = n;
+    while (first > 0 && (path[first - 1] != '/' || n == 1))
+        first--;
+    return tempo_files_text(ld, path + first, n - first);
+}
+
+static bool has_tensor(const tempo_loader *ld, const char *gguf, const char *hf)
+{
+    return tempo_files_find(ld->f, ld->f->is_gguf ? gguf : hf) != NULL;
+}
+
+static tempo_status fill_info(tempo_loader *ld)
+{
+    tempo_model *m = ld->m;
+    const tempo_facts *f = &ld->facts;
+    tempo_model_info *i = &m->info;
+
+    if (ld->f->name == NULL && (ld->f->name = name_from_path(ld, ld->f->path)) == NULL)
+        return TEMPO_E_NOMEM;
+    m->hp = f->hp;
+    i->path = ld->f->path;
+    i->name = ld->f->name;
+    i->architecture = ld->f->architecture != NULL ? ld->f->architecture : "";
+    i->unsupported = ld->f->unsupported[0] != '\0' ? ld->f->unsupported : NULL;
+    i->kernels = m->kernels.name;
+    i->n_layers = f->hp.n_layers;
+    i->n_heads = f->hp.n_heads;
+    i->n_kv_heads = f->hp.n_kv_heads;
+    i->head_dim = f->hp.head_dim;
+    i->d_model = f->hp.d_model;
+    i->d_ff = f->hp.d_ff;
+    i->n_vocab = f->hp.n_vocab;
+    i->context_length = f->hp.n_ctx;
+    i->norm_eps = f->norm_eps;
+    i->rope_theta = f->rope.theta;
+    i->tied_output = f->tied;
+    i->qkv_bias = has_tensor(ld, "blk.0.attn_q.bias", "model.layers.0.self_attn.q_proj.bias");
+    i->qk_norm = has_tensor(ld, "blk.0.attn_q_norm.weight", "model.layers.0.self_attn.q_norm.weight");
+    if (i->rope_scaling == NULL)
+        i->rope_scaling = rope_name(f->rope.kind);
+    return TEMPO_OK;
+}
+
+/* ---- opening ---- */
+
+static tempo_status init_kernels(tempo_model *m, const char *name, tempo_err *err)
+{
+    uint32_t cpu;
+
+    if (!tempo_cpu_from_name(name, &cpu))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "no kernels \"%s\": expected auto, scalar, or what this machine has (avx2)", name);
+    tempo_kernels_init(&m->kernels, cpu);
+    return TEMPO_OK;
+}
+
+static tempo_status read_files(tempo_loader *ld)
+{
+    tempo_status st = tempo_path_is_dir(ld->f->path) ? tempo_hf_load(ld) : tempo_gguf_load(ld);
+
+    if (st == TEMPO_OK && ld->load != TEMPO_LOAD_TOKENIZER)
+        st = tempo_bind(ld);
+    return st == TEMPO_OK ? fill_info(ld) : st;
+}
+
+static tempo_status load(tempo_model *m, const char *path, const tempo_model_options *opt, tempo_err *err)
+{
+    tempo_loader ld = {.m = m, .load = opt->load, .err = err};
+
+    ld.facts.heads_at = ld.facts.kv_heads_at = TEMPO_NO_OFFSET;
+    ld.facts.head_dim_at = ld.facts.rope_at = TEMPO_NO_OFFSET;
+    tempo_status st = init_kernels(m, opt->cpu, err);
+    if (st != TEMPO_OK)
+        return st;
+    if ((ld.f = m->files = calloc(1, sizeof(*m->files))) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
+    if ((ld.f->path = tempo_files_alloc(&ld, strlen(path) + 1)) == NULL)
+        return TEMPO_E_NOMEM;
+    memcpy(ld.f->path, path, strlen(path) + 1);
+    st = read_files(&ld);
+    if (st != TEMPO_OK && strncmp(err->msg, path, strlen(path)) != 0)
+        tempo_err_prefix(err, "%s", path); /* some of what is below names the file itself */
+    return st;
+}
+
+tempo_status tempo_model_open(tempo_model **out, const char *name, const tempo_model_options *opt,
+                              tempo_err *err)
+{
+    static const tempo_model_options defaults = {0};
+    tempo_err local = {0}; /* refusals are noted and cleared again: not in the caller's */
+    char path[PATH_MAX];
+
+    *out = NULL;
+    tempo_model *m = calloc(1, sizeof(*m));
+    tempo_status st = m != NULL ? tempo_model_find(name, path, sizeof(path), &local)
+                                : tempo_fail(&local, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
+    if (st == TEMPO_OK)
+        st = load(m, path, opt != NULL ? opt : &defaults, &local);
+    if (st == TEMPO_OK) {
+        *out = m;
+        return st;
+    }
+    tempo_model_free(m);
+    if (err != NULL && err->code == TEMPO_OK)
+        *err = local;
+    return st;
+}
+
+void tempo_model_free(tempo_model *m)
+{
+    if (m == NULL)
+        return;
+    tempo_tokenizer_free(m->tokenizer);
+    tempo_files_free(m->files);
+    free(m);
+}
+
+/* ---- looking at it ---- */
+
+const tempo_model_info *tempo_model_get_info(const tempo_model *m)
+{
+    return &m->info;
+}
+
+const tempo_tokenizer *tempo_model_tokenizer(const tempo_model *m)
+{
+    return m->tokenizer;
+}
+
+size_t tempo_model_tensor_count(const tempo_model *m)
+{
+    return m->files->n_tensors;
+}
+
+tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i)
+{
+    const tempo_tensor *t = &m->files->tensors[i];
+    tempo_tensor_info info = {.name = t->name,
+                              .type = t->type_name,
+                              .n_dims = t->n_dims,
+                              .file = t->file,
+                              .offset = t->offset,
+                              .bytes = t->type != TEMPO_DTYPE_COUNT ? t->bytes : 0};
+
+    memcpy(info.dims, t->dims, sizeof(info.dims));
+    return info;
+}
