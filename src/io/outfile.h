@@ -1,17 +1,20 @@
 /* outfile.h - files that appear complete or not at all.
  *
- * Regular files are written as PATH.tmp (created exclusively with a unique suffix), synced and
- * renamed by _commit; _abort removes what was written.  A path that exists and is not a regular
- * file (/dev/null, /dev/full, a pipe) is written in place.  */
+ * Regular files are written as PATH.tmp.XXXXXX, synced and renamed by _commit; _abort removes what
+ * was written.  A new file's mode follows the umask, one that is replaced keeps its mode; of a
+ * symbolic link the file behind it is replaced.  A path that exists and is neither a file nor a
+ * directory (/dev/null, /dev/full, a pipe) is written in place.  */
 #ifndef TEMPO_IO_OUTFILE_H
 #define TEMPO_IO_OUTFILE_H
 #include "base/status.h"
 
 typedef struct tempo_outfile tempo_outfile;
 
+/* TEMPO_E_IO when the file cannot be written: no permission, a directory, ...; messages name path. */
 tempo_status tempo_outfile_create(tempo_outfile **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 /* Buffered.  After a failure every later call fails the same way. */
 tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes written so far. */
 uint64_t tempo_outfile_pos(const tempo_outfile *f);
 /* Flush, fsync, rename, fsync the directory.  Frees f on every path. */
 tempo_status tempo_outfile_commit(tempo_outfile *f, tempo_err *err) TEMPO_MUST_CHECK;
