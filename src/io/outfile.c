@@ -104,15 +104,13 @@ static tempo_status open_outfile(tempo_outfile *f, tempo_err *err)
         return open_missing(f, err);
     if (stat(f->path, &st) != 0)
         return tempo_fail_os(err, errno, "%s: cannot be written", f->path);
-    if (S_ISDIR(st.st_mode))
-        return tempo_fail_os(err, EISDIR, "%s: cannot be written", f->path);
     if (S_ISREG(st.st_mode)) {
         /* A rename would get past a file's write protection. */
         if (faccessat(AT_FDCWD, f->path, W_OK, AT_EACCESS) != 0)
             return tempo_fail_os(err, errno, "%s: cannot be written", f->path);
         return open_beside(f, &st, err);
     }
-    f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    f->fd = open(f->path, O_WRONLY | O_CLOEXEC | O_NOCTTY); /* fails for a directory */
     if (f->fd < 0)
         return tempo_fail_os(err, errno, "%s: cannot be written", f->path);
     return TEMPO_OK;
