@@ -1,0 +1,152 @@
+/* unpack.c - portable bodies.  Source of the block layouts: ggml's block structures (the GGUF
+ * specification names the types). */
+#include "kernels/unpack.h"
+
+void tempo_unpack_F32(float *dst, const void *src, size_t n)
+{
+    memcpy(dst, src, n * sizeof(float));
+}
+
+void tempo_unpack_F16(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (size_t i = 0; i < n; i++)
+        dst[i] = tempo_load_f16(p + 2 * i);
+}
+
+void tempo_unpack_BF16(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (size_t i = 0; i < n; i++)
+        dst[i] = tempo_bf16_to_float(tempo_load_u16(p + 2 * i));
+}
+
+/* d, q[32] signed */
+void tempo_unpack_Q8_0(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 32, dst += 32, p += 34) {
+        const float d = tempo_load_f16(p);
+        for (unsigned i = 0; i < 32; i++)
+            dst[i] = d * (float)(int8_t)p[2 + i];
+    }
+}
+
+/* d, 16 bytes: low nibbles are elements 0..15, high ones 16..31; q - 8 */
+void tempo_unpack_Q4_0(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 32, dst += 32, p += 18) {
+        const float d = tempo_load_f16(p);
+        for (unsigned i = 0; i < 16; i++) {
+            dst[i] = d * (float)((int)(p[2 + i] & 15u) - 8);
+            dst[i + 16] = d * (float)((int)(p[2 + i] >> 4) - 8);
+        }
+    }
+}
+
+/* d, m, 16 bytes as above; d q + m */
+void tempo_unpack_Q4_1(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 32, dst += 32, p += 20) {
+        const float d = tempo_load_f16(p), m = tempo_load_f16(p + 2);
+        for (unsigned i = 0; i < 16; i++) {
+            dst[i] = d * (float)(p[4 + i] & 15u) + m;
+            dst[i + 16] = d * (float)(p[4 + i] >> 4) + m;
+        }
+    }
+}
+
+/* Element i of 32 five-bit numbers: nibbles as above, the fifth bits in four bytes. */
+static unsigned five_bits(const unsigned char *high, const unsigned char *q, unsigned i)
+{
+    const unsigned low = i < 16 ? q[i] & 15u : (unsigned)(q[i - 16] >> 4);
+
+    return low | (high[i / 8] >> i % 8 & 1u) << 4;
+}
+
+/* d, fifth bits, nibbles; q - 16 */
+void tempo_unpack_Q5_0(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 32, dst += 32, p += 22) {
+        const float d = tempo_load_f16(p);
+        for (unsigned i = 0; i < 32; i++)
+            dst[i] = d * (float)((int)five_bits(p + 2, p + 6, i) - 16);
+    }
+}
+
+/* d, m, fifth bits, nibbles; d q + m */
+void tempo_unpack_Q5_1(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 32, dst += 32, p += 24) {
+        const float d = tempo_load_f16(p), m = tempo_load_f16(p + 2);
+        for (unsigned i = 0; i < 32; i++)
+            dst[i] = d * (float)five_bits(p + 4, p + 8, i) + m;
+    }
+}
+
+/* d, dmin, eight 6-bit scales and minima, nibbles: 64 elements share 32 bytes, low nibbles first */
+void tempo_unpack_Q4_K(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 256, p += 144) {
+        const float d = tempo_load_f16(p), dmin = tempo_load_f16(p + 2);
+        for (unsigned j = 0; j < 8; j++, dst += 32) {
+            const unsigned char *q = p + 16 + j / 2 * 32;
+            unsigned scale, min;
+            tempo_load_scale_min(p + 4, j, &scale, &min);
+            const float ds = d * (float)scale, dm = dmin * (float)min;
+            for (unsigned i = 0; i < 32; i++)
+                dst[i] = ds * (float)(q[i] >> j % 2 * 4 & 15u) - dm;
+        }
+    }
+}
+
+/* The same with fifth bits: bit j of byte i of high[32] belongs to element i of group j. */
+void tempo_unpack_Q5_K(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 256, p += 176) {
+        const float d = tempo_load_f16(p), dmin = tempo_load_f16(p + 2);
+        for (unsigned j = 0; j < 8; j++, dst += 32) {
+            const unsigned char *high = p + 16, *q = p + 48 + j / 2 * 32;
+            unsigned scale, min;
+            tempo_load_scale_min(p + 4, j, &scale, &min);
+            const float ds = d * (float)scale, dm = dmin * (float)min;
+            for (unsigned i = 0; i < 32; i++)
+                dst[i] = ds * (float)((q[i] >> j % 2 * 4 & 15u) | (high[i] >> j & 1u) << 4) - dm;
+        }
+    }
+}
+
+/* ql[128], qh[64], sixteen signed scales, d.  Each half of 128 elements takes 64 bytes of ql and 32 of qh:
+ * group j of 32 has its low nibble in ql[i + j % 2 * 32], its upper two bits at 2 j of qh[i]; q - 32 */
+void tempo_unpack_Q6_K(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 256, p += 210) {
+        const float d = tempo_load_f16(p + 208);
+        for (unsigned g = 0; g < 8; g++, dst += 32) {
+            const unsigned half = g / 4, j = g % 4;
+            const unsigned char *ql = p + half * 64 + j % 2 * 32, *qh = p + 128 + half * 32;
+            const unsigned char *scales = p + 192 + half * 8 + j * 2;
+            for (unsigned i = 0; i < 32; i++) {
+                const unsigned q = (ql[i] >> j / 2 * 4 & 15u) | (qh[i] >> 2 * j & 3u) << 4;
+                dst[i] = d * (float)(int8_t)scales[i / 16] * (float)((int)q - 32);
+            }
+        }
+    }
+}
