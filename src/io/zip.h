@@ -26,7 +26,9 @@ typedef struct tempo_zip_entry {
     uint64_t packed; /* bytes in the archive */
     uint64_t size;   /* bytes unpacked */
     uint64_t offset; /* of its local header in the archive */
-    uint64_t data;   /* of its bytes in the archive (reading only) */
+    /* Reading only: */
+    uint64_t data;   /* offset of its bytes in the archive */
+    uint64_t listed; /* offset of its part of the directory */
 } tempo_zip_entry;
 
 /* ---- writing: each puts one header to out[TEMPO_ZIP_HEADER_BYTES] and returns its length -------- */

@@ -200,7 +200,8 @@ static tempo_status read_central(tempo_reader *r, tempo_zip_entry *e)
                            .crc = get32(p + 16),
                            .packed = get32(p + 20),
                            .size = get32(p + 24),
-                           .offset = get32(p + 42)};
+                           .offset = get32(p + 42),
+                           .listed = at};
     const uint64_t n_name = get16(p + 28), n_extra = get16(p + 30), n_comment = get16(p + 32);
     const uint64_t extra_at = at + CENTRAL_BYTES + n_name;
     if ((st = tempo_rd_skip(r, "directory entry's name, extra fields and comment",
@@ -265,8 +266,8 @@ static tempo_status locate(tempo_reader *r, tempo_zip_entry *e)
     tempo_status st;
 
     if (e->offset > r->size)
-        return tempo_fail(r->err, TEMPO_E_FORMAT, e->offset, "entry is past the directory at %" PRIu64,
-                          r->size);
+        return tempo_fail(r->err, TEMPO_E_FORMAT, e->listed + 42,
+                          "entry at %" PRIu64 " is past the directory at %" PRIu64, e->offset, r->size);
     if ((st = read_local(r, e)) != TEMPO_OK)
         return st;
     if (e->packed > r->size - e->data)
