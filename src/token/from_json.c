@@ -1,0 +1,470 @@
+/* from_json.c - a tokenizer from Hugging Face's tokenizer.json and tokenizer_config.json.
+ *
+ * Of the format's many parts those are read that Llama, Mistral, SmolLM and Qwen files use; every other one
+ * is refused by its name, never passed over.  Source: the tokenizers library's documentation. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/json.h"
+#include "token/tokenizer.h"
+
+typedef struct reader {
+    tempo_tokenizer *t;
+    const json_t *root, *model;
+    bool byte_level; /* some part of the pre-tokeniser maps bytes to the alphabet */
+    tempo_err *err;
+} reader;
+
+static tempo_status malformed(const reader *r, const char *what, const char *expected)
+{
+    return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected %s", what, expected);
+}
+
+static tempo_status unsupported(const reader *r, const char *what, const char *name)
+{
+    return tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "%s \"%.64s\" is not supported", what,
+                      name);
+}
+
+/* "type" of a part, "" for what has none. */
+static const char *type_of(const json_t *part)
+{
+    const char *s = json_string_value(json_object_get(part, "type"));
+
+    return s != NULL ? s : "";
+}
+
+static bool is_set(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+/* ---- vocabulary ---- */
+
+/* An id that a table of so many entries may hold: files leave a few ids out, not most. */
+static tempo_status check_id(const reader *r, const json_t *id, size_t entries, const char *what)
+{
+    const size_t limit = 2 * entries + 1024 < TEMPO_MAX_VOCAB ? 2 * entries + 1024 : TEMPO_MAX_VOCAB;
+
+    if (!json_is_integer(id) || json_integer_value(id) < 0 || (uint64_t)json_integer_value(id) >= limit)
+        return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "the id of \"%.64s\" is not an integer from 0 to %zu (for %zu entries)", what,
+                          limit - 1, entries);
+    return TEMPO_OK;
+}
+
+static tempo_status check_added(const reader *r, const json_t *token, size_t entries)
+{
+    const char *content = json_string_value(json_object_get(token, "content"));
+
+    if (content == NULL)
+        return malformed(r, "added_tokens", "objects with a \"content\" string");
+    if (is_set(token, "single_word"))
+        return unsupported(r, "\"single_word\" of added token", content);
+    return check_id(r, json_object_get(token, "id"), entries, content);
+}
+
+/* Check every id; *n is one more than the largest. */
+static tempo_status count_ids(const reader *r, json_t *vocab, const json_t *added, uint32_t *n)
+{
+    const size_t entries = json_object_size(vocab) + json_array_size(added);
+    json_int_t largest = -1;
+    tempo_status st;
+    const char *piece;
+    const json_t *token;
+    json_t *id;
+    size_t i;
+
+    json_object_foreach(vocab, piece, id)
+    {
+        if ((st = check_id(r, id, entries, piece)) != TEMPO_OK)
+            return st;
+        largest = json_integer_value(id) > largest ? json_integer_value(id) : largest;
+    }
+    json_array_foreach(added, i, token)
+    {
+        if ((st = check_added(r, token, entries)) != TEMPO_OK)
+            return st;
+        const json_int_t value = json_integer_value(json_object_get(token, "id"));
+        largest = value > largest ? value : largest;
+    }
+    if (largest < 0)
+        return malformed(r, "model.vocab", "at least one token");
+    *n = (uint32_t)largest + 1;
+    return TEMPO_OK;
+}
+
+static bool is_byte_piece(const char *s)
+{
+    return strlen(s) == 6 && strncmp(s, "<0x", 3) == 0 && s[5] == '>';
+}
+
+/* Added tokens, before the vocabulary: an id that is in both is what the added token says. */
+static tempo_status set_added(const reader *r, const json_t *added)
+{
+    const json_t *token;
+    tempo_status st;
+    size_t i;
+
+    json_array_foreach(added, i, token)
+    {
+        const char *content = json_string_value(json_object_get(token, "content"));
+        const uint32_t id = (uint32_t)json_integer_value(json_object_get(token, "id"));
+        const bool special = is_set(token, "special");
+        if (r->t->vocab.tokens[id].type != TEMPO_TOKEN_NONE)
+            return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "added_tokens: id %u is there twice",
+                              id);
+        if ((st = tempo_tokenizer_set_token(r->t, id, special ? TEMPO_TOKEN_CONTROL : TEMPO_TOKEN_USER,
+                                            content, strlen(content), r->err)) != TEMPO_OK)
+            return st;
+        r->t->vocab.tokens[id].lstrip = is_set(token, "lstrip");
+        r->t->vocab.tokens[id].rstrip = is_set(token, "rstrip");
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status set_vocab(const reader *r, json_t *vocab)
+{
+    const bool byte_fallback = is_set(r->model, "byte_fallback");
+    const char *piece;
+    tempo_status st;
+    json_t *value;
+
+    json_object_foreach(vocab, piece, value)
+    {
+        const uint32_t id = (uint32_t)json_integer_value(value);
+        size_t n;
+        const char *old = tempo_vocab_piece(&r->t->vocab, id, &n);
+        const tempo_token_type type =
+            byte_fallback && is_byte_piece(piece) ? TEMPO_TOKEN_BYTE : TEMPO_TOKEN_NORMAL;
+        if (r->t->vocab.tokens[id].type == TEMPO_TOKEN_NONE)
+            st = tempo_tokenizer_set_token(r->t, id, type, piece, strlen(piece), r->err);
+        else if (n == strlen(piece) && memcmp(old, piece, n) == 0)
+            st = TEMPO_OK;
+        else
+            st = tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                            "model.vocab: id %u is that of \"%.64s\" and of \"%.*s\"", id, piece,
+                            (int)(n < 64 ? n : 64), old);
+        if (st != TEMPO_OK)
+            return st;
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status read_vocab(const reader *r)
+{
+    json_t *vocab = json_object_get(r->model, "vocab");
+    const json_t *added = json_object_get(r->root, "added_tokens");
+    tempo_status st;
+    uint32_t n = 0;
+
+    if (!json_is_object(vocab))
+        return malformed(r, "model.vocab", "an object");
+    if (added != NULL && !json_is_null(added) && !json_is_array(added))
+        return malformed(r, "added_tokens", "an array");
+    if ((st = count_ids(r, vocab, added, &n)) != TEMPO_OK ||
+        (st = tempo_vocab_init(&r->t->vocab, n, r->err)) != TEMPO_OK ||
+        (st = set_added(r, added)) != TEMPO_OK)
+        return st;
+    return set_vocab(r, vocab);
+}
+
+static tempo_status read_merges(const reader *r)
+{
+    const json_t *merges = json_object_get(r->model, "merges"), *pair;
+    tempo_status st;
+    size_t i;
+
+    if (!json_is_array(merges) || json_array_size(merges) > 2 * (size_t)TEMPO_MAX_VOCAB)
+        return malformed(r, "model.merges", "an array of at most 2^23 pairs");
+    if ((st = tempo_merges_init(&r->t->merges, (uint32_t)json_array_size(merges), r->err)) != TEMPO_OK)
+        return st;
+    json_array_foreach(merges, i, pair)
+    {
+        const json_t *left = json_array_get(pair, 0), *right = json_array_get(pair, 1);
+        if (json_is_string(pair))
+            st = tempo_merges_add_text(&r->t->merges, &r->t->vocab, json_string_value(pair),
+                                       json_string_length(pair), (uint32_t)i, r->err);
+        else if (json_array_size(pair) == 2 && json_is_string(left) && json_is_string(right))
+            st = tempo_merges_add(&r->t->merges, &r->t->vocab, json_string_value(left),
+                                  json_string_length(left), json_string_value(right),
+                                  json_string_length(right), (uint32_t)i, r->err);
+        else
+            st = malformed(r, "model.merges", "\"left right\" or [\"left\", \"right\"]");
+        if (st != TEMPO_OK) {
+            tempo_err_prefix(r->err, "model.merges");
+            return st;
+        }
+    }
+    return TEMPO_OK;
+}
+
+/* The BPE model itself; refuses the options that would change what it does. */
+static tempo_status read_model(reader *r)
+{
+    static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
+    const char *unk = json_string_value(json_object_get(r->model, "unk_token"));
+    tempo_status st;
+
+    /* old files leave the type out */
+    if (strcmp(type_of(r->model), "BPE") != 0 && (type_of(r->model)[0] != '\0' || !json_is_object(r->model)))
+        return unsupported(r, "model", type_of(r->model));
+    for (size_t i = 0; i < sizeof(affixes) / sizeof(*affixes); i++) {
+        const char *s = json_string_value(json_object_get(r->model, affixes[i]));
+        if (s != NULL && s[0] != '\0')
+            return unsupported(r, affixes[i], s);
+    }
+    r->t->ignore_merges = is_set(r->model, "ignore_merges");
+    if ((st = read_vocab(r)) != TEMPO_OK || (st = read_merges(r)) != TEMPO_OK)
+        return st;
+    if (unk != NULL && (r->t->unk = tempo_vocab_find(&r->t->vocab, unk, strlen(unk))) < 0)
+        return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "model.unk_token \"%.64s\" is not in the vocabulary", unk);
+    return TEMPO_OK;
+}
+
+/* ---- normalizer ---- */
+
+/* Call f for the part itself, or for each part of a "Sequence" of them. */
+static tempo_status for_each(reader *r, const json_t *part, const char *list,
+                             tempo_status (*f)(reader *, const json_t *))
+{
+    const json_t *one;
+    tempo_status st;
+    size_t i;
+
+    if (part == NULL || json_is_null(part))
+        return TEMPO_OK;
+    if (strcmp(type_of(part), "Sequence") != 0)
+        return f(r, part);
+    const json_t *parts = json_object_get(part, list);
+    if (!json_is_array(parts))
+        return malformed(r, list, "an array");
+    json_array_foreach(parts, i, one)
+    {
+        if ((st = f(r, one)) != TEMPO_OK)
+            return st;
+    }
+    return TEMPO_OK;
+}
+
+static bool is_text(const json_t *object, const char *key, const char *want)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+
+    return s != NULL && strcmp(s, want) == 0;
+}
+
+/* Of replacements and prefixes only SentencePiece's: spaces to U+2581, one in front. */
+static tempo_status read_normalizer(reader *r, const json_t *part)
+{
+    const char *type = type_of(part);
+
+    if (strcmp(type, "NFC") == 0) {
+        r->t->nfc = true;
+        return TEMPO_OK;
+    }
+    if (strcmp(type, "Prepend") == 0 && is_text(part, "prepend", TEMPO_SPACE_MARK)) {
+        r->t->spm = true;
+        r->t->prefix = TEMPO_PREFIX_EVERY;
+        return TEMPO_OK;
+    }
+    if (strcmp(type, "Replace") == 0 && is_text(json_object_get(part, "pattern"), "String", " ") &&
+        is_text(part, "content", TEMPO_SPACE_MARK)) {
+        r->t->spm = true;
+        return TEMPO_OK;
+    }
+    return unsupported(r, "normalizer", type);
+}
+
+/* ---- pre_tokenizer ---- */
+
+static tempo_status add_stage(reader *r, const char *pattern, unsigned flags)
+{
+    tempo_status st = TEMPO_OK;
+
+    if (r->t->pretoken == NULL)
+        st = tempo_pretoken_create(&r->t->pretoken, r->err);
+    if (st == TEMPO_OK)
+        st = tempo_pretoken_add(r->t->pretoken, pattern, strlen(pattern), flags, r->err);
+    if (st != TEMPO_OK)
+        tempo_err_prefix(r->err, "pre_tokenizer");
+    return st;
+}
+
+static tempo_status read_split(reader *r, const json_t *part)
+{
+    const json_t *pattern = json_object_get(part, "pattern");
+    const char *regex = json_string_value(json_object_get(pattern, "Regex")),
+               *text = json_string_value(json_object_get(pattern, "String")),
+               *behavior = json_string_value(json_object_get(part, "behavior"));
+    const bool invert = is_set(part, "invert");
+    unsigned flags = text != NULL ? TEMPO_PRETOKEN_LITERAL : 0;
+
+    if (regex == NULL && text == NULL)
+        return malformed(r, "pre_tokenizer Split", "a \"pattern\" that is a Regex or a String");
+    if (behavior == NULL || (strcmp(behavior, "Isolated") != 0 && strcmp(behavior, "Removed") != 0))
+        return unsupported(r, "pre_tokenizer Split with behavior", behavior != NULL ? behavior : "");
+    if (behavior[0] == 'R') /* inverted, the delimiters are what lies between the matches */
+        flags |= invert ? TEMPO_PRETOKEN_DROP_GAPS : TEMPO_PRETOKEN_DROP_MATCHES;
+    return add_stage(r, text != NULL ? text : regex, flags);
+}
+
+static tempo_status read_metaspace(reader *r, const json_t *part)
+{
+    const char *scheme = json_string_value(json_object_get(part, "prepend_scheme"));
+    const json_t *old = json_object_get(part, "add_prefix_space"), *split = json_object_get(part, "split");
+
+    if (!is_text(part, "replacement", TEMPO_SPACE_MARK))
+        return malformed(r, "pre_tokenizer Metaspace", "\"replacement\" U+2581");
+    r->t->spm = r->t->prefix_if_absent = true;
+    if (scheme != NULL && strcmp(scheme, "first") == 0)
+        r->t->prefix = TEMPO_PREFIX_FIRST;
+    else if (scheme != NULL && strcmp(scheme, "never") == 0)
+        r->t->prefix = TEMPO_PREFIX_NEVER;
+    else if (scheme == NULL || strcmp(scheme, "always") == 0)
+        r->t->prefix = json_is_false(old) ? TEMPO_PREFIX_NEVER : TEMPO_PREFIX_EVERY;
+    else
+        return unsupported(r, "pre_tokenizer Metaspace with prepend_scheme", scheme);
+    return json_is_false(split) ? TEMPO_OK : add_stage(r, TEMPO_SPACE_MARK "[^" TEMPO_SPACE_MARK "]*", 0);
+}
+
+/* GPT-2's own expression, which "ByteLevel" applies unless it is told not to. */
+static tempo_status add_gpt2(reader *r)
+{
+    const char *name;
+    tempo_status st = TEMPO_OK;
+
+    if (r->t->pretoken == NULL)
+        st = tempo_pretoken_create(&r->t->pretoken, r->err);
+    return st == TEMPO_OK ? tempo_pretoken_add_named(r->t->pretoken, "gpt-2", 5, &name, r->err) : st;
+}
+
+static tempo_status read_pre_tokenizer(reader *r, const json_t *part)
+{
+    const char *type = type_of(part);
+
+    if (strcmp(type, "Split") == 0)
+        return read_split(r, part);
+    if (strcmp(type, "Metaspace") == 0)
+        return read_metaspace(r, part);
+    if (strcmp(type, "Digits") == 0)
+        return add_stage(r, is_set(part, "individual_digits") ? "\\p{N}" : "\\p{N}+", 0);
+    if (strcmp(type, "ByteLevel") == 0) {
+        const json_t *use = json_object_get(part, "use_regex");
+        r->byte_level = true;
+        if (is_set(part, "add_prefix_space"))
+            r->t->prefix = TEMPO_PREFIX_EVERY;
+        return json_is_false(use) ? TEMPO_OK : add_gpt2(r);
+    }
+    return unsupported(r, "pre_tokenizer", type);
+}
+
+/* ---- begin and end ---- */
+
+/* The ids that a template puts before and after the text. */
+static tempo_status read_template(reader *r, const json_t *part)
+{
+    const json_t *pieces = json_object_get(part, "single"), *piece;
+    bool text = false;
+    size_t i;
+
+    if (strcmp(type_of(part), "ByteLevel") == 0)
+        return TEMPO_OK; /* about offsets only */
+    if (strcmp(type_of(part), "TemplateProcessing") != 0)
+        return unsupported(r, "post_processor", type_of(part));
+    json_array_foreach(pieces, i, piece)
+    {
+        const char *name = json_string_value(json_object_get(json_object_get(piece, "SpecialToken"), "id"));
+        if (name == NULL) {
+            text = true;
+            continue;
+        }
+        const int32_t id = tempo_vocab_find(&r->t->vocab, name, strlen(name));
+        if (id < 0)
+            return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                              "post_processor: token \"%.64s\" is not in the vocabulary", name);
+        if (text) {
+            r->t->add_eos = true;
+            const tempo_status st = tempo_tokenizer_add_eos(r->t, id, r->err);
+            if (st != TEMPO_OK)
+                return st;
+        } else {
+            r->t->add_bos = true;
+            r->t->bos = id;
+        }
+    }
+    return TEMPO_OK;
+}
+
+/* A token of tokenizer_config.json, by name or as an object with "content"; -1 where there is none. */
+static int32_t config_token(const reader *r, const json_t *config, const char *key)
+{
+    const json_t *v = json_object_get(config, key);
+    const char *name = json_string_value(json_is_object(v) ? json_object_get(v, "content") : v);
+
+    return name != NULL ? tempo_vocab_find(&r->t->vocab, name, strlen(name)) : -1;
+}
+
+static tempo_status read_config(reader *r, const json_t *config)
+{
+    const int32_t bos = config_token(r, config, "bos_token"), eos = config_token(r, config, "eos_token");
+    const json_t *add_bos = json_object_get(config, "add_bos_token"),
+                 *add_eos = json_object_get(config, "add_eos_token");
+
+    if (bos >= 0)
+        r->t->bos = bos;
+    if (json_is_boolean(add_bos))
+        r->t->add_bos = json_is_true(add_bos);
+    if (json_is_boolean(add_eos))
+        r->t->add_eos = json_is_true(add_eos);
+    return eos >= 0 ? tempo_tokenizer_add_eos(r->t, eos, r->err) : TEMPO_OK;
+}
+
+/* ---- the whole ---- */
+
+static tempo_status read(reader *r, const json_t *config)
+{
+    tempo_status st;
+
+    if (!json_is_object(r->root) || !json_is_object(r->model))
+        return malformed(r, "the file", "an object with a \"model\" object");
+    r->t->spm = is_set(r->model, "byte_fallback");
+    if ((st = for_each(r, json_object_get(r->root, "normalizer"), "normalizers", read_normalizer)) !=
+            TEMPO_OK ||
+        (st = for_each(r, json_object_get(r->root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer)) !=
+            TEMPO_OK)
+        return st;
+    if (r->t->spm == r->byte_level)
+        return tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                          r->t->spm ? "a byte-level pre_tokenizer together with SentencePiece's rules"
+                                    : "a tokenizer that is neither byte-level BPE nor SentencePiece BPE");
+    if (r->t->pretoken != NULL)
+        r->t->pre = "custom";
+    if ((st = read_model(r)) != TEMPO_OK ||
+        (st = for_each(r, json_object_get(r->root, "post_processor"), "processors", read_template)) !=
+            TEMPO_OK ||
+        (st = read_config(r, config)) != TEMPO_OK)
+        return st;
+    return tempo_tokenizer_finish(r->t, r->err);
+}
+
+tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *tokenizer, const json_t *config,
+                                       tempo_err *err)
+{
+    tempo_tokenizer *t = calloc(1, sizeof(*t));
+    tempo_status st;
+
+    *out = NULL;
+    if (t == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a tokenizer");
+    t->bos = t->unk = -1;
+    t->pre = "none";
+    reader r = {.t = t, .root = tokenizer, .model = json_object_get(tokenizer, "model"), .err = err};
+    if ((st = read(&r, config)) != TEMPO_OK) {
+        tempo_tokenizer_free(t);
+        return st;
+    }
+    *out = t;
+    return TEMPO_OK;
+}
