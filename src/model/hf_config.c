@@ -159,6 +159,8 @@ static tempo_status read_llama3(tempo_loader *ld, const json_t *scaling, tempo_r
         (st = read_factor(ld, scaling, "high_freq_factor", &r->high)) != TEMPO_OK ||
         (st = read_factor(ld, scaling, "original_max_position_embeddings", &r->context)) != TEMPO_OK)
         return st;
+    if (r->factor == 0 || r->low == 0 || r->high == 0 || r->context == 0)
+        return TEMPO_OK; /* one is missing, which was refused: there is nothing to check */
     if (!(r->low < r->high))
         return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                           "rope scaling: low_freq_factor %g is not below high_freq_factor %g", r->low,

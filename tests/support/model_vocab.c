@@ -66,7 +66,7 @@ static void byte_letter(unsigned byte, unsigned *shifted, char out[16])
         (void)snprintf(out, 16, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 63)));
 }
 
-static char merges[][16] = {"t h", "i n", "th e", "in g", "\xc4\xa0 t", "\xc4\xa0t he"};
+static char merges[][16] = {"t h", "i n", "th e", "in g", "\xc4\xa0 t", "\xc4\xa0 the"};
 enum { MERGES = sizeof(merges) / sizeof(merges[0]), BPE_BOS = 256 + MERGES, BPE_EOS };
 
 static void merged_piece(const char *merge, char out[16])
