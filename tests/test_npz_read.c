@@ -32,6 +32,25 @@ static void assert_array(const tempo_npy *a)
     assert_memory_equal(a->data, f32s, sizeof(f32s));
 }
 
+/* Three arrays of our own writer, of which f32 is looked at. */
+static test_bytes our_archive(void)
+{
+    char dir[256], path[512];
+    tempo_npz_writer *w;
+    test_bytes b;
+
+    test_tmpdir_create(dir);
+    test_path(path, dir, "a.npz");
+    assert_int_equal(tempo_npz_create(&w, path, NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_add_text(w, "text", "text", NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_add(w, "f32", TEMPO_NPY_F32, shape, 2, f32s, NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_add(w, "f322", TEMPO_NPY_F32, NULL, 0, f32s, NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_commit(w, NULL), TEMPO_OK);
+    b.p = test_read_file(path, &b.n);
+    test_tmpdir_remove(dir);
+    return b;
+}
+
 /* ---- archives of others -------------------------------------------------------------- */
 
 /* An entry as Python's zipfile writes it for NumPy, and the end of an archive that holds this one. */
@@ -293,6 +312,29 @@ static void test_names_read(void **state)
     }
 }
 
+static void test_two_of_one_name(void **state)
+{
+    (void)state;
+    test_bytes b = our_archive();
+    tempo_npz *z;
+    tempo_err err = {0};
+    size_t renamed = 0;
+
+    for (size_t i = 0; i + 8 <= b.n; i++)
+        if (memcmp(b.p + i, "text.npy", 8) == 0) {
+            memcpy(b.p + i, "fXX2.npy", 8);
+            renamed++;
+        } else if (memcmp(b.p + i, "f322.npy", 8) == 0) {
+            memcpy(b.p + i, "fXX2.npy", 8);
+            renamed++;
+        }
+    assert_int_equal(renamed, 4); /* of two entries, in two places each */
+    assert_int_equal(tempo_npz_parse(&z, b.p, b.n, &err), TEMPO_E_FORMAT);
+    assert_string_equal(err.msg, "two arrays named fXX2");
+    assert_null(z);
+    test_bytes_free(&b);
+}
+
 static void test_files_refused(void **state)
 {
     char dir[256], path[512], want[700];
@@ -313,24 +355,6 @@ static void test_files_refused(void **state)
 }
 
 /* ---- broken in every byte ------------------------------------------------------------ */
-
-/* Two arrays, of which the second is looked at. */
-static test_bytes our_archive(void)
-{
-    char dir[256], path[512];
-    tempo_npz_writer *w;
-    test_bytes b;
-
-    test_tmpdir_create(dir);
-    test_path(path, dir, "a.npz");
-    assert_int_equal(tempo_npz_create(&w, path, NULL), TEMPO_OK);
-    assert_int_equal(tempo_npz_add_text(w, "text", "text", NULL), TEMPO_OK);
-    assert_int_equal(tempo_npz_add(w, "f32", TEMPO_NPY_F32, shape, 2, f32s, NULL), TEMPO_OK);
-    assert_int_equal(tempo_npz_commit(w, NULL), TEMPO_OK);
-    b.p = test_read_file(path, &b.n);
-    test_tmpdir_remove(dir);
-    return b;
-}
 
 /* An error, or everything as it was. */
 static bool reads_right(const unsigned char *p, size_t n)
@@ -401,7 +425,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_numpy_writes), cmocka_unit_test(test_big_endian),
         cmocka_unit_test(test_arrays_refused),  cmocka_unit_test(test_names_read),
-        cmocka_unit_test(test_files_refused),   cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_two_of_one_name), cmocka_unit_test(test_files_refused),
+        cmocka_unit_test(test_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

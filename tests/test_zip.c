@@ -546,6 +546,16 @@ static void test_allowed(void **state)
     test_patch(&b, A_LOCAL + 22, 4, 0);
     test_patch(&b, A_LISTED + 8, 2, 8);
     check_reads(&b);
+    /* an extra field of somebody else's and a comment, in the directory */
+    test_bytes c = test_bytes_copy(&b, A_LISTED + 47);
+    test_patch(&c, A_LISTED + 30, 2, 5);
+    test_patch(&c, A_LISTED + 32, 2, 4);
+    test_put(&c, "\x55\x54\1\0x", 5);
+    test_put(&c, "PK\1\2", 4);
+    test_put(&c, b.p + B_LISTED, WHOLE - B_LISTED);
+    test_patch(&c, c.n - 22 + 12, 4, END - A_LISTED + 9);
+    check_reads(&c);
+    test_bytes_free(&c);
     /* a comment, which looks like the end of an archive but is not long enough to be one */
     test_patch(&b, END + 20, 2, 25);
     memcpy(end, b.p + END, sizeof(end));
