@@ -166,7 +166,7 @@ static tempo_status read_header(tempo_zip_stream *s, tempo_npy *out, bool *swapp
     st = tempo_zip_stream_read(s, text, n, "npy header", err);
     if (st == TEMPO_OK) {
         const bool exact = s->entry->method == TEMPO_ZIP_STORED;
-        st = tempo_npy_parse_text(text, n, exact ? text_at : at, exact, out, swapped, err);
+        st = tempo_npy_parse_text(text, n, text_at, exact, out, swapped, err);
     }
     free(text);
     return st;
