@@ -70,6 +70,11 @@ static int open_temp(tempo_outfile *f, mode_t mode)
     return -1;
 }
 
+static tempo_status no_memory(const char *path, tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: no memory to write it", path);
+}
+
 static tempo_status open_beside(tempo_outfile *f, const struct stat *old, tempo_err *err)
 {
     /* Never wider than the file that it replaces, not even for a moment. */
@@ -77,9 +82,12 @@ static tempo_status open_beside(tempo_outfile *f, const struct stat *old, tempo_
 
     f->target = old != NULL ? realpath(f->path, NULL) : strdup(f->path);
     if (f->target == NULL)
-        return tempo_fail_os(err, errno, "%s: cannot be resolved", f->path);
+        return errno == ENOMEM ? no_memory(f->path, err)
+                               : tempo_fail_os(err, errno, "%s: cannot be resolved", f->path);
     if (open_temp(f, mode) != 0)
-        return tempo_fail_os(err, errno, "%s: cannot create a temporary file beside it", f->path);
+        return errno == ENOMEM
+                   ? no_memory(f->path, err)
+                   : tempo_fail_os(err, errno, "%s: cannot create a temporary file beside it", f->path);
     if (old != NULL)
         (void)fchmod(f->fd, mode); /* some file systems have no modes */
     return TEMPO_OK;
@@ -123,11 +131,11 @@ tempo_status tempo_outfile_create(tempo_outfile **out, const char *path, tempo_e
 
     *out = NULL;
     if (f == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: no memory to write it", path);
+        return no_memory(path, err);
     memset(f, 0, offsetof(tempo_outfile, buffer));
     f->fd = -1;
     if ((f->path = strdup(path)) == NULL)
-        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: no memory to write it", path);
+        st = no_memory(path, err);
     else
         st = open_outfile(f, err);
     if (st != TEMPO_OK) {
@@ -211,25 +219,18 @@ static int sync_fd(int fd)
     return -1;
 }
 
-/* Make the rename itself last.  A directory that may not be read cannot be synced, and is left at that. */
-static int sync_directory(const char *target)
+/* Make the rename itself last; cuts target down to its directory.  A directory that may not be read cannot
+ * be synced, and is left at that. */
+static int sync_directory(char *target)
 {
-    char *dir = strdup(target);
-    int fd, rc = 0, why;
+    char *slash = strrchr(target, '/');
 
-    if (dir == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
-    char *slash = strrchr(dir, '/');
     if (slash != NULL)
-        slash[slash == dir] = '\0'; /* "/" stays */
-    fd = open(slash != NULL ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(dir);
+        slash[slash == target] = '\0'; /* "/" stays */
+    const int fd = open(slash != NULL ? target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    rc = sync_fd(fd);
-    why = errno;
+    const int rc = sync_fd(fd), why = errno;
     (void)close(fd);
     errno = why;
     return rc;
