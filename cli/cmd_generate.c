@@ -1,0 +1,294 @@
+/* cmd_generate.c - decoding with parallel sets: one decoder, or an isolated and a visible one in one batch.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "run.h"
+
+/* What the table cannot say: options that do not go together. */
+static int check_options(const options *o)
+{
+    const tempo_decode_options *d = &o->decoding;
+    const char *problem = NULL;
+
+    if (d->replay != TEMPO_REPLAY_NONE && (o->has_context || o->has_readout || o->has_positions))
+        problem = "--replay sets --context, --readout and --positions itself: leave them out";
+    else if (o->paired && o->has_mode)
+        problem = "--paired runs both modes: leave --mode out";
+    else if (o->json && o->jsonl)
+        problem = "--json and --jsonl: give only one of them";
+    else if (!o->paired && d->mode == TEMPO_ISOLATED && d->last_visible_layer != TEMPO_ALL_LAYERS)
+        problem = "--visible-layers needs --mode visible or causal, or --paired";
+    if (problem == NULL)
+        return EXIT_OK;
+    say("%s", problem);
+    return EXIT_USAGE;
+}
+
+const char *stopped_by(const run *r, const arm *a)
+{
+    switch (tempo_decoder_stopped(a->decoder)) {
+    case TEMPO_STOPPED_STEPS:
+        return "steps";
+    case TEMPO_STOPPED_EOS:
+        return "eos";
+    case TEMPO_STOPPED_CONTEXT:
+        return "context";
+    case TEMPO_STOPPED_SLOTS:
+        return "slots";
+    default:
+        return r->interrupted ? "interrupt" : "running";
+    }
+}
+
+/* ---- the arms ---- */
+
+static int add_arm(run *r, tempo_mode mode)
+{
+    static const char *const names[] = {"isolated", "visible", "causal"};
+    tempo_decode_options d = r->o->decoding;
+    arm *a = &r->arms[r->n_arms];
+    tempo_err err = {0};
+
+    d.mode = mode;
+    if (mode == TEMPO_ISOLATED) {
+        d.first_visible_layer = 0;
+        d.last_visible_layer = TEMPO_ALL_LAYERS;
+    }
+    *a = (arm){.name = names[mode], .steps = json_array()};
+    if (a->steps == NULL) {
+        say("out of memory");
+        return EXIT_FAILED;
+    }
+    r->n_arms++;
+    if (tempo_decoder_create(&a->decoder, r->s.engine, &d, r->s.ids, r->s.n_ids, &err) != TEMPO_OK)
+        return say_error(&err);
+    return EXIT_OK;
+}
+
+static void free_arms(run *r)
+{
+    for (size_t i = 0; i < r->n_arms; i++) {
+        tempo_decoder_free(r->arms[i].decoder);
+        json_decref(r->arms[i].steps);
+        free(r->arms[i].all.p);
+        free(r->arms[i].top.p);
+    }
+    json_decref(r->difference);
+    json_decref(r->distribution_difference);
+}
+
+static bool push_id(id_list *l, int32_t id)
+{
+    if (l->n == l->cap) {
+        const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+        int32_t *p = realloc(l->p, cap * sizeof(*p));
+        if (p == NULL)
+            return false;
+        l->p = p;
+        l->cap = cap;
+    }
+    l->p[l->n++] = id;
+    return true;
+}
+
+static bool record_step(run *r, arm *a)
+{
+    const tempo_set *set = tempo_decoder_last_set(a->decoder);
+    bool ok = push_id(&a->top, set->members[0].id);
+
+    a->n_steps++;
+    a->n_members += set->n_members;
+    for (size_t i = 0; i < set->n_members && ok; i++)
+        ok = push_id(&a->all, set->members[i].id);
+    if (ok && r->o->json)
+        ok = json_array_append_new(a->steps, json_set(r, set)) == 0;
+    if (!ok)
+        say("out of memory for step %zu", set->step);
+    return ok;
+}
+
+/* ---- where two arms differ ---- */
+
+static json_t *member_ids(const arm *a)
+{
+    const tempo_set *set = tempo_decoder_last_set(a->decoder);
+    json_t *ids = json_array();
+
+    if (!a->advanced) {
+        json_decref(ids);
+        return json_null(); /* it had stopped before */
+    }
+    for (size_t i = 0; i < set->n_members; i++)
+        json_array_append_new(ids, json_integer(set->members[i].id));
+    return ids;
+}
+
+static void compare_sets(run *r, size_t step)
+{
+    json_t *a = member_ids(&r->arms[0]), *b = member_ids(&r->arms[1]);
+
+    if (r->difference == NULL && !json_equal(a, b))
+        r->difference =
+            json_pack("{s:I, s:O, s:O}", "step", (json_int_t)step, r->arms[0].name, a, r->arms[1].name, b);
+    json_decref(a);
+    json_decref(b);
+}
+
+static void compare_distributions(run *r, size_t step)
+{
+    const double *p = tempo_decoder_distribution(r->arms[0].decoder),
+                 *q = tempo_decoder_distribution(r->arms[1].decoder);
+    const size_t n = tempo_model_get_info(r->s.model)->n_vocab;
+    double largest = 0;
+
+    if (r->distribution_difference != NULL || !r->arms[0].advanced || !r->arms[1].advanced)
+        return;
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(p[i] - q[i]));
+    if (largest > 0)
+        r->distribution_difference = json_pack("{s:I, s:f}", "step", (json_int_t)step, "max_abs", largest);
+}
+
+/* ---- the loop ---- */
+
+static bool poll_run(void *user)
+{
+    run *r = user;
+
+    if (r->polls <= r->prompt_polls)
+        show_progress("reading the prompt", r->polls == r->prompt_polls ? r->prompt_polls + 1 : r->polls,
+                      r->prompt_polls);
+    r->polls++;
+    return !interrupted();
+}
+
+static bool emit_jsonl(run *r, const arm *a)
+{
+    json_t *line = json_set(r, tempo_decoder_last_set(a->decoder));
+
+    if (line == NULL) {
+        say("out of memory for the output");
+        return false;
+    }
+    if (r->n_arms > 1)
+        json_object_set_new(line, "arm", json_string(a->name));
+    const bool running = tempo_decoder_stopped(a->decoder) == TEMPO_RUNNING;
+    json_object_set_new(line, "stopped_by", running ? json_null() : json_string(stopped_by(r, a)));
+    return print_json(line, true) == EXIT_OK && finish_output();
+}
+
+/* Keep and report what the last call gave. */
+static int take_step(run *r, size_t step)
+{
+    for (size_t i = 0; i < r->n_arms; i++)
+        if (r->arms[i].advanced &&
+            (!record_step(r, &r->arms[i]) || (r->o->jsonl && !emit_jsonl(r, &r->arms[i]))))
+            return EXIT_FAILED;
+    if (r->n_arms > 1) {
+        compare_distributions(r, step);
+        compare_sets(r, step);
+    }
+    if (!r->o->json && !r->o->jsonl) {
+        show_step(r);
+        if (ferror(stdout)) /* main says it */
+            return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+static int decode(run *r)
+{
+    const tempo_observer observer = {.user = r, .poll = poll_run};
+    tempo_decoder *decoders[2];
+    tempo_err err = {0};
+    int code = EXIT_OK;
+    bool running = true;
+
+    for (size_t i = 0; i < r->n_arms; i++)
+        decoders[i] = r->arms[i].decoder;
+    for (size_t step = 0; running && code == EXIT_OK; step++) {
+        running = false;
+        for (size_t i = 0; i < r->n_arms; i++)
+            running |= r->arms[i].advanced = tempo_decoder_stopped(decoders[i]) == TEMPO_RUNNING;
+        if (!running)
+            break;
+        const tempo_status st = tempo_decoders_step(decoders, r->n_arms, &observer, &err);
+        if (st == TEMPO_E_STOPPED) {
+            r->interrupted = true;
+            break;
+        }
+        if (st != TEMPO_OK) {
+            code = say_error(&err);
+            break;
+        }
+        if (step == 0)
+            r->first_set_ms = now_ms();
+        code = take_step(r, step);
+    }
+    r->end_ms = now_ms();
+    return code;
+}
+
+static int decode_and_report(run *r)
+{
+    const bool text = !r->o->json && !r->o->jsonl;
+    int code;
+
+    r->begin_ms = now_ms();
+    if (text)
+        show_prompt(r);
+    code = decode(r);
+    show_progress("", 1, 0);
+    if (text)
+        show_end(r);
+    if (code == EXIT_OK && r->o->json)
+        code = print_json(json_document(r), false);
+    if (code == EXIT_OK && (!finish_output()))
+        code = EXIT_FAILED;
+    if (code == EXIT_OK)
+        show_figures(r);
+    return code == EXIT_OK && r->interrupted ? EXIT_INTERRUPTED : code;
+}
+
+/* Is the space that the first token begins with one that tokenizing put there? */
+static bool first_space_is_added(const session *s)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
+    char *text;
+    size_t n = 1;
+
+    if (t == NULL || strcmp(tempo_tokenizer_get_info(t).kind, "spm") != 0 ||
+        !tempo_tokenizer_get_info(t).add_space_prefix)
+        return false;
+    if (tempo_detokenize(t, s->ids, s->n_ids, false, &text, &n, NULL) == TEMPO_OK)
+        tempo_free(text);
+    return n == 0;
+}
+
+int cmd_generate(const options *o)
+{
+    run r = {.o = o};
+    int code = check_options(o);
+
+    if (code != EXIT_OK)
+        return code;
+    catch_interrupts();
+    if ((code = session_open_engine(&r.s, o)) == EXIT_OK &&
+        (code = session_read_prompt(&r.s, o)) == EXIT_OK) {
+        r.colors = use_colors(o->color);
+        r.strip = first_space_is_added(&r.s);
+        r.prompt_polls = (r.s.n_ids + 127) / 128 * tempo_model_get_info(r.s.model)->n_layers;
+        code = add_arm(&r, o->paired ? TEMPO_ISOLATED : o->decoding.mode);
+        if (code == EXIT_OK && o->paired)
+            code = add_arm(&r, TEMPO_VISIBLE);
+        if (code == EXIT_OK)
+            code = decode_and_report(&r);
+    }
+    free_arms(&r);
+    session_close(&r.s);
+    return code;
+}

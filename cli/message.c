@@ -1,0 +1,104 @@
+#include "message.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "options.h"
+
+/* File names and texts from outside may hold anything; a terminal must not obey it. */
+static void put_safely(const char *s)
+{
+    for (; *s != '\0'; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            (void)fprintf(stderr, "\\x%02x", (unsigned char)*s);
+        else
+            (void)fputc(*s, stderr);
+    }
+}
+
+void say(const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)fputs("tempo: ", stderr);
+    put_safely(text);
+    (void)fputc('\n', stderr);
+}
+
+int say_error(const tempo_err *err)
+{
+    if (err->code == TEMPO_E_STOPPED)
+        return EXIT_INTERRUPTED;
+    if (err->offset != TEMPO_NO_OFFSET && err->code != TEMPO_E_IO)
+        say("%s (at byte %" PRIu64 ")", err->msg, err->offset);
+    else
+        say("%s", err->msg[0] != '\0' ? err->msg : tempo_status_name(err->code));
+    return err->code == TEMPO_E_ARG ? EXIT_USAGE : EXIT_FAILED;
+}
+
+bool finish_output(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    say("standard output cannot be written: %s", errno != 0 ? strerror(errno) : "an earlier write failed");
+    return false;
+}
+
+void show_progress(const char *what, uint64_t done, uint64_t total)
+{
+    static int shown = -1;
+    const int percent = total == 0 || done > total ? 101 : (int)(100.0 * (double)done / (double)total);
+
+    if (!isatty(STDERR_FILENO) || percent == shown)
+        return;
+    shown = percent;
+    if (percent > 100)
+        (void)fprintf(stderr, "\r\033[K");
+    else
+        (void)fprintf(stderr, "\r%s %3d%%", what, percent);
+    (void)fflush(stderr);
+}
+
+static volatile sig_atomic_t interrupt_flag;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupt_flag = 1;
+}
+
+void catch_interrupts(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_signal;
+    action.sa_flags = (int)SA_RESETHAND;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool interrupted(void)
+{
+    return interrupt_flag != 0;
+}
+
+double now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}

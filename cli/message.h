@@ -1,0 +1,26 @@
+/* message.h - talk on standard error; standard output is for data. */
+#ifndef TEMPO_CLI_MESSAGE_H
+#define TEMPO_CLI_MESSAGE_H
+#include <stdbool.h>
+
+#include <tempo.h>
+
+/* "tempo: ...\n" on standard error.  Control characters in it are shown as escapes. */
+void say(const char *fmt, ...) TEMPO_PRINTF(1, 2);
+/* The same for a failure of the library; returns the exit code that goes with it. */
+int say_error(const tempo_err *err);
+
+/* Flush standard output; false, with a message, if anything that was written to it is lost. */
+bool finish_output(void);
+
+/* A bar of progress on standard error, where that is a terminal: "what  43%".  done > total ends it. */
+void show_progress(const char *what, uint64_t done, uint64_t total);
+
+/* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */
+void catch_interrupts(void);
+bool interrupted(void);
+
+/* Milliseconds since some fixed moment. */
+double now_ms(void);
+
+#endif

@@ -1,0 +1,307 @@
+/* options.c - the tables, and the parser that reads them. */
+#include "options.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+
+#define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
+#define CMD_RUN (CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR)
+#define CMD_MODEL (CMD_RUN | CMD_INSPECT | CMD_TOKENIZE)
+
+const option_spec option_table[] = {
+#define OPTION(name, letter, value, commands, kind, field, choices, low, high, fallback, help)               \
+    {name, letter, value, commands, kind, offsetof(options, field), choices, low, high, fallback, help},
+#include "options.inc"
+#undef OPTION
+};
+const size_t option_count = sizeof(option_table) / sizeof(*option_table);
+
+const command_spec command_table[] = {
+    {"generate", CMD_GENERATE, NULL, "decode with parallel sets",
+     "Continues a prompt.  At every step all tokens whose probability reaches the threshold become one set; "
+     "the set "
+     "enters the context at one position, and the next step reads all of its members.\n\n"
+     "On a terminal text streams as it is decoded: sets of several members as [a/b/c].  A line of figures "
+     "follows "
+     "on standard error.  Ctrl-C ends cleanly with what was decoded so far.",
+     cmd_generate},
+    {"inspect", CMD_INSPECT, "[MODEL]", "what a model's files hold",
+     "Prints hyper-parameters, tensors with their types and sizes, facts about the tokenizer, and what is "
+     "not "
+     "supported, if anything.  Works on files that cannot run and on files that hold a vocabulary only.",
+     cmd_inspect},
+    {"tokenize", CMD_TOKENIZE, "[TEXT]", "text to token ids and back",
+     "Prints one line for each token: its id and its piece.  Works on files that hold a vocabulary only.",
+     cmd_tokenize},
+    {"logits", CMD_LOGITS, NULL, "the distribution of the next token",
+     "Runs a prompt and prints the most probable next tokens: id, piece, probability, logit.", cmd_logits},
+    {"doctor", CMD_DOCTOR, NULL, "check the exact identities on this model and machine",
+     "Runs the identities I1 to I10 of docs/semantics.md and prints a table.  The exit code is 1 if one does "
+     "not hold.",
+     cmd_doctor},
+    {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
+     "Prints help for a command, or an overview.", cmd_help},
+    {"version", CMD_VERSION, NULL, "version and what it was built with",
+     "Prints the version, the instruction sets of this machine and the licence.", cmd_version},
+};
+const size_t command_count = sizeof(command_table) / sizeof(*command_table);
+
+const command_spec *find_command(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(command_table[i].name, name) == 0)
+            return &command_table[i];
+    return NULL;
+}
+
+/* ---- values ---- */
+
+static bool bad_value(const option_spec *s, const char *value, const char *expected)
+{
+    say("--%s: '%.64s' is not %s", s->name, value, expected);
+    return false;
+}
+
+static bool set_size(const option_spec *s, const char *value, size_t *out)
+{
+    char expected[96], *end;
+
+    (void)snprintf(expected, sizeof(expected), "a whole number from %.0f to %.0f", s->low, s->high);
+    errno = 0;
+    const unsigned long long v = strtoull(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || (double)v < s->low ||
+        (double)v > s->high)
+        return bad_value(s, value, expected);
+    *out = (size_t)v;
+    return true;
+}
+
+static bool set_real(const option_spec *s, const char *value, double *out)
+{
+    char expected[96], *end;
+
+    if (isinf(s->high))
+        (void)snprintf(expected, sizeof(expected), "a finite number above %g", s->low);
+    else
+        (void)snprintf(expected, sizeof(expected), "a number above %g and at most %g", s->low, s->high);
+    const double v = strtod(value, &end);
+    if (end == value || *end != '\0' || !(v > s->low && v <= s->high) || isinf(v)) /* NaN fails it too */
+        return bad_value(s, value, expected);
+    *out = v;
+    return true;
+}
+
+/* The place of value in "a|b|c", or -1. */
+static int find_choice(const char *choices, const char *value)
+{
+    const size_t n = strlen(value);
+
+    for (int i = 0;; i++) {
+        const size_t len = strcspn(choices, "|");
+        if (len == n && memcmp(choices, value, n) == 0)
+            return i;
+        if (choices[len] == '\0')
+            return -1;
+        choices += len + 1;
+    }
+}
+
+static bool unknown_choice(const option_spec *s, const char *value)
+{
+    char expected[128] = "one of ";
+    size_t at = strlen(expected);
+
+    for (const char *p = s->choices; *p != '\0' && at < sizeof(expected) - 3; p++) {
+        if (*p == '|')
+            expected[at++] = ',';
+        expected[at++] = *p == '|' ? ' ' : *p;
+    }
+    expected[at] = '\0';
+    return bad_value(s, value, expected);
+}
+
+/* --positions shared|unique|offset:D, --visible-layers A-B */
+static bool set_custom(const option_spec *s, const char *value, options *o)
+{
+    tempo_decode_options *d = &o->decoding;
+    char *end;
+
+    if (strcmp(s->name, "positions") == 0) {
+        o->has_positions = true;
+        if (strncmp(value, "offset:", 7) != 0) {
+            const int i = find_choice("shared|unique", value);
+            d->positions = (tempo_positions)i;
+            return i >= 0 || unknown_choice(s, value);
+        }
+        d->positions = TEMPO_POSITIONS_OFFSET;
+        d->position_offset = strtod(value + 7, &end);
+        return (end != value + 7 && *end == '\0' && isfinite(d->position_offset)) ||
+               bad_value(s, value, "offset: with a finite number");
+    }
+    unsigned first, last;
+    int used = 0;
+    if (sscanf(value, "%9u-%9u%n", &first, &last, &used) != 2 || value[used] != '\0' || first > last ||
+        strspn(value, "0123456789-") != strlen(value))
+        return bad_value(s, value, "two layers A-B with A <= B");
+    d->first_visible_layer = first;
+    d->last_visible_layer = last;
+    return true;
+}
+
+static bool set_value(const option_spec *s, const char *value, options *o)
+{
+    void *field = (char *)o + s->offset;
+
+    switch (s->kind) {
+    case OPTION_FLAG:
+        *(bool *)field = true;
+        return true;
+    case OPTION_TEXT:
+        *(const char **)field = value;
+        return true;
+    case OPTION_SIZE:
+        return set_size(s, value, field);
+    case OPTION_REAL:
+        return set_real(s, value, field);
+    case OPTION_CHOICE_TEXT:
+        *(const char **)field = value;
+        return find_choice(s->choices, value) >= 0 || unknown_choice(s, value);
+    case OPTION_CHOICE: {
+        const int i = find_choice(s->choices, value);
+        *(int *)field = i; /* enums of tempo.h have the size of int */
+        o->has_mode |= field == (void *)&o->decoding.mode;
+        o->has_context |= field == (void *)&o->decoding.context;
+        o->has_readout |= field == (void *)&o->decoding.readout;
+        return i >= 0 || unknown_choice(s, value);
+    }
+    default:
+        return set_custom(s, value, o);
+    }
+}
+
+_Static_assert(sizeof(tempo_mode) == sizeof(int) && sizeof(tempo_readout) == sizeof(int) &&
+                   sizeof(tempo_context) == sizeof(int) && sizeof(tempo_stop) == sizeof(int) &&
+                   sizeof(tempo_replay) == sizeof(int) && sizeof(tempo_kv_type) == sizeof(int),
+               "set_value stores enums as int");
+
+/* ---- the command line ---- */
+
+/* Steps to turn a[0 .. n) into b: insert, delete or change a letter. */
+static size_t distance(const char *a, size_t n, const char *b)
+{
+    size_t row[64], m = strlen(b);
+
+    if (m >= sizeof(row) / sizeof(*row))
+        return n + m;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
+    for (size_t i = 0; i < n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < m; j++) {
+            const size_t change = diagonal + (a[i] != b[j]);
+            const size_t edge = 1 + (row[j] < row[j + 1] ? row[j] : row[j + 1]);
+            diagonal = row[j + 1];
+            row[j + 1] = change < edge ? change : edge;
+        }
+    }
+    return row[m];
+}
+
+static void say_unknown(const command_spec *c, const char *name, size_t n)
+{
+    const option_spec *best = NULL;
+    size_t least = 4; /* further away it is no misspelling */
+
+    for (size_t i = 0; i < option_count; i++) {
+        const size_t d = distance(name, n, option_table[i].name);
+        if ((option_table[i].commands & c->bit) != 0 && d < least) {
+            least = d;
+            best = &option_table[i];
+        }
+    }
+    if (best != NULL)
+        say("%s has no option --%.*s; did you mean --%s?", c->name, (int)(n < 64 ? n : 64), name, best->name);
+    else
+        say("%s has no option --%.*s; see tempo %s --help", c->name, (int)(n < 64 ? n : 64), name, c->name);
+}
+
+static const option_spec *find_long(const command_spec *c, const char *name, size_t n)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if ((option_table[i].commands & c->bit) != 0 && strlen(option_table[i].name) == n &&
+            memcmp(option_table[i].name, name, n) == 0)
+            return &option_table[i];
+    return NULL;
+}
+
+static const option_spec *find_letter(const command_spec *c, char letter)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if ((option_table[i].commands & c->bit) != 0 && option_table[i].letter == letter)
+            return &option_table[i];
+    return NULL;
+}
+
+/* One option at argv[*i]; *i moves on to its last word. */
+static bool parse_option(options *o, const command_spec *c, int argc, char **argv, int *i)
+{
+    const char *word = argv[*i], *value = NULL;
+    const option_spec *s;
+
+    if (word[1] == '-') {
+        const size_t n = strcspn(word + 2, "=");
+        if ((s = find_long(c, word + 2, n)) == NULL) {
+            say_unknown(c, word + 2, n);
+            return false;
+        }
+        if (word[2 + n] == '=')
+            value = word + 3 + n;
+    } else {
+        if ((s = find_letter(c, word[1])) == NULL) {
+            say("%s has no option -%c; see tempo %s --help", c->name, word[1], c->name);
+            return false;
+        }
+        if (word[2] != '\0')
+            value = word + 2;
+    }
+    if (s->kind == OPTION_FLAG && value != NULL) {
+        say("--%s takes no value", s->name);
+        return false;
+    }
+    if (s->kind != OPTION_FLAG && value == NULL) {
+        if (*i + 1 == argc) {
+            say("--%s needs a value: %s", s->name, s->choices != NULL ? s->choices : s->value);
+            return false;
+        }
+        value = argv[++*i];
+    }
+    return set_value(s, value, o);
+}
+
+bool parse_options(options *o, const command_spec *c, int argc, char **argv)
+{
+    bool only_arguments = false;
+
+    *o = (options){.cpu = "auto", .top = 10};
+    tempo_decode_options_init(&o->decoding);
+    for (int i = 1; i < argc; i++) {
+        if (!only_arguments && strcmp(argv[i], "--") == 0) {
+            only_arguments = true;
+        } else if (!only_arguments && argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (!parse_option(o, c, argc, argv, &i))
+                return false;
+        } else if (c->argument == NULL || o->argument != NULL) {
+            say("unexpected argument '%.64s'; see tempo %s --help", argv[i], c->name);
+            return false;
+        } else {
+            o->argument = argv[i];
+        }
+    }
+    return true;
+}

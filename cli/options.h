@@ -1,0 +1,115 @@
+/* options.h - the commands and their options: one table that the parser, --help, the man pages and the completions read.
+ *
+ * The table is options.inc.  What a command line says ends in a struct options; every value has been checked
+ * against the table when a command begins.  */
+#ifndef TEMPO_CLI_OPTIONS_H
+#define TEMPO_CLI_OPTIONS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tempo.h>
+
+/* Exit codes; the man pages say what they mean. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+enum command_bit {
+    CMD_GENERATE = 1u << 0,
+    CMD_INSPECT = 1u << 1,
+    CMD_TOKENIZE = 1u << 2,
+    CMD_LOGITS = 1u << 3,
+    CMD_DOCTOR = 1u << 4,
+    CMD_HELP = 1u << 5,
+    CMD_VERSION = 1u << 6,
+    CMD_ALL = (1u << 7) - 1,
+};
+
+typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
+
+typedef struct options {
+    const char *argument; /* the one that is no option, or NULL */
+
+    const char *model, *cpu;
+    size_t threads;
+    bool hash;
+
+    const char *prompt, *file, *prompt_ids;
+    bool no_bos, no_special, decode;
+
+    tempo_decode_options decoding;
+    bool has_mode, has_context, has_readout, has_positions; /* given on the command line */
+    bool paired;
+
+    bool json, jsonl, probs;
+    int color; /* color_when */
+
+    size_t top;
+    const char *all;
+
+    bool list;
+    const char *man, *completion;
+    bool help;
+} options;
+
+typedef enum option_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char * */
+    OPTION_SIZE,   /* size_t from low to high */
+    OPTION_REAL,   /* double from low (excluded) to high */
+    OPTION_CHOICE, /* an enum: the place in `choices` */
+    OPTION_CHOICE_TEXT, /* const char *: one of `choices` */
+    OPTION_CUSTOM, /* set by a function of its own */
+} option_kind;
+
+typedef struct option_spec {
+    const char *name;   /* without -- */
+    char letter;        /* 0 = none */
+    const char *value;  /* what --help calls the value, NULL for flags */
+    unsigned commands;  /* CMD_* that take it */
+    option_kind kind;
+    size_t offset;      /* of its field in struct options */
+    const char *choices; /* "a|b|c" */
+    double low, high;
+    const char *fallback; /* what holds without it, for --help; NULL: nothing to say */
+    const char *help;
+} option_spec;
+
+typedef struct command_spec {
+    const char *name;
+    unsigned bit;
+    const char *argument; /* the one that is no option: "[TEXT]", or NULL */
+    const char *brief;    /* one line */
+    const char *text;     /* paragraphs, separated by empty lines */
+    int (*run)(const options *o);
+} command_spec;
+
+extern const option_spec option_table[];
+extern const size_t option_count;
+extern const command_spec command_table[];
+extern const size_t command_count;
+
+const command_spec *find_command(const char *name); /* or NULL */
+
+/* Read argv[1 ..] of a command.  false: a message was printed, the exit code is EXIT_USAGE. */
+bool parse_options(options *o, const command_spec *c, int argc, char **argv);
+
+/* ---- the commands, one file each ---- */
+int cmd_generate(const options *o);
+int cmd_inspect(const options *o);
+int cmd_tokenize(const options *o);
+int cmd_logits(const options *o);
+int cmd_doctor(const options *o);
+int cmd_help(const options *o);
+int cmd_version(const options *o);
+
+/* ---- help.c, docs.c ---- */
+void print_overview(void);
+void print_command_help(const command_spec *c);
+/* c NULL: the page of the program itself */
+void print_man_page(const command_spec *c);
+/* false: no such shell */
+bool print_completion(const char *shell);
+/* The exit codes, one line each, NULL-terminated. */
+extern const char *const exit_code_lines[];
+
+#endif

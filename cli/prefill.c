@@ -1,0 +1,39 @@
+#include "prefill.h"
+
+#include "message.h"
+
+enum { CHUNK = 128 };
+
+static bool poll_interrupt(void *user)
+{
+    (void)user;
+    return !interrupted();
+}
+
+const tempo_observer stop_at_interrupt = {.poll = poll_interrupt};
+
+tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t n, const float **logits,
+                     tempo_err *err)
+{
+    tempo_row rows[CHUNK];
+    size_t count = 0;
+
+    *logits = NULL;
+    for (size_t begin = 0; begin < n; begin += count) {
+        count = n - begin < CHUNK ? n - begin : CHUNK;
+        for (size_t i = 0; i < count; i++)
+            rows[i] = (tempo_row){.seq = seq,
+                                  .token = ids[begin + i],
+                                  .set = (uint32_t)(begin + i),
+                                  .position = (double)(begin + i),
+                                  .last_layer = TEMPO_ALL_LAYERS,
+                                  .want = begin + i + 1 == n ? TEMPO_WANT_LOGITS : 0};
+        const tempo_status st = tempo_engine_forward(e, rows, count, &stop_at_interrupt, err);
+        if (st != TEMPO_OK)
+            return st;
+        show_progress("reading the prompt", begin + count, n);
+    }
+    show_progress("reading the prompt", 1, 0);
+    *logits = tempo_engine_logits(e, count - 1);
+    return TEMPO_OK;
+}

@@ -1,0 +1,13 @@
+/* prefill.h - running a prompt outside of a decoder. */
+#ifndef TEMPO_CLI_PREFILL_H
+#define TEMPO_CLI_PREFILL_H
+#include "session.h"
+
+/* Append ids[n] to seq, every token a set of its own at the next integer position, in chunks; *logits: those of the
+ * last row, valid until the engine's next pass.  TEMPO_E_STOPPED after Ctrl-C.  */
+tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t n, const float **logits, tempo_err *err);
+
+/* The observer of commands that decode: it stops at Ctrl-C. */
+extern const tempo_observer stop_at_interrupt;
+
+#endif

@@ -1,0 +1,193 @@
+/* run_json.c - a run as a program reads it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+
+static json_t *real_or_null(double v, bool there)
+{
+    return there && isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *json_member(const run *r, const tempo_member *m)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(r->s.model);
+    json_t *o = json_object();
+    size_t n = 0;
+    const char *s = t != NULL ? tempo_token_bytes(t, m->id, &n) : "";
+
+    json_object_set_new(o, "id", json_integer(m->id));
+    json_set_text(o, "text", "bytes", s, n);
+    json_object_set_new(o, "probability", json_real(m->probability));
+    json_object_set_new(o, "slot", m->slot >= 0 ? json_integer(m->slot) : json_null());
+    json_object_set_new(o, "position", real_or_null(m->position, m->slot >= 0));
+    return o;
+}
+
+json_t *json_set(const run *r, const tempo_set *set)
+{
+    json_t *members = json_array();
+
+    for (size_t i = 0; i < set->n_members; i++)
+        json_array_append_new(members, json_member(r, &set->members[i]));
+    return json_pack("{s:I, s:f, s:f, s:f, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
+                     set->position, "threshold", set->threshold, "entropy", set->entropy, "reached",
+                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members", members);
+}
+
+/* ---- config: every option by its name, with the value that held ---- */
+
+static const char *choice_name(const char *option, int value, char *buffer, size_t cap)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const char *p = option_table[i].choices;
+        if (p == NULL || strcmp(option_table[i].name, option) != 0)
+            continue;
+        for (int k = 0; k < value; k++)
+            p += strcspn(p, "|") + 1;
+        (void)snprintf(buffer, cap, "%.*s", (int)strcspn(p, "|"), p);
+    }
+    return buffer;
+}
+
+static void set_choice(json_t *c, const char *key, const char *option, int value)
+{
+    char buffer[32] = "";
+
+    json_object_set_new(c, key, json_string(choice_name(option, value, buffer, sizeof(buffer))));
+}
+
+static void set_positions(json_t *c, const tempo_decode_options *d)
+{
+    char text[64] = "shared";
+
+    if (d->positions == TEMPO_POSITIONS_UNIQUE)
+        (void)snprintf(text, sizeof(text), "unique");
+    else if (d->positions == TEMPO_POSITIONS_OFFSET)
+        (void)snprintf(text, sizeof(text), "offset:%.17g", d->position_offset);
+    json_object_set_new(c, "positions", json_string(text));
+}
+
+static void set_layers(json_t *c, const tempo_decode_options *d, uint32_t n_layers)
+{
+    char text[64];
+    const uint32_t last = d->last_visible_layer == TEMPO_ALL_LAYERS ? n_layers - 1 : d->last_visible_layer;
+
+    (void)snprintf(text, sizeof(text), "%u-%u", d->first_visible_layer, last);
+    json_object_set_new(c, "visible_layers", json_string(text));
+}
+
+static json_t *json_config(const run *r)
+{
+    const tempo_decode_options *d = &r->o->decoding;
+    const tempo_model_info *info = tempo_model_get_info(r->s.model);
+    const bool replay = d->replay != TEMPO_REPLAY_NONE;
+    json_t *c = json_object();
+
+    if (r->n_arms > 1)
+        json_object_set_new(c, "mode", json_null()); /* the arms' names say it */
+    else
+        set_choice(c, "mode", "mode", (int)d->mode);
+    json_object_set_new(c, "paired", json_boolean(r->o->paired));
+    json_object_set_new(c, "steps", json_integer((json_int_t)d->steps));
+    json_object_set_new(c, "min_steps", json_integer((json_int_t)d->min_steps));
+    json_object_set_new(c, "threshold", json_real(d->threshold));
+    json_object_set_new(c, "temperature", json_real(d->temperature));
+    json_object_set_new(c, "max_set", json_integer((json_int_t)d->max_set));
+    set_choice(c, "context", "context", replay ? (int)TEMPO_CONTEXT_LAST : (int)d->context);
+    set_choice(c, "readout", "readout", replay ? (int)TEMPO_READOUT_LAST : (int)d->readout);
+    set_positions(c, d);
+    set_layers(c, d, info->n_layers);
+    set_choice(c, "stop", "stop", (int)d->stop);
+    set_choice(c, "replay", "replay", (int)d->replay);
+    set_choice(c, "kv", "kv", (int)d->kv);
+    json_object_set_new(c, "max_slots",
+                        json_integer((json_int_t)tempo_seq_max_slots(tempo_decoder_seq(r->arms[0].decoder))));
+    json_object_set_new(c, "threads", json_integer((json_int_t)tempo_engine_threads(r->s.engine)));
+    json_object_set_new(c, "cpu", json_string(info->kernels));
+    json_object_set_new(c, "no_bos", json_boolean(r->o->no_bos));
+    json_object_set_new(c, "no_special", json_boolean(r->o->no_special));
+    return c;
+}
+
+/* ---- the document ---- */
+
+/* The text that ids add to the prompt: decoded together with it, because of the space that SentencePiece puts
+ * in front. */
+static void set_continuation(json_t *o, const run *r, const char *key, const char *key_bytes,
+                             const id_list *ids)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(r->s.model);
+    const size_t n_prompt = r->s.n_ids;
+    int32_t *all = t != NULL ? malloc((n_prompt + ids->n) * sizeof(*all)) : NULL;
+    char *before = NULL, *text = NULL;
+    size_t skip = 0, n = 0;
+
+    if (all == NULL) {
+        json_object_set_new(o, key, json_string(""));
+        return;
+    }
+    memcpy(all, r->s.ids, n_prompt * sizeof(*all));
+    if (ids->n > 0)
+        memcpy(all + n_prompt, ids->p, ids->n * sizeof(*all));
+    if (tempo_detokenize(t, all, n_prompt, false, &before, &skip, NULL) == TEMPO_OK &&
+        tempo_detokenize(t, all, n_prompt + ids->n, false, &text, &n, NULL) == TEMPO_OK)
+        json_set_text(o, key, key_bytes, text + skip, n - skip);
+    tempo_free(before);
+    tempo_free(text);
+    free(all);
+}
+
+static void set_arm(json_t *o, const run *r, const arm *a)
+{
+    json_object_set(o, "steps", a->steps);
+    set_continuation(o, r, "text", "text_bytes", &a->all);
+    set_continuation(o, r, "top_text", "top_text_bytes", &a->top);
+    json_object_set_new(o, "stopped_by", json_string(stopped_by(r, a)));
+}
+
+static json_t *json_timing(const run *r)
+{
+    const arm *a =
+        r->arms[0].n_steps >= r->arms[r->n_arms - 1].n_steps ? &r->arms[0] : &r->arms[r->n_arms - 1];
+    const double rest = r->end_ms - r->first_set_ms;
+
+    return json_pack("{s:f, s:o, s:o, s:f}", "load_ms", r->s.load_ms, "first_set_ms",
+                     real_or_null(r->first_set_ms - r->begin_ms, a->n_steps > 0), "ms_per_step",
+                     real_or_null(rest / (double)(a->n_steps - 1), a->n_steps > 1), "total_ms",
+                     r->end_ms - r->begin_ms);
+}
+
+json_t *json_document(const run *r)
+{
+    json_t *model = json_model(&r->s, r->o), *ids = json_array(), *root, *arms;
+
+    for (size_t i = 0; i < r->s.n_ids; i++)
+        json_array_append_new(ids, json_integer(r->s.ids[i]));
+    root = json_pack("{s:s, s:o, s:o}", "version", tempo_version(), "model", model, "config", json_config(r));
+    if (root == NULL) {
+        json_decref(ids);
+        return NULL;
+    }
+    json_set_text(root, "prompt", "prompt_bytes", r->s.text != NULL ? r->s.text : "", r->s.n_text);
+    json_object_set_new(root, "prompt_ids", ids);
+    if (r->n_arms == 1) {
+        set_arm(root, r, &r->arms[0]);
+    } else {
+        json_object_set_new(root, "arms", arms = json_object());
+        for (size_t i = 0; i < r->n_arms; i++) {
+            json_t *one = json_object();
+            set_arm(one, r, &r->arms[i]);
+            json_object_set_new(arms, r->arms[i].name, one);
+        }
+        json_object_set_new(root, "first_difference",
+                            r->difference != NULL ? json_incref(r->difference) : json_null());
+        json_object_set_new(root, "first_distribution_difference",
+                            r->distribution_difference != NULL ? json_incref(r->distribution_difference)
+                                                               : json_null());
+    }
+    json_object_set_new(root, "timing", json_timing(r));
+    return root;
+}
