@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "message.h"
 #include "session.h"
@@ -47,7 +48,7 @@ static int encode(const tempo_tokenizer *t, const options *o, const char *text, 
     return code;
 }
 
-/* The exact bytes on standard output, nothing added. */
+/* The exact bytes on standard output; on a terminal a newline follows. */
 static int decode(const tempo_tokenizer *t, const options *o, const char *list)
 {
     tempo_err err = {0};
@@ -69,6 +70,8 @@ static int decode(const tempo_tokenizer *t, const options *o, const char *list)
         code = print_json(document, false);
     } else {
         (void)fwrite(text, 1, n_text, stdout);
+        if (isatty(STDOUT_FILENO))
+            putchar('\n');
     }
     tempo_free(text);
     return code;

@@ -120,6 +120,23 @@ static void put_command_page(const command_spec *c)
     printf(".El\n");
 }
 
+/* The commands' pages in the order of their names, as mdoc wants them. */
+static void put_references(void)
+{
+    const char *last = "";
+
+    for (size_t n = command_count; n > 0; n--) {
+        const char *next = NULL;
+        for (size_t i = 0; i < command_count; i++) {
+            const char *name = command_table[i].name;
+            if (strcmp(name, last) > 0 && (next == NULL || strcmp(name, next) < 0))
+                next = name;
+        }
+        printf(".Xr tempo\\-%s 1%s\n", next, n > 1 ? " ," : "");
+        last = next;
+    }
+}
+
 void print_man_page(const command_spec *c)
 {
     char title[32] = "TEMPO";
@@ -138,8 +155,8 @@ void print_man_page(const command_spec *c)
     printf(".Sh SEE ALSO\n");
     if (c != NULL)
         printf(".Xr tempo 1\n");
-    for (size_t i = 0, n = 0; c == NULL && i < command_count; i++)
-        printf(".Xr tempo\\-%s 1%s\n", command_table[i].name, ++n < command_count ? " ," : "");
+    else
+        put_references();
 }
 
 /* ---- completions ---- */

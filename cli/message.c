@@ -48,9 +48,14 @@ int say_error(const tempo_err *err)
 
 bool finish_output(void)
 {
+    static bool said;
+
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
+    if (said)
+        return false;
+    said = true;
     say("standard output cannot be written: %s", errno != 0 ? strerror(errno) : "an earlier write failed");
     return false;
 }

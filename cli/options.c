@@ -47,7 +47,7 @@ const command_spec command_table[] = {
     {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
      "Prints help for a command, or an overview.", cmd_help},
     {"version", CMD_VERSION, NULL, "version and what it was built with",
-     "Prints the version, the instruction sets of this machine and the licence.", cmd_version},
+     "Prints the version, the compiler and the licence.", cmd_version},
 };
 const size_t command_count = sizeof(command_table) / sizeof(*command_table);
 

@@ -170,24 +170,35 @@ void show_end(run *r)
     show_difference(r);
 }
 
+/* Why an arm stopped; limits say what they are and how to move them. */
+static void show_reason(const run *r, const arm *a)
+{
+    (void)fprintf(stderr, "stopped by %s", stopped_by(r, a));
+    if (tempo_decoder_stopped(a->decoder) == TEMPO_STOPPED_CONTEXT)
+        (void)fprintf(stderr, " (the model has %u positions)",
+                      tempo_model_get_info(r->s.model)->context_length);
+    else if (tempo_decoder_stopped(a->decoder) == TEMPO_STOPPED_SLOTS)
+        (void)fprintf(stderr, " (a sequence may have %zu: --max-slots)",
+                      tempo_seq_max_slots(tempo_decoder_seq(a->decoder)));
+}
+
 void show_figures(const run *r)
 {
-    const double rest = r->end_ms - r->first_set_ms;
+    const arm *longest = &r->arms[0];
 
     for (size_t i = 0; i < r->n_arms; i++) {
         const arm *a = &r->arms[i];
         if (r->n_arms > 1)
-            (void)fprintf(stderr, "%s: ", a->name);
-        (void)fprintf(stderr, "%zu steps, %zu members, stopped by %s", a->n_steps, a->n_members,
-                      stopped_by(r, a));
-        if (i + 1 < r->n_arms)
-            (void)fputc('\n', stderr);
+            (void)fprintf(stderr, "%s%s: ", i > 0 ? "\n" : "", a->name);
+        (void)fprintf(stderr, "%zu steps, %zu members, ", a->n_steps, a->n_members);
+        show_reason(r, a);
+        if (a->n_steps > longest->n_steps)
+            longest = a;
     }
-    const size_t steps = r->arms[0].n_steps > r->arms[r->n_arms - 1].n_steps ? r->arms[0].n_steps
-                                                                             : r->arms[r->n_arms - 1].n_steps;
-    if (steps > 0)
+    if (longest->n_steps > 0)
         (void)fprintf(stderr, "; first set after %.1f ms", r->first_set_ms - r->begin_ms);
-    if (steps > 1)
-        (void)fprintf(stderr, ", then %.2f ms per step", rest / (double)(steps - 1));
+    if (longest->n_steps > 1)
+        (void)fprintf(stderr, ", then %.2f ms per step",
+                      (r->end_ms - r->first_set_ms) / (double)(longest->n_steps - 1));
     (void)fputc('\n', stderr);
 }

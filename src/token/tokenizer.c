@@ -393,7 +393,7 @@ tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n
     *ids = NULL;
     *n_ids = 0;
     if (valid != n)
-        return tempo_fail(err, TEMPO_E_FORMAT, valid, "the text is not valid UTF-8 at byte %zu", valid);
+        return tempo_fail(err, TEMPO_E_FORMAT, valid, "the text is not valid UTF-8");
     if (frame && t->add_bos && t->bos >= 0)
         st = tempo_id_push(&j.ids, t->bos, err);
     if (st == TEMPO_OK)

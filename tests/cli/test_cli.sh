@@ -1,0 +1,292 @@
+#!/usr/bin/env bash
+# Drive the program as its users do: output, messages, exit codes.  Usage: test_cli.sh PROGRAM
+# Run from the source root.
+set -uo pipefail
+tempo=${1:?usage: test_cli.sh PROGRAM}
+model=models/tempo-tiny
+shared=../shared
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-cli.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+failures=0
+export TEMPO_MODELS=$PWD/models
+unset NO_COLOR
+
+fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
+
+# run ARGS...: standard output to $out, standard error to $err, exit code to $rc
+run() {
+    "$tempo" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    rc=$?
+    out=$(tr -d '\0' <"$dir/out") err=$(cat "$dir/err")
+}
+
+# expect CODE TEXT ARGS...: that exit code, TEXT in the message, nothing on standard output
+expect() {
+    local code=$1 text=$2
+    shift 2
+    run "$@"
+    [ $rc -eq "$code" ] || fail "tempo $*: exit code $rc, expected $code ($err)"
+    case $err in *"$text"*) ;; *) fail "tempo $*: message '$err' has no '$text'" ;; esac
+    case $err in 'tempo: '*) ;; *) fail "tempo $*: message '$err' does not say who speaks" ;; esac
+    [ -z "$out" ] || fail "tempo $*: printed '$out'"
+}
+
+# works ARGS...: exit code 0
+works() {
+    run "$@"
+    [ $rc -eq 0 ] || fail "tempo $*: exit code $rc ($err)"
+}
+
+contains() { case $1 in *"$2"*) ;; *) fail "no '$2' in: ${1:0:400}" ;; esac; }
+
+has_python() { python3 -c '' 2>/dev/null; }
+
+# check_json PYTHON: assertions about the document d that was just printed
+check_json() {
+    if ! has_python; then return; fi
+    python3 -c "
+import json, sys
+d = json.load(open('$dir/out'))
+$1" || fail "JSON: $1"
+}
+
+# ---- usage ----
+expect 2 "there is no command 'foo'" foo
+expect 2 'did you mean --threshold' generate -p x --treshold 0.1
+expect 2 'has no option --zzzzzzzz; see tempo generate --help' generate --zzzzzzzz
+expect 2 'has no option -z' generate -z
+expect 2 'needs a value' generate -p
+expect 2 'takes no value' generate -p x --json=yes
+expect 2 "unexpected argument 'text'" generate text
+expect 2 'no prompt' generate
+expect 2 'more than one prompt' generate -p x --prompt-ids 1
+expect 2 'the prompt is empty' generate -p ''
+expect 2 'the prompt is empty' generate --prompt-ids ''
+for value in 0 2 -1 nan inf '' 1e-400 0.5x; do
+    expect 2 "--threshold: '$value' is not a number above 0 and at most 1" generate -p x --threshold "$value"
+done
+for value in 0 -1 nan inf; do
+    expect 2 "--temperature: '$value' is not a finite number above 0" generate -p x --temperature "$value"
+done
+for value in 0 -1 1.5 '' 99999999999999999999; do
+    expect 2 "--steps: '$value' is not a whole number" generate -p x --steps "$value"
+done
+expect 2 'one of isolated, visible, causal' generate -p x --mode both
+expect 2 'one of mixture, uniform, geometric, top, last' generate -p x --readout first
+expect 2 'one of shared, unique, offset:D' generate -p x --positions other
+expect 2 'finite number' generate -p x --positions offset:nan
+expect 2 'two layers A-B' generate -p x --mode visible --visible-layers 3
+expect 2 'two layers A-B' generate -p x --mode visible --visible-layers 3-1
+expect 2 '--visible-layers needs' generate -p x --visible-layers 0-1
+expect 2 'within 0-7' generate -p x --mode visible --visible-layers 7-9
+expect 2 '--replay sets' generate -p x --replay published --context all
+expect 2 '--replay sets' generate -p x --replay published-nocache --positions shared
+expect 2 'leave --mode out' generate -p x --paired --mode visible
+expect 2 'only one' generate -p x --json --jsonl
+expect 2 'is not a token id' generate --prompt-ids 1,two
+expect 2 'is not a token id' generate --prompt-ids 1,,2
+expect 2 'is not a token id' generate --prompt-ids 1,
+expect 2 '99999' generate --prompt-ids 1,99999
+expect 2 'no text' tokenize
+expect 2 'give only one' tokenize text -f "$dir/x"
+expect 2 'takes one model' inspect $model -m $model
+run
+[ $rc -eq 2 ] || fail "no command: exit code $rc"
+contains "$out" 'tempo COMMAND'
+
+# ---- failures ----
+expect 1 'no such file or directory' generate -m "$dir/none" -p x
+expect 1 'fetch it with' generate -m no-such-org/no-such-model -p x
+expect 1 'holds no model' generate -m "$dir" -p x
+expect 1 'cannot be opened: No such file' generate -f "$dir/none"
+expect 1 'is a directory' generate -f "$dir"
+expect 1 'is a directory' tokenize -f "$dir"
+printf 'ab\377' >"$dir/bad.txt"
+expect 1 'not valid UTF-8 (at byte 2)' generate -f "$dir/bad.txt"
+expect 1 'not valid UTF-8 (at byte 2)' tokenize -f "$dir/bad.txt"
+head -c 100000 /dev/zero | tr '\0' a >"$dir/long.txt"
+expect 1 "the model's context has 512 positions" generate -f "$dir/long.txt"
+expect 1 'max-slots is 2' generate -p 'a b c d' --max-slots 2
+printf 'GGUF' >"$dir/short.gguf"
+expect 1 'the version needs 4 bytes, 0 left (at byte 4)' inspect "$dir/short.gguf"
+expect 1 'No space left on device' logits -p x --all /dev/full
+if [ "$(id -u)" -ne 0 ]; then
+    : >"$dir/secret.gguf"
+    chmod 000 "$dir/secret.gguf"
+    expect 1 'Permission denied' inspect "$dir/secret.gguf"
+fi
+for arguments in 'generate -p x' 'generate -p x --json' 'generate -p x --jsonl' inspect 'tokenize x' 'logits -p x' doctor help version; do
+    # shellcheck disable=SC2086 # a list of words
+    "$tempo" $arguments >/dev/full 2>"$dir/err" </dev/null
+    rc=$?
+    [ $rc -eq 1 ] || fail "$arguments >/dev/full: exit code $rc"
+    grep -q 'standard output cannot be written: No space left on device' "$dir/err" || fail "$arguments >/dev/full: $(cat "$dir/err")"
+    [ "$(grep -c 'cannot be written' "$dir/err")" -eq 1 ] || fail "$arguments >/dev/full: said more than once"
+done
+
+# ---- generate ----
+works generate -p 'Once upon a time' --threshold 1 --steps 8
+contains "$out" 'Once upon a time'
+case $out in *'['*) fail "threshold 1 gave a set: $out" ;; esac
+contains "$err" '8 steps, 8 members, stopped by steps; first set after'
+greedy=$out
+works generate --prompt-ids 4094,2205,371,666,258,561 --threshold 1 --steps 8 --mode visible
+[ "$out" = "$greedy" ] || fail "greedy decoding by ids and mode visible: '$out', expected '$greedy'"
+works generate -p 'The cat sat on the' --threshold 0.05
+grep -q '\[[^]/]*/[^]]*\]' <<<"$out" || fail "no set of several members in: $out"
+case $out in *$'\033'*) fail 'colours where standard output is no terminal' ;; esac
+works generate -p 'The cat sat on the' --threshold 0.05 --color always
+contains "$out" $'\033['
+works generate -p 'The cat sat on the' --threshold 0.05 --probs
+grep -q '\[[^]/]* 0\.[0-9]*/' <<<"$out" || fail "no probabilities in: $out"
+printf 'Once upon a time' | "$tempo" generate -f - --threshold 1 --steps 8 >"$dir/out" 2>/dev/null
+[ "$(cat "$dir/out")" = "$greedy" ] || fail 'standard input as the prompt'
+works generate -p 'The cat' --max-slots 4 --steps 20
+contains "$err" 'stopped by slots (a sequence may have 4: --max-slots)'
+works generate -f <(printf 'a %.0s' {1..250}) --threshold 1 --steps 500 --stop never
+contains "$err" 'stopped by context (the model has 512 positions)'
+
+works generate -p 'The cat sat on the' --threshold 0.05 --steps 6 --json --hash
+check_json "
+assert d['version'] and d['prompt'] == 'The cat sat on the' and d['prompt_ids'][0] == 4094
+m = d['model']; assert m['architecture'] == 'llama' and m['parameters'] == 6951168 and len(m['sha256']) == 64 and m['path'] and m['name']
+c = d['config']
+for k in 'mode steps threshold temperature max_set context readout positions visible_layers stop min_steps replay kv max_slots threads cpu paired'.split(): assert k in c, k
+assert c['mode'] == 'isolated' and c['threshold'] == 0.05 and c['steps'] == 6 and c['positions'] == 'shared' and c['max_slots'] > 0 and c['threads'] > 0
+assert d['stopped_by'] == 'steps' and len(d['steps']) == 6
+for i, s in enumerate(d['steps']):
+    assert s['step'] == i and s['position'] == len(d['prompt_ids']) + i and s['threshold'] == 0.05 and s['entropy'] > 0 and s['capped'] is False and s['eos'] is False
+    p = [m['probability'] for m in s['members']]
+    assert p == sorted(p, reverse=True)
+    for m in s['members']: assert isinstance(m['id'], int) and isinstance(m['text'], str) and m['position'] == s['position'] and isinstance(m['slot'], int)
+assert d['text'] == ''.join(m['text'] for s in d['steps'] for m in s['members'])
+assert d['top_text'] == ''.join(s['members'][0]['text'] for s in d['steps'])
+assert d['timing']['total_ms'] > 0"
+works generate -p 'The cat sat on the' --replay published --json --steps 2
+check_json "
+c = d['config']; assert c['context'] == 'last' and c['readout'] == 'last' and c['replay'] == 'published'
+assert d['steps'][0]['position'] == len(d['prompt_ids']) + 1
+assert [m['slot'] for m in d['steps'][0]['members']][:-1] == [None] * (len(d['steps'][0]['members']) - 1)"
+works generate -p 'The cat sat on the' --threshold 0.05 --steps 6 --jsonl
+[ "$(wc -l <"$dir/out")" -eq 6 ] || fail "--jsonl: $(wc -l <"$dir/out") lines for 6 steps"
+if has_python; then
+    python3 -c "
+import json
+lines = [json.loads(l) for l in open('$dir/out')]
+assert [l['step'] for l in lines] == list(range(6)) and lines[-1]['stopped_by'] == 'steps' and lines[0]['stopped_by'] is None" || fail '--jsonl'
+fi
+works generate -p 'The cat sat on the' --paired --threshold 0.08 --steps 8
+contains "$out" 'The sets first differ at step 3.'
+contains "$out" 'isolated, the first member of each set:'
+works generate -p 'The cat sat on the' --paired --threshold 1 --steps 8
+contains "$out" 'No difference: every distribution is the same to the last bit.'
+works generate -p 'The cat sat on the' --paired --threshold 0.08 --steps 8 --json
+check_json "
+assert set(d['arms']) == {'isolated', 'visible'} and d['config']['paired'] is True
+f = d['first_difference']; assert f['step'] == 3 and f['isolated'] != f['visible']
+assert d['first_distribution_difference']['max_abs'] > 0
+a = d['arms']['isolated']['steps']; b = d['arms']['visible']['steps']
+ids = lambda s: [m['id'] for m in s['members']]
+assert all(ids(a[i]) == ids(b[i]) for i in range(3)) and ids(a[3]) == f['isolated'] and ids(b[3]) == f['visible']"
+cp "$dir/out" "$dir/paired"
+works generate -p 'The cat sat on the' --mode visible --threshold 0.08 --steps 8 --json
+if has_python; then
+    python3 -c "
+import json
+assert json.load(open('$dir/out'))['steps'] == json.load(open('$dir/paired'))['arms']['visible']['steps']" || fail 'a paired arm differs from the run alone'
+fi
+
+# caught PID: does it catch SIGINT by now?  (Bit 1 of the mask; where there is no /proc, after a moment.)
+caught() {
+    [ -r "/proc/$1/status" ] || { sleep 1; return; }
+    grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status"
+}
+
+# ---- Ctrl-C: what was decoded so far, exit code 130 ----
+for form in --json ''; do
+    # shellcheck disable=SC2086 # may be empty
+    "$tempo" generate -p 'The cat' --steps 100000000 --stop never --threshold 1 $form >"$dir/out" 2>"$dir/err" </dev/null &
+    pid=$!
+    until caught $pid || ! kill -0 $pid 2>/dev/null; do :; done
+    kill -INT $pid 2>/dev/null
+    wait $pid
+    rc=$?
+    # The context may have ended the run before the signal came.
+    case $rc in 130) ;; 0) grep -q 'context' "$dir/err" || fail "interrupt: exit code 0" ;; *) fail "interrupt $form: exit code $rc: $(cat "$dir/err")" ;; esac
+    if [ -n "$form" ] && [ $rc -eq 130 ]; then check_json "assert d['stopped_by'] == 'interrupt'"; fi
+done
+
+# ---- tokenize ----
+works tokenize 'Once upon a time'
+[ "$(head -1 "$dir/out")" = $'4094\t<|begin_of_text|>' ] || fail "tokenize: $(head -1 "$dir/out")"
+works tokenize --no-bos --json '<|end_of_text|>'
+check_json "assert d == {'ids': [4095], 'pieces': ['<|end_of_text|>']}"
+works tokenize --no-bos --no-special --json '<|end_of_text|>'
+check_json "assert 4095 not in d['ids'] and len(d['ids']) == len(d['pieces'])"
+works tokenize --no-bos --json ''
+check_json "assert d == {'ids': [], 'pieces': []}"
+: >"$dir/empty.txt"
+works tokenize -f "$dir/empty.txt" --no-bos
+[ -z "$out" ] || fail "empty text: $out"
+printf ' two  spaces\n\nand \303\251\360\237\230\200\n' >"$dir/text.txt"
+works tokenize -f "$dir/text.txt" --no-bos
+cut -f1 "$dir/out" | paste -sd, >"$dir/ids"
+works tokenize --decode "$(cat "$dir/ids")"
+cmp -s "$dir/out" "$dir/text.txt" || fail 'decode(encode(text)) is not the text'
+works tokenize --decode -f "$dir/ids"
+cmp -s "$dir/out" "$dir/text.txt" || fail 'decode of a file'
+expect 2 'is not in the vocabulary' tokenize --decode 4096
+
+# ---- inspect, logits, doctor, version, help ----
+works inspect
+contains "$out" 'unsupported        nothing'
+contains "$out" 'model.layers.7.mlp.down_proj.weight'
+works inspect $model --json
+check_json "
+assert d['model']['layers'] == 8 and d['model']['unsupported'] is None and d['tokenizer']['tokens'] == 4096
+assert any(t['name'] == 'model.norm.weight' and t['shape'] == [d['model']['d_model']] for t in d['tensors'])"
+works logits -p 'The cat sat on the' --top 3 --json
+check_json "
+assert len(d['top']) == 3 and d['top'][0]['probability'] > d['top'][1]['probability'] and d['prompt'] == 'The cat sat on the'"
+works logits -p 'The cat sat on the' --all "$dir/l.npy"
+[ "$(wc -c <"$dir/l.npy")" -eq $((128 + 4 * 4096)) ] || fail "l.npy has $(wc -c <"$dir/l.npy") bytes"
+works doctor --json --threads 1 --kv f16
+check_json "assert d['holds'] is True and [i['identity'] for i in d['identities']] == ['I%d' % i for i in range(1, 11)]"
+works --version
+contains "$out" 'tempo 0.'
+works --help
+contains "$out" generate
+for command in generate inspect tokenize logits doctor help version; do
+    works $command --help
+    contains "$out" 'Exit codes:'
+    contains "$out" '130  interrupted'
+    options=$(grep -oE '^  (-.,|   ) --[a-z-]+' "$dir/out" | grep -oE -- '--[a-z-]+')
+    works help --man $command
+    for option in $options; do
+        contains "$out" "Fl \\-${option#--}"
+    done
+    for shell in bash zsh fish; do
+        works help --completion $shell
+        for option in $options; do contains "$out" "${option#--}"; done
+    done
+done
+expect 2 'one of bash, zsh, fish' help --completion tcsh
+expect 2 "there is no command 'nothing'" help nothing
+
+# ---- files that are not part of the project ----
+if [ -d $shared ]; then
+    works generate -m $shared/models/stories260K.gguf --prompt-ids 1 --threshold 1 --steps 60 --json
+    check_json "assert d['text'].startswith('Once upon a time, there was a little girl named Lily. She loved to play outside in the park.'), d['text']"
+    works generate -m $shared/models/stories260K.gguf --prompt-ids 1 --threshold 1 --steps 60
+    case $out in 'Once upon a time, there was a little girl named Lily.'*) ;; *) fail "stories260K: $out" ;; esac
+    works inspect $shared/vocab/ggml-vocab-llama-bpe.gguf
+    contains "$out" 'tokens             128256'
+    works tokenize -m $shared/vocab/ggml-vocab-llama-spm.gguf --json --no-bos 'Hello world'
+    check_json "assert d['ids'] == [15043, 3186], d"
+    expect 1 'token_embd.weight is missing' generate -m $shared/vocab/ggml-vocab-llama-spm.gguf -p x
+else
+    echo 'skipped: what needs models that are not part of the project'
+fi
+
+[ $failures -eq 0 ] || { printf '%d checks failed\n' $failures; exit 1; }
+echo 'all checks passed'
