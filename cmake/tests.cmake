@@ -17,6 +17,12 @@ foreach(source ${TEMPO_TESTS_C})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endforeach()
 
+# The test that lets allocations fail: those of our objects go through tests/support/nomem.c.
+if(NOT APPLE)
+  target_link_options(test_nomem PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+    LINKER:--wrap=strdup,--wrap=strndup)
+endif()
+
 # tempo_script_test(NAME COMMAND...): a shell script run from the source root
 function(tempo_script_test name)
   add_test(NAME ${name} COMMAND bash ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
