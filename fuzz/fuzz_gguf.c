@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static volatile uint64_t sink; /* so that no read is optimised away */
+    uint64_t sink = 0;
     tempo_err err = {0};
     tempo_gguf g;
 
@@ -71,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     for (size_t i = 0; i < g.n_tensors; i++)
         sink += touch(g.base + g.tensors[i].offset, g.tensors[i].bytes);
+    __asm__ volatile("" : : "r"(sink)); /* so that no read is optimised away */
     tempo_gguf_free(&g);
     return 0;
 }
