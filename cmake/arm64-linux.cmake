@@ -13,6 +13,9 @@ set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(ENV{PKG_CONFIG_LIBDIR} ${TEMPO_ARM64_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${TEMPO_ARM64_SYSROOT})
 
+# Headers that differ by processor lie one folder deeper.
+set(CMAKE_C_FLAGS_INIT "-isystem ${TEMPO_ARM64_SYSROOT}/usr/include/aarch64-linux-gnu")
+
 # The libraries that ours depend on in turn are found here too.
 set(library_dirs ${TEMPO_ARM64_SYSROOT}/usr/lib/aarch64-linux-gnu ${TEMPO_ARM64_SYSROOT}/lib/aarch64-linux-gnu)
 foreach(dir ${library_dirs})
