@@ -196,10 +196,12 @@ import json
 assert json.load(open('$dir/out'))['steps'] == json.load(open('$dir/paired'))['arms']['visible']['steps']" || fail 'a paired arm differs from the run alone'
 fi
 
-# caught PID: does it catch SIGINT by now?  (Bit 1 of the mask; where there is no /proc, after a moment.)
-caught() {
-    [ -r "/proc/$1/status" ] || { sleep 1; return; }
-    grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status"
+# wait_until_caught PID: until it catches SIGINT (bit 1 of the mask), at most some seconds.
+wait_until_caught() {
+    for _ in {1..200}; do
+        ! grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status" 2>/dev/null || return
+        sleep 0.02
+    done
 }
 
 # ---- Ctrl-C: what was decoded so far, exit code 130 ----
@@ -207,7 +209,7 @@ for form in --json ''; do
     # shellcheck disable=SC2086 # may be empty
     "$tempo" generate -p 'The cat' --steps 100000000 --stop never --threshold 1 $form >"$dir/out" 2>"$dir/err" </dev/null &
     pid=$!
-    until caught $pid || ! kill -0 $pid 2>/dev/null; do :; done
+    wait_until_caught $pid
     kill -INT $pid 2>/dev/null
     wait $pid
     rc=$?
