@@ -631,6 +631,7 @@ static void test_names(void **state)
     assert_true(tempo_cpu_from_name("scalar", &cpu));
     assert_int_equal(cpu, 0);
     assert_int_equal(tempo_cpu_from_name("avx2", &cpu), (have & TEMPO_CPU_AVX2) != 0);
+    assert_int_equal(cpu, have & TEMPO_CPU_AVX2);
     assert_false(tempo_cpu_from_name("sse9", &cpu));
     assert_int_equal(cpu, 0);
 }

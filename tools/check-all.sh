@@ -65,7 +65,8 @@ part_cpus() {
     for cpu in Nehalem max; do
         for test in "$root"/gcc/test_kernels*; do
             printf '%s on %s\n' "$test" "$cpu"
-            qemu-x86_64 -cpu "$cpu" "$test"
+            # The emulator reads all of a masked load, which a processor does not.
+            TEMPO_TEST_NO_GUARD=1 qemu-x86_64 -cpu "$cpu" "$test"
         done
         [ ! -x $root/gcc/tempo ] || qemu-x86_64 -cpu "$cpu" $root/gcc/tempo doctor --threads 1
     done

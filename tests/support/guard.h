@@ -9,7 +9,7 @@ typedef struct test_guard {
     void *p; /* [n] bytes that end at the unmapped page */
 } test_guard;
 
-/* n may be 0.  Aborts on failure. */
+/* n may be 0.  Aborts on failure.  With TEMPO_TEST_NO_GUARD in the environment the page is mapped after all. */
 test_guard test_guard_create(size_t n);
 void test_guard_free(test_guard *g);
 
