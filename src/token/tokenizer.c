@@ -470,20 +470,26 @@ static bool is_token(const tempo_tokenizer *t, int32_t id)
     return id >= 0 && (uint32_t)id < t->vocab.n;
 }
 
-const char *tempo_token_bytes(const tempo_tokenizer *t, int32_t id, size_t *n)
+/* What a hole of the vocabulary, or an id outside of it, gives. */
+static const char *nothing(size_t *n)
 {
-    if (is_token(t, id))
-        return tempo_vocab_bytes(&t->vocab, (uint32_t)id, n);
     *n = 0;
     return "";
 }
 
+static bool has_token(const tempo_tokenizer *t, int32_t id)
+{
+    return is_token(t, id) && t->vocab.tokens[id].type != TEMPO_TOKEN_NONE;
+}
+
+const char *tempo_token_bytes(const tempo_tokenizer *t, int32_t id, size_t *n)
+{
+    return has_token(t, id) ? tempo_vocab_bytes(&t->vocab, (uint32_t)id, n) : nothing(n);
+}
+
 const char *tempo_token_piece(const tempo_tokenizer *t, int32_t id, size_t *n)
 {
-    if (is_token(t, id))
-        return tempo_vocab_piece(&t->vocab, (uint32_t)id, n);
-    *n = 0;
-    return "";
+    return has_token(t, id) ? tempo_vocab_piece(&t->vocab, (uint32_t)id, n) : nothing(n);
 }
 
 bool tempo_token_is_control(const tempo_tokenizer *t, int32_t id)
