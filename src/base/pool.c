@@ -141,7 +141,9 @@ static void open_gate(tempo_pool *p)
 {
     const uint64_t job = (atomic_load_explicit(&p->gate, memory_order_relaxed) >> JOB_SHIFT) + 1;
 
-    atomic_store(&p->gate, job << JOB_SHIFT | OPEN);
+    /* The exchanges here and in close_gate are stores that a load follows which must not pass them.  A
+     * sequentially consistent store says so too; emulators of arm64 on x86 let the load pass it.  */
+    (void)atomic_exchange(&p->gate, job << JOB_SHIFT | OPEN);
     if (atomic_load(&p->sleepers) > 0) {
         (void)pthread_mutex_lock(&p->lock);
         (void)pthread_cond_broadcast(&p->opened);
@@ -163,7 +165,7 @@ static void close_gate(tempo_pool *p)
         relax();
     }
     (void)pthread_mutex_lock(&p->lock);
-    atomic_store(&p->caller_sleeps, true);
+    (void)atomic_exchange(&p->caller_sleeps, true);
     while (!is_empty(p))
         (void)pthread_cond_wait(&p->emptied, &p->lock);
     atomic_store(&p->caller_sleeps, false);
