@@ -1,0 +1,491 @@
+/* The step loop: every option, every way to stop, replays, several decoders in one call (identities I1, I2,
+ * I10 of semantics.md among them); readout and selection as functions of arrays. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "decode/decode.h"
+#include "support/models.h"
+
+static const int32_t prompt[] = {1, 20, 3, 44, 5};
+enum { PROMPT = 5 };
+
+static tempo_model *model;
+static tempo_engine *engine;
+
+static tempo_decode_options base_options(void)
+{
+    tempo_decode_options o;
+
+    tempo_decode_options_init(&o);
+    o.threshold = 0.004; /* of 288 tokens of a model without training */
+    o.steps = 5;
+    o.stop = TEMPO_STOP_NEVER;
+    o.max_set = 6;
+    return o;
+}
+
+static tempo_decoder *start(const tempo_decode_options *o)
+{
+    tempo_err err = {0};
+    tempo_decoder *d;
+
+    if (tempo_decoder_create(&d, engine, o, prompt, PROMPT, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    assert_null(tempo_decoder_last_set(d));
+    assert_null(tempo_decoder_distribution(d));
+    return d;
+}
+
+static const tempo_set *step(tempo_decoder *d)
+{
+    tempo_err err = {0};
+
+    if (tempo_decoders_step(&d, 1, NULL, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return tempo_decoder_last_set(d);
+}
+
+/* ---- readout and selection ---- */
+
+static void softmax(const float *logits, size_t n, double temperature, double *out)
+{
+    double largest = -HUGE_VAL, sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, (double)logits[i] / temperature);
+    for (size_t i = 0; i < n; i++)
+        sum += out[i] = exp((double)logits[i] / temperature - largest);
+    for (size_t i = 0; i < n; i++)
+        out[i] /= sum;
+}
+
+static void test_readouts(void **state)
+{
+    (void)state;
+    const float a[4] = {1, 2, 3, -50}, b[4] = {3, 0, 1, 2};
+    const float *rows[] = {a, b};
+    const double p[] = {0.3, 0.1}; /* weights 3/4 and 1/4 */
+    const double temperatures[] = {1, 0.5};
+    double q[4], work[4], sa[4], sb[4];
+    tempo_err err = {0};
+
+    for (size_t t = 0; t < 2; t++)
+        for (int how = TEMPO_READOUT_MIXTURE; how <= TEMPO_READOUT_LAST; how++) {
+            double want[4], sum = 0;
+            softmax(a, 4, temperatures[t], sa);
+            softmax(b, 4, temperatures[t], sb);
+            for (size_t i = 0; i < 4; i++) {
+                want[i] = how == TEMPO_READOUT_MIXTURE   ? 0.75 * sa[i] + 0.25 * sb[i]
+                          : how == TEMPO_READOUT_UNIFORM ? 0.5 * sa[i] + 0.5 * sb[i]
+                          : how == TEMPO_READOUT_TOP     ? sa[i]
+                          : how == TEMPO_READOUT_LAST    ? sb[i]
+                                                         : exp(0.75 * log(sa[i]) + 0.25 * log(sb[i]));
+                sum += want[i];
+            }
+            assert_int_equal(
+                tempo_readout_mix(q, rows, p, 2, 4, (tempo_readout)how, temperatures[t], work, &err),
+                TEMPO_OK);
+            for (size_t i = 0; i < 4; i++)
+                assert_true(fabs(q[i] - want[i] / sum) <= 1e-14);
+        }
+    const float bad[4] = {0, NAN, 0, 0};
+    rows[0] = bad;
+    assert_int_equal(tempo_readout_mix(q, rows, p, 2, 4, TEMPO_READOUT_MIXTURE, 1, work, &err),
+                     TEMPO_E_FORMAT);
+    err = (tempo_err){0};
+    assert_int_equal(tempo_readout_mix(q, rows, p, 2, 4, TEMPO_READOUT_LAST, 1, work, &err),
+                     TEMPO_OK); /* not used */
+}
+
+static void test_selection(void **state)
+{
+    (void)state;
+    const double q[6] = {0.1, 0.3, 0.1, 0.25, 0.05, 0.2};
+    const struct {
+        double tau;
+        size_t max_set, n_reached, n;
+        int32_t ids[6];
+    } rows[] = {
+        {0.1, 0, 5, 5, {1, 3, 5, 0, 2}}, /* equal ones: the lower id first; at the threshold is in */
+        {0.1, 4, 5, 4, {1, 3, 5, 0}},
+        {0.2, 64, 3, 3, {1, 3, 5}},
+        {0.31, 64, 0, 1, {1}},
+        {1.0, 0, 0, 1, {1}},
+        {1e-9, 0, 6, 6, {1, 3, 5, 0, 2, 4}},
+    };
+    tempo_choice *choices = NULL;
+    size_t cap = 0, reached;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        assert_int_equal(tempo_select(q, 6, rows[i].tau, rows[i].max_set, &choices, &cap, &reached),
+                         rows[i].n);
+        assert_int_equal(reached, rows[i].n_reached);
+        for (size_t k = 0; k < rows[i].n; k++) {
+            assert_int_equal(choices[k].id, rows[i].ids[k]);
+            assert_true(choices[k].probability == q[rows[i].ids[k]]);
+        }
+    }
+    free(choices);
+    const double half[2] = {0.5, 0.5};
+    assert_true(fabs(tempo_entropy(half, 2) - log(2)) <= 1e-15);
+    const double sure[2] = {1, 0};
+    assert_true(tempo_entropy(sure, 2) == 0);
+}
+
+/* ---- options ---- */
+
+static void assert_refused(const tempo_decode_options *o, const char *part)
+{
+    tempo_err err = {0};
+    tempo_decoder *d = (tempo_decoder *)1;
+    const tempo_status st = tempo_decoder_create(&d, engine, o, prompt, PROMPT, &err);
+
+    if (st != TEMPO_E_ARG || d != NULL || strstr(err.msg, part) == NULL)
+        fail_msg("status %d, \"%s\" (%s)", (int)st, err.msg, part);
+}
+
+/* The default options with a change are refused, and the message says why. */
+#define REFUSED(part, change)                                                                                \
+    do {                                                                                                     \
+        tempo_decode_options o;                                                                              \
+        tempo_decode_options_init(&o);                                                                       \
+        change;                                                                                              \
+        assert_refused(&o, part);                                                                            \
+    } while (0)
+
+static void test_refused_options(void **state)
+{
+    (void)state;
+    REFUSED("threshold is 0", (o.threshold = 0));
+    REFUSED("threshold is 2", (o.threshold = 2));
+    REFUSED("threshold is -1", (o.threshold = -1));
+    REFUSED("threshold is nan", (o.threshold = NAN));
+    REFUSED("temperature is 0", (o.temperature = 0));
+    REFUSED("temperature is inf", (o.temperature = INFINITY));
+    REFUSED("temperature is nan", (o.temperature = NAN));
+    REFUSED("steps is 0", (o.steps = 0));
+    REFUSED("positions offset is nan", (o.positions = TEMPO_POSITIONS_OFFSET, o.position_offset = NAN));
+    REFUSED("visible layers mean nothing", (o.last_visible_layer = 0));
+    REFUSED("within 0-1", (o.mode = TEMPO_VISIBLE, o.first_visible_layer = 1, o.last_visible_layer = 2));
+    REFUSED("within 0-1", (o.mode = TEMPO_CAUSAL, o.first_visible_layer = 1, o.last_visible_layer = 0));
+    REFUSED("replay sets", (o.replay = TEMPO_REPLAY_PUBLISHED, o.context = TEMPO_CONTEXT_TOP));
+    REFUSED("replay sets", (o.replay = TEMPO_REPLAY_NOCACHE, o.readout = TEMPO_READOUT_LAST));
+    REFUSED("not one of its constants", (o.stop = (tempo_stop)9));
+}
+
+static void test_refused_prompts(void **state)
+{
+    (void)state;
+    static const int32_t bad[] = {1, 288};
+    int32_t lots[129] = {0};
+    tempo_decode_options o = base_options();
+    tempo_decoder *d;
+    tempo_err err[4] = {0};
+
+    assert_int_equal(tempo_decoder_create(&d, engine, &o, prompt, 0, &err[0]), TEMPO_E_ARG);
+    assert_int_equal(tempo_decoder_create(&d, engine, &o, bad, 2, &err[1]), TEMPO_E_ARG);
+    assert_non_null(strstr(err[1].msg, "prompt token 1 has id 288"));
+    assert_int_equal(tempo_decoder_create(&d, engine, &o, lots, 129, &err[2]), TEMPO_E_LIMIT);
+    assert_non_null(strstr(err[2].msg, "context has 128 positions"));
+    o.max_slots = 4;
+    assert_int_equal(tempo_decoder_create(&d, engine, &o, prompt, PROMPT, &err[3]), TEMPO_E_LIMIT);
+    assert_non_null(strstr(err[3].msg, "max-slots is 4"));
+    assert_null(d);
+}
+
+/* ---- contexts and positions ---- */
+
+static void test_contexts(void **state)
+{
+    (void)state;
+    for (int context = TEMPO_CONTEXT_ALL; context <= TEMPO_CONTEXT_LAST; context++) {
+        tempo_decode_options o = base_options();
+        o.context = (tempo_context)context;
+        tempo_decoder *d = start(&o);
+        int64_t next = PROMPT;
+        for (size_t t = 0; t < o.steps; t++) {
+            const tempo_set *s = step(d);
+            assert_true(s->n_members > 1);
+            for (size_t i = 0; i < s->n_members; i++) {
+                const bool in = context == TEMPO_CONTEXT_ALL ||
+                                (context == TEMPO_CONTEXT_TOP ? i == 0 : i + 1 == s->n_members);
+                assert_int_equal(s->members[i].slot, in ? next++ : -1);
+                assert_true(!in || s->members[i].position == (double)(PROMPT + t));
+            }
+        }
+        assert_int_equal(tempo_decoder_stopped(d), TEMPO_STOPPED_STEPS);
+        tempo_decoder_free(d);
+    }
+}
+
+static void test_positions(void **state)
+{
+    (void)state;
+    tempo_decode_options o = base_options();
+    double expected = PROMPT - 1;
+
+    o.positions = TEMPO_POSITIONS_UNIQUE;
+    tempo_decoder *d = start(&o);
+    for (size_t t = 0; t < o.steps; t++) {
+        const tempo_set *s = step(d);
+        assert_true(s->position == (double)(PROMPT + t));
+        for (size_t i = 0; i < s->n_members; i++)
+            assert_true(s->members[i].position == ++expected);
+    }
+    tempo_decoder_free(d);
+    o.positions = TEMPO_POSITIONS_OFFSET;
+    o.position_offset = -0.125;
+    d = start(&o);
+    for (size_t t = 0; t < o.steps; t++) {
+        const tempo_set *s = step(d);
+        for (size_t i = 0; i < s->n_members; i++)
+            assert_true(s->members[i].position == (double)(PROMPT + t) - 0.125 * (double)i);
+    }
+    /* and these are what RoPE rotated by */
+    const tempo_slot last =
+        tempo_seq_slot_at(tempo_decoder_seq(d), tempo_seq_slot_count(tempo_decoder_seq(d)) - 1);
+    assert_true(last.position != floor(last.position));
+    tempo_decoder_free(d);
+}
+
+static void test_caps(void **state)
+{
+    (void)state;
+    tempo_decode_options o = base_options();
+    tempo_decoder *d;
+    const tempo_set *s;
+
+    o.max_set = 3;
+    d = start(&o);
+    s = step(d);
+    assert_int_equal(s->n_members, 3);
+    assert_true(s->capped && s->n_reached > 3);
+    tempo_decoder_free(d);
+    o.max_set = 0;
+    o.threshold = 1e-12;
+    d = start(&o);
+    s = step(d);
+    assert_int_equal(s->n_members, 288);
+    assert_false(s->capped);
+    tempo_decoder_free(d);
+}
+
+/* ---- stops ---- */
+
+/* The end-of-sequence id of these models has no chance by itself: the prompt is looked for that gives it one.
+ */
+static void test_eos(void **state)
+{
+    (void)state;
+    tempo_decode_options o = base_options();
+    tempo_decoder *d;
+    size_t at = 0;
+
+    o.max_set = 0;
+    o.threshold = 1e-12; /* every set holds every token, the end too */
+    o.stop = TEMPO_STOP_ANY;
+    d = start(&o);
+    assert_true(step(d)->eos);
+    assert_int_equal(tempo_decoder_stopped(d), TEMPO_STOPPED_EOS);
+    tempo_err err = {0};
+    assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK); /* a stopped one stays as it is */
+    assert_int_equal(tempo_decoder_last_set(d)->step, 0);
+    tempo_decoder_free(d);
+    o.min_steps = 3;
+    d = start(&o);
+    while (tempo_decoder_stopped(d) == TEMPO_RUNNING)
+        at = step(d)->step;
+    assert_int_equal(at, 2);
+    assert_int_equal(tempo_decoder_stopped(d), TEMPO_STOPPED_EOS);
+    tempo_decoder_free(d);
+    o.min_steps = 0;
+    o.stop = TEMPO_STOP_TOP;
+    d = start(&o);
+    while (tempo_decoder_stopped(d) == TEMPO_RUNNING) {
+        const tempo_set *s = step(d);
+        const bool top = tempo_token_is_eos(tempo_model_tokenizer(model), s->members[0].id);
+        assert_true(s->eos);
+        assert_int_equal(tempo_decoder_stopped(d) == TEMPO_STOPPED_EOS, top);
+    }
+    tempo_decoder_free(d);
+}
+
+/* The set beyond a limit is part of the output, without slots. */
+static void test_limits(void **state)
+{
+    (void)state;
+    tempo_decode_options o = base_options();
+    tempo_decoder *d;
+    const tempo_set *s = NULL;
+
+    o.max_slots = PROMPT + 8; /* sets of six: the second does not fit */
+    d = start(&o);
+    while (tempo_decoder_stopped(d) == TEMPO_RUNNING)
+        s = step(d);
+    assert_int_equal(tempo_decoder_stopped(d), TEMPO_STOPPED_SLOTS);
+    assert_int_equal(s->step, 1);
+    for (size_t i = 0; i < s->n_members; i++)
+        assert_int_equal(s->members[i].slot, -1);
+    tempo_decoder_free(d);
+    o = base_options();
+    o.threshold = 1;
+    o.steps = 1000;
+    d = start(&o);
+    while (tempo_decoder_stopped(d) == TEMPO_RUNNING)
+        s = step(d);
+    assert_int_equal(tempo_decoder_stopped(d), TEMPO_STOPPED_CONTEXT);
+    assert_true(s->position == 128);
+    assert_int_equal(s->members[0].slot, -1);
+    assert_int_equal(tempo_seq_slot_count(tempo_decoder_seq(d)), 128);
+    tempo_decoder_free(d);
+}
+
+/* ---- runs that must be equal ---- */
+
+static void assert_equal_runs(const tempo_decode_options *a, const tempo_decode_options *b,
+                              const int32_t *prompt_b, size_t n_b)
+{
+    tempo_err err = {0};
+    tempo_decoder *x = start(a), *y;
+
+    assert_int_equal(tempo_decoder_create(&y, engine, b, prompt_b, n_b, &err), TEMPO_OK);
+    while (tempo_decoder_stopped(x) == TEMPO_RUNNING) {
+        const tempo_set *s = step(x);
+        double q[288];
+        memcpy(q, tempo_decoder_distribution(x), sizeof(q));
+        const tempo_set *t = step(y);
+        assert_int_equal(s->n_members, t->n_members);
+        for (size_t i = 0; i < s->n_members; i++) {
+            assert_int_equal(s->members[i].id, t->members[i].id);
+            assert_int_equal(s->members[i].slot, t->members[i].slot);
+            assert_true(s->members[i].slot < 0 || s->members[i].position == t->members[i].position);
+        }
+        assert_memory_equal(q, tempo_decoder_distribution(y), sizeof(q));
+    }
+    tempo_decoder_free(x);
+    tempo_decoder_free(y);
+}
+
+static void test_equal_runs(void **state)
+{
+    (void)state;
+    const int32_t doubled[] = {1, 20, 3, 44, 5, 5};
+    tempo_decode_options a = base_options(), b;
+
+    for (int mode = TEMPO_VISIBLE; mode <= TEMPO_CAUSAL; mode++) {
+        a = base_options(); /* I1 */
+        a.threshold = 1;
+        b = a;
+        b.mode = (tempo_mode)mode;
+        assert_equal_runs(&a, &b, prompt, PROMPT);
+        b.positions = TEMPO_POSITIONS_UNIQUE; /* I10 */
+        assert_equal_runs(&a, &b, prompt, PROMPT);
+        a = base_options(); /* I2 */
+        a.context = TEMPO_CONTEXT_LAST;
+        b = a;
+        b.mode = (tempo_mode)mode;
+        assert_equal_runs(&a, &b, prompt, PROMPT);
+    }
+    a = base_options(); /* the replays are what they are said to be */
+    a.replay = TEMPO_REPLAY_PUBLISHED;
+    b = base_options();
+    b.context = TEMPO_CONTEXT_LAST;
+    b.readout = TEMPO_READOUT_LAST;
+    assert_equal_runs(&a, &b, doubled, PROMPT + 1);
+    a.replay = TEMPO_REPLAY_NOCACHE;
+    assert_equal_runs(&a, &b, prompt, PROMPT);
+}
+
+/* Several decoders in one call, of different options and lengths, give what each gives alone. */
+static void test_together(void **state)
+{
+    (void)state;
+    tempo_decode_options o[3] = {base_options(), base_options(), base_options()};
+    tempo_decoder *ds[3], *alone[3];
+    tempo_err err = {0};
+
+    o[1].mode = TEMPO_VISIBLE;
+    o[1].steps = 3;
+    o[2].context = TEMPO_CONTEXT_TOP;
+    o[2].kv = TEMPO_KV_F16;
+    for (size_t i = 0; i < 3; i++) {
+        ds[i] = start(&o[i]);
+        alone[i] = start(&o[i]);
+    }
+    for (size_t t = 0; t < 5; t++) {
+        assert_int_equal(tempo_decoders_step(ds, 3, NULL, &err), TEMPO_OK);
+        for (size_t i = 0; i < 3; i++) {
+            if (tempo_decoder_stopped(alone[i]) == TEMPO_RUNNING)
+                (void)step(alone[i]);
+            assert_memory_equal(tempo_decoder_distribution(ds[i]), tempo_decoder_distribution(alone[i]),
+                                288 * sizeof(double));
+            assert_int_equal(tempo_decoder_last_set(ds[i])->step, tempo_decoder_last_set(alone[i])->step);
+        }
+    }
+    for (size_t i = 0; i < 3; i++) {
+        tempo_decoder_free(ds[i]);
+        tempo_decoder_free(alone[i]);
+    }
+}
+
+static void test_close_pass(void **state)
+{
+    (void)state;
+    tempo_decode_options o = base_options();
+    tempo_decoder *d = start(&o);
+    tempo_err err = {0};
+
+    assert_int_equal(tempo_decoder_close_pass(d, NULL, &err), TEMPO_E_ARG); /* it runs */
+    err = (tempo_err){0};
+    while (tempo_decoder_stopped(d) == TEMPO_RUNNING)
+        (void)step(d);
+    const size_t before = tempo_seq_slot_count(tempo_decoder_seq(d)),
+                 members = tempo_decoder_last_set(d)->n_members;
+    assert_int_equal(tempo_decoder_close_pass(d, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_seq_slot_count(tempo_decoder_seq(d)), before + members);
+    assert_int_equal(tempo_decoder_row_count(d), members);
+    assert_non_null(tempo_decoder_row_logits(d, members - 1));
+    tempo_decoder_free(d);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    model = test_open_synthetic("llama", TEMPO_F32);
+    engine = test_engine(model, 2);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    tempo_engine_free(engine);
+    tempo_model_free(model);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_readouts),
+        cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_refused_options),
+        cmocka_unit_test(test_refused_prompts),
+        cmocka_unit_test(test_contexts),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_eos),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_equal_runs),
+        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_close_pass),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

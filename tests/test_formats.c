@@ -1,0 +1,152 @@
+/* One model in both formats gives the same bits; greedy decoding tells a known story. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/models.h"
+#include "support/tmpdir.h"
+
+/* Logits of a prompt's every row, and of a visible set after it. */
+static float *logits_of(const char *path, size_t *n)
+{
+    static const int32_t prompt[] = {1, 20, 3, 44, 5, 66, 7}, set[] = {9, 8, 11};
+    tempo_model *m = test_open_model(path);
+    tempo_engine *e = test_engine(m, 2);
+    tempo_seq *s = test_seq(e, TEMPO_KV_F32);
+    const size_t n_vocab = tempo_model_get_info(m)->n_vocab;
+
+    *n = 10 * n_vocab;
+    float *out = malloc(*n * sizeof(*out));
+    assert_non_null(out);
+    test_append(e, s, prompt, 7, true, TEMPO_ISOLATED, NULL, out);
+    test_append(e, s, set, 3, false, TEMPO_VISIBLE, NULL, out + 7 * n_vocab);
+    tempo_seq_free(s);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+    return out;
+}
+
+static void assert_same_bits(const char *path_a, const char *path_b)
+{
+    size_t n, n_b;
+    float *a = logits_of(path_a, &n), *b = logits_of(path_b, &n_b);
+
+    assert_int_equal(n, n_b);
+    assert_memory_equal(a, b, n * sizeof(*a));
+    free(a);
+    free(b);
+}
+
+static void test_synthetic(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"llama", "qwen2", "qwen3"};
+    static const tempo_dtype types[] = {TEMPO_F32, TEMPO_F16, TEMPO_BF16};
+
+    for (size_t i = 0; i < 9; i++)
+        for (int rope = TEST_ROPE_PLAIN; rope <= TEST_ROPE_LLAMA3; rope++) {
+            test_spec spec = test_spec_default(archs[i / 3]);
+            char dir[256], gguf[512], hf[512];
+            for (int t = 0; t < TEST_MATRIX_COUNT; t++)
+                spec.type[t] = types[i % 3];
+            spec.rope = (test_rope)rope;
+            spec.rope_factor = 4;
+            spec.tied = i % 2 == 0;
+            test_model *m = test_model_make(&spec);
+            test_tmpdir_create(dir);
+            test_path(gguf, dir, "m.gguf");
+            test_path(hf, dir, "hf");
+            test_model_write_gguf(m, 3, gguf);
+            test_model_write_hf(m, 1 + (unsigned)i % 3, hf);
+            assert_same_bits(gguf, hf);
+            test_model_free(m);
+            test_tmpdir_remove(dir);
+        }
+}
+
+static bool is_there(const char *path)
+{
+    if (access(path, R_OK) == 0)
+        return true;
+    printf("skipped: no %s\n", path);
+    return false;
+}
+
+static void test_built_in(void **state)
+{
+    (void)state;
+    if (!is_there("../shared/models/tempo-tiny-f16.gguf"))
+        skip();
+    assert_same_bits("models/tempo-tiny", "../shared/models/tempo-tiny-f16.gguf");
+}
+
+static const char stories[] = "../shared/models/stories260K.gguf";
+
+static void test_converted(void **state)
+{
+    (void)state;
+    char dir[256], hf[512];
+
+    if (!is_there(stories))
+        skip();
+    for (unsigned shards = 1; shards <= 3; shards += 2) {
+        test_model *m = test_model_from_gguf(stories);
+        test_tmpdir_create(dir);
+        test_path(hf, dir, "hf");
+        test_model_write_hf(m, shards, hf);
+        assert_same_bits(stories, hf);
+        test_model_free(m);
+        test_tmpdir_remove(dir);
+    }
+}
+
+static void test_story(void **state)
+{
+    (void)state;
+    static const char begins[] =
+        "Once upon a time, there was a little girl named Lily. She loved to play outside in the park.";
+    const int32_t bos = 1;
+    int32_t ids[60];
+    tempo_decode_options o;
+    tempo_decoder *d;
+    tempo_err err = {0};
+    char *text;
+    size_t n;
+
+    if (!is_there(stories))
+        skip();
+    tempo_model *m = test_open_model(stories);
+    tempo_engine *e = test_engine(m, 1);
+    tempo_decode_options_init(&o);
+    o.threshold = 1;
+    o.steps = 60;
+    assert_int_equal(tempo_decoder_create(&d, e, &o, &bos, 1, &err), TEMPO_OK);
+    for (size_t i = 0; i < 60; i++) {
+        assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+        assert_int_equal(tempo_decoder_last_set(d)->n_members, 1);
+        ids[i] = tempo_decoder_last_set(d)->members[0].id;
+    }
+    assert_int_equal(tempo_detokenize(tempo_model_tokenizer(m), ids, 60, false, &text, &n, &err), TEMPO_OK);
+    assert_int_equal(strncmp(text, begins, strlen(begins)), 0);
+    tempo_free(text);
+    tempo_decoder_free(d);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_synthetic),
+        cmocka_unit_test(test_built_in),
+        cmocka_unit_test(test_converted),
+        cmocka_unit_test(test_story),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
