@@ -297,7 +297,7 @@ static void assert_named(const char *pre, const char *text, const char *const *w
     size_t at = 0, n = 0;
     tempo_err err = {0};
     tempo_gguf g;
-    tempo_tokenizer *t;
+    tempo_tokenizer *t = NULL;
 
     for (int i = 0; i < 256; i++, n++) {
         const char byte = (char)i;

@@ -238,18 +238,11 @@ static tempo_status read(tempo_tokenizer *t, const tempo_gguf *g, tempo_err *err
 
 tempo_status tempo_tokenizer_from_gguf(tempo_tokenizer **out, const tempo_gguf *g, tempo_err *err)
 {
-    tempo_tokenizer *t = calloc(1, sizeof(*t));
-    tempo_status st;
+    tempo_status st = tempo_tokenizer_create(out, err);
 
-    *out = NULL;
-    if (t == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a tokenizer");
-    t->bos = t->unk = -1;
-    t->pre = "none";
-    if ((st = read(t, g, err)) != TEMPO_OK) {
-        tempo_tokenizer_free(t);
-        return st;
+    if (st == TEMPO_OK && (st = read(*out, g, err)) != TEMPO_OK) {
+        tempo_tokenizer_free(*out);
+        *out = NULL;
     }
-    *out = t;
-    return TEMPO_OK;
+    return st;
 }

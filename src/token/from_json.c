@@ -452,19 +452,13 @@ static tempo_status read(reader *r, const json_t *config)
 tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *tokenizer, const json_t *config,
                                        tempo_err *err)
 {
-    tempo_tokenizer *t = calloc(1, sizeof(*t));
-    tempo_status st;
+    reader r = {.root = tokenizer, .model = json_object_get(tokenizer, "model"), .err = err};
+    tempo_status st = tempo_tokenizer_create(out, err);
 
-    *out = NULL;
-    if (t == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a tokenizer");
-    t->bos = t->unk = -1;
-    t->pre = "none";
-    reader r = {.t = t, .root = tokenizer, .model = json_object_get(tokenizer, "model"), .err = err};
-    if ((st = read(&r, config)) != TEMPO_OK) {
-        tempo_tokenizer_free(t);
-        return st;
+    r.t = *out;
+    if (st == TEMPO_OK && (st = read(&r, config)) != TEMPO_OK) {
+        tempo_tokenizer_free(*out);
+        *out = NULL;
     }
-    *out = t;
-    return TEMPO_OK;
+    return st;
 }

@@ -14,6 +14,15 @@ static tempo_status out_of_memory(tempo_err *err)
 
 /* ---- building ---- */
 
+tempo_status tempo_tokenizer_create(tempo_tokenizer **out, tempo_err *err)
+{
+    if ((*out = calloc(1, sizeof(**out))) == NULL)
+        return out_of_memory(err);
+    (*out)->bos = (*out)->unk = -1;
+    (*out)->pre = "none";
+    return TEMPO_OK;
+}
+
 void tempo_tokenizer_free(tempo_tokenizer *t)
 {
     if (t == NULL)

@@ -38,6 +38,8 @@ struct tempo_tokenizer {
     size_t n_specials;
 };
 
+/* An empty tokenizer, for the readers of both file formats to fill. */
+tempo_status tempo_tokenizer_create(tempo_tokenizer **out, tempo_err *err) TEMPO_MUST_CHECK;
 /* What both file formats do in the end: byte tokens, merge priorities, special tokens. */
 tempo_status tempo_tokenizer_finish(tempo_tokenizer *t, tempo_err *err) TEMPO_MUST_CHECK;
 /* Set the token of an id from its spelling; the tokenizer's kind says what bytes that is. */
