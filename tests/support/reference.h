@@ -1,0 +1,19 @@
+/* reference.h - the forward pass again: in double, without a cache, a batch or a kernel, read off docs/semantics.md and the
+ * models' definitions.  Independent of src/engine; it shares the loaded weights and the RoPE frequencies (which test_rope.c
+ * checks).  Slow and plain on purpose.  */
+#ifndef TEMPO_TESTS_REFERENCE_H
+#define TEMPO_TESTS_REFERENCE_H
+#include "model/model.h"
+
+typedef struct reference_slot {
+    int32_t token;
+    uint32_t set;
+    double position;
+    tempo_mode mode;
+    uint32_t first_layer, last_layer; /* where mode holds */
+} reference_slot;
+
+/* logits[n * n_vocab] of every slot of a sequence. */
+void reference_forward(const tempo_model *m, const reference_slot *slots, size_t n, double *logits);
+
+#endif
