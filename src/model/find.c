@@ -43,8 +43,10 @@ static bool find_near(const char *file, char *out, size_t cap)
         return false;
     *slash = '\0';
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        if (is_builtin(dir, places[i], out, cap))
-            return true;
+        char path[PATH_MAX], plain[PATH_MAX];
+        if (is_builtin(dir, places[i], path, sizeof(path)))
+            return realpath(path, plain) != NULL &&
+                   tempo_path_format(out, cap, NULL, "%s", plain) == TEMPO_OK;
     }
     return false;
 }
