@@ -190,7 +190,8 @@ void show_figures(const run *r)
         const arm *a = &r->arms[i];
         if (r->n_arms > 1)
             (void)fprintf(stderr, "%s%s: ", i > 0 ? "\n" : "", a->name);
-        (void)fprintf(stderr, "%zu steps, %zu members, ", a->n_steps, a->n_members);
+        (void)fprintf(stderr, "%zu step%s, %zu member%s, ", a->n_steps, a->n_steps == 1 ? "" : "s",
+                      a->n_members, a->n_members == 1 ? "" : "s");
         show_reason(r, a);
         if (a->n_steps > longest->n_steps)
             longest = a;
