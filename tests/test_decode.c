@@ -55,12 +55,12 @@ static const tempo_set *step(tempo_decoder *d)
 
 static void softmax(const float *logits, size_t n, double temperature, double *out)
 {
-    double largest = -HUGE_VAL, sum = 0;
+    double sum = 0;
 
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, (double)logits[i] / temperature);
-    for (size_t i = 0; i < n; i++)
-        sum += out[i] = exp((double)logits[i] / temperature - largest);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = exp((double)logits[i] / temperature); /* small logits: no overflow */
+        sum += out[i];
+    }
     for (size_t i = 0; i < n; i++)
         out[i] /= sum;
 }
