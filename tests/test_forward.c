@@ -18,7 +18,7 @@
 #include "support/reference.h"
 #include "support/tmpdir.h"
 
-enum { SLOTS = 14 };
+enum { SLOTS = 14, LONG = 90 };
 
 /* A prompt of six and two sets of four, at positions that are not all integers. */
 static void make_slots(reference_slot *slots, tempo_mode mode, uint32_t first_layer, uint32_t last_layer)
@@ -36,19 +36,20 @@ static void make_slots(reference_slot *slots, tempo_mode mode, uint32_t first_la
     }
 }
 
-static void compare(const tempo_model *m, const reference_slot *slots, tempo_kv_type kv, const char *what)
+static void compare_n(const tempo_model *m, const reference_slot *slots, size_t n, tempo_kv_type kv,
+                      const char *what)
 {
     const tempo_model_info *info = tempo_model_get_info(m);
     const size_t n_vocab = info->n_vocab;
-    double *want = malloc(SLOTS * n_vocab * sizeof(*want)), largest = 0, worst = 0;
+    double *want = malloc(n * n_vocab * sizeof(*want)), largest = 0, worst = 0;
     tempo_engine *e = test_engine(m, 2);
     tempo_seq *s = test_seq(e, kv);
-    tempo_row rows[SLOTS];
+    tempo_row rows[LONG];
     tempo_err err = {0};
 
     assert_non_null(want);
-    reference_forward(m, slots, SLOTS, want);
-    for (size_t i = 0; i < SLOTS; i++)
+    reference_forward(m, slots, n, want);
+    for (size_t i = 0; i < n; i++)
         rows[i] = (tempo_row){.seq = s,
                               .token = slots[i].token,
                               .set = slots[i].set,
@@ -57,13 +58,13 @@ static void compare(const tempo_model *m, const reference_slot *slots, tempo_kv_
                               .first_layer = slots[i].first_layer,
                               .last_layer = slots[i].last_layer,
                               .want = TEMPO_WANT_LOGITS};
-    if (tempo_engine_forward(e, rows, SLOTS, NULL, &err) != TEMPO_OK)
+    if (tempo_engine_forward(e, rows, n, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
-    for (size_t i = 0; i < SLOTS * n_vocab; i++)
+    for (size_t i = 0; i < n * n_vocab; i++)
         largest = fmax(largest, fabs(want[i]));
     const double unit = kv == TEMPO_KV_F16 ? 0x1p-11 / 16 : 0x1p-24;
     const double tolerance = 8 * unit * info->n_layers * sqrt((double)info->d_model) * (1 + largest);
-    for (size_t i = 0; i < SLOTS; i++)
+    for (size_t i = 0; i < n; i++)
         for (size_t v = 0; v < n_vocab; v++) {
             const double error = fabs((double)tempo_engine_logits(e, i)[v] - want[i * n_vocab + v]);
             if (!(error <= tolerance))
@@ -74,6 +75,11 @@ static void compare(const tempo_model *m, const reference_slot *slots, tempo_kv_
     free(want);
     tempo_seq_free(s);
     tempo_engine_free(e);
+}
+
+static void compare(const tempo_model *m, const reference_slot *slots, tempo_kv_type kv, const char *what)
+{
+    compare_n(m, slots, SLOTS, kv, what);
 }
 
 static void test_architectures(void **state)
@@ -93,7 +99,30 @@ static void test_architectures(void **state)
     tempo_model *m = test_open_synthetic("qwen2", TEMPO_F32);
     make_slots(slots, TEMPO_VISIBLE, 1, 1);
     compare(m, slots, TEMPO_KV_F32, "visible in layer 1");
+    make_slots(slots, TEMPO_CAUSAL, 0, 0);
+    compare(m, slots, TEMPO_KV_F32, "causal in layer 0");
     tempo_model_free(m);
+}
+
+/* More slots than a block of the attention sum holds, and a set that lies across the border of two. */
+static void test_long_sequence(void **state)
+{
+    (void)state;
+    reference_slot slots[LONG];
+
+    for (int mode = TEMPO_ISOLATED; mode <= TEMPO_CAUSAL; mode++) {
+        tempo_model *m = test_open_synthetic("llama", TEMPO_F32);
+        for (size_t i = 0; i < LONG; i++) {
+            const size_t set = i < 60 ? i : 60 + (i - 60) / 10;
+            slots[i] = (reference_slot){.token = (int32_t)(i * 7 % 250),
+                                        .set = (uint32_t)set,
+                                        .position = (double)set,
+                                        .mode = (tempo_mode)mode,
+                                        .last_layer = UINT32_MAX};
+        }
+        compare_n(m, slots, LONG, TEMPO_KV_F32, "90 slots");
+        tempo_model_free(m);
+    }
 }
 
 static void test_element_types(void **state)
@@ -144,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_architectures),
+        cmocka_unit_test(test_long_sequence),
         cmocka_unit_test(test_element_types),
         cmocka_unit_test(test_rope_scaling),
     };
