@@ -141,7 +141,7 @@ static int run_checks(doctor *d, json_t *list, bool *all)
     for (int i = 0; i < DOCTOR_IDENTITIES; i++) {
         show_progress("checking", (uint64_t)i, DOCTOR_IDENTITIES);
         const finding f = identities[i].check(d);
-        show_progress("", 1, 0);
+        show_progress("", 0, 0);
         if (f.failed_to_run) {
             tempo_err *e = &d->err;
             if (e->code == TEMPO_OK) /* an allocation of ours */

@@ -159,9 +159,8 @@ static bool poll_run(void *user)
 {
     run *r = user;
 
-    if (r->polls <= r->prompt_polls)
-        show_progress("reading the prompt", r->polls == r->prompt_polls ? r->prompt_polls + 1 : r->polls,
-                      r->prompt_polls);
+    if (r->first_set_ms == 0)
+        show_progress("reading the prompt", r->polls, r->prompt_polls);
     r->polls++;
     return !interrupted();
 }
@@ -222,11 +221,16 @@ static int decode(run *r)
             break;
         }
         if (st != TEMPO_OK) {
+            show_progress("", 0, 0);
             code = say_error(&err);
             break;
         }
-        if (step == 0)
+        if (step == 0) {
             r->first_set_ms = now_ms();
+            show_progress("", 0, 0);
+            if (!r->o->json && !r->o->jsonl)
+                show_prompt(r);
+        }
         code = take_step(r, step);
     }
     r->end_ms = now_ms();
@@ -239,10 +243,8 @@ static int decode_and_report(run *r)
     int code;
 
     r->begin_ms = now_ms();
-    if (text)
-        show_prompt(r);
     code = decode(r);
-    show_progress("", 1, 0);
+    show_progress("", 0, 0);
     if (text)
         show_end(r);
     if (code == EXIT_OK && r->o->json)

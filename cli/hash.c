@@ -26,9 +26,10 @@ static bool hash_stream(FILE *f, EVP_MD_CTX *ctx, uint64_t total)
 
     while (ok && (n = fread(block, 1, BLOCK, f)) > 0) {
         ok = EVP_DigestUpdate(ctx, block, n) == 1 && !interrupted();
-        show_progress("hashing", done += n, total);
+        show_progress("hashing", done, total);
+        done += n;
     }
-    show_progress("hashing", 1, 0);
+    show_progress("", 0, 0);
     free(block);
     return ok && !ferror(f);
 }

@@ -11,6 +11,9 @@
 
 #include "options.h"
 
+/* What takes less is over before anybody has read how far it is. */
+enum { PATIENCE_MS = 500 };
+
 /* File names and texts from outside may hold anything; a terminal must not obey it. */
 static void put_safely(const char *s)
 {
@@ -62,13 +65,17 @@ bool finish_output(void)
 
 void show_progress(const char *what, uint64_t done, uint64_t total)
 {
-    static int shown = -1;
-    const int percent = total == 0 || done > total ? 101 : (int)(100.0 * (double)done / (double)total);
+    static int shown = -1; /* percent on the terminal, -1 = nothing */
+    static double begin;
+    const bool ended = total == 0 || done >= total;
+    const int percent = ended ? -1 : (int)(100.0 * (double)done / (double)total);
 
-    if (!isatty(STDERR_FILENO) || percent == shown)
+    if (done == 0 && !ended)
+        begin = now_ms();
+    if (percent == shown || !isatty(STDERR_FILENO) || (!ended && now_ms() - begin < PATIENCE_MS))
         return;
     shown = percent;
-    if (percent > 100)
+    if (ended)
         (void)fprintf(stderr, "\r\033[K");
     else
         (void)fprintf(stderr, "\r%s %3d%%", what, percent);

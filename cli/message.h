@@ -13,7 +13,8 @@ int say_error(const tempo_err *err);
 /* Flush standard output; false, with a message, if anything that was written to it is lost. */
 bool finish_output(void);
 
-/* A bar of progress on standard error, where that is a terminal: "what  43%".  done > total ends it. */
+/* How far something is, on the last line of a terminal that standard error is: "what  43%", once it has taken half a second.
+ * Begins with done 0; done >= total takes the line away.  */
 void show_progress(const char *what, uint64_t done, uint64_t total);
 
 /* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */

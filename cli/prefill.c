@@ -20,6 +20,7 @@ tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t
 
     *logits = NULL;
     for (size_t begin = 0; begin < n; begin += count) {
+        show_progress("reading the prompt", begin, n);
         count = n - begin < CHUNK ? n - begin : CHUNK;
         for (size_t i = 0; i < count; i++)
             rows[i] = (tempo_row){.seq = seq,
@@ -29,11 +30,12 @@ tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t
                                   .last_layer = TEMPO_ALL_LAYERS,
                                   .want = begin + i + 1 == n ? TEMPO_WANT_LOGITS : 0};
         const tempo_status st = tempo_engine_forward(e, rows, count, &stop_at_interrupt, err);
-        if (st != TEMPO_OK)
+        if (st != TEMPO_OK) {
+            show_progress("", 0, 0);
             return st;
-        show_progress("reading the prompt", begin + count, n);
+        }
     }
-    show_progress("reading the prompt", 1, 0);
+    show_progress("", 0, 0);
     *logits = tempo_engine_logits(e, count - 1);
     return TEMPO_OK;
 }
