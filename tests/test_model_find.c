@@ -231,10 +231,26 @@ static void test_built_in(void **state)
         assert_non_null(strstr(err.msg, "TEMPO_MODELS"));
 }
 
+/* People name the weights' file; what is wanted is its directory. */
+static void test_part_of_a_directory(void **state)
+{
+    (void)state;
+    const char *const parts[] = {"models/tempo-tiny/config.json", "models/tempo-tiny/model.safetensors"};
+
+    for (size_t i = 0; i < 2; i++) {
+        tempo_err err = {0};
+        tempo_model *m;
+        assert_int_equal(tempo_model_open(&m, parts[i], NULL, &err), TEMPO_E_FORMAT);
+        assert_null(m);
+        assert_non_null(strstr(err.msg, "give the directory that holds it"));
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_part_of_a_directory),
         TEST(test_paths),
         TEST(test_cache_with_ref),
         TEST(test_cache_without_ref),

@@ -90,8 +90,19 @@ static tempo_status init_kernels(tempo_model *m, const char *name, tempo_err *er
     return TEMPO_OK;
 }
 
+/* A file of a Hugging Face directory, instead of the directory? */
+static bool is_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot != NULL && (strcmp(dot, ".safetensors") == 0 || strcmp(dot, ".json") == 0);
+}
+
 static tempo_status read_files(tempo_loader *ld)
 {
+    if (is_part(ld->f->path) && !tempo_path_is_dir(ld->f->path))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, 0,
+                          "is one file of a model: give the directory that holds it");
     tempo_status st = tempo_path_is_dir(ld->f->path) ? tempo_hf_load(ld) : tempo_gguf_load(ld);
 
     if (st == TEMPO_OK && ld->load != TEMPO_LOAD_TOKENIZER)
