@@ -101,7 +101,7 @@ static bool is_part(const char *path)
 static tempo_status read_files(tempo_loader *ld)
 {
     if (is_part(ld->f->path) && !tempo_path_is_dir(ld->f->path))
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, 0,
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                           "is one file of a model: give the directory that holds it");
     tempo_status st = tempo_path_is_dir(ld->f->path) ? tempo_hf_load(ld) : tempo_gguf_load(ld);
 
