@@ -22,6 +22,7 @@ typedef enum edit {
     I32_X2, /* the same, to an array of two numbers "a b" */
     F32,    /*                                       */
     TEXT,   /*                                       */
+    FALSE,  /* set the key `name` to false */
     NO_KEY, /* remove the key `name` */
     NO_TENSOR,
     TENSOR,  /* the tensor `name` gets the shape `value`, "a" or "a b", and all ones; it may be a new one */
@@ -91,6 +92,9 @@ static void apply(test_model *m, edit how, const char *name, const char *value)
     case TEXT:
         test_model_set_str(m, name, value);
         break;
+    case FALSE:
+        test_model_set_bool(m, name, false);
+        break;
     case NO_KEY:
         test_model_drop_key(m, name);
         break;
@@ -156,6 +160,10 @@ static const broken gguf_cases[] = {
     {"llama", F32, "llama.attn_logit_softcapping", "50", TEMPO_E_UNSUPPORTED,
      "llama.attn_logit_softcapping is 50"},
     {"llama", F32, "llama.logit_scale", "0.5", TEMPO_E_UNSUPPORTED, "llama.logit_scale is 0.5"},
+    {"llama", F32, "llama.rope.scaling.attn_factor", "0.5", TEMPO_E_UNSUPPORTED,
+     "llama.rope.scaling.attn_factor is 0.5"},
+    {"llama", FALSE, "llama.attention.causal", NULL, TEMPO_E_UNSUPPORTED, "attention to later tokens"},
+    {"llama", TEXT, "llama.attention.causal", "no", TEMPO_E_FORMAT, "llama.attention.causal"},
     {"llama", TEXT, "tokenizer.ggml.model", "bert", TEMPO_E_UNSUPPORTED, "bert"},
     {"llama", U32, "split.count", "3", TEMPO_E_UNSUPPORTED, "one of 3 parts"},
     {"llama", U32, "llama.vocab_size", "289", TEMPO_E_FORMAT,
@@ -222,6 +230,9 @@ static const broken directory_cases[] = {
     {"llama", CONFIG, NULL, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}}", TEMPO_E_FORMAT,
      "factor is 0"},
     {"llama", CONFIG, NULL, "{\"rope_scaling\": 3}", TEMPO_E_FORMAT, "rope_scaling: expected an object"},
+    {"llama", CONFIG, NULL,
+     "{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\", \"rope_theta\": 1e6}}}",
+     TEMPO_E_UNSUPPORTED, "rope_parameters that differ between kinds of layers (\"full_attention\")"},
     {"llama", CONFIG, NULL, "{\"rope_theta\": -5}", TEMPO_E_FORMAT, "rope_theta is -5"},
     {"llama", CONFIG, NULL, "{\"partial_rotary_factor\": 0.5}", TEMPO_E_UNSUPPORTED,
      "partial_rotary_factor is 0.5"},
@@ -234,6 +245,10 @@ static const broken directory_cases[] = {
     {"qwen2", CONFIG, NULL,
      "{\"use_sliding_window\": true, \"sliding_window\": 64, \"max_window_layers\": 1}", TEMPO_E_UNSUPPORTED,
      "sliding window of 64"},
+    {"llama", CONFIG, NULL, /* the window of a Mistral whose file does not say */
+     "{\"model_type\": \"mistral\", \"architectures\": null, \"max_position_embeddings\": 8192}",
+     TEMPO_E_UNSUPPORTED, "sliding window of 4096"},
+    {"qwen2", CONFIG, NULL, "{\"use_sliding_window\": 1}", TEMPO_E_FORMAT, "use_sliding_window"},
     {"llama", GENERATION, NULL, "{\"eos_token_id\": 100000}", TEMPO_E_FORMAT, "generation_config.json"},
     {"llama", GENERATION, NULL, "{\"eos_token_id\": [\"</s>\"]}", TEMPO_E_FORMAT,
      "eos_token_id: expected an id"},
@@ -258,13 +273,18 @@ static const struct {
     {U32, "llama.rope.dimension_count", "8"},
     {I32_X2, "llama.feed_forward_length", "64 64"},
     {F32, "llama.attention.scale", "0"},
+    {F32, "llama.rope.scaling.attn_factor", "1"},
     {CONFIG, NULL, "{\"sliding_window\": null}"},
     {CONFIG, NULL, "{\"sliding_window\": 4}"},
     {CONFIG, NULL, "{\"layer_types\": [\"full_attention\", \"full_attention\"]}"},
     {CONFIG, NULL, "{\"tie_word_embeddings\": true}"},
     {CONFIG, NULL,
      "{\"model_type\": \"mistral\", \"architectures\": [\"MistralForCausalLM\"], \"sliding_window\": 128}"},
-    {CONFIG, NULL, "{\"model_type\": \"mistral\", \"architectures\": null, \"sliding_window\": null}"},
+    {CONFIG, NULL,
+     "{\"model_type\": \"mistral\", \"architectures\": null, \"sliding_window\": null, "
+     "\"max_position_embeddings\": 8192}"},
+    {CONFIG, NULL, "{\"model_type\": \"mistral\", \"architectures\": null}"},
+    {CONFIG, NULL, "{\"use_sliding_window\": true, \"sliding_window\": 4}"}, /* in layers from 28 on */
     {CONFIG, NULL,
      "{\"num_local_experts\": 0, \"quantization_config\": null, \"eos_token_id\": [1, 2], \"rope_scaling\": "
      "{\"rope_type\": \"default\"}}"},
@@ -275,7 +295,29 @@ static const struct {
 
 static bool has_offset(const broken *b)
 {
-    return b->how != CONFIG && b->how != GENERATION && b->code != TEMPO_E_NOTFOUND;
+    return b->code != TEMPO_E_NOTFOUND && strcmp(b->says, "sliding window of 4096") != 0;
+}
+
+/* In a directory the offset is that of a key: one that the case is about. */
+static void check_place(const broken *b, const char *dir)
+{
+    static const char *const files[] = {"generation_config.json", "config.json", "model.safetensors"};
+    const tempo_model_options all = {0};
+    tempo_err err = {0};
+    tempo_model *m;
+    char path[512], key[96];
+    size_t n, f = 0;
+
+    assert_int_equal(tempo_model_open(&m, dir, &all, &err), b->code);
+    while (f < 2 && strstr(err.msg, files[f]) == NULL)
+        f++;
+    test_path(path, dir, files[f]);
+    unsigned char *text = test_read_file(path, &n);
+    assert_true(err.offset < n);
+    if (sscanf((const char *)text + err.offset, "\"%95[^\"]\"", key) != 1 ||
+        (strstr(err.msg, key) == NULL && strstr(b->value, key) == NULL))
+        fail_msg("offset %zu of %s is not the place: %s", (size_t)err.offset, files[f], err.msg);
+    free(text);
 }
 
 /* Broken files fail in this mode too; what cannot run says why. */
@@ -337,6 +379,8 @@ static void run_cases(const broken *cases, size_t n, bool gguf)
         apply(m, cases[i].how, cases[i].name, cases[i].value);
         write_model(m, gguf, path);
         expect(path, cases[i].code, cases[i].says, has_offset(&cases[i]));
+        if (!gguf && has_offset(&cases[i]))
+            check_place(&cases[i], path);
         check_facts(&cases[i], path);
         test_model_free(m);
     }
@@ -441,6 +485,128 @@ static void test_zero_rope_factor(void **state)
     test_tmpdir_remove(dir);
 }
 
+/* Quantisations that exist elsewhere are called by their name. */
+static void test_unsupported_types(void **state)
+{
+    static const char name[] = "blk.0.ffn_up.weight";
+    static const struct {
+        unsigned char code;
+        const char *says;
+    } types[] = {{11, "blk.0.ffn_up.weight: element type Q3_K is not supported"},
+                 {23, "IQ4_XS"},
+                 {99, "element type type 99 is not supported"}};
+    const test_spec s = test_spec_default("llama");
+    test_model *from = test_model_make(&s);
+    char dir[256], path[512];
+    size_t n;
+
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(path, dir, "m.gguf");
+    test_model_write_gguf(from, 3, path);
+    unsigned char *bytes = test_read_file(path, &n), *at = memmem(bytes, n, name, sizeof(name) - 1);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        at[sizeof(name) - 1 + 4 + 16] = types[i].code; /* after the number of dimensions and two of them */
+        test_write_file(path, bytes, n);
+        expect(path, TEMPO_E_UNSUPPORTED, types[i].says, true);
+    }
+    free(bytes);
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
+/* ---- safetensors that the writer would not write ---- */
+
+/* A header and n bytes of zeros. */
+static void write_safetensors(const char *path, const char *header, size_t n)
+{
+    const uint64_t len = strlen(header);
+    unsigned char *bytes = calloc(1, 8 + len + n);
+
+    assert_non_null(bytes);
+    memcpy(bytes, &len, 8);
+    memcpy(bytes + 8, header, len);
+    test_write_file(path, bytes, 8 + len + n);
+    free(bytes);
+}
+
+static void test_odd_shapes(void **state)
+{
+    const test_spec s = test_spec_default("llama");
+    test_model *from = test_model_make(&s);
+    char dir[256], path[512], file[512];
+
+    (void)state;
+    test_tmpdir_create(dir);
+    json_decref(from->tokenizer); /* neither it nor vocab_size says how many rows there should be */
+    from->tokenizer = NULL;
+    apply(from, CONFIG, NULL, "{\"vocab_size\": null}");
+    test_path(path, dir, "hf");
+    test_model_write_hf(from, 1, path);
+    test_path(file, path, "model.safetensors");
+    write_safetensors(
+        file,
+        "{\"model.embed_tokens.weight\": {\"dtype\": \"F32\", \"shape\": [0, 32], \"data_offsets\": [0, 0]}}",
+        0);
+    expect(path, TEMPO_E_FORMAT, "model.embed_tokens.weight has no rows", true);
+    write_safetensors(
+        file,
+        "{\"model.embed_tokens.weight\": {\"dtype\": \"F32\", \"shape\": [2, 32], \"data_offsets\": [0, "
+        "256]},"
+        " \"model.norm.weight\": {\"dtype\": \"F32\", \"shape\": [], \"data_offsets\": [256, 260]}}",
+        260);
+    expect(path, TEMPO_E_FORMAT, "model.norm.weight: shape [], expected [32]", true);
+    write_safetensors(
+        file,
+        "{\"model.embed_tokens.weight\": {\"dtype\": \"F32\", \"shape\": [1, 1, 1, 1, 1, 2, 32], "
+        "\"data_offsets\": [0, 256]}}",
+        256);
+    expect(path, TEMPO_E_FORMAT, "shape [1, 1, 1, 64]", true);
+    write_safetensors(file, "{}", 0);
+    expect(path, TEMPO_E_NOTFOUND, "every other tensor", false);
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
+/* A name that no message has room for. */
+static void test_long_name(void **state)
+{
+    const test_spec s = test_spec_default("llama");
+    test_model *from = test_model_make(&s);
+    char dir[256], path[512], file[512], name[1001];
+    uint64_t len;
+    size_t n;
+
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(path, dir, "hf");
+    test_model_write_hf(from, 1, path);
+    test_path(file, path, "model.safetensors");
+    unsigned char *bytes = test_read_file(file, &n);
+    memcpy(&len, bytes, 8);
+    json_t *header = json_loadb((const char *)bytes + 8, len, 0, NULL);
+    memset(name, 'x', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    const json_int_t end = (json_int_t)(n - 8 - len);
+    json_object_set_new(
+        header, name,
+        json_pack("{s:s, s:[i], s:[I, I]}", "dtype", "F32", "shape", 0, "data_offsets", end, end));
+    char *text = json_dumps(header, JSON_COMPACT);
+    const uint64_t longer = strlen(text);
+    unsigned char *out = malloc(n - len + longer);
+    memcpy(out, &longer, 8);
+    memcpy(out + 8, text, longer);
+    memcpy(out + 8 + longer, bytes + 8 + len, n - 8 - len);
+    test_write_file(file, out, n - len + longer);
+    expect(path, TEMPO_E_UNSUPPORTED, "x is not supported: it is no part of a llama model", true);
+    free(out);
+    free(text);
+    free(bytes);
+    json_decref(header);
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
 /* ---- the index of shards ---- */
 
 static void write_index(const char *dir, json_t *map)
@@ -468,14 +634,14 @@ static void test_broken_index(void **state)
     json_t *map = json_deep_copy(json_object_get(index, "weight_map"));
     json_object_set_new(map, "model.norm.weight", json_string("../model-00001-of-00002.safetensors"));
     write_index(path, json_deep_copy(map));
-    expect(path, TEMPO_E_FORMAT, "expected the name of a file beside it", false);
+    expect(path, TEMPO_E_FORMAT, "expected the name of a file beside it", true);
     json_object_set_new(map, "model.norm.weight", json_string("model-00003-of-00002.safetensors"));
     write_index(path, json_deep_copy(map));
     expect(path, TEMPO_E_NOTFOUND, "model-00003-of-00002.safetensors", false);
     json_object_set_new(map, "model.norm.weight", json_string("model-00002-of-00002.safetensors"));
     write_index(path, json_deep_copy(map)); /* the writer has put it into the first */
     expect(path, TEMPO_E_FORMAT,
-           "tensor model.norm.weight is in model-00002-of-00002.safetensors, which does not", false);
+           "tensor model.norm.weight is in model-00002-of-00002.safetensors, which does not", true);
     json_object_del(map, "model.norm.weight");
     write_index(path, map);
     expect(path, TEMPO_E_NOTFOUND, "model.norm.weight is missing", false);
@@ -569,11 +735,12 @@ static void test_truncations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broken_gguf),     cmocka_unit_test(test_broken_directories),
-        cmocka_unit_test(test_good_cases),      cmocka_unit_test(test_tied_with_output),
-        cmocka_unit_test(test_small_embedding), cmocka_unit_test(test_zero_rope_factor),
-        cmocka_unit_test(test_broken_index),    cmocka_unit_test(test_missing_files),
-        cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_broken_gguf),       cmocka_unit_test(test_broken_directories),
+        cmocka_unit_test(test_good_cases),        cmocka_unit_test(test_tied_with_output),
+        cmocka_unit_test(test_small_embedding),   cmocka_unit_test(test_zero_rope_factor),
+        cmocka_unit_test(test_unsupported_types), cmocka_unit_test(test_odd_shapes),
+        cmocka_unit_test(test_long_name),         cmocka_unit_test(test_broken_index),
+        cmocka_unit_test(test_missing_files),     cmocka_unit_test(test_truncations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -138,6 +139,23 @@ static void test_cache_with_ref(void **state)
     expect_failure("org/name", TEMPO_E_FORMAT, "expected a revision");
 }
 
+/* What is there and cannot be read is not the same as nothing. */
+static void test_unreadable(void **state)
+{
+    char path[512];
+
+    (void)state;
+    make_snapshot(".cache/huggingface/hub", "aaaa1111");
+    make(path, ".cache/huggingface/hub/models--org--name/refs/other");
+    test_path(path, root, ".cache/huggingface/hub/models--org--name/refs/main");
+    assert_int_equal(symlink("main", path), 0); /* to itself */
+    expect_failure("org/name", TEMPO_E_IO, "refs/main: cannot be opened");
+    make(path, "closed/");
+    assert_int_equal(chmod(path, 0), 0);
+    if (geteuid() != 0) /* whom nothing is closed to */
+        expect_failure(path, TEMPO_E_IO, "closed: cannot be read");
+}
+
 static void test_cache_without_ref(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_part_of_a_directory),
         TEST(test_paths),
         TEST(test_cache_with_ref),
+        TEST(test_unreadable),
         TEST(test_cache_without_ref),
         TEST(test_cache_variables),
         TEST(test_cache_of_gguf),

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/half.h"
 #include "model/files.h"
@@ -77,6 +79,7 @@ static void format_shape(char *out, size_t cap, uint32_t n_dims, const uint64_t 
 {
     size_t at = 0;
 
+    out[0] = '\0'; /* a scalar has none */
     for (uint32_t i = 0; i < n_dims && at < cap; i++)
         at += (size_t)snprintf(out + at, cap - at, i == 0 ? "%" PRIu64 : ", %" PRIu64, dims[i]);
 }
@@ -117,7 +120,18 @@ static tempo_status take(tempo_loader *ld, const char *name, dim rows, dim colum
     return TEMPO_OK;
 }
 
-/* Kernels read elements in place; files need not align them (a safetensors header has any length). */
+/* The pages that lie wholly in p[n], part of a mapped file, are not needed again. */
+static void forget(const unsigned char *p, uint64_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)p + page - 1) / page * page, end = ((uintptr_t)p + n) / page * page;
+
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+/* Kernels read elements in place; files need not align them (a safetensors header has any length).  The
+ * copy replaces the mapped pages: the model is still held once.  */
 static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t)
 {
     const size_t align = t->type == TEMPO_F32 ? 4 : 2; /* blocks hold 16-bit scales */
@@ -125,8 +139,10 @@ static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t)
     if ((uintptr_t)t->data % align == 0)
         return t->data;
     void *copy = tempo_files_alloc(ld, (size_t)t->bytes);
-    if (copy != NULL)
+    if (copy != NULL) {
         memcpy(copy, t->data, (size_t)t->bytes);
+        forget(t->data, t->bytes);
+    }
     return copy;
 }
 
@@ -228,6 +244,9 @@ static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embed
 
     if (embedding->n_dims != 2)
         return TEMPO_OK; /* its shape is about to be refused */
+    if (rows == 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(embedding), "%s has no rows",
+                          embedding->name);
     if (rows > TEMPO_MAX_VOCAB)
         return tempo_refuse(ld, TEMPO_E_LIMIT, tempo_tensor_entry(embedding),
                             "%s has %" PRIu64 " rows, the limit is %d", embedding->name, rows,
@@ -246,10 +265,15 @@ static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embed
     return TEMPO_OK;
 }
 
+static const char *embedding_name(const tempo_loader *ld)
+{
+    return ld->f->is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+}
+
 static tempo_status bind_ends(tempo_loader *ld)
 {
     const bool gguf = ld->f->is_gguf;
-    const char *embedding = gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+    const char *embedding = embedding_name(ld);
     tempo_model *m = ld->m;
     tempo_tensor *t = tempo_files_find(ld->f, embedding);
     tempo_status st;
@@ -333,7 +357,7 @@ static tempo_status check_left_over(tempo_loader *ld)
         const tempo_tensor *t = &ld->f->tensors[i];
         if (!t->used && !is_redundant(ld, t))
             return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
-                                "tensor %s is not supported: it is no part of a %s model of %" PRIu32
+                                "tensor %.128s is not supported: it is no part of a %s model of %" PRIu32
                                 " layers as this build computes it",
                                 t->name, ld->facts.arch->name, ld->facts.hp.n_layers);
     }
@@ -357,6 +381,10 @@ tempo_status tempo_bind(tempo_loader *ld)
     count_parameters(ld);
     if (ld->f->unsupported[0] != '\0')
         return TEMPO_OK; /* what shapes to expect is not known for sure */
+    if (ld->f->n_tensors == 0)
+        return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                            "%s is missing, and every other tensor: this is at most a vocabulary",
+                            embedding_name(ld));
     if ((st = bind_ends(ld)) != TEMPO_OK || (st = bind_layers(ld)) != TEMPO_OK ||
         (st = bind_rope(ld)) != TEMPO_OK || (st = check_left_over(ld)) != TEMPO_OK)
         return st;

@@ -36,8 +36,14 @@ char *tempo_files_text(tempo_loader *ld, const char *p, size_t n)
 
     if (s == NULL)
         return NULL;
-    for (size_t i = 0; i < n; i++)
-        s[i] = (unsigned char)p[i] < 0x20 || p[i] == 0x7f ? '?' : p[i];
+    for (size_t i = 0, valid = 0; i < n; i++) { /* p[i .. valid) is UTF-8 */
+        if (i == valid)
+            valid += tempo_utf8_valid(p + i, n - i);
+        if (i == valid)
+            valid++, s[i] = '?';
+        else
+            s[i] = (unsigned char)p[i] < 0x20 || p[i] == 0x7f ? '?' : p[i];
+    }
     s[n] = '\0';
     return s;
 }
@@ -79,20 +85,41 @@ tempo_status tempo_files_index(tempo_loader *ld)
     return TEMPO_OK;
 }
 
-/* A safetensors header is JSON, whose parser forgets offsets: find the name's text again. */
+static bool is_json_space(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+uint64_t tempo_key_offset(const unsigned char *text, uint64_t n, const char *key)
+{
+    const size_t len = strlen(key);
+    const unsigned char *at = text, *const end = text + n;
+
+    while (at < end && (at = memmem(at, (size_t)(end - at), key, len)) != NULL) {
+        const unsigned char *after = at + len;
+        if (at > text && at[-1] == '"' && after < end && *after == '"') {
+            do
+                after++;
+            while (after < end && is_json_space(*after));
+            if (after < end && *after == ':')
+                return (uint64_t)(at - 1 - text);
+        }
+        at++;
+    }
+    return TEMPO_NO_OFFSET;
+}
+
 uint64_t tempo_tensor_entry(const tempo_tensor *t)
 {
-    const unsigned char *base = t->data - t->offset;
-    char quoted[256];
+    const unsigned char *base = t->data - t->offset; /* a safetensors file: 8 bytes of length, JSON */
     uint64_t header = 0;
 
     if (t->info_at != TEMPO_NO_OFFSET)
         return t->info_at;
     for (int i = 7; i >= 0; i--)
         header = header << 8 | base[i];
-    const int n = snprintf(quoted, sizeof(quoted), "\"%s\"", t->name);
-    const unsigned char *at = memmem(base + 8, (size_t)header, quoted, (size_t)n);
-    return at != NULL ? (uint64_t)(at - base) : 8;
+    const uint64_t at = tempo_key_offset(base + 8, header, t->name);
+    return at != TEMPO_NO_OFFSET ? 8 + at : 8; /* not found: spelled with escapes */
 }
 
 tempo_tensor *tempo_files_find(const struct tempo_model_files *f, const char *name)

@@ -77,17 +77,22 @@ typedef struct tempo_loader {
     struct tempo_model_files *f; /* m->files */
     tempo_load load;
     tempo_facts facts;
+    tempo_map config; /* the text of config.json, while it is read */
     tempo_err *err; /* never NULL */
 } tempo_loader;
 
 /* ---- files.c ---- */
 /* Memory that lives as long as the model; NULL (and err filled) when there is none. */
 void *tempo_files_alloc(tempo_loader *ld, size_t n);
-/* p[n] as a NUL-terminated string; control characters become '?', for it may end up on a terminal. */
+/* p[n] as a NUL-terminated string; control characters and what is not UTF-8 become '?', for it may end up
+ * on a terminal or in JSON.  */
 char *tempo_files_text(tempo_loader *ld, const char *p, size_t n);
 /* Fill by_name.  TEMPO_E_FORMAT when two tensors have one name. */
 tempo_status tempo_files_index(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_tensor *tempo_files_find(const struct tempo_model_files *f, const char *name); /* or NULL */
+/* Offset of the first "key": in the JSON text[n], TEMPO_NO_OFFSET if it is not there: JSON's parser
+ * forgets places, and messages need them.  */
+uint64_t tempo_key_offset(const unsigned char *text, uint64_t n, const char *key);
 /* Offset of the tensor's entry in its file's table, for messages. */
 uint64_t tempo_tensor_entry(const tempo_tensor *t);
 /* Unmap and free everything, f included; takes NULL. */
@@ -115,7 +120,7 @@ tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
 /* ---- gguf_model.c, hf_model.c, hf_config.c ---- */
 tempo_status tempo_gguf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_hf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
-/* facts from config.json */
+/* facts from config.json, whose text is ld->config */
 tempo_status tempo_hf_config(tempo_loader *ld, const json_t *config) TEMPO_MUST_CHECK;
 
 /* ---- bind.c ---- */

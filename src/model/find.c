@@ -93,14 +93,16 @@ typedef struct gguf_list {
     char names[300];          /* some of them, for the message */
 } gguf_list;
 
-static void list_gguf(const char *dir, gguf_list *list)
+static tempo_status list_gguf(const char *dir, gguf_list *list, tempo_err *err)
 {
     DIR *d = opendir(dir);
     const struct dirent *e;
     size_t used = 0;
 
     *list = (gguf_list){0};
-    while (d != NULL && (e = readdir(d)) != NULL) {
+    if (d == NULL)
+        return tempo_fail_os(err, errno, "%s: cannot be read", dir);
+    while ((e = readdir(d)) != NULL) {
         const size_t n = strlen(e->d_name);
         if (n < 5 || strcmp(e->d_name + n - 5, ".gguf") != 0)
             continue;
@@ -110,18 +112,20 @@ static void list_gguf(const char *dir, gguf_list *list)
             snprintf(list->names + used, sizeof(list->names) - used, "%s%s", used > 0 ? ", " : "", e->d_name);
         used = (size_t)len < sizeof(list->names) - used ? used + (size_t)len : sizeof(list->names) - 1;
     }
-    if (d != NULL)
-        (void)closedir(d);
+    (void)closedir(d);
+    return TEMPO_OK;
 }
 
 tempo_status tempo_find_in_dir(const char *dir, char *out, size_t cap, tempo_err *err)
 {
     gguf_list list;
+    tempo_status st;
 
     if (has(dir, "config.json") &&
         (has(dir, "model.safetensors") || has(dir, "model.safetensors.index.json")))
         return tempo_path_format(out, cap, err, "%s", dir);
-    list_gguf(dir, &list);
+    if ((st = list_gguf(dir, &list, err)) != TEMPO_OK)
+        return st;
     if (list.n == 1)
         return tempo_path_format(out, cap, err, "%s/%s", dir, list.first);
     if (list.n > 1)

@@ -6,6 +6,7 @@
  * Source: the cache layout in huggingface_hub's documentation.  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -65,7 +66,8 @@ static tempo_status read_ref(const char *repo, char revision[MAX_REVISION + 1], 
         return st;
     FILE *f = fopen(path, "rbe");
     if (f == NULL)
-        return TEMPO_E_NOTFOUND;
+        return errno == ENOENT || errno == ENOTDIR ? TEMPO_E_NOTFOUND
+                                                   : tempo_fail_os(err, errno, "%s: cannot be opened", path);
     size_t n = fread(text, 1, sizeof(text) - 1, f);
     (void)fclose(f);
     while (n > 0 && isspace((unsigned char)text[n - 1]))

@@ -256,6 +256,7 @@ static const struct {
     const char *meaning;
 } neutral_keys[] = {
     {"attention.scale", 0.0, "a scale of attention scores"},
+    {"rope.scaling.attn_factor", 1.0, "a scale of rotated queries and keys"},
     {"attention.clamp_kqv", 0.0, "clamped queries, keys and values"},
     {"attention.max_alibi_bias", 0.0, "ALiBi"},
     {"attn_logit_softcapping", 0.0, "soft-capped attention"},
@@ -281,6 +282,19 @@ static tempo_status check_neutral(const source *s)
             return st;
     }
     return TEMPO_OK;
+}
+
+static tempo_status check_causal(const source *s)
+{
+    char key[KEY_LEN];
+    bool causal = true;
+    const tempo_status st = tempo_gguf_bool(s->g, full_key(key, s, "attention.causal"), &causal, s->ld->err);
+
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    return causal ? TEMPO_OK
+                  : tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
+                                 "attention to later tokens (an encoder) is not supported");
 }
 
 static tempo_status check_experts(const source *s)
@@ -322,7 +336,8 @@ static tempo_status read_facts(const source *s)
     if (ld->facts.arch == NULL)
         return TEMPO_OK; /* its other keys may mean anything */
     if ((st = read_eps(s)) != TEMPO_OK || (st = read_rope(s)) != TEMPO_OK ||
-        (st = check_window(s)) != TEMPO_OK || (st = check_neutral(s)) != TEMPO_OK)
+        (st = check_window(s)) != TEMPO_OK || (st = check_causal(s)) != TEMPO_OK ||
+        (st = check_neutral(s)) != TEMPO_OK)
         return st;
     return tempo_facts_check(ld);
 }
@@ -379,11 +394,36 @@ static tempo_status read_tokenizer(tempo_loader *ld)
 
 /* ---- tensors ---- */
 
+/* Types that files have and this build has not, for messages that say more than a number. */
+static const struct {
+    uint32_t code;
+    char name[8];
+} other_types[] = {
+    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
+    {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
+    {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},
+    {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},
+};
+
+/* "type 99" for what nobody knows; NULL when there is no memory. */
+static const char *type_name(tempo_loader *ld, const tempo_gguf_tensor *t)
+{
+    char text[32];
+
+    if (t->type != TEMPO_DTYPE_COUNT)
+        return tempo_dtype_get(t->type)->name;
+    for (size_t i = 0; i < sizeof(other_types) / sizeof(other_types[0]); i++) {
+        if (other_types[i].code == t->ggml_type)
+            return other_types[i].name;
+    }
+    (void)snprintf(text, sizeof(text), "type %" PRIu32, t->ggml_type);
+    return tempo_files_text(ld, text, strlen(text));
+}
+
 static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_gguf_tensor *from)
 {
-    char type[32];
-
     *to = (tempo_tensor){.type = from->type,
+                         .type_name = type_name(ld, from),
                          .n_dims = from->n_dims,
                          .dims = {1, 1, 1, 1},
                          .elements = 1,
@@ -397,12 +437,6 @@ static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_
         to->elements *= to->dims[i];
     }
     to->name = tempo_files_text(ld, from->name.p, from->name.n);
-    if (from->type != TEMPO_DTYPE_COUNT) {
-        to->type_name = tempo_dtype_get(from->type)->name;
-    } else {
-        (void)snprintf(type, sizeof(type), "type %" PRIu32, from->ggml_type);
-        to->type_name = tempo_files_text(ld, type, strlen(type));
-    }
     return to->name != NULL && to->type_name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
 
@@ -442,6 +476,6 @@ tempo_status tempo_gguf_load(tempo_loader *ld)
         return st;
     ld->facts.hp.qk_pairs_adjacent = ld->facts.arch != NULL && ld->facts.arch->gguf_pairs;
     ld->facts.needs_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
-    ld->facts.tied = tempo_files_find(ld->f, "output.weight") == NULL;
+    ld->facts.tied = ld->f->n_tensors > 0 && tempo_files_find(ld->f, "output.weight") == NULL;
     return TEMPO_OK;
 }

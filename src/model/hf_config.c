@@ -1,6 +1,7 @@
 /* hf_config.c - hyper-parameters from a Hugging Face config.json.
  *
- * What is absent has the default of the architecture's configuration class in transformers.  */
+ * Keys that decide what is computed and that files may leave out have the default of the architecture's
+ * configuration class in transformers.  */
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
@@ -9,9 +10,11 @@
 #include "io/json.h"
 #include "model/files.h"
 
+enum { DEFAULT_WINDOW = 4096, DEFAULT_MAX_WINDOW_LAYERS = 28 };
+
 typedef struct family {
     const char *model_type, *arch, *class;
-    bool windows;        /* sliding_window alone switches it on (else use_sliding_window must too) */
+    bool windows;        /* every layer has sliding_window (else use_sliding_window must say so) */
     bool biases_by_flag; /* attention_bias says whether there are biases */
 } family;
 
@@ -31,11 +34,28 @@ static const family *find_family(const char *model_type)
     return NULL;
 }
 
+/* ---- places in config.json ---- */
+
+static uint64_t place(const tempo_loader *ld, const char *key)
+{
+    return tempo_key_offset(ld->config.p, ld->config.n, key);
+}
+
+/* The status of reading `key`; its message gets the place. */
+static tempo_status placed(tempo_loader *ld, const char *key, tempo_status st)
+{
+    if (ld->err->code != TEMPO_OK && ld->err->offset == TEMPO_NO_OFFSET)
+        ld->err->offset = place(ld, key);
+    return st;
+}
+
+/* ---- the architecture ---- */
+
 /* model_type and architectures -> files->architecture, facts.arch */
 static tempo_status read_family(tempo_loader *ld, const json_t *c, const family **out)
 {
     const char *type = NULL, *class = NULL;
-    tempo_status st = tempo_json_str(c, "model_type", &type, ld->err);
+    tempo_status st = placed(ld, "model_type", tempo_json_str(c, "model_type", &type, ld->err));
 
     *out = NULL;
     if (st == TEMPO_E_NOTFOUND)
@@ -52,13 +72,13 @@ static tempo_status read_family(tempo_loader *ld, const json_t *c, const family 
     if (ld->load == TEMPO_LOAD_TOKENIZER)
         return TEMPO_OK;
     if (*out == NULL)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "model_type"),
                             "model type \"%s\" is not supported (llama, mistral, qwen2 and qwen3 are)",
                             ld->f->architecture);
     ld->facts.arch = tempo_arch_find((*out)->arch);
     class = json_string_value(json_array_get(json_object_get(c, "architectures"), 0));
     if (class != NULL && strcmp(class, (*out)->class) != 0)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "architectures"),
                             "architectures names \"%s\": only %s is supported", class, (*out)->class);
     return TEMPO_OK;
 }
@@ -70,7 +90,7 @@ static tempo_status read_count(tempo_loader *ld, const json_t *c, const char *ke
                                bool required, uint32_t *out)
 {
     uint64_t value = 0;
-    const tempo_status st = tempo_json_u64(c, key, INT64_MAX, &value, ld->err);
+    const tempo_status st = placed(ld, key, tempo_json_u64(c, key, INT64_MAX, &value, ld->err));
 
     if (ld->facts.arch == NULL) {
         *ld->err = (tempo_err){0};
@@ -80,7 +100,7 @@ static tempo_status read_count(tempo_loader *ld, const json_t *c, const char *ke
     }
     if (st == TEMPO_E_NOTFOUND)
         return required ? tempo_refuse(ld, st, TEMPO_NO_OFFSET, "%s is missing", key) : TEMPO_OK;
-    return st == TEMPO_OK ? tempo_facts_count(ld, key, TEMPO_NO_OFFSET, value, limit, out) : st;
+    return st == TEMPO_OK ? tempo_facts_count(ld, key, place(ld, key), value, limit, out) : st;
 }
 
 static tempo_status read_head_dim(tempo_loader *ld, const json_t *c)
@@ -91,12 +111,12 @@ static tempo_status read_head_dim(tempo_loader *ld, const json_t *c)
     if (st != TEMPO_OK || hp->head_dim != 0 || hp->n_heads == 0)
         return st;
     if (hp->d_model % hp->n_heads != 0)
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(ld, "hidden_size"),
                           "hidden_size %" PRIu32 " does not divide into %" PRIu32 " heads", hp->d_model,
                           hp->n_heads);
     return hp->d_model == 0 ? TEMPO_OK
-                            : tempo_facts_count(ld, "head_dim", TEMPO_NO_OFFSET, hp->d_model / hp->n_heads,
-                                                TEMPO_MAX_HEAD_DIM, &hp->head_dim);
+                            : tempo_facts_count(ld, "head_dim", place(ld, "hidden_size"),
+                                                hp->d_model / hp->n_heads, TEMPO_MAX_HEAD_DIM, &hp->head_dim);
 }
 
 static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
@@ -113,6 +133,8 @@ static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
         (st = read_count(ld, c, "num_attention_heads", TEMPO_MAX_HEADS, true, &hp->n_heads)) != TEMPO_OK)
         return st;
     hp->n_kv_heads = hp->n_heads;
+    ld->facts.kv_heads_at = place(ld, "num_key_value_heads");
+    ld->facts.head_dim_at = place(ld, "head_dim");
     if ((st = read_count(ld, c, "num_key_value_heads", TEMPO_MAX_HEADS, false, &hp->n_kv_heads)) != TEMPO_OK)
         return st;
     return read_head_dim(ld, c);
@@ -120,32 +142,35 @@ static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
 
 static tempo_status read_eps(tempo_loader *ld, const json_t *c)
 {
+    static const char key[] = "rms_norm_eps";
     double eps = 0.0;
-    const tempo_status st = tempo_json_f64(c, "rms_norm_eps", &eps, ld->err);
+    const tempo_status st = placed(ld, key, tempo_json_f64(c, key, &eps, ld->err));
 
     if (st == TEMPO_E_NOTFOUND)
-        return tempo_refuse(ld, st, TEMPO_NO_OFFSET, "rms_norm_eps is missing");
-    return st == TEMPO_OK ? tempo_facts_eps(ld, "rms_norm_eps", TEMPO_NO_OFFSET, eps) : st;
+        return tempo_refuse(ld, st, TEMPO_NO_OFFSET, "%s is missing", key);
+    return st == TEMPO_OK ? tempo_facts_eps(ld, key, place(ld, key), eps) : st;
 }
 
 /* A flag that may be absent or null: *out stays. */
 static tempo_status read_flag(tempo_loader *ld, const json_t *c, const char *key, bool *out)
 {
-    const tempo_status st = tempo_json_bool(c, key, out, ld->err);
+    const tempo_status st = placed(ld, key, tempo_json_bool(c, key, out, ld->err));
 
     return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
 }
 
 /* ---- rope ---- */
 
+static const char partial_key[] = "partial_rotary_factor";
+
 static tempo_status read_factor(tempo_loader *ld, const json_t *scaling, const char *key, double *out)
 {
-    const tempo_status st = tempo_json_f64(scaling, key, out, ld->err);
+    const tempo_status st = placed(ld, key, tempo_json_f64(scaling, key, out, ld->err));
 
     if (st == TEMPO_E_NOTFOUND)
-        return tempo_refuse(ld, st, TEMPO_NO_OFFSET, "rope scaling has no %s", key);
+        return tempo_refuse(ld, st, ld->facts.rope_at, "rope scaling has no %s", key);
     if (st == TEMPO_OK && (!(*out > 0.0) || !isfinite(*out)))
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(ld, key),
                           "rope scaling: %s is %g, expected a number above 0", key, *out);
     return st;
 }
@@ -162,7 +187,7 @@ static tempo_status read_llama3(tempo_loader *ld, const json_t *scaling, tempo_r
     if (r->factor == 0 || r->low == 0 || r->high == 0 || r->context == 0)
         return TEMPO_OK; /* one is missing, which was refused: there is nothing to check */
     if (!(r->low < r->high))
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(ld, "low_freq_factor"),
                           "rope scaling: low_freq_factor %g is not below high_freq_factor %g", r->low,
                           r->high);
     r->kind = TEMPO_ROPE_LLAMA3;
@@ -173,10 +198,10 @@ static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
 {
     tempo_rope *r = &ld->facts.rope;
     const char *type = "default";
-    tempo_status st = tempo_json_str(scaling, "rope_type", &type, ld->err);
+    tempo_status st = placed(ld, "rope_type", tempo_json_str(scaling, "rope_type", &type, ld->err));
 
     if (st == TEMPO_E_NOTFOUND)
-        st = tempo_json_str(scaling, "type", &type, ld->err); /* its older name */
+        st = placed(ld, "type", tempo_json_str(scaling, "type", &type, ld->err)); /* its older name */
     if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
         return st;
     if (strcmp(type, "default") == 0)
@@ -187,39 +212,55 @@ static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
         r->kind = TEMPO_ROPE_LINEAR;
         return read_factor(ld, scaling, "factor", &r->factor);
     }
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, ld->facts.rope_at,
                         "rope scaling \"%s\" is not supported (default, linear and llama3 are)", type);
+}
+
+/* theta, partial: stay when the object does not have them. */
+static tempo_status read_rope_object(tempo_loader *ld, const char *name, const json_t *o, double *theta,
+                                     double *partial)
+{
+    const char *key;
+    const json_t *member;
+    tempo_status st;
+
+    ld->facts.rope_at = place(ld, name);
+    if (!json_is_object(o))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "%s: expected an object", name);
+    json_object_foreach((json_t *)(uintptr_t)o, key, member) /* its macro wants no const */
+    {
+        if (json_is_object(member)) /* {"full_attention": {..}, "sliding_attention": {..}} */
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, ld->facts.rope_at,
+                                "%s that differ between kinds of layers (\"%.40s\") are not supported", name,
+                                key);
+    }
+    st = placed(ld, "rope_theta", tempo_json_f64(o, "rope_theta", theta, ld->err));
+    if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
+        st = placed(ld, partial_key, tempo_json_f64(o, partial_key, partial, ld->err));
+    return st == TEMPO_OK || st == TEMPO_E_NOTFOUND ? read_scaling(ld, o) : st;
 }
 
 static tempo_status read_rope(tempo_loader *ld, const json_t *c)
 {
     static const char *const places[] = {"rope_scaling", "rope_parameters"}; /* the second is newer */
     double theta = 10000.0, partial = 1.0;
-    tempo_status st = tempo_json_f64(c, "rope_theta", &theta, ld->err);
+    tempo_status st = placed(ld, "rope_theta", tempo_json_f64(c, "rope_theta", &theta, ld->err));
 
-    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
-        return st;
-    st = tempo_json_f64(c, "partial_rotary_factor", &partial, ld->err);
+    if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
+        st = placed(ld, partial_key, tempo_json_f64(c, partial_key, &partial, ld->err));
     if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
         return st;
     for (size_t i = 0; i < 2; i++) {
         const json_t *o = json_object_get(c, places[i]);
-        if (o == NULL || json_is_null(o))
-            continue;
-        if (!json_is_object(o))
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an object", places[i]);
-        st = tempo_json_f64(o, "rope_theta", &theta, ld->err);
-        if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
-            st = tempo_json_f64(o, "partial_rotary_factor", &partial, ld->err);
-        if ((st != TEMPO_OK && st != TEMPO_E_NOTFOUND) || (st = read_scaling(ld, o)) != TEMPO_OK)
+        if (o != NULL && !json_is_null(o) &&
+            (st = read_rope_object(ld, places[i], o, &theta, &partial)) != TEMPO_OK)
             return st;
     }
-    if (partial != 1.0 && (st = tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                                             "partial rotary embedding is not supported: "
-                                             "partial_rotary_factor is %g",
-                                             partial)) != TEMPO_OK)
+    if (partial != 1.0 && (st = tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, partial_key),
+                                             "partial rotary embedding is not supported: %s is %g",
+                                             partial_key, partial)) != TEMPO_OK)
         return st;
-    return tempo_facts_theta(ld, "rope_theta", TEMPO_NO_OFFSET, theta);
+    return tempo_facts_theta(ld, "rope_theta", place(ld, "rope_theta"), theta);
 }
 
 /* ---- what would change the computation ---- */
@@ -233,44 +274,58 @@ static tempo_status check_layer_types(tempo_loader *ld, const json_t *c)
     {
         const char *s = json_string_value(type);
         if (s == NULL || strcmp(s, "full_attention") != 0)
-            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "layer_types"),
                                 "layer_types[%zu] is \"%s\": only full_attention is supported", i,
                                 s != NULL ? s : "(no string)");
     }
     return TEMPO_OK;
 }
 
-static tempo_status check_window(tempo_loader *ld, const json_t *c, const family *fam)
+/* The window of the layers that have one; stays when none has. */
+static tempo_status read_window(tempo_loader *ld, const json_t *c, const family *fam, uint64_t *window)
 {
-    const tempo_hparams *hp = &ld->facts.hp;
+    static const char key[] = "sliding_window", layers_key[] = "max_window_layers";
     bool on = fam->windows;
-    uint64_t window = 0, full_layers = 0;
+    uint64_t value = 0, full_layers = fam->windows ? 0 : DEFAULT_MAX_WINDOW_LAYERS;
     tempo_status st = read_flag(ld, c, "use_sliding_window", &on);
 
-    if (st == TEMPO_OK)
-        st = tempo_json_u64(c, "sliding_window", INT64_MAX, &window, ld->err);
     if (st != TEMPO_OK || !on)
-        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
-    st = tempo_json_u64(c, "max_window_layers", INT64_MAX, &full_layers, ld->err);
-    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
         return st;
-    if (window == 0 || window >= hp->n_ctx || full_layers >= hp->n_layers)
-        return TEMPO_OK; /* no position is far enough, or no layer uses it */
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+    if (!fam->windows)
+        st = placed(ld, layers_key, tempo_json_u64(c, layers_key, INT64_MAX, &full_layers, ld->err));
+    if ((st != TEMPO_OK && st != TEMPO_E_NOTFOUND) || full_layers >= ld->facts.hp.n_layers)
+        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+    if (json_object_get(c, key) == NULL) /* null says that there is none */
+        value = DEFAULT_WINDOW;
+    st = placed(ld, key, tempo_json_u64(c, key, INT64_MAX, &value, ld->err));
+    if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
+        *window = value;
+    return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+}
+
+static tempo_status check_window(tempo_loader *ld, const json_t *c, const family *fam)
+{
+    const uint32_t n_ctx = ld->facts.hp.n_ctx;
+    uint64_t window = 0;
+    const tempo_status st = read_window(ld, c, fam, &window);
+
+    if (st != TEMPO_OK || window == 0 || window >= n_ctx) /* no position is far enough */
+        return st;
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "sliding_window"),
                         "a sliding window of %" PRIu64 " would bite within the context of %" PRIu32, window,
-                        hp->n_ctx);
+                        n_ctx);
 }
 
 static tempo_status check_activation(tempo_loader *ld, const json_t *c)
 {
     const char *act = "silu";
-    const tempo_status st = tempo_json_str(c, "hidden_act", &act, ld->err);
+    const tempo_status st = placed(ld, "hidden_act", tempo_json_str(c, "hidden_act", &act, ld->err));
 
     if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
         return st;
     if (strcmp(act, "silu") == 0 || strcmp(act, "swish") == 0) /* two names of one function */
         return TEMPO_OK;
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "hidden_act"),
                         "hidden_act \"%s\" is not supported (silu is)", act);
 }
 
@@ -281,7 +336,7 @@ static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
 
     if (q == NULL || json_is_null(q))
         return TEMPO_OK;
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "quantization_config"),
                         "weights quantised with \"%s\" (quantization_config) are not supported",
                         method != NULL ? method : "an unnamed method");
 }
@@ -296,7 +351,7 @@ static tempo_status check_rest(tempo_loader *ld, const json_t *c, const family *
         (st = read_flag(ld, c, "mlp_bias", &mlp_bias)) != TEMPO_OK)
         return st;
     if (mlp_bias)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "mlp_bias is not supported");
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "mlp_bias"), "mlp_bias is not supported");
     return tempo_facts_check(ld);
 }
 
@@ -307,7 +362,7 @@ static tempo_status check_experts(tempo_loader *ld, const json_t *c)
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const json_int_t n = json_integer_value(json_object_get(c, keys[i]));
         if (n > 0)
-            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, keys[i]),
                                 "mixture of experts (%s is %" JSON_INTEGER_FORMAT ") is not supported",
                                 keys[i], n);
     }

@@ -20,18 +20,38 @@ static bool has_file(const tempo_loader *ld, const char *name)
            tempo_path_exists(path);
 }
 
-/* NULL in *out, and TEMPO_OK, when there is no such file and it is not required. */
-static tempo_status load_json(tempo_loader *ld, const char *name, bool required, json_t **out)
+typedef struct json_file {
+    const char *name;
+    tempo_map text; /* for the places of keys */
+    json_t *root;   /* NULL: no such file */
+} json_file;
+
+static tempo_status load_json(tempo_loader *ld, const char *name, bool required, json_file *out)
 {
     char path[PATH_MAX];
     tempo_status st;
 
-    *out = NULL;
+    *out = (json_file){.name = name};
     if ((st = tempo_path_format(path, sizeof(path), ld->err, "%s/%s", ld->f->path, name)) != TEMPO_OK)
         return st;
     if (!required && !tempo_path_exists(path))
         return TEMPO_OK;
-    return tempo_json_load(out, path, ld->err);
+    if ((st = tempo_map_open(&out->text, path, ld->err)) == TEMPO_OK &&
+        (st = tempo_json_parse(&out->root, (const char *)out->text.p, out->text.n, ld->err)) != TEMPO_OK)
+        tempo_err_prefix(ld->err, "%s", path);
+    return st;
+}
+
+/* Takes what a failed load_json leaves, too. */
+static void close_json(json_file *f)
+{
+    json_decref(f->root);
+    tempo_map_close(&f->text);
+}
+
+static uint64_t place(const json_file *f, const char *key)
+{
+    return tempo_key_offset(f->text.p, f->text.n, key);
 }
 
 /* ---- weights ---- */
@@ -101,15 +121,15 @@ static tempo_status load_single(tempo_loader *ld)
 }
 
 /* The shard that a name in the index means, opened when it is met first. */
-static tempo_status find_shard(tempo_loader *ld, const char *tensor, const json_t *value, size_t room,
-                               size_t *which)
+static tempo_status find_shard(tempo_loader *ld, const json_file *index, const char *tensor,
+                               const json_t *value, size_t room, size_t *which)
 {
     const struct tempo_model_files *f = ld->f;
     const char *name = json_string_value(value);
 
     if (name == NULL || name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "%s: weight_map[\"%s\"] is %s%.80s%s, expected the name of a file beside it",
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(index, tensor),
+                          "%s: weight_map[\"%.128s\"] is %s%.80s%s, expected the name of a file beside it",
                           index_name, tensor, name != NULL ? "\"" : "", name != NULL ? name : "no string",
                           name != NULL ? "\"" : "");
     for (size_t i = f->n_shards; i-- > 0;) {
@@ -124,8 +144,9 @@ static tempo_status find_shard(tempo_loader *ld, const char *tensor, const json_
     return open_shard(ld, name, which);
 }
 
-static tempo_status load_mapped(tempo_loader *ld, const json_t *map)
+static tempo_status load_mapped(tempo_loader *ld, const json_file *index)
 {
+    const json_t *map = json_object_get(index->root, "weight_map");
     struct tempo_model_files *f = ld->f;
     const size_t n = json_object_size(map), room = n < MAX_SHARDS ? n : MAX_SHARDS;
     const char *name;
@@ -139,12 +160,12 @@ static tempo_status load_mapped(tempo_loader *ld, const json_t *map)
         return TEMPO_E_NOMEM;
     json_object_foreach((json_t *)(uintptr_t)map, name, value) /* its macro wants no const */
     {
-        if ((st = find_shard(ld, name, value, room, &shard)) != TEMPO_OK)
+        if ((st = find_shard(ld, index, name, value, room, &shard)) != TEMPO_OK)
             return st;
         const tempo_safetensor *s = tempo_safetensors_find(&f->shards[shard], name);
         if (s == NULL)
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                              "%s says that tensor %s is in %s, which does not have it", index_name, name,
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, place(index, name),
+                              "%s says that tensor %.128s is in %s, which does not have it", index_name, name,
                               json_string_value(value));
         append_tensor(f, shard, s);
     }
@@ -153,18 +174,17 @@ static tempo_status load_mapped(tempo_loader *ld, const json_t *map)
 
 static tempo_status load_sharded(tempo_loader *ld)
 {
-    json_t *index;
+    json_file index;
     tempo_status st = load_json(ld, index_name, true, &index);
 
-    if (st != TEMPO_OK)
-        return st;
-    const json_t *map = json_object_get(index, "weight_map");
-    if (!json_is_object(map) || json_object_size(map) == 0)
-        st = tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an object \"weight_map\"",
-                        index_name);
-    else
-        st = load_mapped(ld, map);
-    json_decref(index);
+    if (st == TEMPO_OK) {
+        const json_t *map = json_object_get(index.root, "weight_map");
+        st =
+            json_is_object(map) && json_object_size(map) > 0
+                ? load_mapped(ld, &index)
+                : tempo_fail(ld->err, TEMPO_E_FORMAT, 0, "%s: expected an object \"weight_map\"", index_name);
+    }
+    close_json(&index);
     return st;
 }
 
@@ -200,39 +220,46 @@ static tempo_status load_weights(tempo_loader *ld)
 /* ---- tokenizer ---- */
 
 /* eos_token_id is an id or a list of them. */
-static tempo_status add_eos(tempo_loader *ld, const json_t *config, const char *file)
+static tempo_status add_eos(tempo_loader *ld, const json_file *file)
 {
-    const json_t *eos = json_object_get(config, "eos_token_id");
+    static const char key[] = "eos_token_id";
+    const json_t *eos = json_object_get(file->root, key);
     const size_t n = json_is_array(eos) ? json_array_size(eos) : eos != NULL && !json_is_null(eos);
 
     for (size_t i = 0; i < n; i++) {
         const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
         const tempo_status st =
-            json_is_integer(id) ? tempo_tokenizer_add_eos(ld->m->tokenizer, json_integer_value(id), ld->err)
-                                : tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                                             "eos_token_id: expected an id or a list");
+            json_is_integer(id)
+                ? tempo_tokenizer_add_eos(ld->m->tokenizer, json_integer_value(id), ld->err)
+                : tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an id or a list", key);
         if (st != TEMPO_OK) {
-            tempo_err_prefix(ld->err, "%s", file);
+            tempo_err_prefix(ld->err, "%s", file->name);
+            ld->err->offset = place(file, key);
             return st;
         }
     }
     return TEMPO_OK;
 }
 
-static tempo_status add_special_ids(tempo_loader *ld, const json_t *config)
+static tempo_status add_special_ids(tempo_loader *ld, const json_file *config)
 {
-    const json_t *bos = json_object_get(config, "bos_token_id");
-    json_t *generation;
+    static const char key[] = "bos_token_id";
+    const json_t *bos = json_object_get(config->root, key);
+    json_file generation;
     tempo_status st = load_json(ld, "generation_config.json", false, &generation);
 
     if (st == TEMPO_OK)
-        st = add_eos(ld, generation, "generation_config.json");
-    json_decref(generation);
+        st = add_eos(ld, &generation);
+    close_json(&generation);
     if (st == TEMPO_OK)
-        st = add_eos(ld, config, "config.json");
+        st = add_eos(ld, config);
     if (st != TEMPO_OK || !json_is_integer(bos) || tempo_tokenizer_get_info(ld->m->tokenizer).bos >= 0)
         return st;
-    return tempo_tokenizer_set_bos(ld->m->tokenizer, json_integer_value(bos), ld->err);
+    if ((st = tempo_tokenizer_set_bos(ld->m->tokenizer, json_integer_value(bos), ld->err)) != TEMPO_OK) {
+        tempo_err_prefix(ld->err, "%s: %s", config->name, key);
+        ld->err->offset = place(config, key);
+    }
+    return st;
 }
 
 static tempo_status no_tokenizer(tempo_loader *ld)
@@ -250,48 +277,50 @@ static tempo_status no_tokenizer(tempo_loader *ld)
     return TEMPO_OK; /* runs on token ids */
 }
 
-static tempo_status load_tokenizer(tempo_loader *ld, const json_t *config)
+static tempo_status load_tokenizer(tempo_loader *ld, const json_file *config)
 {
-    json_t *tokenizer, *settings = NULL;
+    json_file tokenizer, settings = {0};
     tempo_status st = load_json(ld, "tokenizer.json", false, &tokenizer);
 
-    if (st == TEMPO_OK && tokenizer == NULL)
+    if (st == TEMPO_OK && tokenizer.root == NULL)
         return no_tokenizer(ld);
     if (st == TEMPO_OK)
         st = load_json(ld, "tokenizer_config.json", false, &settings);
-    if (st == TEMPO_OK &&
-        (st = tempo_tokenizer_from_json(&ld->m->tokenizer, tokenizer, settings, ld->err)) != TEMPO_OK)
+    if (st == TEMPO_OK && (st = tempo_tokenizer_from_json(&ld->m->tokenizer, tokenizer.root, settings.root,
+                                                          ld->err)) != TEMPO_OK)
         tempo_err_prefix(ld->err, "tokenizer.json");
     if (st == TEMPO_OK)
         st = add_special_ids(ld, config);
-    json_decref(settings);
-    json_decref(tokenizer);
+    close_json(&settings);
+    close_json(&tokenizer);
     return tempo_soften(ld, st);
 }
 
 /* ---- the directory ---- */
 
-static tempo_status load_config(tempo_loader *ld, json_t **config)
+static tempo_status load_config(tempo_loader *ld, json_file *config)
 {
     tempo_status st = load_json(ld, "config.json", ld->load != TEMPO_LOAD_TOKENIZER, config);
 
-    if (st != TEMPO_OK || *config == NULL)
+    if (st != TEMPO_OK || config->root == NULL)
         return st;
-    if ((st = tempo_hf_config(ld, *config)) != TEMPO_OK)
+    ld->config = config->text;
+    if ((st = tempo_hf_config(ld, config->root)) != TEMPO_OK)
         tempo_err_prefix(ld->err, "config.json");
+    ld->config = (tempo_map){0};
     return st;
 }
 
 tempo_status tempo_hf_load(tempo_loader *ld)
 {
-    json_t *config;
+    json_file config;
     tempo_status st = load_config(ld, &config);
 
     ld->m->info.format = "safetensors";
     if (st == TEMPO_OK)
-        st = load_tokenizer(ld, config);
+        st = load_tokenizer(ld, &config);
     if (st == TEMPO_OK && ld->load != TEMPO_LOAD_TOKENIZER)
         st = load_weights(ld);
-    json_decref(config);
+    close_json(&config);
     return st;
 }
