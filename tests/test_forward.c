@@ -36,6 +36,22 @@ static void make_slots(reference_slot *slots, tempo_mode mode, uint32_t first_la
     }
 }
 
+/* Roundings of one product's operands (kernels.h), random-walked through the layers; never above what is
+ * promised of logits: 2e-4 for F32 matrices, 5e-4 for 16-bit ones, 5e-3 for quantised ones.  */
+static double tolerance_of(const tempo_model *m, tempo_kv_type kv, double largest)
+{
+    const tempo_dtype t = m->layers[0].wq.type;
+    const tempo_form form = m->kernels.form[t];
+    const double unit = kv == TEMPO_KV_F16           ? 0x1p-11 / 16
+                        : form == TEMPO_FORM_FLOAT   ? 0x1p-24
+                        : form == TEMPO_FORM_INTEGER ? 0x1p-17
+                                                     : 0x1p-18;
+    const double walk = 8 * unit * m->hp.n_layers * sqrt((double)m->hp.d_model) * (1 + largest);
+    const double promise = t == TEMPO_F32 ? 2e-4 : t == TEMPO_F16 || t == TEMPO_BF16 ? 5e-4 : 5e-3;
+
+    return kv == TEMPO_KV_F16 ? walk : fmin(walk, promise);
+}
+
 static void compare_n(const tempo_model *m, const reference_slot *slots, size_t n, tempo_kv_type kv,
                       const char *what)
 {
@@ -62,8 +78,7 @@ static void compare_n(const tempo_model *m, const reference_slot *slots, size_t 
         fail_msg("%s", err.msg);
     for (size_t i = 0; i < n * n_vocab; i++)
         largest = fmax(largest, fabs(want[i]));
-    const double unit = kv == TEMPO_KV_F16 ? 0x1p-11 / 16 : 0x1p-24;
-    const double tolerance = 8 * unit * info->n_layers * sqrt((double)info->d_model) * (1 + largest);
+    const double tolerance = tolerance_of(m, kv, largest);
     for (size_t i = 0; i < n; i++)
         for (size_t v = 0; v < n_vocab; v++) {
             const double error = fabs((double)tempo_engine_logits(e, i)[v] - want[i * n_vocab + v]);

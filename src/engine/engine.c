@@ -55,6 +55,7 @@ static size_t max2(size_t a, size_t b)
 static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
 {
     const tempo_hparams *hp = &e->model->hp;
+    const tempo_kernels *kern = &e->model->kernels;
     const size_t n_q = (size_t)hp->n_heads * hp->head_dim, n_kv = (size_t)hp->n_kv_heads * hp->head_dim;
     const size_t group = hp->n_heads / hp->n_kv_heads, threads = tempo_pool_size(e->pool), f = sizeof(float);
 
@@ -72,11 +73,17 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
     e->plan = tempo_arena_alloc(a, n->rows, sizeof(*e->plan));
     e->group = tempo_arena_alloc(a, n->rows, sizeof(*e->group));
+    const size_t k = max2(max2(hp->d_model, hp->d_ff), n_q), members = TEMPO_ATTENTION_ROWS * group;
+    for (int form = 0; form < TEMPO_FORM_COUNT; form++)
+        if (kern->form_bodies[form].bytes != NULL)
+            e->act[form] = tempo_arena_alloc(a, kern->form_bodies[form].bytes(n->rows, k), 1);
     /* per thread, a multiple of a cache line apart so that threads do not share one */
-    e->tile_len = (TEMPO_MATMUL_TILE * max2(max2(hp->d_model, hp->d_ff), n_q) + 15) & ~(size_t)15;
-    e->score_len = (TEMPO_ATTENTION_ROWS * group * n->slots + hp->head_dim + 15) & ~(size_t)15;
-    e->tile = tempo_arena_alloc(a, threads, e->tile_len * f);
+    e->scratch_len = kern->scratch_bytes(k);
+    e->score_len = members * tempo_score_stride(n->slots);
+    e->pointer_len = (2 * members + 7) & ~(size_t)7;
+    e->scratch = tempo_arena_alloc(a, threads, e->scratch_len);
     e->scores = tempo_arena_alloc(a, threads, e->score_len * f);
+    e->pointers = tempo_arena_alloc(a, threads, e->pointer_len * sizeof(*e->pointers));
 }
 
 static bool fits(const tempo_batch_size *have, const tempo_batch_size *want)

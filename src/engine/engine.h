@@ -17,11 +17,11 @@
 #include "model/model.h"
 
 enum {
-    TEMPO_PAGE_SLOTS = 64,    /* slots of a page = block of the attention sum; semantics.md fixes it */
-    TEMPO_ATTENTION_ROWS = 8, /* rows of one sequence that share a walk over keys and values */
+    TEMPO_ATTENTION_ROWS = 16, /* rows of one sequence that share a walk over keys and values */
 };
 
-/* Keys and values of TEMPO_PAGE_SLOTS slots: [layer][kv head][key, value][slot][head_dim]. */
+/* Keys and values of TEMPO_PAGE_SLOTS slots: [layer][kv head] of keys [head_dim][slot] (slots side by side, as
+ * the score kernel reads them), then values [slot][head_dim]. */
 typedef struct tempo_page {
     atomic_uint refs;
     unsigned char *data;
@@ -81,9 +81,11 @@ struct tempo_engine {
     float *weights;         /* [weights, n_heads, slots]: attention for the observer, one layer */
     tempo_row_plan *plan;   /* [rows] */
     tempo_row_group *group; /* [rows] */
-    float *tile;            /* [threads][tile_len] for the matrix product */
+    void *act[TEMPO_FORM_COUNT]; /* activations as the next product reads them; [TEMPO_FORM_FLOAT] unused */
+    unsigned char *scratch; /* [threads][scratch_len] for the matrix product */
     float *scores;          /* [threads][score_len] for attention */
-    size_t tile_len, score_len;
+    float **pointers;       /* [threads][pointer_len] for attention */
+    size_t scratch_len, score_len, pointer_len;
 };
 
 /* ---- seq.c ---- */
@@ -91,7 +93,7 @@ struct tempo_engine {
 tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 /* Bytes of one page's data. */
 size_t tempo_page_bytes(const tempo_hparams *hp, tempo_kv_type kv);
-/* Keys (which = 0) or values (1) of a page, [TEMPO_PAGE_SLOTS][head_dim] of the cache's type. */
+/* Keys (which = 0) or values (1) of a page, in elements of the cache's type. */
 void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type kv, uint32_t layer,
                     uint32_t kv_head, unsigned which);
 
@@ -109,6 +111,11 @@ tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, 
 void tempo_batch_commit(tempo_engine *e, size_t n);
 
 /* ---- attention.c ---- */
+/* Floats of one row's and head's scores when a sequence has this many slots: whole pages. */
+static inline size_t tempo_score_stride(size_t slots)
+{
+    return (slots + TEMPO_PAGE_SLOTS - 1) / TEMPO_PAGE_SLOTS * TEMPO_PAGE_SLOTS;
+}
 /* One layer's attention: e->q and the cache -> e->att, and e->weights for the rows that want them. */
 void tempo_attention(tempo_engine *e, uint32_t layer);
 

@@ -9,7 +9,7 @@
 
 /* ---- products: y = W x for all rows, outputs split over the threads ---- */
 
-enum { PRODUCT_ROWS = 32 }; /* outputs of one task; a multiple of TEMPO_MATMUL_TILE */
+enum { PRODUCT_ROWS = 2 * TEMPO_PANEL }; /* outputs of one task */
 
 typedef struct product {
     const tempo_weight *w;
@@ -36,10 +36,11 @@ static void run_product(void *arg, size_t task, unsigned worker)
     for (; task >= tasks_of(p->w); p++)
         task -= tasks_of(p->w);
     const tempo_weight *w = p->w;
+    const tempo_kernels *kern = &job->e->model->kernels;
+    const tempo_form form = kern->form[w->type];
     const size_t o = task * PRODUCT_ROWS, n = w->n_out - o < PRODUCT_ROWS ? w->n_out - o : PRODUCT_ROWS;
-    job->e->model->kernels.matmul[w->type](
-        p->y + o, w->n_out, (const unsigned char *)w->data + o * w->row_bytes, w->row_bytes, n, job->x,
-        w->n_in, job->rows, w->n_in, job->e->tile + worker * job->e->tile_len);
+    kern->matmul[w->type](p->y, w->n_out, w, o, n, form == TEMPO_FORM_FLOAT ? job->x : job->e->act[form],
+                          job->rows, job->e->scratch + worker * job->e->scratch_len);
 }
 
 static void products(tempo_engine *e, const float *x, size_t rows, const product *p, size_t n)
@@ -54,14 +55,32 @@ static void products(tempo_engine *e, const float *x, size_t rows, const product
     tempo_pool_run(e->pool, tasks, run_product, &job);
 }
 
-/* ---- jobs of one task per row ---- */
+/* ---- what products read: x in the forms that their weights want ---- */
+
+static void prepare(tempo_engine *e, const tempo_weight *const w[3], size_t r, const float *x, size_t begin,
+                    size_t end)
+{
+    const tempo_kernels *kern = &e->model->kernels;
+    unsigned done = 1u << TEMPO_FORM_FLOAT;
+
+    for (size_t i = 0; i < 3 && w[i] != NULL; i++) {
+        const tempo_form form = kern->form[w[i]->type];
+        if ((done & 1u << form) == 0)
+            kern->form_bodies[form].prepare(e->act[form], r, x, w[i]->n_in, begin, end);
+        done |= 1u << form;
+    }
+}
+
+/* ---- jobs on rows ---- */
 
 typedef struct row_job {
     tempo_engine *e;
     const tempo_layer *layer;
-    uint32_t index;     /* of the layer */
-    const float *norm;  /* [d_model] weights of the norm to apply */
-    const float *delta; /* [rows, d_model] to add to x first, or NULL */
+    uint32_t index; /* of the layer */
+    size_t rows;
+    const float *norm;           /* [d_model] weights of the norm to apply */
+    const float *delta;          /* [rows, d_model] to add to x first, or NULL */
+    const tempo_weight *next[3]; /* the weights that read the result, NULL for none */
 } row_job;
 
 static void embed_row(void *arg, size_t r, unsigned worker)
@@ -72,7 +91,7 @@ static void embed_row(void *arg, size_t r, unsigned worker)
     const size_t half = m->hp.head_dim / 2;
 
     (void)worker;
-    m->kernels.unpack[m->embedding.type](
+    tempo_unpack[m->embedding.type](
         job->e->x + r * m->hp.d_model,
         (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes, m->hp.d_model);
     for (size_t i = 0; i < half; i++) { /* angles in double: positions reach 10^5 radians */
@@ -82,17 +101,39 @@ static void embed_row(void *arg, size_t r, unsigned worker)
     }
 }
 
-/* x += delta; h = rmsnorm(x) */
-static void norm_row(void *arg, size_t r, unsigned worker)
+/* x += delta; h = rmsnorm(x), as row `to` of what the next product reads */
+static void norm_row(const row_job *job, size_t r, size_t to)
 {
-    const row_job *job = arg;
     const tempo_model *m = job->e->model;
     const size_t d = m->hp.d_model;
+    float *x = job->e->x + r * d, *h = job->e->h + to * d;
+
+    if (job->delta != NULL)
+        m->kernels.add(x, job->delta + r * d, d);
+    m->kernels.rmsnorm(h, x, job->norm, d, m->hp.norm_eps);
+    prepare(job->e, job->next, to, h, 0, d);
+}
+
+/* Rows [*begin, *end) of group `group`: their activations may share cache lines, so one thread does them. */
+static void group_rows(const row_job *job, size_t group, size_t *begin, size_t *end)
+{
+    *begin = group * TEMPO_GROUP;
+    *end = job->rows - *begin < TEMPO_GROUP ? job->rows : *begin + TEMPO_GROUP;
+}
+
+static size_t groups_of(size_t rows)
+{
+    return (rows + TEMPO_GROUP - 1) / TEMPO_GROUP;
+}
+
+static void norm_group(void *arg, size_t group, unsigned worker)
+{
+    const row_job *job = arg;
+    size_t r, end;
 
     (void)worker;
-    if (job->delta != NULL)
-        m->kernels.add(job->e->x + r * d, job->delta + r * d, d);
-    m->kernels.rmsnorm(job->e->h + r * d, job->e->x + r * d, job->norm, d, m->hp.norm_eps);
+    for (group_rows(job, group, &r, &end); r < end; r++)
+        norm_row(job, r, r);
 }
 
 /* One projected head into the internal order, normed and rotated: x[head_dim] in place. */
@@ -118,14 +159,20 @@ static void finish_head(const tempo_engine *e, float *x, size_t r, const float *
 static void store(const tempo_engine *e, const tempo_row_plan *p, uint32_t layer, uint32_t kv_head,
                   unsigned which, const float *x)
 {
-    const size_t d = e->model->hp.head_dim, at = p->slot % TEMPO_PAGE_SLOTS * d;
+    const size_t d = e->model->hp.head_dim, slot = p->slot % TEMPO_PAGE_SLOTS;
+    const size_t first = which == 0 ? slot : slot * d, stride = which == 0 ? TEMPO_PAGE_SLOTS : 1;
     void *tile = tempo_page_at(p->seq->pages[p->slot / TEMPO_PAGE_SLOTS], &e->model->hp, p->seq->kv, layer,
                                kv_head, which);
 
-    if (p->seq->kv == TEMPO_KV_F16)
-        e->model->kernels.to_f16((uint16_t *)tile + at, x, d);
-    else
-        memcpy((float *)tile + at, x, d * sizeof(float));
+    if (p->seq->kv == TEMPO_KV_F16) {
+        uint16_t half[TEMPO_MAX_HEAD_DIM];
+        e->model->kernels.to_f16(half, x, d);
+        for (size_t i = 0; i < d; i++)
+            ((uint16_t *)tile)[first + i * stride] = half[i];
+    } else {
+        for (size_t i = 0; i < d; i++)
+            ((float *)tile)[first + i * stride] = x[i];
+    }
 }
 
 /* Biases, order, norms and rotation of one row's q and k; k and v into the cache. */
@@ -154,13 +201,50 @@ static void qkv_row(void *arg, size_t r, unsigned worker)
     }
 }
 
-static void swiglu_row(void *arg, size_t r, unsigned worker)
+/* ---- jobs on parts of rows: what works on each element alone ---- */
+
+enum { PART = 2048 }; /* elements of one task; a multiple of TEMPO_BLOCK */
+
+typedef void (*part_fn)(const row_job *job, size_t r, size_t begin, size_t end);
+
+typedef struct part_job {
+    row_job row;
+    size_t k; /* elements of a row */
+    part_fn fn;
+} part_job;
+
+static void run_part(void *arg, size_t task, unsigned worker)
 {
-    const row_job *job = arg;
-    const size_t n = job->e->model->hp.d_ff;
+    const part_job *job = arg;
+    const size_t groups = groups_of(job->row.rows), begin = task / groups * PART;
+    size_t r, end;
 
     (void)worker;
-    job->e->model->kernels.swiglu(job->e->gate + r * n, job->e->up + r * n, n);
+    for (group_rows(&job->row, task % groups, &r, &end); r < end; r++)
+        job->fn(&job->row, r, begin, job->k - begin < PART ? job->k : begin + PART);
+}
+
+static void parts(tempo_engine *e, size_t rows, size_t k, const tempo_weight *next, part_fn fn)
+{
+    part_job job = {.row = {.e = e, .rows = rows, .next = {next}}, .k = k, .fn = fn};
+
+    tempo_pool_run(e->pool, groups_of(rows) * ((k + PART - 1) / PART), run_part, &job);
+}
+
+/* gate = silu(gate) * up */
+static void swiglu_part(const row_job *job, size_t r, size_t begin, size_t end)
+{
+    tempo_engine *e = job->e;
+    const size_t n = e->model->hp.d_ff;
+    float *gate = e->gate + r * n;
+
+    e->model->kernels.swiglu(gate + begin, e->up + r * n + begin, end - begin);
+    prepare(e, job->next, r, gate, begin, end);
+}
+
+static void attention_part(const row_job *job, size_t r, size_t begin, size_t end)
+{
+    prepare(job->e, job->next, r, job->e->att + r * job->next[0]->n_in, begin, end);
 }
 
 /* ---- the pass ---- */
@@ -168,19 +252,22 @@ static void swiglu_row(void *arg, size_t r, unsigned worker)
 static void layer_pass(tempo_engine *e, uint32_t index, size_t rows, const float *delta)
 {
     const tempo_layer *l = &e->model->layers[index];
-    row_job job = {e, l, index, l->attn_norm, delta};
+    const tempo_hparams *hp = &e->model->hp;
+    row_job job = {e, l, index, rows, l->attn_norm, delta, {&l->wq, &l->wk, &l->wv}};
 
-    tempo_pool_run(e->pool, rows, norm_row, &job);
+    tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
     products(e, e->h, rows, (product[]){{&l->wq, e->q}, {&l->wk, e->k}, {&l->wv, e->v}}, 3);
     tempo_pool_run(e->pool, rows, qkv_row, &job);
     tempo_attention(e, index);
+    if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
+        parts(e, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, attention_part);
     products(e, e->att, rows, (product[]){{&l->wo, e->h}}, 1);
 
-    job.norm = l->ffn_norm;
-    job.delta = e->h; /* norm_row reads a row's delta before it writes the row's norm */
-    tempo_pool_run(e->pool, rows, norm_row, &job);
+    job = (row_job){e, l, index, rows, l->ffn_norm, e->h, {&l->w_gate, &l->w_up}};
+    tempo_pool_run(e->pool, groups_of(rows), norm_group,
+                   &job); /* a row's delta is read before its norm is written */
     products(e, e->h, rows, (product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2);
-    tempo_pool_run(e->pool, rows, swiglu_row, &job);
+    parts(e, rows, hp->d_ff, &l->w_down, swiglu_part);
     products(e, e->gate, rows, (product[]){{&l->w_down, e->h}}, 1);
 }
 
@@ -206,16 +293,12 @@ static bool observe(const tempo_engine *e, uint32_t layer, size_t rows, const te
 static void read_out(tempo_engine *e, size_t rows)
 {
     const tempo_model *m = e->model;
-    const size_t d = m->hp.d_model;
-    row_job job = {.e = e, .norm = m->output_norm, .delta = e->h};
+    const row_job job = {.e = e, .rows = rows, .norm = m->output_norm, .delta = e->h, .next = {&m->output}};
     size_t n = 0;
 
-    for (size_t r = 0; r < rows; r++) {
-        if (e->plan[r].logits == SIZE_MAX)
-            continue;
-        norm_row(&job, r, 0);
-        memmove(e->h + n++ * d, e->h + r * d, d * sizeof(float)); /* n <= r: packed towards the front */
-    }
+    for (size_t r = 0; r < rows; r++)
+        if (e->plan[r].logits != SIZE_MAX)
+            norm_row(&job, r, n++); /* n <= r: a row's delta is read before another's norm takes its place */
     if (n > 0)
         products(e, e->h, n, (product[]){{&m->output, e->logits}}, 1);
 }

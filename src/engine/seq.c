@@ -1,4 +1,5 @@
 /* seq.c - sequences: slots, pages of keys and values, forks.  The forward pass fills the pages. */
+#include "base/half.h"
 #include "engine/engine.h"
 
 #include <stdio.h>
@@ -215,12 +216,14 @@ tempo_slot tempo_seq_slot_at(const tempo_seq *s, size_t i)
     return s->slots[i];
 }
 
-static void widen(float *dst, const tempo_seq *s, const void *tile, size_t row, size_t d)
+/* d elements of the cache, `stride` apart, as floats. */
+static void widen(float *dst, tempo_kv_type kv, const void *tile, size_t first, size_t stride, size_t d)
 {
-    if (s->kv == TEMPO_KV_F16)
-        s->engine->model->kernels.unpack[TEMPO_F16](dst, (const uint16_t *)tile + row * d, d);
-    else
-        memcpy(dst, (const float *)tile + row * d, d * sizeof(float));
+    for (size_t i = 0; i < d; i++) {
+        const size_t at = first + i * stride;
+        dst[i] =
+            kv == TEMPO_KV_F16 ? tempo_f16_to_float(((const uint16_t *)tile)[at]) : ((const float *)tile)[at];
+    }
 }
 
 tempo_status tempo_seq_read_kv(const tempo_seq *s, uint32_t layer, uint32_t kv_head, size_t slot, float *k,
@@ -235,8 +238,10 @@ tempo_status tempo_seq_read_kv(const tempo_seq *s, uint32_t layer, uint32_t kv_h
             kv_head, slot, hp->n_layers, hp->n_kv_heads, s->n_slots);
     const tempo_page *p = s->pages[slot / TEMPO_PAGE_SLOTS];
     if (k != NULL)
-        widen(k, s, tempo_page_at(p, hp, s->kv, layer, kv_head, 0), slot % TEMPO_PAGE_SLOTS, hp->head_dim);
+        widen(k, s->kv, tempo_page_at(p, hp, s->kv, layer, kv_head, 0), slot % TEMPO_PAGE_SLOTS,
+              TEMPO_PAGE_SLOTS, hp->head_dim);
     if (v != NULL)
-        widen(v, s, tempo_page_at(p, hp, s->kv, layer, kv_head, 1), slot % TEMPO_PAGE_SLOTS, hp->head_dim);
+        widen(v, s->kv, tempo_page_at(p, hp, s->kv, layer, kv_head, 1),
+              slot % TEMPO_PAGE_SLOTS * hp->head_dim, 1, hp->head_dim);
     return TEMPO_OK;
 }

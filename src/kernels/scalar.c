@@ -39,27 +39,29 @@ static float dot(const float *a, const float *b, size_t n)
 
 /* ---- matrix products: unpack a few rows of weights, then every row of x meets them in cache ---- */
 
-static void matmul(float *y, size_t ldy, const void *w, size_t row_bytes, size_t n, const float *x,
-                   size_t ldx, size_t m, size_t k, float *scratch, tempo_unpack_fn unpack)
+enum { TILE = 4 };
+
+static size_t scratch_bytes(size_t k)
 {
-    for (size_t o = 0; o < n; o += TEMPO_MATMUL_TILE) {
-        const size_t rows = n - o < TEMPO_MATMUL_TILE ? n - o : TEMPO_MATMUL_TILE;
-        for (size_t t = 0; t < rows; t++)
-            unpack(scratch + t * k, (const unsigned char *)w + (o + t) * row_bytes, k);
-        for (size_t r = 0; r < m; r++)
-            for (size_t t = 0; t < rows; t++)
-                y[r * ldy + o + t] = dot(scratch + t * k, x + r * ldx, k);
-    }
+    return (TILE * k * sizeof(float) + 63) & ~(size_t)63;
 }
 
-#define DTYPE(name, ggml, len, bytes)                                                                        \
-    static void matmul_##name(float *y, size_t ldy, const void *w, size_t row_bytes, size_t n,               \
-                              const float *x, size_t ldx, size_t m, size_t k, float *scratch)                \
-    {                                                                                                        \
-        matmul(y, ldy, w, row_bytes, n, x, ldx, m, k, scratch, tempo_unpack_##name);                         \
+static void matmul(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n, const void *act,
+                   size_t m, void *scratch)
+{
+    const size_t k = w->n_in;
+    const float *x = act;
+    float *tile = scratch;
+
+    for (size_t o = first; o < first + n; o += TILE) {
+        const size_t rows = first + n - o < TILE ? first + n - o : TILE;
+        for (size_t t = 0; t < rows; t++)
+            tempo_unpack[w->type](tile + t * k, (const unsigned char *)w->data + (o + t) * w->row_bytes, k);
+        for (size_t r = 0; r < m; r++)
+            for (size_t t = 0; t < rows; t++)
+                y[r * ldy + o + t] = dot(tile + t * k, x + r * k, k);
     }
-#include "base/dtype.inc"
-#undef DTYPE
+}
 
 /* ---- plain kernels ---- */
 
@@ -102,40 +104,72 @@ static void to_f16(uint16_t *dst, const float *x, size_t n)
         dst[i] = tempo_float_to_f16(x[i]);
 }
 
-static void qk_f32(float *s, const float *q, const float *keys, size_t d, size_t n, float scale)
+enum { QK_CHAIN = 256 };
+
+/* One element of a cache as float. */
+typedef float (*element_fn)(const void *p, size_t i);
+
+static float element_f32(const void *p, size_t i)
 {
-    for (size_t j = 0; j < n; j++)
-        s[j] = scale * dot(q, keys + j * d, d);
+    return ((const float *)p)[i];
 }
 
-/* The lanes of dot(), the key widened on the way. */
-static float dot_f16(const float *a, const uint16_t *b, size_t n)
+static float element_f16(const void *p, size_t i)
 {
-    float lane[LANES] = {0};
-
-    for (size_t i = 0; i < n; i++)
-        lane[i % LANES] += a[i] * tempo_f16_to_float(b[i]);
-    return fold(lane);
+    return tempo_f16_to_float(((const uint16_t *)p)[i]);
 }
 
-static void qk_f16(float *s, const float *q, const uint16_t *keys, size_t d, size_t n, float scale)
+static void qk(float *s, const float *q, const void *keys, size_t d, float by, element_fn element)
 {
-    for (size_t j = 0; j < n; j++)
-        s[j] = scale * dot_f16(q, keys + j * d, d);
+    float total[TEMPO_PAGE_SLOTS] = {0};
+
+    for (size_t begin = 0; begin < d; begin += QK_CHAIN) {
+        const size_t end = d - begin < QK_CHAIN ? d : begin + QK_CHAIN;
+        float sum[TEMPO_PAGE_SLOTS] = {0};
+        for (size_t i = begin; i < end; i++)
+            for (size_t j = 0; j < TEMPO_PAGE_SLOTS; j++)
+                sum[j] += q[i] * element(keys, i * TEMPO_PAGE_SLOTS + j);
+        for (size_t j = 0; j < TEMPO_PAGE_SLOTS; j++)
+            total[j] += sum[j];
+    }
+    for (size_t j = 0; j < TEMPO_PAGE_SLOTS; j++)
+        s[j] = by * total[j];
 }
 
-static void pv_f32(float *out, const float *p, const float *values, size_t d, size_t n)
+static void qk_f32(float *const *s, const float *const *q, const float *keys, size_t d, size_t n, float by)
 {
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < d; i++)
-            out[i] += p[j] * values[j * d + i];
+    for (size_t r = 0; r < n; r++)
+        qk(s[r], q[r], keys, d, by, element_f32);
 }
 
-static void pv_f16(float *out, const float *p, const uint16_t *values, size_t d, size_t n)
+static void qk_f16(float *const *s, const float *const *q, const uint16_t *keys, size_t d, size_t n, float by)
 {
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < d; i++)
-            out[i] += p[j] * tempo_f16_to_float(values[j * d + i]);
+    for (size_t r = 0; r < n; r++)
+        qk(s[r], q[r], keys, d, by, element_f16);
+}
+
+static void pv(float *out, const float *p, const void *values, size_t d, size_t slots, element_fn element)
+{
+    for (size_t i = 0; i < d; i++) {
+        float sum = 0;
+        for (size_t j = 0; j < slots; j++)
+            sum += p[j] * element(values, j * d + i);
+        out[i] += sum;
+    }
+}
+
+static void pv_f32(float *const *out, const float *const *p, const float *values, size_t d, size_t n,
+                   size_t slots)
+{
+    for (size_t r = 0; r < n; r++)
+        pv(out[r], p[r], values, d, slots, element_f32);
+}
+
+static void pv_f16(float *const *out, const float *const *p, const uint16_t *values, size_t d, size_t n,
+                   size_t slots)
+{
+    for (size_t r = 0; r < n; r++)
+        pv(out[r], p[r], values, d, slots, element_f16);
 }
 
 static float max(const float *x, size_t n)
@@ -174,9 +208,9 @@ void tempo_kernels_init_scalar(tempo_kernels *k)
 #define KERNEL(name, ret, args) .name = name,
 #include "kernels/kernels.inc"
 #undef KERNEL
-#define DTYPE(name, ggml, len, bytes)                                                                        \
-    .unpack[TEMPO_##name] = tempo_unpack_##name, .matmul[TEMPO_##name] = matmul_##name,
+#define DTYPE(name, ggml, len, bytes) .matmul[TEMPO_##name] = matmul,
 #include "base/dtype.inc"
 #undef DTYPE
+        .scratch_bytes = scratch_bytes,
     };
 }

@@ -1,13 +1,14 @@
-/* unpack.c - portable bodies.  Source of the block layouts: ggml's block structures (the GGUF
- * specification names the types). */
+/* unpack.c - from a file's blocks to floats.  Every value is d * q or d * q + m with d, m half floats and q a
+ * small integer, so the product is exact and the result is rounded at most once.  Source of the block
+ * layouts: ggml's block structures (the GGUF specification names the types). */
 #include "kernels/unpack.h"
 
-void tempo_unpack_F32(float *dst, const void *src, size_t n)
+static void unpack_F32(float *dst, const void *src, size_t n)
 {
     memcpy(dst, src, n * sizeof(float));
 }
 
-void tempo_unpack_F16(float *dst, const void *src, size_t n)
+static void unpack_F16(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -15,7 +16,7 @@ void tempo_unpack_F16(float *dst, const void *src, size_t n)
         dst[i] = tempo_load_f16(p + 2 * i);
 }
 
-void tempo_unpack_BF16(float *dst, const void *src, size_t n)
+static void unpack_BF16(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -24,7 +25,7 @@ void tempo_unpack_BF16(float *dst, const void *src, size_t n)
 }
 
 /* d, q[32] signed */
-void tempo_unpack_Q8_0(float *dst, const void *src, size_t n)
+static void unpack_Q8_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -36,7 +37,7 @@ void tempo_unpack_Q8_0(float *dst, const void *src, size_t n)
 }
 
 /* d, 16 bytes: low nibbles are elements 0..15, high ones 16..31; q - 8 */
-void tempo_unpack_Q4_0(float *dst, const void *src, size_t n)
+static void unpack_Q4_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -50,7 +51,7 @@ void tempo_unpack_Q4_0(float *dst, const void *src, size_t n)
 }
 
 /* d, m, 16 bytes as above; d q + m */
-void tempo_unpack_Q4_1(float *dst, const void *src, size_t n)
+static void unpack_Q4_1(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -72,7 +73,7 @@ static unsigned five_bits(const unsigned char *high, const unsigned char *q, uns
 }
 
 /* d, fifth bits, nibbles; q - 16 */
-void tempo_unpack_Q5_0(float *dst, const void *src, size_t n)
+static void unpack_Q5_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -84,7 +85,7 @@ void tempo_unpack_Q5_0(float *dst, const void *src, size_t n)
 }
 
 /* d, m, fifth bits, nibbles; d q + m */
-void tempo_unpack_Q5_1(float *dst, const void *src, size_t n)
+static void unpack_Q5_1(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -96,7 +97,7 @@ void tempo_unpack_Q5_1(float *dst, const void *src, size_t n)
 }
 
 /* d, dmin, eight 6-bit scales and minima, nibbles: 64 elements share 32 bytes, low nibbles first */
-void tempo_unpack_Q4_K(float *dst, const void *src, size_t n)
+static void unpack_Q4_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -114,7 +115,7 @@ void tempo_unpack_Q4_K(float *dst, const void *src, size_t n)
 }
 
 /* The same with fifth bits: bit j of byte i of high[32] belongs to element i of group j. */
-void tempo_unpack_Q5_K(float *dst, const void *src, size_t n)
+static void unpack_Q5_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -133,7 +134,7 @@ void tempo_unpack_Q5_K(float *dst, const void *src, size_t n)
 
 /* ql[128], qh[64], sixteen signed scales, d.  Each half of 128 elements takes 64 bytes of ql and 32 of qh:
  * group j of 32 has its low nibble in ql[i + j % 2 * 32], its upper two bits at 2 j of qh[i]; q - 32 */
-void tempo_unpack_Q6_K(float *dst, const void *src, size_t n)
+static void unpack_Q6_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -150,3 +151,9 @@ void tempo_unpack_Q6_K(float *dst, const void *src, size_t n)
         }
     }
 }
+
+const tempo_unpack_fn tempo_unpack[TEMPO_DTYPE_COUNT] = {
+#define DTYPE(name, ggml, len, bytes) [TEMPO_##name] = unpack_##name,
+#include "base/dtype.inc"
+#undef DTYPE
+};

@@ -1,16 +1,10 @@
-/* unpack.h - from a file's blocks to floats, portable bodies.  Every value is d * q or d * q + m with d, m
- * half floats and q a small integer, so the product is exact and the result is rounded at most once: all
- * bodies of all instruction sets give the same bits.  */
+/* unpack.h - reading the fields of a file's blocks. */
 #ifndef TEMPO_KERNELS_UNPACK_H
 #define TEMPO_KERNELS_UNPACK_H
 #include <string.h>
 
 #include "base/half.h"
 #include "kernels/kernels.h"
-
-#define DTYPE(name, ggml, len, bytes) void tempo_unpack_##name(float *dst, const void *src, size_t n);
-#include "base/dtype.inc"
-#undef DTYPE
 
 /* Two bytes of a file: blocks need not be aligned. */
 static inline uint16_t tempo_load_u16(const unsigned char *p)

@@ -120,8 +120,7 @@ static tempo_status take(tempo_loader *ld, const char *name, dim rows, dim colum
     return TEMPO_OK;
 }
 
-/* The pages that lie wholly in p[n], part of a mapped file, are not needed again. */
-static void forget(const unsigned char *p, uint64_t n)
+void tempo_forget_pages(const void *p, uint64_t n)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t begin = ((uintptr_t)p + page - 1) / page * page, end = ((uintptr_t)p + n) / page * page;
@@ -141,7 +140,7 @@ static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t)
     void *copy = tempo_files_alloc(ld, (size_t)t->bytes);
     if (copy != NULL) {
         memcpy(copy, t->data, (size_t)t->bytes);
-        forget(t->data, t->bytes);
+        tempo_forget_pages(t->data, t->bytes);
     }
     return copy;
 }

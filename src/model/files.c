@@ -52,6 +52,7 @@ void tempo_files_free(struct tempo_model_files *f)
 {
     if (f == NULL)
         return;
+    tempo_panels_free(f);
     tempo_gguf_free(&f->gguf);
     for (size_t i = 0; i < f->n_shards; i++)
         tempo_safetensors_free(&f->shards[i]);

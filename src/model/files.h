@@ -68,6 +68,8 @@ struct tempo_model_files {
     tempo_tensor *tensors;  /* [n_tensors], in the order of the files */
     tempo_tensor **by_name; /* [n_tensors] sorted; made by tempo_files_index */
     size_t n_tensors;
+    void *panels; /* [panel_bytes] packed matrices, mapped, or NULL */
+    size_t panel_bytes;
     void **owned; /* [n_owned] strings, vectors and copies, freed with the model */
     size_t n_owned, owned_cap;
 };
@@ -126,6 +128,14 @@ tempo_status tempo_hf_config(tempo_loader *ld, const json_t *config) TEMPO_MUST_
 /* ---- bind.c ---- */
 /* Fill weights, vectors and rope_freq of ld->m from the list of tensors. */
 tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
+
+/* The pages that lie wholly in p[n], part of a mapped file, are not needed now; they can be read again. */
+void tempo_forget_pages(const void *p, uint64_t n);
+
+/* ---- panels.c ---- */
+/* Pack the matrices whose products read panels, with as many threads as there are processors. */
+tempo_status tempo_panels_make(tempo_loader *ld) TEMPO_MUST_CHECK;
+void tempo_panels_free(struct tempo_model_files *f);
 
 /* ---- rope.c ---- */
 /* freq[head_dim/2] = theta^(-2i/head_dim) / factors[i] / linear factor; factors may be NULL (all 1). */

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,11 +82,14 @@ static tempo_status fill_info(tempo_loader *ld)
 
 static tempo_status init_kernels(tempo_model *m, const char *name, tempo_err *err)
 {
+    char paths[96] = "auto";
     uint32_t cpu;
 
+    for (size_t i = 0, at = 4; at < sizeof(paths) && tempo_cpu_name(i) != NULL; i++)
+        at += (size_t)snprintf(paths + at, sizeof(paths) - at, ", %s", tempo_cpu_name(i));
     if (!tempo_cpu_from_name(name, &cpu))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "no kernels \"%s\": expected auto, scalar, or what this machine has (avx2)", name);
+                          "no kernels \"%s\" on this machine, which has %s", name, paths);
     tempo_kernels_init(&m->kernels, cpu);
     return TEMPO_OK;
 }
@@ -125,6 +129,8 @@ static tempo_status load(tempo_model *m, const char *path, const tempo_model_opt
         return TEMPO_E_NOMEM;
     memcpy(ld.f->path, path, strlen(path) + 1);
     st = read_files(&ld);
+    if (st == TEMPO_OK && m->layers != NULL)
+        st = tempo_panels_make(&ld);
     if (st != TEMPO_OK && strncmp(err->msg, path, strlen(path)) != 0)
         tempo_err_prefix(err, "%s", path); /* some of what is below names the file itself */
     return st;

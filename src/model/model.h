@@ -1,7 +1,7 @@
 /* model.h - what the forward pass needs of a model: hyper-parameters and weights.
  *
- * Immutable after tempo_model_open.  Matrices stay in the mapped files; vectors (norms, biases) are
- * converted to float once.  */
+ * Immutable after tempo_model_open.  Matrices stay in the mapped files, or are packed once where that
+ * makes their products faster (tempo_kernels.packed); vectors (norms, biases) are converted to float.  */
 #ifndef TEMPO_MODEL_MODEL_H
 #define TEMPO_MODEL_MODEL_H
 #include "kernels/kernels.h"
@@ -26,13 +26,6 @@ typedef struct tempo_hparams {
     float norm_eps;
     bool qk_pairs_adjacent; /* Q and K rows of the file rotate (2i, 2i+1), not (i, i + head_dim/2) */
 } tempo_hparams;
-
-/* A matrix [n_out, n_in] as in the file: y = W x. */
-typedef struct tempo_weight {
-    const void *data; /* n_out rows, row_bytes apart */
-    size_t n_out, n_in, row_bytes;
-    tempo_dtype type;
-} tempo_weight;
 
 typedef struct tempo_layer {
     const float *attn_norm, *ffn_norm; /* [d_model] */

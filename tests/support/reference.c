@@ -14,26 +14,25 @@ static double *zeros(size_t n)
 }
 
 /* One row of a matrix, as doubles. */
-static void weight_row(const tempo_model *m, const tempo_weight *w, size_t row, double *out)
+static void weight_row(const tempo_weight *w, size_t row, double *out)
 {
     float *f = malloc(w->n_in * sizeof(*f));
 
     if (f == NULL)
         abort();
-    m->kernels.unpack[w->type](f, (const unsigned char *)w->data + row * w->row_bytes, w->n_in);
+    tempo_unpack[w->type](f, (const unsigned char *)w->data + row * w->row_bytes, w->n_in);
     for (size_t i = 0; i < w->n_in; i++)
         out[i] = (double)f[i];
     free(f);
 }
 
 /* y[n, n_out] = x[n, n_in] W^T + bias */
-static void linear(const tempo_model *m, const tempo_weight *w, const float *bias, const double *x, size_t n,
-                   double *y)
+static void linear(const tempo_weight *w, const float *bias, const double *x, size_t n, double *y)
 {
     double *row = zeros(w->n_in);
 
     for (size_t o = 0; o < w->n_out; o++) {
-        weight_row(m, w, o, row);
+        weight_row(w, o, row);
         for (size_t r = 0; r < n; r++) {
             double sum = bias != NULL ? (double)bias[o] : 0;
             for (size_t i = 0; i < w->n_in; i++)
@@ -121,9 +120,9 @@ static void run_layer(const tempo_model *m, uint32_t layer, const reference_slot
 
     for (size_t r = 0; r < n; r++)
         normalise(x + r * d, l->attn_norm, d, (double)m->hp.norm_eps, h + r * d);
-    linear(m, &l->wq, l->bq, h, n, q);
-    linear(m, &l->wk, l->bk, h, n, k);
-    linear(m, &l->wv, l->bv, h, n, v);
+    linear(&l->wq, l->bq, h, n, q);
+    linear(&l->wk, l->bk, h, n, k);
+    linear(&l->wv, l->bv, h, n, v);
     for (size_t r = 0; r < n; r++) {
         for (size_t i = 0; i < nq; i++)
             finish_head(m, q + (r * nq + i) * hd, l->q_norm, slots[r].position);
@@ -131,16 +130,16 @@ static void run_layer(const tempo_model *m, uint32_t layer, const reference_slot
             finish_head(m, k + (r * nkv + i) * hd, l->k_norm, slots[r].position);
     }
     attend(m, layer, slots, n, q, k, v, att);
-    linear(m, &l->wo, NULL, att, n, h);
+    linear(&l->wo, NULL, att, n, h);
     for (size_t i = 0; i < n * d; i++)
         x[i] += h[i];
     for (size_t r = 0; r < n; r++)
         normalise(x + r * d, l->ffn_norm, d, (double)m->hp.norm_eps, h + r * d);
-    linear(m, &l->w_gate, NULL, h, n, gate);
-    linear(m, &l->w_up, NULL, h, n, up);
+    linear(&l->w_gate, NULL, h, n, gate);
+    linear(&l->w_up, NULL, h, n, up);
     for (size_t i = 0; i < n * ff; i++)
         gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
-    linear(m, &l->w_down, NULL, gate, n, h);
+    linear(&l->w_down, NULL, gate, n, h);
     for (size_t i = 0; i < n * d; i++)
         x[i] += h[i];
     free(h);
@@ -158,12 +157,12 @@ void reference_forward(const tempo_model *m, const reference_slot *slots, size_t
     double *x = zeros(n * d), *h = zeros(n * d);
 
     for (size_t r = 0; r < n; r++)
-        weight_row(m, &m->embedding, (size_t)slots[r].token, x + r * d);
+        weight_row(&m->embedding, (size_t)slots[r].token, x + r * d);
     for (uint32_t layer = 0; layer < m->hp.n_layers; layer++)
         run_layer(m, layer, slots, n, x);
     for (size_t r = 0; r < n; r++)
         normalise(x + r * d, m->output_norm, d, (double)m->hp.norm_eps, h + r * d);
-    linear(m, &m->output, NULL, h, n, logits);
+    linear(&m->output, NULL, h, n, logits);
     free(x);
     free(h);
 }

@@ -1,0 +1,26 @@
+/* avx512.c - bodies for AVX-512 F, BW, VL, DQ, and no other instruction: all but the init function is static.
+ */
+#include <string.h>
+
+#include "kernels/panel.h"
+#include "kernels/vec_avx512.inc"
+
+#include "kernels/simd_rows.inc"
+
+#include "kernels/simd_float.inc"
+
+#include "kernels/quad16.inc"
+
+#include "kernels/simd_panel.inc"
+
+void tempo_kernels_init_avx512(tempo_kernels *k)
+{
+    k->name = "avx512";
+#define KERNEL(name, ret, args) k->name = name;
+#include "kernels/kernels.inc"
+#undef KERNEL
+    k->matmul[TEMPO_F32] = matmul_F32;
+    k->matmul[TEMPO_F16] = matmul_F16;
+    k->matmul[TEMPO_BF16] = matmul_BF16;
+    init_packed(k);
+}

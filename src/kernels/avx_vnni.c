@@ -1,0 +1,15 @@
+/* avx_vnni.c - what AVX-VNNI does better than AVX2: the products of packed panels. */
+#include <string.h>
+
+#include "kernels/panel.h"
+#include "kernels/vec_avx2.inc"
+
+#include "kernels/quad8.inc"
+
+#include "kernels/simd_panel.inc"
+
+void tempo_kernels_init_avx_vnni(tempo_kernels *k)
+{
+    k->name = "avx2-vnni";
+    init_packed(k);
+}

@@ -1,0 +1,133 @@
+/* panels.c - matrices packed for their products (kernels/panel.h), once, when a model is opened.
+ *
+ * All panels live in one mapping.  A matrix is read from its mapped file front to back and its pages are
+ * given back at once, so that a model is held about once, not twice.  */
+#include <sys/mman.h>
+
+#include "base/pool.h"
+#include "model/files.h"
+
+enum { TASK_PANELS = 8 };
+
+typedef struct pack_job {
+    tempo_weight *const *weights; /* [n] */
+    size_t n;
+    size_t *first_task; /* [n + 1] */
+} pack_job;
+
+static size_t panels_of(const tempo_weight *w)
+{
+    return (w->n_out + TEMPO_PANEL - 1) / TEMPO_PANEL;
+}
+
+static size_t tasks_of(const tempo_weight *w)
+{
+    return (panels_of(w) + TASK_PANELS - 1) / TASK_PANELS;
+}
+
+static void pack(void *arg, size_t task, unsigned worker)
+{
+    const pack_job *job = arg;
+    size_t low = 0, high = job->n;
+
+    (void)worker;
+    while (high - low > 1) { /* the last matrix that begins at or before the task */
+        const size_t middle = low + (high - low) / 2;
+        if (job->first_task[middle] <= task)
+            low = middle;
+        else
+            high = middle;
+    }
+    const tempo_weight *w = job->weights[low];
+    const size_t bytes = tempo_panel_bytes(w->type, w->n_in),
+                 first = (task - job->first_task[low]) * TASK_PANELS;
+    const size_t n = panels_of(w) - first < TASK_PANELS ? panels_of(w) - first : TASK_PANELS;
+    const size_t rows =
+        w->n_out - first * TEMPO_PANEL < n * TEMPO_PANEL ? w->n_out - first * TEMPO_PANEL : n * TEMPO_PANEL;
+    tempo_pack_panels((unsigned char *)(uintptr_t)w->panels + first * bytes, w, first, n);
+    tempo_forget_pages((const unsigned char *)w->data + first * TEMPO_PANEL * w->row_bytes,
+                       rows * w->row_bytes);
+}
+
+/* The matrices to pack, at most 7 a layer and the output; returns how many. */
+static size_t collect(tempo_model *m, tempo_weight **out)
+{
+    size_t n = 0;
+
+    for (uint32_t l = 0; l < m->hp.n_layers; l++) {
+        tempo_layer *y = &m->layers[l];
+        tempo_weight *const all[] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
+        for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+            if (m->kernels.packed[all[i]->type])
+                out[n++] = all[i];
+    }
+    if (m->kernels.packed[m->output.type])
+        out[n++] = &m->output;
+    return n;
+}
+
+static void *map_panels(size_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    (void)madvise(p, bytes, MADV_HUGEPAGE); /* fewer faults while it is filled */
+#endif
+    return p;
+}
+
+/* Places for all panels; false when there is no memory or their size overflows. */
+static bool place(struct tempo_model_files *f, tempo_weight *const *weights, size_t *first_task, size_t n)
+{
+    size_t total = 0;
+
+    first_task[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes;
+        if (__builtin_mul_overflow(panels_of(weights[i]),
+                                   tempo_panel_bytes(weights[i]->type, weights[i]->n_in), &bytes) ||
+            __builtin_add_overflow(total, bytes, &total))
+            return false;
+        first_task[i + 1] = first_task[i] + tasks_of(weights[i]);
+    }
+    if ((f->panels = map_panels(total)) == NULL)
+        return false;
+    f->panel_bytes = total;
+    total = 0;
+    for (size_t i = 0; i < n; i++) {
+        weights[i]->panels = (unsigned char *)f->panels + total;
+        total += panels_of(weights[i]) * tempo_panel_bytes(weights[i]->type, weights[i]->n_in);
+    }
+    return true;
+}
+
+tempo_status tempo_panels_make(tempo_loader *ld)
+{
+    tempo_model *m = ld->m;
+    const size_t most = (size_t)m->hp.n_layers * 7 + 1;
+    tempo_weight **weights = tempo_files_alloc(ld, most * sizeof(*weights));
+    size_t *first_task = tempo_files_alloc(ld, (most + 1) * sizeof(*first_task));
+    tempo_pool *pool;
+
+    if (weights == NULL || first_task == NULL)
+        return TEMPO_E_NOMEM;
+    pack_job job = {weights, collect(m, weights), first_task};
+    if (job.n == 0)
+        return TEMPO_OK;
+    if (!place(ld->f, weights, first_task, job.n))
+        return tempo_fail(ld->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the packed weights");
+    const tempo_status st = tempo_pool_create(&pool, tempo_cpus_allowed(), ld->err);
+    if (st != TEMPO_OK)
+        return st;
+    tempo_pool_run(pool, first_task[job.n], pack, &job);
+    tempo_pool_free(pool);
+    return TEMPO_OK;
+}
+
+void tempo_panels_free(struct tempo_model_files *f)
+{
+    if (f->panels != NULL)
+        (void)munmap(f->panels, f->panel_bytes);
+}
