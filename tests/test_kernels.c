@@ -583,9 +583,19 @@ static double tolerance(const product *p, size_t o, const float *x)
         }
         blocks += most * sum;
     }
-    return form == TEMPO_FORM_FLOAT  ? ((double)k / 16 + 261) * u * size
-           : form == TEMPO_FORM_BF16 ? 0x1p-15 * size
-                                     : 0x1p-15 * blocks;
+    switch (form) {
+    case TEMPO_FORM_FLOAT:
+        return ((double)k / 16 + 261) * u * size;
+    case TEMPO_FORM_BF16:
+        return (p->k->compute == TEMPO_COMPUTE_FAST ? 0x1p-7 : 0x1p-15) * size;
+    case TEMPO_FORM_BF16_ROWS:
+        return 0x1p-6 * size;
+    case TEMPO_FORM_INTEGER:
+        return 0x1p-15 * blocks;
+    case TEMPO_FORM_COUNT:
+        break;
+    }
+    return NAN;
 }
 
 static void check_against_double(const product *p, const float *y, size_t ldy)
@@ -775,19 +785,39 @@ static void test_unpack(void **state)
     }
 }
 
+/* Features and modes select among few bodies: a table that was checked is not checked again. */
+static bool same_bodies(tempo_kernels a, const tempo_kernels *b)
+{
+    a.name = b->name;
+    a.cpu = b->cpu;
+    a.compute = b->compute;
+    return memcmp(&a, b, sizeof(a)) == 0;
+}
+
 static void test_every_subset(void **state)
 {
     (void)state;
+    static tempo_kernels seen[64];
     const uint32_t have = tempo_cpu_detect();
-    tempo_kernels k;
+    size_t n = 0;
 
-    for (uint32_t cpu = 0; cpu <= have; cpu++) {
+    for (uint32_t i = 0; i <= 2 * have + 1; i++) {
+        const uint32_t cpu = i / 2;
+        const tempo_compute_mode mode = i % 2 != 0 ? TEMPO_COMPUTE_FAST : TEMPO_COMPUTE_EXACT;
+        tempo_kernels k;
+        size_t s = 0;
         if ((cpu & ~have) != 0)
             continue;
         memset(&k, 0, sizeof(k));
-        tempo_kernels_init(&k, cpu);
-        printf("features %#x: %s\n", cpu, k.name);
+        tempo_kernels_init(&k, cpu, mode);
         assert_int_equal(k.cpu, cpu);
+        while (s < n && !same_bodies(k, &seen[s]))
+            s++;
+        if (s < n)
+            continue;
+        assert_true(n < 64);
+        seen[n++] = k;
+        printf("features %#x: %s%s\n", cpu, k.name, mode == TEMPO_COMPUTE_FAST ? ", fast" : "");
         check_everything(&k);
     }
 }
@@ -811,7 +841,7 @@ static void test_names(void **state)
         tempo_kernels k;
         assert_true(tempo_cpu_from_name(tempo_cpu_name(n), &cpu));
         assert_int_equal(cpu & ~have, 0);
-        tempo_kernels_init(&k, cpu);
+        tempo_kernels_init(&k, cpu, TEMPO_COMPUTE_EXACT);
         assert_string_equal(k.name, tempo_cpu_name(n));
     }
     assert_true(have == 0 || n > 1);

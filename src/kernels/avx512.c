@@ -9,6 +9,8 @@
 
 #include "kernels/simd_float.inc"
 
+#include "kernels/simd_block.inc"
+
 #include "kernels/quad16.inc"
 
 #include "kernels/simd_panel.inc"

@@ -4,6 +4,8 @@
 #include "kernels/panel.h"
 #include "kernels/vec_avx512.inc"
 
+#include "kernels/simd_block.inc"
+
 #include "kernels/quad8.inc"
 
 #include "kernels/simd_panel.inc"

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static bool all_of(uint32_t have, uint32_t want)
+{
+    return (have & want) == want;
+}
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -42,11 +47,6 @@ static bool may_use_tiles(void)
 #endif
 }
 
-static bool all_of(uint32_t have, uint32_t want)
-{
-    return (have & want) == want;
-}
-
 uint32_t tempo_cpu_detect(void)
 {
     uint32_t a, b, c, d, a1 = 0, b1, c1, d1, cpu = 0;
@@ -67,6 +67,10 @@ uint32_t tempo_cpu_detect(void)
     if (!all_of(c, ECX_AVX512_VNNI))
         return cpu;
     cpu |= TEMPO_CPU_AVX512_VNNI;
+#ifdef TEMPO_EMULATE
+    if (all_of(a1, SUB_1_EAX_AVX512_BF16))
+        return cpu | TEMPO_CPU_AVX_VNNI | TEMPO_CPU_AMX;
+#endif
     if (all_of(d, EDX_AMX_BF16_TILE_INT8) && all_of(a1, SUB_1_EAX_AVX512_BF16) &&
         (saved & SAVED_TILES) == SAVED_TILES && may_use_tiles())
         cpu |= TEMPO_CPU_AMX;
@@ -143,18 +147,21 @@ bool tempo_cpu_from_name(const char *name, uint32_t *cpu)
     return false;
 }
 
-void tempo_kernels_init(tempo_kernels *k, uint32_t cpu)
+void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute_mode compute)
 {
     tempo_kernels_init_scalar(k);
-#if defined(__x86_64__)
-    if ((cpu & TEMPO_CPU_AVX2) != 0)
+#if defined(__x86_64__) /* each builds on the bodies before it */
+    if (all_of(cpu, TEMPO_CPU_AVX2))
         tempo_kernels_init_avx2(k);
-    if ((cpu & TEMPO_CPU_AVX_VNNI) != 0)
+    if (all_of(cpu, TEMPO_CPU_AVX2 | TEMPO_CPU_AVX_VNNI))
         tempo_kernels_init_avx_vnni(k);
-    if ((cpu & TEMPO_CPU_AVX512) != 0)
+    if (all_of(cpu, TEMPO_CPU_AVX512))
         tempo_kernels_init_avx512(k);
-    if ((cpu & TEMPO_CPU_AVX512_VNNI) != 0)
+    if (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI))
         tempo_kernels_init_avx512_vnni(k);
+    if (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI | TEMPO_CPU_AMX))
+        tempo_kernels_init_amx(k, compute);
 #endif
     k->cpu = cpu;
+    k->compute = compute;
 }

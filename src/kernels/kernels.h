@@ -46,7 +46,8 @@ typedef struct tempo_weight {
 typedef enum tempo_form {
     TEMPO_FORM_FLOAT,   /* as they are: rows of k floats, nothing to prepare */
     TEMPO_FORM_INTEGER, /* blocks of TEMPO_BLOCK: integers of 16 bits (range +-32639) and a float scale */
-    TEMPO_FORM_BF16,    /* sums of BF16 terms */
+    TEMPO_FORM_BF16,    /* sums of BF16 terms, as right operands */
+    TEMPO_FORM_BF16_ROWS, /* one BF16 term, as left operands */
     TEMPO_FORM_COUNT
 } tempo_form;
 
@@ -65,17 +66,19 @@ typedef struct tempo_form_bodies {
  * scratch: [scratch_bytes(k)] of the calling thread, 64-byte aligned.
  * Errors of one output, S = sum |w_i x_i|:
  *   float form    (k/16 + 260) * 2^-24 * S
- *   bf16 form     2^-15 * S
+ *   bf16 form     2^-15 * S, fast 2^-7 * S
+ *   bf16 rows     2^-6 * S (fast only)
  *   integer form  2^-15 * sum over blocks of TEMPO_BLOCK of max |x| * sum |w|
- * (`fast` relaxes the last two to 2^-7.)  Blocks whose max |x| is below 2^-96 count as zeros.  */
+ * Numbers below 2^-96, and for the integer form blocks of such numbers, may count as zeros.  */
 typedef void (*tempo_matmul_fn)(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,
                                 const void *act, size_t m, void *scratch);
 
-typedef enum tempo_compute { TEMPO_COMPUTE_EXACT, TEMPO_COMPUTE_FAST } tempo_compute_mode;
+typedef enum tempo_compute_mode { TEMPO_COMPUTE_EXACT, TEMPO_COMPUTE_FAST } tempo_compute_mode;
 
 typedef struct tempo_kernels {
     const char *name; /* "scalar", "avx2", "avx512-vnni": recorded in every output */
     uint32_t cpu;     /* the features it was built for */
+    tempo_compute_mode compute;
 #define KERNEL(name, ret, args) ret (*name) args;
 #include "kernels/kernels.inc"
 #undef KERNEL
@@ -102,8 +105,9 @@ uint32_t tempo_cpu_detect(void);
 bool tempo_cpu_from_name(const char *name, uint32_t *cpu);
 /* The names of the paths that this machine has, "scalar" first; NULL past the last. */
 const char *tempo_cpu_name(size_t i);
-/* Fill every entry of *k with the best body allowed by `cpu`; 0 gives the scalar reference. */
-void tempo_kernels_init(tempo_kernels *k, uint32_t cpu);
+/* Fill every entry of *k with the best body allowed by `cpu`; 0 gives the scalar reference.  `fast` lets
+ * products round more (tempo_matmul_fn); a path without such bodies computes as `exact` does.  */
+void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute_mode compute);
 
 /* Each instruction-set file overrides the entries it implements and leaves the rest. */
 void tempo_kernels_init_scalar(tempo_kernels *k);

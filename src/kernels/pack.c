@@ -96,7 +96,7 @@ static void pack_small(place to, const unsigned char *src, size_t k, tempo_dtype
             put_half(&to, 1, src + 2);
         if (t.bits == 8)
             for (unsigned j = 0; j < QUADS; j++)
-                store4(to.q + j * QUAD_BYTES, load4(src + header + 4 * j) ^ 0x80808080u);
+                memcpy(to.q + j * QUAD_BYTES, src + header + 4 * j, 4);
         else
             pack_nibbles(to.q, src + header + bits);
         if (t.bits == 5)

@@ -3,7 +3,7 @@
  * A panel holds TEMPO_PANEL outputs.  Along k it is a row of blocks of TEMPO_BLOCK elements; element k of
  * output o of a block is byte o * 4 + k % 4 of quad k / 4, so that a quad is 64 bytes: 16 outputs x 4
  * elements, which is what VNNI, AMX and SDOT multiply.  The eight quads of a block are kept in bit planes:
- *   8 bits   quads 0..7, the file's signed bytes plus 128
+ *   8 bits   quads 0..7, signed; zero is what makes them unsigned
  *   4 bits   4 x 64 bytes: byte j holds quad j in its low half and quad j + 4 in its high half
  *   5 bits   the same, then 64 bytes: bit j is bit 4 of quad j
  *   6 bits   the same, then 2 x 64 bytes: bits 2 (j % 4) .. of the (j / 4)-th are bits 4, 5 of quad j
@@ -21,7 +21,7 @@
 enum tempo_panel_scale { TEMPO_SCALE_HALF, TEMPO_SCALE_HALF_MIN, TEMPO_SCALE_K, TEMPO_SCALE_K16 };
 
 typedef struct tempo_panel_kind {
-    unsigned bits; /* of an element, unsigned */
+    unsigned bits; /* of an element; 8 bits are signed, others not */
     enum tempo_panel_scale scale;
     int zero;
 } tempo_panel_kind;

@@ -90,7 +90,7 @@ static tempo_status init_kernels(tempo_model *m, const char *name, tempo_err *er
     if (!tempo_cpu_from_name(name, &cpu))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "no kernels \"%s\" on this machine, which has %s", name, paths);
-    tempo_kernels_init(&m->kernels, cpu);
+    tempo_kernels_init(&m->kernels, cpu, TEMPO_COMPUTE_EXACT);
     return TEMPO_OK;
 }
 
