@@ -141,7 +141,7 @@ int main(int argc, char **argv)
         if ((argc > 2 && strcmp(argv[2], tempo_cpu_name(c)) != 0) ||
             !tempo_cpu_from_name(tempo_cpu_name(c), &cpu))
             continue;
-        tempo_kernels_init(&k, cpu, TEMPO_COMPUTE_EXACT);
+        tempo_kernels_init(&k, cpu, TEMPO_EXACT);
         for (int t = 0; t < TEMPO_DTYPE_COUNT; t++)
             bench_type(&k, (tempo_dtype)t, rounds);
     }

@@ -105,8 +105,9 @@ static void print_header(const doctor *d)
 {
     const tempo_model_info *m = tempo_model_get_info(d->s.model);
 
-    printf("%s: %s, %u layers, kernels %s, %u threads, %s cache\n\n", m->name, m->architecture, m->n_layers,
-           m->kernels, tempo_engine_threads(d->s.engine), d->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32");
+    printf("%s: %s, %u layers, kernels %s (%s), %u threads, %s cache\n\n", m->name, m->architecture,
+           m->n_layers, m->kernels, m->compute, tempo_engine_threads(d->s.engine),
+           d->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32");
     printf("%-4s %-50s %-6s %10s  %s\n", "", "identity", "result", "deviation", "allowed");
 }
 
@@ -168,12 +169,12 @@ static int run(doctor *d)
         print_header(d);
     code = run_checks(d, list, &all);
     if (code == EXIT_OK && d->o->json)
-        code = print_json(json_pack("{s:s, s:o, s:s, s:I, s:b, s:O}", "version", tempo_version(), "model",
-                                    json_model(&d->s, d->o), "kernels",
-                                    tempo_model_get_info(d->s.model)->kernels, "threads",
-                                    (json_int_t)tempo_engine_threads(d->s.engine), "holds", all, "identities",
-                                    list),
-                          false);
+        code = print_json(
+            json_pack("{s:s, s:o, s:s, s:s, s:I, s:b, s:O}", "version", tempo_version(), "model",
+                      json_model(&d->s, d->o), "kernels", tempo_model_get_info(d->s.model)->kernels,
+                      "compute", tempo_model_get_info(d->s.model)->compute, "threads",
+                      (json_int_t)tempo_engine_threads(d->s.engine), "holds", all, "identities", list),
+            false);
     else if (code == EXIT_OK)
         printf("\n%s\n", all ? "All identities hold."
                              : "An identity does not hold: results of this model cannot be trusted here.");

@@ -53,6 +53,7 @@ static void print_top(const tempo_tokenizer *t, const ranked *r, size_t n, doubl
 static json_t *document(const session *s, const options *o, const ranked *r, size_t n, double norm,
                         double entropy)
 {
+    const tempo_model_info *info = tempo_model_get_info(s->model);
     const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
     json_t *model = json_model(s, o), *ids = json_array(), *top = json_array(), *root;
 
@@ -68,8 +69,9 @@ static json_t *document(const session *s, const options *o, const ranked *r, siz
         json_object_set_new(one, "logit", json_real((double)r[i].logit));
         json_array_append_new(top, one);
     }
-    root = json_pack("{s:s, s:o, s:o, s:f, s:o}", "version", tempo_version(), "model", model, "prompt_ids",
-                     ids, "entropy", entropy, "top", top);
+    root =
+        json_pack("{s:s, s:o, s:s, s:s, s:o, s:f, s:o}", "version", tempo_version(), "model", model, "cpu",
+                  info->kernels, "compute", info->compute, "prompt_ids", ids, "entropy", entropy, "top", top);
     if (root != NULL)
         json_set_text(root, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
     return root;

@@ -31,6 +31,7 @@ typedef struct options {
 
     const char *model, *cpu;
     size_t threads;
+    int compute; /* tempo_compute */
     bool hash;
 
     const char *prompt, *file, *prompt_ids;

@@ -107,6 +107,7 @@ static json_t *json_config(const run *r)
                         json_integer((json_int_t)tempo_seq_max_slots(tempo_decoder_seq(r->arms[0].decoder))));
     json_object_set_new(c, "threads", json_integer((json_int_t)tempo_engine_threads(r->s.engine)));
     json_object_set_new(c, "cpu", json_string(info->kernels));
+    json_object_set_new(c, "compute", json_string(info->compute));
     json_object_set_new(c, "no_bos", json_boolean(r->o->no_bos));
     json_object_set_new(c, "no_special", json_boolean(r->o->no_special));
     return c;

@@ -79,9 +79,14 @@ typedef enum tempo_load {
     TEMPO_LOAD_FACTS,     /* whatever can be read: info.unsupported says what cannot run */
 } tempo_load;
 
+/* How much products may round.  Exact: activations keep at least 16 significant bits.  Fast: one BF16 term where
+ * the machine multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
+typedef enum tempo_compute { TEMPO_EXACT = 0, TEMPO_FAST } tempo_compute;
+
 typedef struct tempo_model_options {
     tempo_load load;
-    const char *cpu; /* kernel path: NULL or "auto" = best this machine has, "scalar", "avx2" */
+    const char *cpu; /* kernel path: NULL or "auto" = best this machine has, "scalar", "avx2", "avx512-vnni" ... */
+    tempo_compute compute;
 } tempo_model_options;
 
 /* Find the files that a model name means and write a path to out[cap].  NULL means the
@@ -108,7 +113,8 @@ typedef struct tempo_model_info {
     const char *architecture; /* "llama", "qwen2", "qwen3", or the unsupported one */
     const char *format;       /* "gguf" or "safetensors" */
     const char *unsupported;  /* NULL, or why this model cannot run */
-    const char *kernels;      /* kernel path in use: "scalar", "avx2" */
+    const char *kernels;      /* kernel path in use: "scalar", "avx2", "amx" ... */
+    const char *compute;      /* "exact" or "fast" */
     uint64_t parameters;      /* elements of all tensors, a tied output counted once */
     uint64_t file_bytes;      /* bytes of all weight files */
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff;

@@ -587,7 +587,7 @@ static double tolerance(const product *p, size_t o, const float *x)
     case TEMPO_FORM_FLOAT:
         return ((double)k / 16 + 261) * u * size;
     case TEMPO_FORM_BF16:
-        return (p->k->compute == TEMPO_COMPUTE_FAST ? 0x1p-7 : 0x1p-15) * size;
+        return (p->k->compute == TEMPO_FAST ? 0x1p-7 : 0x1p-15) * size;
     case TEMPO_FORM_BF16_ROWS:
         return 0x1p-6 * size;
     case TEMPO_FORM_INTEGER:
@@ -803,7 +803,7 @@ static void test_every_subset(void **state)
 
     for (uint32_t i = 0; i <= 2 * have + 1; i++) {
         const uint32_t cpu = i / 2;
-        const tempo_compute_mode mode = i % 2 != 0 ? TEMPO_COMPUTE_FAST : TEMPO_COMPUTE_EXACT;
+        const tempo_compute mode = i % 2 != 0 ? TEMPO_FAST : TEMPO_EXACT;
         tempo_kernels k;
         size_t s = 0;
         if ((cpu & ~have) != 0)
@@ -817,7 +817,7 @@ static void test_every_subset(void **state)
             continue;
         assert_true(n < 64);
         seen[n++] = k;
-        printf("features %#x: %s%s\n", cpu, k.name, mode == TEMPO_COMPUTE_FAST ? ", fast" : "");
+        printf("features %#x: %s%s\n", cpu, k.name, mode == TEMPO_FAST ? ", fast" : "");
         check_everything(&k);
     }
 }
@@ -841,7 +841,7 @@ static void test_names(void **state)
         tempo_kernels k;
         assert_true(tempo_cpu_from_name(tempo_cpu_name(n), &cpu));
         assert_int_equal(cpu & ~have, 0);
-        tempo_kernels_init(&k, cpu, TEMPO_COMPUTE_EXACT);
+        tempo_kernels_init(&k, cpu, TEMPO_EXACT);
         assert_string_equal(k.name, tempo_cpu_name(n));
     }
     assert_true(have == 0 || n > 1);

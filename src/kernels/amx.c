@@ -367,12 +367,17 @@ INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char 
     if (t.bits == 8)
         return q;
     const vi zero = _mm512_set1_epi8((char)t.zero);
-#define QUAD(j) _mm512_store_si512(to + 64 * j, _mm512_sub_epi8(quad_bytes(q, t.bits, j, 0), zero));
-    QUAD(0)
-    QUAD(1)
-    QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+#define QUAD(j) _mm512_store_si512(to + 64 * j, _mm512_sub_epi8(quad_bytes(q, t.bits, j, 0), zero))
+    QUAD(0);
+    QUAD(1);
+    QUAD(2);
+    QUAD(3);
+    QUAD(4);
+    QUAD(5);
+    QUAD(6);
+    QUAD(7);
 #undef QUAD
-        return to;
+    return to;
 }
 
 /* sum += the products of one block: R = 8 rows of a group. */
@@ -564,12 +569,17 @@ INLINE const unsigned char *widened(amx_scratch *s, widening *w, size_t b, size_
     w->scales_at = read_scales(&w->scales, w->scales_at, t,
                                tempo_panel_is_super(t) && b % (TEMPO_SUPER / TEMPO_BLOCK) == 0);
     const unsigned char *q = w->quads + b * tempo_panel_quads(t);
-#define QUAD(j) widen_quad(to, q, &w->scales, t, j);
-    QUAD(0)
-    QUAD(1)
-    QUAD(2) QUAD(3) QUAD(4) QUAD(5) QUAD(6) QUAD(7)
+#define QUAD(j) widen_quad(to, q, &w->scales, t, j)
+    QUAD(0);
+    QUAD(1);
+    QUAD(2);
+    QUAD(3);
+    QUAD(4);
+    QUAD(5);
+    QUAD(6);
+    QUAD(7);
 #undef QUAD
-        return to;
+    return to;
 }
 
 #define MULTIPLY_ROWS(sum, left, act, g)                                                                     \
@@ -698,9 +708,9 @@ static void prepare_fast_pairs(void *act, size_t r, const float *x, size_t k, si
     prepare_pairs(act, r, x, k, begin, end, 16, 1);
 }
 
-void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute_mode mode)
+void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute mode)
 {
-    const bool fast = mode == TEMPO_COMPUTE_FAST;
+    const bool fast = mode == TEMPO_FAST;
 
     k->name = "amx";
     k->scratch_bytes = scratch_bytes;

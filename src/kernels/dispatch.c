@@ -147,7 +147,7 @@ bool tempo_cpu_from_name(const char *name, uint32_t *cpu)
     return false;
 }
 
-void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute_mode compute)
+void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
 {
     tempo_kernels_init_scalar(k);
 #if defined(__x86_64__) /* each builds on the bodies before it */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "tempo.h"
 
 /* Features of processors, and the paths that combine them.  A path needs all before it on its machine. */
 enum tempo_cpu {
@@ -73,12 +74,10 @@ typedef struct tempo_form_bodies {
 typedef void (*tempo_matmul_fn)(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,
                                 const void *act, size_t m, void *scratch);
 
-typedef enum tempo_compute_mode { TEMPO_COMPUTE_EXACT, TEMPO_COMPUTE_FAST } tempo_compute_mode;
-
 typedef struct tempo_kernels {
     const char *name; /* "scalar", "avx2", "avx512-vnni": recorded in every output */
     uint32_t cpu;     /* the features it was built for */
-    tempo_compute_mode compute;
+    tempo_compute compute;
 #define KERNEL(name, ret, args) ret (*name) args;
 #include "kernels/kernels.inc"
 #undef KERNEL
@@ -107,7 +106,7 @@ bool tempo_cpu_from_name(const char *name, uint32_t *cpu);
 const char *tempo_cpu_name(size_t i);
 /* Fill every entry of *k with the best body allowed by `cpu`; 0 gives the scalar reference.  `fast` lets
  * products round more (tempo_matmul_fn); a path without such bodies computes as `exact` does.  */
-void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute_mode compute);
+void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute);
 
 /* Each instruction-set file overrides the entries it implements and leaves the rest. */
 void tempo_kernels_init_scalar(tempo_kernels *k);
@@ -115,7 +114,7 @@ void tempo_kernels_init_avx2(tempo_kernels *k);
 void tempo_kernels_init_avx_vnni(tempo_kernels *k);
 void tempo_kernels_init_avx512(tempo_kernels *k);
 void tempo_kernels_init_avx512_vnni(tempo_kernels *k);
-void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute_mode mode);
+void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute mode);
 void tempo_kernels_init_neon(tempo_kernels *k);
 void tempo_kernels_init_dotprod(tempo_kernels *k);
 void tempo_kernels_init_i8mm(tempo_kernels *k);

@@ -60,6 +60,7 @@ static tempo_status fill_info(tempo_loader *ld)
     i->architecture = ld->f->architecture != NULL ? ld->f->architecture : "";
     i->unsupported = ld->f->unsupported[0] != '\0' ? ld->f->unsupported : NULL;
     i->kernels = m->kernels.name;
+    i->compute = m->kernels.compute == TEMPO_FAST ? "fast" : "exact";
     i->n_layers = f->hp.n_layers;
     i->n_heads = f->hp.n_heads;
     i->n_kv_heads = f->hp.n_kv_heads;
@@ -80,17 +81,17 @@ static tempo_status fill_info(tempo_loader *ld)
 
 /* ---- opening ---- */
 
-static tempo_status init_kernels(tempo_model *m, const char *name, tempo_err *err)
+static tempo_status init_kernels(tempo_model *m, const tempo_model_options *opt, tempo_err *err)
 {
     char paths[96] = "auto";
     uint32_t cpu;
 
     for (size_t i = 0, at = 4; at < sizeof(paths) && tempo_cpu_name(i) != NULL; i++)
         at += (size_t)snprintf(paths + at, sizeof(paths) - at, ", %s", tempo_cpu_name(i));
-    if (!tempo_cpu_from_name(name, &cpu))
+    if (!tempo_cpu_from_name(opt->cpu, &cpu))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "no kernels \"%s\" on this machine, which has %s", name, paths);
-    tempo_kernels_init(&m->kernels, cpu, TEMPO_COMPUTE_EXACT);
+                          "no kernels \"%s\" on this machine, which has %s", opt->cpu, paths);
+    tempo_kernels_init(&m->kernels, cpu, opt->compute);
     return TEMPO_OK;
 }
 
@@ -120,7 +121,7 @@ static tempo_status load(tempo_model *m, const char *path, const tempo_model_opt
 
     ld.facts.heads_at = ld.facts.kv_heads_at = TEMPO_NO_OFFSET;
     ld.facts.head_dim_at = ld.facts.rope_at = TEMPO_NO_OFFSET;
-    tempo_status st = init_kernels(m, opt->cpu, err);
+    tempo_status st = init_kernels(m, opt, err);
     if (st != TEMPO_OK)
         return st;
     if ((ld.f = m->files = calloc(1, sizeof(*m->files))) == NULL)
