@@ -3,7 +3,7 @@
 # both compilers with warnings as errors, sanitizers, fuzz targets, processors without AVX2, arm64 under
 # qemu, and the installed library as a stranger would use it.
 #   tools/check-all.sh          all parts
-#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz cpus arm64 install
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 install
 # A part that this machine cannot run says so and is counted at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,6 +56,17 @@ part_fuzz() {
     check fuzz
 }
 
+# What multiplies tiles, with the tile registers (and AVX-VNNI) played by AVX-512 instructions: few machines
+# have the former, and no emulator has both.
+part_tiles() {
+    local flag
+    for flag in avx512_vnni avx512_bf16; do
+        grep -qw "$flag" /proc/cpuinfo || { skip "emulated tiles: no $flag"; return; }
+    done
+    build tiles -DTEMPO_EMULATE=ON -DTEMPO_DOCS=OFF
+    check tiles -R 'kernels|golden|forward|engine|decode|doctor'
+}
+
 # The same program on other processors: one without AVX, and all that the emulator has.
 part_cpus() {
     has qemu-x86_64 || { skip 'other x86-64 processors: no qemu-x86_64'; return; }
@@ -84,7 +95,7 @@ part_arm64() {
 
 part_install() { tools/test-install.sh $root/install; }
 
-[ $# -gt 0 ] || set -- gcc clang address thread fuzz cpus arm64 install
+[ $# -gt 0 ] || set -- gcc clang address thread fuzz tiles cpus arm64 install
 for part; do
     declare -F "part_$part" >/dev/null || { echo "check-all: no part '$part'" >&2; exit 2; }
 done
