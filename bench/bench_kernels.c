@@ -99,7 +99,7 @@ static void bench_type(const tempo_kernels *k, tempo_dtype t, size_t rounds)
     o.y = aligned(MAX_M * o.w.n_out * sizeof(float));
     o.act = aligned(form->bytes != NULL ? form->bytes(MAX_M, K) : 64);
     o.scratch = aligned(k->scratch_bytes(K));
-    test_fill(w, t, o.w.n_out * K, 0.0, 1.0, &seed);
+    tempo_random_fill(w, t, o.w.n_out * K, 0.0, 1.0, &seed);
     if (k->packed[t]) {
         o.w.panels = panels = aligned(o.w.n_out / TEMPO_PANEL * tempo_panel_bytes(t, K));
         tempo_pack_panels(panels, &o.w, 0, o.w.n_out / TEMPO_PANEL);

@@ -69,12 +69,16 @@ static int prepare_prompt(doctor *d)
 }
 
 /* Reordered sums differ by a few units in the last place of what is summed; through the layers that grows
- * about as the square root of the width for each of them, relative to the largest logit, taken as 64.  A
- * cache of half floats adds a step of its own where a key or a value lies at the border of two: 2^-11 of a
- * logit.  */
+ * about as the square root of the width for each of them, relative to the largest logit, taken as 64.  Where
+ * a number lies at the border of two that something rounds to, it moves by a step: an activation of products
+ * that keep `bits` of them by 2^-bits, in each layer and on its own; a key or a value in a cache of half
+ * floats by 2^-11.  */
 static double rounding_tolerance(const tempo_model_info *m, tempo_kv_type kv)
 {
-    return 64 * (0x1p-24 * m->n_layers * sqrt((double)m->d_model) + (kv == TEMPO_KV_F16 ? 0x1p-11 : 0));
+    const double step = m->activation_bits < 24 ? ldexp(1, -(int)m->activation_bits) * sqrt(m->n_layers) : 0;
+
+    return 64 *
+           (0x1p-24 * m->n_layers * sqrt((double)m->d_model) + step + (kv == TEMPO_KV_F16 ? 0x1p-11 : 0));
 }
 
 static int prepare(doctor *d)

@@ -10,7 +10,7 @@
 #include "message.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
-#define CMD_RUN (CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR)
+#define CMD_RUN (CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
 #define CMD_MODEL (CMD_RUN | CMD_INSPECT | CMD_TOKENIZE)
 
 const option_spec option_table[] = {
@@ -44,6 +44,16 @@ const command_spec command_table[] = {
      "Runs the identities I1 to I10 of docs/semantics.md and prints a table.  The exit code is 1 if one does "
      "not hold.",
      cmd_doctor},
+    {"bench", CMD_BENCH, NULL, "how fast this machine decodes with a model",
+     "Times decoding steps with sets of several sizes, and prompts, in turns with the machine's own read "
+     "bandwidth: a step has to read the weights once, so that bandwidth is the bound.  Figures are "
+     "medians.\n\n"
+     "A step is a whole one: the forward pass, the readout of all rows and the selection of the next set.",
+     cmd_bench},
+    {"synth", CMD_SYNTH, NULL, "write a model with random weights",
+     "Writes a GGUF file with the shape of a published model, random weights and a made-up vocabulary, to "
+     "measure with.  What it says is noise.",
+     cmd_synth},
     {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
      "Prints help for a command, or an overview.", cmd_help},
     {"version", CMD_VERSION, NULL, "version and what it was built with",
@@ -79,6 +89,23 @@ static bool set_size(const option_spec *s, const char *value, size_t *out)
         return bad_value(s, value, expected);
     *out = (size_t)v;
     return true;
+}
+
+static bool set_sizes(const option_spec *s, const char *value, size_list *out)
+{
+    out->n = 0;
+    for (const char *p = value;; p++) {
+        char one[24];
+        const size_t len = strcspn(p, ",");
+        if (len >= sizeof(one) || out->n == MAX_SIZES)
+            return bad_value(s, value, "a list of at most 16 numbers such as 1,2,4");
+        memcpy(one, p, len);
+        one[len] = '\0';
+        if (!set_size(s, one, &out->v[out->n++]))
+            return false;
+        if (*(p += len) == '\0')
+            return true;
+    }
 }
 
 static bool set_real(const option_spec *s, const char *value, double *out)
@@ -166,6 +193,8 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         return true;
     case OPTION_SIZE:
         return set_size(s, value, field);
+    case OPTION_SIZES:
+        return set_sizes(s, value, field);
     case OPTION_REAL:
         return set_real(s, value, field);
     case OPTION_CHOICE_TEXT:
@@ -288,7 +317,15 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
 {
     bool only_arguments = false;
 
-    *o = (options){.cpu = "auto", .top = 10};
+    *o = (options){.cpu = "auto",
+                   .top = 10,
+                   .rows = {6, {1, 2, 4, 8, 16, 32}},
+                   .prompts = {1, {128}},
+                   .contexts = {1, {0}},
+                   .sequences = {1, {1}},
+                   .repeats = 5,
+                   .shape = "llama-3.2-3b",
+                   .type = "BF16"};
     tempo_decode_options_init(&o->decoding);
     for (int i = 1; i < argc; i++) {
         if (!only_arguments && strcmp(argv[i], "--") == 0) {

@@ -19,12 +19,21 @@ enum command_bit {
     CMD_TOKENIZE = 1u << 2,
     CMD_LOGITS = 1u << 3,
     CMD_DOCTOR = 1u << 4,
-    CMD_HELP = 1u << 5,
-    CMD_VERSION = 1u << 6,
-    CMD_ALL = (1u << 7) - 1,
+    CMD_BENCH = 1u << 5,
+    CMD_SYNTH = 1u << 6,
+    CMD_HELP = 1u << 7,
+    CMD_VERSION = 1u << 8,
+    CMD_ALL = (1u << 9) - 1,
 };
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
+
+enum { MAX_SIZES = 16 };
+
+/* A list of numbers: "1,2,4". */
+typedef struct size_list {
+    size_t n, v[MAX_SIZES];
+} size_list;
 
 typedef struct options {
     const char *argument; /* the one that is no option, or NULL */
@@ -47,6 +56,13 @@ typedef struct options {
     size_t top;
     const char *all;
 
+    size_list rows, contexts, sequences, prompts; /* of a benchmark */
+    size_t repeats;
+    bool profile;
+
+    const char *shape, *type, *output;
+    size_t seed;
+
     bool list;
     const char *man, *completion;
     bool help;
@@ -56,6 +72,7 @@ typedef enum option_kind {
     OPTION_FLAG,   /* bool */
     OPTION_TEXT,   /* const char * */
     OPTION_SIZE,   /* size_t from low to high */
+    OPTION_SIZES,  /* size_list, each from low to high */
     OPTION_REAL,   /* double from low (excluded) to high */
     OPTION_CHOICE, /* an enum: the place in `choices` */
     OPTION_CHOICE_TEXT, /* const char *: one of `choices` */
@@ -100,6 +117,8 @@ int cmd_inspect(const options *o);
 int cmd_tokenize(const options *o);
 int cmd_logits(const options *o);
 int cmd_doctor(const options *o);
+int cmd_bench(const options *o);
+int cmd_synth(const options *o);
 int cmd_help(const options *o);
 int cmd_version(const options *o);
 

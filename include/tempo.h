@@ -115,8 +115,10 @@ typedef struct tempo_model_info {
     const char *unsupported;  /* NULL, or why this model cannot run */
     const char *kernels;      /* kernel path in use: "scalar", "avx2", "amx" ... */
     const char *compute;      /* "exact" or "fast" */
+    uint32_t activation_bits; /* significant bits that products keep of activations, at least: 24 (all), 16 or 8 */
     uint64_t parameters;      /* elements of all tensors, a tied output counted once */
     uint64_t file_bytes;      /* bytes of all weight files */
+    uint64_t step_bytes;      /* bytes, as the files encode them, of the matrices that a step reads */
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff;
     uint32_t n_vocab;        /* rows of the output matrix = length of a row of logits */
     uint32_t context_length; /* positions 0 .. context_length-1 */
@@ -140,6 +142,18 @@ typedef struct tempo_tensor_info {
 TEMPO_API size_t tempo_model_tensor_count(const tempo_model *m);
 /* i < tempo_model_tensor_count; strings are borrowed from the model. */
 TEMPO_API tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i);
+
+/* A synthetic model: the shape of a published one, random weights, a made-up vocabulary.  For measuring. */
+typedef struct tempo_synth_options {
+    const char *shape; /* "llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b", "qwen3-0.6b", "tiny" */
+    const char *type;  /* of all matrices: "F32", "BF16", "Q4_K" ...; "Q4_K_M" is the usual mix of Q4_K and Q6_K */
+    uint64_t seed;     /* the same options give the same file */
+    void *user;
+    bool (*progress)(void *user, uint64_t done, uint64_t total); /* bytes; NULL, or false to stop */
+} tempo_synth_options;
+
+/* Write it to path as a GGUF file, complete or not at all.  TEMPO_E_ARG for a shape or type that is not one of those. */
+TEMPO_API tempo_status tempo_synth(const char *path, const tempo_synth_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- tokenizer --------------------------------------------------------------------- */
 
@@ -298,6 +312,18 @@ TEMPO_API tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *ro
 /* Logits [n_vocab] of row i of the last batch, or NULL if it did not ask for them.  Valid until
  * the next forward pass of this engine.  */
 TEMPO_API const float *tempo_engine_logits(const tempo_engine *e, size_t i);
+
+/* Where the time of passes goes.  Stages follow one another, so that their seconds add up to the whole. */
+typedef struct tempo_stage {
+    const char *name; /* "norm", "qkv", "attention", "output" ... */
+    double seconds;   /* since profiling began */
+    uint64_t bytes;   /* of weights, or of keys and values, that it read; as the file or the cache holds them */
+} tempo_stage;
+
+/* Begin to measure, from zero, or stop.  Results do not change, passes hardly. */
+TEMPO_API void tempo_engine_profile(tempo_engine *e, bool on);
+/* Stage i, or one without a name when there are no more. */
+TEMPO_API tempo_stage tempo_engine_stage(const tempo_engine *e, size_t i);
 
 /* ---- decoding ---------------------------------------------------------------------- */
 

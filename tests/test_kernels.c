@@ -26,7 +26,7 @@ static uint64_t seed = 1;
 /* About -2 .. 2, sometimes 0. */
 static float random_float(void)
 {
-    const uint64_t r = test_random(&seed);
+    const uint64_t r = tempo_random(&seed);
 
     return r % 17 == 0 ? 0.0f : ((float)(r >> 40) * 0x1p-24f - 0.5f) * 4.0f;
 }
@@ -465,7 +465,7 @@ static unsigned char *weights(test_guard *g, tempo_dtype t, size_t n)
     const tempo_dtype_info *d = tempo_dtype_get(t);
 
     *g = test_guard_create(n / d->block_len * d->block_bytes);
-    test_fill(g->p, t, n, 0.0, 1.0, &seed);
+    tempo_random_fill(g->p, t, n, 0.0, 1.0, &seed);
     return g->p;
 }
 
@@ -510,7 +510,7 @@ static void check_special_scales(tempo_dtype t)
     for (size_t s = 0; s < sizeof(scales) / sizeof(*scales); s++) {
         unsigned char block[256];
         float got[256];
-        test_fill(block, t, d->block_len, 0.0, 1.0, &seed);
+        tempo_random_fill(block, t, d->block_len, 0.0, 1.0, &seed);
         block[at] = (unsigned char)scales[s];
         block[at + 1] = (unsigned char)(scales[s] >> 8);
         tempo_unpack[t](got, block, d->block_len);

@@ -366,12 +366,14 @@ static tempo_status finish_step(tempo_decoder *d, tempo_err *err)
 {
     tempo_status st;
 
+    tempo_stage_begin(d->engine);
     if ((st = form_distribution(d, err)) != TEMPO_OK || (st = select_members(d, err)) != TEMPO_OK ||
         (st = grow_pending(d, err)) != TEMPO_OK)
         return st;
     const tempo_stopped placed = place_members(d);
     d->steps++;
     d->stopped = why_stop(d, placed);
+    tempo_stage_end(d->engine, TEMPO_STAGE_SELECT, 0);
     return TEMPO_OK;
 }
 

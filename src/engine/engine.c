@@ -5,6 +5,7 @@
 #include "engine/engine.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m, const tempo_engine_options *opt,
                                  tempo_err *err)
@@ -45,6 +46,63 @@ const tempo_model *tempo_engine_model(const tempo_engine *e)
 {
     return e->model;
 }
+
+/* ---- profile ---- */
+
+static double now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void tempo_engine_profile(tempo_engine *e, bool on)
+{
+    e->profile = (tempo_profile){.on = on};
+}
+
+void tempo_stage_begin(tempo_engine *e)
+{
+    if (e->profile.on)
+        e->profile.last = now();
+}
+
+void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes)
+{
+    tempo_profile *p = &e->profile;
+
+    if (!p->on)
+        return;
+    const double end = now();
+    p->seconds[id] += end - p->last;
+    p->bytes[id] += bytes;
+    p->last = end;
+}
+
+tempo_stage tempo_engine_stage(const tempo_engine *e, size_t i)
+{
+    static const char *const names[TEMPO_STAGE_COUNT] = {
+        [TEMPO_STAGE_PLAN] = "plan and embed",
+        [TEMPO_STAGE_NORM] = "norm",
+        [TEMPO_STAGE_QKV] = "qkv",
+        [TEMPO_STAGE_ROPE] = "rope and cache",
+        [TEMPO_STAGE_ATTENTION] = "attention",
+        [TEMPO_STAGE_ATTN_OUTPUT] = "attention output",
+        [TEMPO_STAGE_GATE_UP] = "gate and up",
+        [TEMPO_STAGE_SWIGLU] = "swiglu",
+        [TEMPO_STAGE_DOWN] = "down",
+        [TEMPO_STAGE_OBSERVER] = "observer",
+        [TEMPO_STAGE_OUTPUT] = "output",
+        [TEMPO_STAGE_SELECT] = "readout and select",
+    };
+
+    if (i >= TEMPO_STAGE_COUNT)
+        return (tempo_stage){0};
+    return (tempo_stage){names[i], e->profile.seconds[i], e->profile.bytes[i]};
+}
+
+/* ---- scratch ---- */
 
 static size_t max2(size_t a, size_t b)
 {

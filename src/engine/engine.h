@@ -64,6 +64,30 @@ typedef struct tempo_batch_size {
     size_t slots;                 /* of the longest sequence after the batch */
 } tempo_batch_size;
 
+/* The stages of a pass; engine.c names them. */
+typedef enum tempo_stage_id {
+    TEMPO_STAGE_PLAN,      /* checks, memory, embedding */
+    TEMPO_STAGE_NORM,      /* residual sums, norms, activations in the forms that products read */
+    TEMPO_STAGE_QKV,
+    TEMPO_STAGE_ROPE,      /* biases, rotation, keys and values into the cache */
+    TEMPO_STAGE_ATTENTION,
+    TEMPO_STAGE_ATTN_OUTPUT,
+    TEMPO_STAGE_GATE_UP,
+    TEMPO_STAGE_SWIGLU,
+    TEMPO_STAGE_DOWN,
+    TEMPO_STAGE_OBSERVER,
+    TEMPO_STAGE_OUTPUT,
+    TEMPO_STAGE_SELECT,    /* readout and selection, in the decoder */
+    TEMPO_STAGE_COUNT
+} tempo_stage_id;
+
+typedef struct tempo_profile {
+    bool on;
+    double last; /* when the stage that runs began */
+    double seconds[TEMPO_STAGE_COUNT];
+    uint64_t bytes[TEMPO_STAGE_COUNT];
+} tempo_profile;
+
 struct tempo_engine {
     const tempo_model *model;
     tempo_pool *pool;
@@ -86,6 +110,7 @@ struct tempo_engine {
     float *scores;          /* [threads][score_len] for attention */
     float **pointers;       /* [threads][pointer_len] for attention */
     size_t scratch_len, score_len, pointer_len;
+    tempo_profile profile;
 };
 
 /* ---- seq.c ---- */
@@ -101,6 +126,11 @@ void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type 
 /* Grow scratch to hold a batch of this size.  On failure the old scratch stays. */
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
                                   tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What has run since the last call was this stage, and it read so many bytes; nothing unless profiling. */
+void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);
+/* The time since the last stage belongs to none. */
+void tempo_stage_begin(tempo_engine *e);
 
 /* ---- batch.c ---- */
 /* Check rows[n], make room in engine and sequences, fill e->plan and e->group.  Attention weights are

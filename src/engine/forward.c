@@ -43,16 +43,20 @@ static void run_product(void *arg, size_t task, unsigned worker)
                           job->rows, job->e->scratch + worker * job->e->scratch_len);
 }
 
-static void products(tempo_engine *e, const float *x, size_t rows, const product *p, size_t n)
+static void products(tempo_engine *e, const float *x, size_t rows, const product *p, size_t n,
+                     tempo_stage_id stage)
 {
     product_job job = {.e = e, .x = x, .rows = rows, .n = n};
     size_t tasks = 0;
+    uint64_t bytes = 0;
 
     for (size_t i = 0; i < n; i++) {
         job.p[i] = p[i];
         tasks += tasks_of(p[i].w);
+        bytes += tempo_weight_bytes(p[i].w);
     }
     tempo_pool_run(e->pool, tasks, run_product, &job);
+    tempo_stage_end(e, stage, bytes);
 }
 
 /* ---- what products read: x in the forms that their weights want ---- */
@@ -249,6 +253,18 @@ static void attention_part(const row_job *job, size_t r, size_t begin, size_t en
 
 /* ---- the pass ---- */
 
+/* Bytes of keys and values that one layer's attention reads: each once. */
+static uint64_t cache_bytes(const tempo_engine *e, size_t rows)
+{
+    const tempo_hparams *hp = &e->model->hp;
+    uint64_t slots = 0;
+
+    for (size_t r = 0; e->profile.on && r < rows; r++)
+        if (r + 1 == rows || e->plan[r + 1].seq != e->plan[r].seq)
+            slots += e->plan[r].seq_slots * (e->plan[r].seq->kv == TEMPO_KV_F16 ? 2 : 4);
+    return 2 * slots * hp->n_kv_heads * hp->head_dim;
+}
+
 static void layer_pass(tempo_engine *e, uint32_t index, size_t rows, const float *delta)
 {
     const tempo_layer *l = &e->model->layers[index];
@@ -256,19 +272,25 @@ static void layer_pass(tempo_engine *e, uint32_t index, size_t rows, const float
     row_job job = {e, l, index, rows, l->attn_norm, delta, {&l->wq, &l->wk, &l->wv}};
 
     tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
-    products(e, e->h, rows, (product[]){{&l->wq, e->q}, {&l->wk, e->k}, {&l->wv, e->v}}, 3);
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
+    products(e, e->h, rows, (product[]){{&l->wq, e->q}, {&l->wk, e->k}, {&l->wv, e->v}}, 3, TEMPO_STAGE_QKV);
     tempo_pool_run(e->pool, rows, qkv_row, &job);
+    tempo_stage_end(e, TEMPO_STAGE_ROPE, 0);
     tempo_attention(e, index);
+    tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows));
     if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
         parts(e, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, attention_part);
-    products(e, e->att, rows, (product[]){{&l->wo, e->h}}, 1);
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
+    products(e, e->att, rows, (product[]){{&l->wo, e->h}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
 
     job = (row_job){e, l, index, rows, l->ffn_norm, e->h, {&l->w_gate, &l->w_up}};
-    tempo_pool_run(e->pool, groups_of(rows), norm_group,
-                   &job); /* a row's delta is read before its norm is written */
-    products(e, e->h, rows, (product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2);
+    /* a row's delta is read before its norm is written */
+    tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
+    products(e, e->h, rows, (product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2, TEMPO_STAGE_GATE_UP);
     parts(e, rows, hp->d_ff, &l->w_down, swiglu_part);
-    products(e, e->gate, rows, (product[]){{&l->w_down, e->h}}, 1);
+    tempo_stage_end(e, TEMPO_STAGE_SWIGLU, 0);
+    products(e, e->gate, rows, (product[]){{&l->w_down, e->h}}, 1, TEMPO_STAGE_DOWN);
 }
 
 /* Show the observer one layer's attention; false to stop. */
@@ -299,24 +321,29 @@ static void read_out(tempo_engine *e, size_t rows)
     for (size_t r = 0; r < rows; r++)
         if (e->plan[r].logits != SIZE_MAX)
             norm_row(&job, r, n++); /* n <= r: a row's delta is read before another's norm takes its place */
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     if (n > 0)
-        products(e, e->h, n, (product[]){{&m->output, e->logits}}, 1);
+        products(e, e->h, n, (product[]){{&m->output, e->logits}}, 1, TEMPO_STAGE_OUTPUT);
 }
 
 tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                                   tempo_err *err)
 {
     row_job job = {.e = e};
-    tempo_status st = tempo_batch_plan(e, rows, n, obs != NULL && obs->attention != NULL, err);
+    tempo_status st;
 
+    tempo_stage_begin(e);
+    st = tempo_batch_plan(e, rows, n, obs != NULL && obs->attention != NULL, err);
     if (st != TEMPO_OK)
         return st;
     e->n_rows = 0;
     tempo_pool_run(e->pool, n, embed_row, &job);
+    tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
     for (uint32_t l = 0; l < e->model->hp.n_layers; l++) {
         layer_pass(e, l, n, l == 0 ? NULL : e->h); /* h: what the layer before adds to x */
         if (!observe(e, l, n, obs))
             return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped in layer %u", l);
+        tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
     }
     read_out(e, n);
     tempo_batch_commit(e, n);

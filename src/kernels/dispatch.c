@@ -165,3 +165,17 @@ void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
     k->cpu = cpu;
     k->compute = compute;
 }
+
+uint32_t tempo_activation_bits(const tempo_kernels *k, tempo_dtype type)
+{
+    switch (k->form[type]) {
+    case TEMPO_FORM_INTEGER:
+        return 16;
+    case TEMPO_FORM_BF16:
+        return k->compute == TEMPO_FAST ? 8 : 16;
+    case TEMPO_FORM_BF16_ROWS:
+        return 8;
+    default:
+        return 24;
+    }
+}

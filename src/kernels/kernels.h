@@ -43,6 +43,12 @@ typedef struct tempo_weight {
     const void *panels; /* the same as panels (panel.h), or NULL: see tempo_kernels.packed */
 } tempo_weight;
 
+/* Bytes of a matrix as its file encodes it. */
+static inline uint64_t tempo_weight_bytes(const tempo_weight *w)
+{
+    return (uint64_t)w->n_out * w->row_bytes;
+}
+
 /* What a product makes of its activations first, once for all the outputs. */
 typedef enum tempo_form {
     TEMPO_FORM_FLOAT,   /* as they are: rows of k floats, nothing to prepare */
@@ -107,6 +113,9 @@ const char *tempo_cpu_name(size_t i);
 /* Fill every entry of *k with the best body allowed by `cpu`; 0 gives the scalar reference.  `fast` lets
  * products round more (tempo_matmul_fn); a path without such bodies computes as `exact` does.  */
 void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute);
+
+/* Significant bits that products with matrices of a type keep of activations. */
+uint32_t tempo_activation_bits(const tempo_kernels *k, tempo_dtype type);
 
 /* Each instruction-set file overrides the entries it implements and leaves the rest. */
 void tempo_kernels_init_scalar(tempo_kernels *k);

@@ -46,6 +46,27 @@ static bool has_tensor(const tempo_loader *ld, const char *gguf, const char *hf)
     return tempo_files_find(ld->f, ld->f->is_gguf ? gguf : hf) != NULL;
 }
 
+/* One more matrix of those that a step reads. */
+static void count_matrix(tempo_model *m, const tempo_weight *w)
+{
+    const uint32_t bits = tempo_activation_bits(&m->kernels, w->type);
+
+    m->info.step_bytes += tempo_weight_bytes(w);
+    if (m->info.activation_bits == 0 || bits < m->info.activation_bits)
+        m->info.activation_bits = bits;
+}
+
+static void count_matrices(tempo_model *m)
+{
+    for (uint32_t l = 0; l < m->hp.n_layers; l++) {
+        const tempo_layer *y = &m->layers[l];
+        const tempo_weight *const all[] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
+        for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+            count_matrix(m, all[i]);
+    }
+    count_matrix(m, &m->output);
+}
+
 static tempo_status fill_info(tempo_loader *ld)
 {
     tempo_model *m = ld->m;
@@ -61,6 +82,8 @@ static tempo_status fill_info(tempo_loader *ld)
     i->unsupported = ld->f->unsupported[0] != '\0' ? ld->f->unsupported : NULL;
     i->kernels = m->kernels.name;
     i->compute = m->kernels.compute == TEMPO_FAST ? "fast" : "exact";
+    if (m->layers != NULL)
+        count_matrices(m);
     i->n_layers = f->hp.n_layers;
     i->n_heads = f->hp.n_heads;
     i->n_kv_heads = f->hp.n_kv_heads;

@@ -96,7 +96,7 @@ static test_tensor *add_matrix(test_model *m, uint64_t *state, test_matrix which
     const uint64_t dims[2] = {rows, columns};
     test_tensor *t = new_tensor(m, name, m->spec.type[which], 2, dims);
 
-    test_fill(t->data, t->type, rows * columns, 0.0, gain / sqrt((double)columns), state);
+    tempo_random_fill(t->data, t->type, rows * columns, 0.0, gain / sqrt((double)columns), state);
     return t;
 }
 
@@ -104,7 +104,7 @@ static test_tensor *add_vector(test_model *m, uint64_t *state, uint64_t n, doubl
 {
     test_tensor *t = new_tensor(m, name, m->spec.type[TEST_VECTORS], 1, &n);
 
-    test_fill(t->data, t->type, n, centre, 0.2, state);
+    tempo_random_fill(t->data, t->type, n, centre, 0.2, state);
     return t;
 }
 
