@@ -65,42 +65,96 @@ static void softmax(const float *logits, size_t n, double temperature, double *o
         out[i] /= sum;
 }
 
+/* The engine's threads and kernels mix rows[m] of n logits. */
+static tempo_status mix(double *q, double *entropy, const float *const *rows, const double *p, size_t m,
+                        size_t n, tempo_readout how, double temperature)
+{
+    const tempo_readout_in in = {rows,        p, m, n, how, temperature, &tempo_engine_model(engine)->kernels,
+                                 engine->pool};
+    tempo_err err = {0};
+
+    return tempo_readout_mix(q, entropy, &in, &err);
+}
+
+/* What `how` must give of two rows with the weights 3/4 and 1/4, and its entropy. */
+static double expected(double *want, const float *a, const float *b, size_t n, tempo_readout how,
+                       double temperature)
+{
+    double *sa = malloc(n * sizeof(*sa)), *sb = malloc(n * sizeof(*sb)), sum = 0, entropy = 0;
+
+    assert_true(sa != NULL && sb != NULL);
+    softmax(a, n, temperature, sa);
+    softmax(b, n, temperature, sb);
+    for (size_t i = 0; i < n; i++) {
+        want[i] = how == TEMPO_READOUT_MIXTURE   ? 0.75 * sa[i] + 0.25 * sb[i]
+                  : how == TEMPO_READOUT_UNIFORM ? 0.5 * sa[i] + 0.5 * sb[i]
+                  : how == TEMPO_READOUT_TOP     ? sa[i]
+                  : how == TEMPO_READOUT_LAST    ? sb[i]
+                                                 : exp(0.75 * log(sa[i]) + 0.25 * log(sb[i]));
+        sum += want[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        want[i] /= sum;
+        entropy -= want[i] > 0 ? want[i] * log(want[i]) : 0;
+    }
+    free(sa);
+    free(sb);
+    return entropy;
+}
+
+enum { READOUT_MOST = 5000 }; /* more than one piece of readout.c, the last one not whole */
+
+static void check_readout(const float *a, const float *b, size_t n, tempo_readout how, double temperature)
+{
+    static const double p[] = {0.3, 0.1};
+    const float *const rows[] = {a, b};
+    double *q = malloc(n * sizeof(*q)), *want = malloc(n * sizeof(*want)), entropy;
+
+    assert_true(q != NULL && want != NULL);
+    const double h = expected(want, a, b, n, how, temperature);
+    assert_int_equal(mix(q, &entropy, rows, p, 2, n, how, temperature), TEMPO_OK);
+    for (size_t i = 0; i < n; i++) /* an exponent of 50 is rounded by 2^-48 */
+        assert_true(fabs(q[i] - want[i]) <= 1e-13 * want[i] + 1e-300);
+    assert_true(fabs(entropy - h) <= 1e-12);
+    free(q);
+    free(want);
+}
+
 static void test_readouts(void **state)
 {
     (void)state;
-    const float a[4] = {1, 2, 3, -50}, b[4] = {3, 0, 1, 2};
-    const float *rows[] = {a, b};
-    const double p[] = {0.3, 0.1}; /* weights 3/4 and 1/4 */
-    const double temperatures[] = {1, 0.5};
-    double q[4], work[4], sa[4], sb[4];
-    tempo_err err = {0};
+    static const size_t sizes[] = {1, 4, 2047, 2048, 2049, READOUT_MOST};
+    float a[READOUT_MOST], b[READOUT_MOST];
 
-    for (size_t t = 0; t < 2; t++)
+    for (size_t i = 0; i < READOUT_MOST; i++) {
+        a[i] = (float)(i * 37 % 101) / 5 - 10;
+        b[i] = (float)(i * 53 % 89) / 3 - 15;
+    }
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)
         for (int how = TEMPO_READOUT_MIXTURE; how <= TEMPO_READOUT_LAST; how++) {
-            double want[4], sum = 0;
-            softmax(a, 4, temperatures[t], sa);
-            softmax(b, 4, temperatures[t], sb);
-            for (size_t i = 0; i < 4; i++) {
-                want[i] = how == TEMPO_READOUT_MIXTURE   ? 0.75 * sa[i] + 0.25 * sb[i]
-                          : how == TEMPO_READOUT_UNIFORM ? 0.5 * sa[i] + 0.5 * sb[i]
-                          : how == TEMPO_READOUT_TOP     ? sa[i]
-                          : how == TEMPO_READOUT_LAST    ? sb[i]
-                                                         : exp(0.75 * log(sa[i]) + 0.25 * log(sb[i]));
-                sum += want[i];
-            }
-            assert_int_equal(
-                tempo_readout_mix(q, rows, p, 2, 4, (tempo_readout)how, temperatures[t], work, &err),
-                TEMPO_OK);
-            for (size_t i = 0; i < 4; i++)
-                assert_true(fabs(q[i] - want[i] / sum) <= 1e-14);
+            check_readout(a, b, sizes[s], (tempo_readout)how, 1);
+            check_readout(a, b, sizes[s], (tempo_readout)how, 0.5);
         }
-    const float bad[4] = {0, NAN, 0, 0};
-    rows[0] = bad;
-    assert_int_equal(tempo_readout_mix(q, rows, p, 2, 4, TEMPO_READOUT_MIXTURE, 1, work, &err),
-                     TEMPO_E_FORMAT);
-    err = (tempo_err){0};
-    assert_int_equal(tempo_readout_mix(q, rows, p, 2, 4, TEMPO_READOUT_LAST, 1, work, &err),
-                     TEMPO_OK); /* not used */
+}
+
+static void test_readout_of_damage(void **state)
+{
+    (void)state;
+    static const float damage[] = {NAN, INFINITY, -INFINITY};
+    static const double p[] = {0.3, 0.1};
+    const float good[4] = {3, 0, 1, 2};
+    double q[4], entropy;
+
+    for (size_t i = 0; i < 3; i++) {
+        const float bad[4] = {0, damage[i], 0, 0};
+        const float *const rows[] = {bad, good};
+        assert_int_equal(mix(q, &entropy, rows, p, 2, 4, TEMPO_READOUT_MIXTURE, 1), TEMPO_E_FORMAT);
+        assert_int_equal(mix(q, &entropy, rows, p, 2, 4, TEMPO_READOUT_LAST, 1), TEMPO_OK); /* not used */
+    }
+    const float far[4] = {0, -1000, -3e38f, 3e38f}, *const row = far;
+    assert_int_equal(mix(q, &entropy, &row, p, 1, 4, TEMPO_READOUT_MIXTURE, 1), TEMPO_OK);
+    assert_true(q[0] == 0 && q[1] == 0 && q[2] == 0 && q[3] == 1 && entropy == 0);
+    assert_int_equal(mix(q, &entropy, &row, p, 1, 4, TEMPO_READOUT_MIXTURE, 1e-300), TEMPO_E_FORMAT);
 }
 
 static void test_selection(void **state)
@@ -132,10 +186,32 @@ static void test_selection(void **state)
         }
     }
     free(choices);
-    const double half[2] = {0.5, 0.5};
-    assert_true(fabs(tempo_entropy(half, 2) - log(2)) <= 1e-15);
-    const double sure[2] = {1, 0};
-    assert_true(tempo_entropy(sure, 2) == 0);
+}
+
+/* Every cap of many choices, equal ones among them, is the front part of the whole. */
+static void test_capped_selection(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    double q[N];
+    tempo_choice *all = NULL, *some = NULL;
+    size_t all_cap = 0, cap = 0, reached;
+
+    for (size_t i = 0; i < N; i++)
+        q[i] = (double)(i * 7919 % 97) / 97;
+    const size_t n = tempo_select(q, N, 0.1, 0, &all, &all_cap, &reached);
+    assert_true(n == reached && n > 200 && n < N);
+    for (size_t i = 0; i + 1 < n; i++)
+        assert_true(all[i].probability > all[i + 1].probability ||
+                    (all[i].probability == all[i + 1].probability && all[i].id < all[i + 1].id));
+    for (size_t most = 1; most <= N; most++) {
+        assert_int_equal(tempo_select(q, N, 0.1, most, &some, &cap, &reached), most < n ? most : n);
+        assert_int_equal(reached, n);
+        for (size_t i = 0; i < most && i < n; i++)
+            assert_true(some[i].id == all[i].id && some[i].probability == all[i].probability);
+    }
+    free(all);
+    free(some);
 }
 
 /* ---- options ---- */
@@ -474,7 +550,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readouts),
+        cmocka_unit_test(test_readout_of_damage),
         cmocka_unit_test(test_selection),
+        cmocka_unit_test(test_capped_selection),
         cmocka_unit_test(test_refused_options),
         cmocka_unit_test(test_refused_prompts),
         cmocka_unit_test(test_contexts),

@@ -389,6 +389,100 @@ static void check_exp_sum(const tempo_kernels *k)
     assert_true(special[0] == 0.0f && isnan(special[1]) && special[2] == 0.0f);
 }
 
+static void check_all_finite(const tempo_kernels *k)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard g;
+        float *x = floats(&g, n);
+        if (n > 0)
+            x[n - 1] = 3e38f;
+        if (n > 1)
+            x[0] = -3e38f;
+        assert_true(k->all_finite(x, n));
+        for (size_t i = 0; i < n; i++) {
+            const float kept = x[i];
+            x[i] = odd[i % 3];
+            assert_false(k->all_finite(x, n));
+            x[i] = kept;
+        }
+        test_guard_free(&g);
+    }
+}
+
+static void check_exp_f64_at(const tempo_kernels *k, double x)
+{
+    double got[1] = {x};
+    const double want = x < -708 ? 0 : exp(x), sum = k->exp_f64(got, 1);
+    int exponent;
+
+    (void)frexp(want, &exponent);
+    CHECK_CLOSE(got[0], want, want > 0 ? ldexp(2, exponent - 53) : 0, "%s exp_f64(%.17g)", k->name, x);
+    assert_true(sum == got[0]);
+}
+
+/* In [0, 1), at the end of mapped memory. */
+static double *doubles(test_guard *g, size_t n)
+{
+    *g = test_guard_create(n * sizeof(double));
+    for (size_t i = 0; i < n; i++)
+        ((double *)g->p)[i] = (double)(tempo_random(&seed) >> 11) * 0x1p-53;
+    return g->p;
+}
+
+static void check_exp_f64(const tempo_kernels *k)
+{
+    for (double x = -720; x <= 709; x += 0.0731)
+        check_exp_f64_at(k, x);
+    for (double x = 1; x > 1e-30; x *= 0.5) {
+        check_exp_f64_at(k, -x);
+        check_exp_f64_at(k, x);
+    }
+    check_exp_f64_at(k, -708);
+    check_exp_f64_at(k, 709);
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard g;
+        double *x = doubles(&g, n), before[300], want = 0;
+        if (n > 0)
+            memcpy(before, x, n * sizeof(*x));
+        const double sum = k->exp_f64(x, n);
+        for (size_t i = 0; i < n; i++) {
+            double alone[1] = {before[i]};
+            (void)k->exp_f64(alone, 1);
+            assert_memory_equal(alone, &x[i], sizeof(*x)); /* wherever it stands */
+            want += x[i];
+        }
+        CHECK_CLOSE(sum, want, (double)n * 0x1p-52 * want, "%s exp_f64 n %zu", k->name, n);
+        test_guard_free(&g);
+    }
+    double special[3] = {-INFINITY, -1e300, 0};
+    assert_true(k->exp_f64(special, 3) == 1);
+}
+
+static void check_entropy(const tempo_kernels *k)
+{
+    for (double q = 1; q > 1e-307; q *= 0.97) {
+        const double want = q < 1 ? -q * log(q) : 0; /* at most 1 in size */
+        CHECK_CLOSE(k->entropy(&q, 1), want, 0x1p-50 * (want > q ? want : q), "%s entropy of %.17g", k->name,
+                    q);
+    }
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard g;
+        double *q = doubles(&g, n), want = 0;
+        for (size_t i = 0; i < n; i++) {
+            q[i] = i % 5 == 0 ? 0 : q[i];
+            want -= q[i] > 0 ? q[i] * log(q[i]) : 0;
+        }
+        CHECK_CLOSE(k->entropy(q, n), want, ((double)n + 8) * 0x1p-51 * (double)n, "%s entropy n %zu",
+                    k->name, n);
+        test_guard_free(&g);
+    }
+}
+
 /* ---- element types: an independent decoder, element by element, in double ---- */
 
 static double f16_at(const unsigned char *p)

@@ -1,7 +1,7 @@
 /* decode.h - TEMPO's step: rows of logits -> one distribution q -> a set -> slots.
  *
- * readout.c and select.c are pure functions of arrays, so that they can be tested against a reference
- * and used by other callers; decoder.c is the loop around them.  All probabilities are double.
+ * readout.c and select.c are functions of arrays alone, so that they can be tested against a reference and
+ * used by other callers; decoder.c is the loop around them.  All probabilities are double.
  * Source: semantics.md, "One step".  */
 #ifndef TEMPO_DECODE_DECODE_H
 #define TEMPO_DECODE_DECODE_H
@@ -13,14 +13,20 @@ tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t 
                                         tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- readout.c ---- */
-/* q[n_vocab] from rows[m] of logits [n_vocab] (slot order) and the probabilities p[m] with which the
- * members that own them were selected.  work: [n_vocab].  TEMPO_E_FORMAT if a logit that is used is
- * not finite.  Requires m >= 1, temperature > 0, every p > 0.  */
-tempo_status tempo_readout_mix(double *q, const float *const *rows, const double *p, size_t m, size_t n_vocab,
-                               tempo_readout how, double temperature, double *work,
+typedef struct tempo_readout_in {
+    const float *const *rows; /* [m] of logits [n_vocab], in slot order; m >= 1 */
+    const double *p;          /* [m] the probabilities with which their members were selected, > 0 */
+    size_t m, n_vocab;
+    tempo_readout how;
+    double temperature; /* > 0 */
+    const tempo_kernels *kernels;
+    tempo_pool *pool;
+} tempo_readout_in;
+
+/* q[n_vocab] and its entropy, -sum q log q in nats with 0 log 0 = 0.  TEMPO_E_FORMAT if a logit that is used is not
+ * finite.  What is below 1e-307 becomes 0.  */
+tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_in *in,
                                tempo_err *err) TEMPO_MUST_CHECK;
-/* -sum q log q in nats; 0 log 0 = 0. */
-double tempo_entropy(const double *q, size_t n);
 
 /* ---- select.c ---- */
 typedef struct tempo_choice {

@@ -30,7 +30,8 @@ struct tempo_decoder {
     size_t batch_at;       /* of the running batch: where the rows that are read begin */
     size_t batch_rows;     /* and how many rows the decoder has in it */
     size_t n_read;         /* rows that the last step read */
-    double *q, *work;      /* [n_vocab] */
+    double *q;             /* [n_vocab] */
+    double entropy;        /* of q */
     tempo_choice *choices; /* [choice_cap] */
     size_t choice_cap;
     tempo_member *members; /* [member_cap] */
@@ -85,8 +86,7 @@ static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t
         (st = fill_prompt(d, prompt, n, err)) != TEMPO_OK)
         return st;
     d->q = malloc(n_vocab * sizeof(*d->q));
-    d->work = malloc(n_vocab * sizeof(*d->work));
-    if (d->q == NULL || d->work == NULL)
+    if (d->q == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a distribution over %zu tokens",
                           n_vocab);
     return TEMPO_OK;
@@ -123,7 +123,6 @@ void tempo_decoder_free(tempo_decoder *d)
     tempo_seq_free(d->seq);
     free(d->pending);
     free(d->q);
-    free(d->work);
     free(d->choices);
     free(d->members);
     free(d);
@@ -256,8 +255,15 @@ static tempo_status form_distribution(tempo_decoder *d, tempo_err *err)
         rows[i] = tempo_decoder_row_logits(d, i);
         p[i] = read[i].probability;
     }
-    st = tempo_readout_mix(d->q, rows, p, d->n_read, d->engine->model->hp.n_vocab, d->opt.readout,
-                           d->opt.temperature, d->work, err);
+    const tempo_readout_in in = {.rows = rows,
+                                 .p = p,
+                                 .m = d->n_read,
+                                 .n_vocab = d->engine->model->hp.n_vocab,
+                                 .how = d->opt.readout,
+                                 .temperature = d->opt.temperature,
+                                 .kernels = &d->engine->model->kernels,
+                                 .pool = d->engine->pool};
+    st = tempo_readout_mix(d->q, &d->entropy, &in, err);
     if (st != TEMPO_OK)
         tempo_err_prefix(err, "step %zu", d->steps);
 out:
@@ -285,7 +291,7 @@ static tempo_status select_members(tempo_decoder *d, tempo_err *err)
     d->set = (tempo_set){.step = d->steps,
                          .position = (double)(d->n_prompt + d->steps),
                          .threshold = d->opt.threshold,
-                         .entropy = tempo_entropy(d->q, m->hp.n_vocab),
+                         .entropy = d->entropy,
                          .n_reached = reached,
                          .capped = reached > n,
                          .n_members = n,

@@ -1,26 +1,134 @@
-/* readout.c - m rows of logits become one distribution.  Sums run in index order, in double. */
+/* readout.c - m rows of logits become one distribution.
+ *
+ * The vocabulary is cut into pieces of PIECE tokens, tasks for the engine's threads.  Sums run in index order
+ * inside a piece and then over the pieces, in double, so that no number depends on the threads.  */
 #include "decode/decode.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* z[v] = row[v] / temperature - log sum exp(row / temperature): log softmax.  False if not finite. */
-static bool log_softmax(double *z, const float *row, size_t n, double temperature)
+enum { PIECE = 2048 };
+
+static size_t pieces_of(size_t n)
 {
-    double max = -INFINITY, sum = 0.0;
+    return (n + PIECE - 1) / PIECE;
+}
 
-    for (size_t v = 0; v < n; v++) {
-        if (!isfinite(row[v]))
-            return false;
-        z[v] = (double)row[v] / temperature;
-        if (z[v] > max)
-            max = z[v];
+static size_t piece_len(size_t n, size_t piece)
+{
+    return n - piece * PIECE < PIECE ? n - piece * PIECE : (size_t)PIECE;
+}
+
+/* log sum exp of numbers seen so far: sum * exp(max). */
+typedef struct log_sum {
+    double max, sum;
+} log_sum;
+
+static double log_of(log_sum s)
+{
+    return s.max + log(s.sum);
+}
+
+static log_sum joined(const log_sum *part, size_t n)
+{
+    log_sum all = {-INFINITY, 0.0};
+
+    for (size_t i = 0; i < n; i++)
+        all.max = part[i].max > all.max ? part[i].max : all.max;
+    for (size_t i = 0; i < n; i++)
+        all.sum += part[i].sum * exp(part[i].max - all.max);
+    return all;
+}
+
+typedef struct readout_job {
+    const tempo_readout_in *in;
+    double *q;         /* [n_vocab] */
+    double *w, *norm;  /* [m] of each row: its weight, the logarithm of its softmax' denominator */
+    log_sum *part;     /* [m][pieces], of the rows; then [pieces], of their mix */
+    bool *damaged;     /* [m][pieces] a logit is not finite */
+    double norm_of_q;  /* geometric: what takes the place of norm */
+    double *entropies; /* [pieces] */
+} readout_job;
+
+/* z = logits / temperature - shift */
+static void shifted(double *z, const float *x, size_t n, double temperature, double shift)
+{
+    if (temperature == 1.0)
+        for (size_t i = 0; i < n; i++)
+            z[i] = (double)x[i] - shift;
+    else
+        for (size_t i = 0; i < n; i++)
+            z[i] = (double)x[i] / temperature - shift;
+}
+
+/* Task (row, piece): the piece's part of the row's denominator. */
+static void sum_piece(void *arg, size_t task, unsigned worker)
+{
+    const readout_job *job = arg;
+    const tempo_readout_in *in = job->in;
+    const size_t pieces = pieces_of(in->n_vocab), piece = task % pieces, n = piece_len(in->n_vocab, piece);
+    const float *x = in->rows[task / pieces] + piece * PIECE;
+    double z[PIECE];
+
+    (void)worker;
+    job->damaged[task] = !in->kernels->all_finite(x, n);
+    if (job->damaged[task])
+        return;
+    const double max = (double)in->kernels->max(x, n) / in->temperature;
+    shifted(z, x, n, in->temperature, max);
+    job->part[task] = (log_sum){max, in->kernels->exp_f64(z, n)};
+}
+
+/* q = sum of weight * softmax; of the logarithms for the geometric mean, with their part of its denominator.
+ */
+static void mix_piece(void *arg, size_t piece, unsigned worker)
+{
+    const readout_job *job = arg;
+    const tempo_readout_in *in = job->in;
+    const size_t n = piece_len(in->n_vocab, piece);
+    const bool geometric = in->how == TEMPO_READOUT_GEOMETRIC && in->m > 1;
+    double *q = job->q + piece * PIECE, z[PIECE];
+
+    (void)worker;
+    for (size_t v = 0; v < n; v++)
+        q[v] = 0.0;
+    for (size_t i = 0; i < in->m; i++) {
+        shifted(z, in->rows[i] + piece * PIECE, n, in->temperature, job->norm[i]);
+        if (!geometric)
+            (void)in->kernels->exp_f64(z, n);
+        for (size_t v = 0; v < n; v++)
+            q[v] += job->w[i] * z[v];
     }
+    if (!geometric)
+        return;
+    double max = -INFINITY;
     for (size_t v = 0; v < n; v++)
-        sum += exp(z[v] - max);
-    const double shift = max + log(sum); /* the quotient overflows to infinity only below T = 1e-270 */
+        max = q[v] > max ? q[v] : max;
     for (size_t v = 0; v < n; v++)
-        z[v] -= shift;
-    return isfinite(shift);
+        z[v] = q[v] - max;
+    job->part[piece] = (log_sum){max, in->kernels->exp_f64(z, n)};
+}
+
+/* q = exp of the logarithms that it holds, normalised */
+static void exp_piece(void *arg, size_t piece, unsigned worker)
+{
+    const readout_job *job = arg;
+    const size_t n = piece_len(job->in->n_vocab, piece);
+    double *q = job->q + piece * PIECE;
+
+    (void)worker;
+    for (size_t v = 0; v < n; v++)
+        q[v] -= job->norm_of_q;
+    (void)job->in->kernels->exp_f64(q, n);
+}
+
+static void entropy_piece(void *arg, size_t piece, unsigned worker)
+{
+    const readout_job *job = arg;
+
+    (void)worker;
+    job->entropies[piece] =
+        job->in->kernels->entropy(job->q + piece * PIECE, piece_len(job->in->n_vocab, piece));
 }
 
 static tempo_status bad_logits(tempo_err *err, size_t row)
@@ -31,74 +139,70 @@ static tempo_status bad_logits(tempo_err *err, size_t row)
         row);
 }
 
-/* softmax of one row into q */
-static tempo_status single(double *q, const float *row, size_t index, size_t n, double temperature,
-                           tempo_err *err)
+static tempo_status run(readout_job *job, double *entropy, tempo_err *err)
 {
-    if (!log_softmax(q, row, n, temperature))
-        return bad_logits(err, index);
-    for (size_t v = 0; v < n; v++)
-        q[v] = exp(q[v]);
+    const tempo_readout_in *in = job->in;
+    const size_t pieces = pieces_of(in->n_vocab);
+    double total = 0.0;
+
+    tempo_pool_run(in->pool, in->m * pieces, sum_piece, job);
+    for (size_t i = 0; i < in->m; i++) {
+        for (size_t j = 0; j < pieces; j++)
+            if (job->damaged[i * pieces + j])
+                return bad_logits(err, i);
+        job->norm[i] = log_of(joined(job->part + i * pieces, pieces));
+        if (!isfinite(job->norm[i])) /* the quotient overflows only below a temperature of 1e-270 */
+            return bad_logits(err, i);
+        total += in->p[i];
+    }
+    for (size_t i = 0; i < in->m; i++)
+        job->w[i] = in->m == 1                         ? 1.0
+                    : in->how == TEMPO_READOUT_UNIFORM ? 1.0 / (double)in->m
+                                                       : in->p[i] / total;
+    tempo_pool_run(in->pool, pieces, mix_piece, job);
+    if (in->how == TEMPO_READOUT_GEOMETRIC && in->m > 1) {
+        job->norm_of_q = log_of(joined(job->part, pieces));
+        tempo_pool_run(in->pool, pieces, exp_piece, job);
+    }
+    tempo_pool_run(in->pool, pieces, entropy_piece, job);
+    *entropy = 0.0;
+    for (size_t j = 0; j < pieces; j++)
+        *entropy += job->entropies[j];
+    *entropy = *entropy > 0.0 ? *entropy : 0.0; /* not -0.0 or a rounding below it */
     return TEMPO_OK;
 }
 
-/* q = the normalised exponential of the log-probabilities that q holds. */
-static void renormalise_logs(double *q, size_t n)
+tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_in *in, tempo_err *err)
 {
-    double max = -INFINITY, sum = 0.0;
-
-    for (size_t v = 0; v < n; v++)
-        max = q[v] > max ? q[v] : max;
-    for (size_t v = 0; v < n; v++)
-        sum += q[v] = exp(q[v] - max);
-    for (size_t v = 0; v < n; v++)
-        q[v] /= sum;
-}
-
-static double sum_of(const double *p, size_t m)
-{
-    double s = 0.0;
-
-    for (size_t i = 0; i < m; i++)
-        s += p[i];
-    return s;
-}
-
-tempo_status tempo_readout_mix(double *q, const float *const *rows, const double *p, size_t m, size_t n_vocab,
-                               tempo_readout how, double temperature, double *work, tempo_err *err)
-{
+    tempo_readout_in used = *in;
+    readout_job job = {.in = &used, .q = q};
     size_t best = 0, least = 0;
 
-    for (size_t i = 1; i < m;
-         i++) { /* members stand in descending order: of equals the first is the top one */
-        best = p[i] > p[best] ? i : best;
-        least = p[i] <= p[least] ? i : least;
+    /* members stand in descending order: of equals the first is the top one */
+    for (size_t i = 1; i < in->m; i++) {
+        best = in->p[i] > in->p[best] ? i : best;
+        least = in->p[i] <= in->p[least] ? i : least;
     }
-    if (m == 1 || how == TEMPO_READOUT_TOP || how == TEMPO_READOUT_LAST) {
-        const size_t i = how == TEMPO_READOUT_LAST ? least : best;
-        return single(q, rows[i], i, n_vocab, temperature, err);
+    if (in->how == TEMPO_READOUT_TOP || in->how == TEMPO_READOUT_LAST) {
+        const size_t i = in->how == TEMPO_READOUT_LAST ? least : best;
+        used.rows = in->rows + i;
+        used.p = in->p + i;
+        used.m = 1;
     }
-    const double total = sum_of(p, m);
-    for (size_t v = 0; v < n_vocab; v++)
-        q[v] = 0.0;
-    for (size_t i = 0; i < m; i++) {
-        const double w = how == TEMPO_READOUT_UNIFORM ? 1.0 / (double)m : p[i] / total;
-        if (!log_softmax(work, rows[i], n_vocab, temperature))
-            return bad_logits(err, i);
-        for (size_t v = 0; v < n_vocab; v++)
-            q[v] += w * (how == TEMPO_READOUT_GEOMETRIC ? work[v] : exp(work[v]));
-    }
-    if (how == TEMPO_READOUT_GEOMETRIC)
-        renormalise_logs(q, n_vocab);
-    return TEMPO_OK;
-}
-
-double tempo_entropy(const double *q, size_t n)
-{
-    double h = 0.0;
-
-    for (size_t v = 0; v < n; v++)
-        if (q[v] > 0.0)
-            h -= q[v] * log(q[v]);
-    return h > 0.0 ? h : 0.0; /* not -0.0 or a rounding below it */
+    const size_t pieces = pieces_of(used.n_vocab), tasks = used.m * pieces;
+    job.w = malloc(used.m * sizeof(double));
+    job.norm = malloc(used.m * sizeof(double));
+    job.part = malloc(tasks * sizeof(log_sum));
+    job.damaged = malloc(tasks * sizeof(bool));
+    job.entropies = malloc(pieces * sizeof(double));
+    const tempo_status st =
+        job.w == NULL || job.norm == NULL || job.part == NULL || job.damaged == NULL || job.entropies == NULL
+            ? tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to read %zu rows", used.m)
+            : run(&job, entropy, err);
+    free(job.entropies);
+    free(job.damaged);
+    free(job.part);
+    free(job.norm);
+    free(job.w);
+    return st;
 }

@@ -201,6 +201,36 @@ static void scale(float *x, float a, size_t n)
         x[i] *= a;
 }
 
+static bool all_finite(const float *x, size_t n)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < n; i++)
+        all &= isfinite(x[i]) != 0;
+    return all;
+}
+
+static double exp_f64(double *x, size_t n)
+{
+    double lane[DOUBLE_LANES] = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        x[i] = x[i] < -708.0 ? 0.0 : exp(x[i]);
+        lane[i % DOUBLE_LANES] += x[i];
+    }
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
+static double entropy(const double *q, size_t n)
+{
+    double lane[DOUBLE_LANES] = {0};
+
+    for (size_t i = 0; i < n; i++)
+        if (q[i] > 0.0)
+            lane[i % DOUBLE_LANES] -= q[i] * log(q[i]);
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
 void tempo_kernels_init_scalar(tempo_kernels *k)
 {
     *k = (tempo_kernels){
