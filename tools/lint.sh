@@ -112,7 +112,7 @@ lint_format() {
     need $program
     case $($program --version) in *' 14.'*) ;; *) echo 'skipped: clang-format is not version 14'; exit 77 ;; esac
     $program --dry-run -Werror src/**/*.c cli/**/*.c tests/**/*.c fuzz/*.c examples/*.c bench/*.c
-    for f in src/kernels/{simd,quad}*.inc; do # C, but not a header that compiles alone
+    for f in src/kernels/{simd,quad,act}*.inc; do # C, but not a header that compiles alone
         $program --assume-filename=x.c --dry-run -Werror <"$f"
     done
 }

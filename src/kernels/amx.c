@@ -3,6 +3,7 @@
  * Exact mode.  Quantised weights: the bytes of a block's quads (panel.h) are a tile as they are; the high
  * bytes of eight rows of activations stand above the low bytes of the same rows in another, so that one tile
  * product gives both sums of eight rows with sixteen outputs, which are integers: 256 high + low is exact.
+ * A few rows go through vector products of the same bytes (VNNI): the same integers, the same result.
  * BF16 and F16 weights: rows of the file are the left operand; the right one holds the first BF16 terms of
  * eight rows of activations beside the second ones, x = first + second within 2^-17 |x|.  An F16 weight is
  * the exact sum of two BF16 numbers, hence of two tile products. Fast mode: activations in one BF16 term,
@@ -17,17 +18,48 @@
 
 #include "kernels/simd_block.inc"
 
+/* Activations for quantised weights: for every group of 8 rows, blocks of [16 rows: 8 of high bytes, 8 of low
+ * ones][32], then [block][row] scales, then [block][row][2] sums of 16 integers. */
+enum { INT_GROUP = 8, INT_BLOCK = 2 * INT_GROUP * TEMPO_BLOCK, ACT_BLOCK = INT_BLOCK, ACT_STEP = INT_GROUP };
+
+typedef struct act_row {
+    unsigned char *q; /* of a group's first row: also the group */
+    float *scale;
+    int32_t *sum;
+} act_row;
+
+static size_t int_group_bytes(size_t k)
+{
+    return k / TEMPO_BLOCK * (INT_BLOCK + 3 * INT_GROUP * sizeof(float));
+}
+
+INLINE act_row act_row_at(const void *act, size_t r, size_t k)
+{
+    const size_t row = r % INT_GROUP, blocks = k / TEMPO_BLOCK;
+    unsigned char *q = (unsigned char *)(uintptr_t)act + r / INT_GROUP * int_group_bytes(k);
+    float *scale = (float *)(void *)(q + blocks * INT_BLOCK);
+    int32_t *sum = (int32_t *)(void *)(scale + blocks * INT_GROUP);
+
+    return (act_row){q + row * TEMPO_BLOCK, scale + row, sum + 2 * row};
+}
+
+#define quad_high(x, i) ((x) + 8 * (i))
+#define quad_low(x, i) ((x) + INT_BLOCK / 2 + 8 * (i))
+#include "kernels/quad8.inc"
+
+#include "kernels/simd_panel.inc"
+
 #ifdef TEMPO_EMULATE
 #include "kernels/tiles_emulated.inc"
 #endif
 
 enum {
-    TILE = 1024,     /* bytes of a tile register: 16 rows of 64 */
-    TILE_K = 32,     /* elements of k in a BF16 tile */
-    CHUNK = 64,      /* BF16 tiles of k whose products are added in registers */
-    INT_CHAIN = 128, /* blocks whose products are added in one chain */
-    MAX_GROUPS = 4,  /* groups of rows that meet a weight tile together */
-    COLUMNS = 16,    /* of a right operand */
+    TILE = 1024,    /* bytes of a tile register: 16 rows of 64 */
+    TILE_K = 32,    /* elements of k in a BF16 tile */
+    CHUNK = 64,     /* BF16 tiles of k whose products are added in registers */
+    FEW_ROWS = 4,   /* that are not worth a tile of integers */
+    MAX_GROUPS = 4, /* groups of rows that meet a weight tile together */
+    COLUMNS = 16,   /* of a right operand */
 };
 
 /* Registers: sums of up to four groups; weights and their second term; activations of two groups in turn. */
@@ -134,14 +166,14 @@ typedef struct left_operand {
     size_t stride;
 } left_operand;
 
-typedef struct panel_rows {
+typedef struct file_rows {
     const unsigned char *rows; /* the first of them */
     size_t row_bytes, n, k;
     bool halves; /* F16, not BF16 */
-} panel_rows;
+} file_rows;
 
 /* An F16 weight's two BF16 terms: the upper 8 bits of its significand, and the rest. */
-INLINE void convert_halves(amx_scratch *s, const panel_rows *p, size_t tile, size_t slot)
+INLINE void convert_halves(amx_scratch *s, const file_rows *p, size_t tile, size_t slot)
 {
     const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31,
                                          29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
@@ -163,7 +195,7 @@ INLINE void convert_halves(amx_scratch *s, const panel_rows *p, size_t tile, siz
     }
 }
 
-static void copy_edge(amx_scratch *s, const panel_rows *p, size_t tile, size_t slot)
+static void copy_edge(amx_scratch *s, const file_rows *p, size_t tile, size_t slot)
 {
     const size_t left = p->k - tile * TILE_K, n = left < TILE_K ? left : (size_t)TILE_K;
 
@@ -172,7 +204,7 @@ static void copy_edge(amx_scratch *s, const panel_rows *p, size_t tile, size_t s
         memcpy(s->weights[0][slot] + o * 64, p->rows + o * p->row_bytes + tile * TILE_K * 2, n * 2);
 }
 
-INLINE left_operand left_at(amx_scratch *s, const panel_rows *p, size_t tile, size_t slot, bool again)
+INLINE left_operand left_at(amx_scratch *s, const file_rows *p, size_t tile, size_t slot, bool again)
 {
     if (p->halves) {
         if (!again)
@@ -200,7 +232,7 @@ INLINE size_t slot_of(size_t tile, reuse use)
     } while (0)
 
 /* Tiles [begin, end) of k of one panel with G groups of rows (a constant where inlined), into s->sums. */
-INLINE void float_chunk(amx_scratch *s, const panel_rows *p, const unsigned char *act, size_t group_bytes,
+INLINE void float_chunk(amx_scratch *s, const file_rows *p, const unsigned char *act, size_t group_bytes,
                         size_t begin, size_t end, reuse use, const size_t G)
 {
     left_operand next = left_at(s, p, begin, slot_of(0, use), use == AGAIN);
@@ -289,8 +321,8 @@ INLINE void float_product(float *y, size_t ldy, const tempo_weight *w, size_t fi
 
     configure(64, 16);
     for (size_t o = first; o < first + n; o += TEMPO_PANEL) {
-        const panel_rows p = {(const unsigned char *)w->data + o * w->row_bytes, w->row_bytes,
-                              min2(first + n - o, TEMPO_PANEL), k, halves};
+        const file_rows p = {(const unsigned char *)w->data + o * w->row_bytes, w->row_bytes,
+                             min2(first + n - o, TEMPO_PANEL), k, halves};
         for (size_t begin = 0; begin < tiles; begin += CHUNK) {
             const size_t end = min2(tiles, begin + CHUNK);
             for (size_t g = 0, G; g < groups; g += G) {
@@ -316,48 +348,26 @@ INLINE void float_product(float *y, size_t ldy, const tempo_weight *w, size_t fi
 
 /* ---- quantised weights ---- */
 
-/* Activations: for every group of 8 rows, blocks of [16 rows: 8 of high bytes, 8 of low ones][32], then
- * [block][row] scales, then [block][row] sums of the integers, both float. */
-enum { INT_GROUP = 8, INT_BLOCK = 2 * INT_GROUP * TEMPO_BLOCK };
-
-typedef struct int_group {
-    unsigned char *q;
-    float *scale, *sum;
-} int_group;
-
-static size_t int_group_bytes(size_t k)
-{
-    return k / TEMPO_BLOCK * (INT_BLOCK + 2 * INT_GROUP * sizeof(float));
-}
-
 static size_t integer_bytes(size_t m, size_t k)
 {
     return (m + INT_GROUP - 1) / INT_GROUP * int_group_bytes(k);
 }
 
-INLINE int_group int_group_at(const void *act, size_t g, size_t k)
-{
-    unsigned char *q = (unsigned char *)(uintptr_t)act + g * int_group_bytes(k);
-    float *scale = (float *)(void *)(q + k / TEMPO_BLOCK * INT_BLOCK);
-
-    return (int_group){q, scale, scale + k / TEMPO_BLOCK * INT_GROUP};
-}
-
 static void prepare_integer(void *act, size_t r, const float *x, size_t k, size_t begin, size_t end)
 {
-    const int_group g = int_group_at(act, r / INT_GROUP, k);
-    const size_t row = r % INT_GROUP;
+    const act_row row = act_row_at(act, r, k);
 
     for (size_t b = begin / TEMPO_BLOCK; b < end / TEMPO_BLOCK; b++) {
-        unsigned char *high = g.q + b * INT_BLOCK + row * TEMPO_BLOCK, *low = high + INT_BLOCK / 2;
+        unsigned char *high = row.q + b * INT_BLOCK, *low = high + INT_BLOCK / 2;
         vi q[2];
-        g.scale[b * INT_GROUP + row] = quantise_block(q, x + b * TEMPO_BLOCK);
+        row.scale[b * INT_GROUP] = quantise_block(q, x + b * TEMPO_BLOCK);
         for (size_t i = 0; i < 2; i++) {
             const vi h = vi_sra32(vi_add(q[i], vi_set1(128)), 8);
             _mm_storeu_si128((__m128i *)(void *)(high + i * W), _mm512_cvtepi32_epi8(h));
             _mm_storeu_si128((__m128i *)(void *)(low + i * W), _mm512_cvtepi32_epi8(q[i]));
         }
-        g.sum[b * INT_GROUP + row] = (float)vi_sum(vi_add(q[0], q[1]));
+        row.sum[2 * b * INT_GROUP] = sum_of_16(q);
+        row.sum[2 * b * INT_GROUP + 1] = sum_of_16(q + 1);
     }
 }
 
@@ -382,9 +392,10 @@ INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char 
 
 /* sum += the products of one block: R = 8 rows of a group. */
 INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO_PANEL],
-                           const panel_scales *s, const float *scale, const float *row_sum,
-                           const tempo_panel_kind t)
+                           const panel_scales *s, const act_row *g, size_t b, const tempo_panel_kind t)
 {
+    const int32_t *sums = g->sum + 2 * b * INT_GROUP;
+
     for (size_t r = 0; r < INT_GROUP; r++) {
         vi total = vi_add(vi_sll32(vi_load(products[0][r]), 8), vi_load(products[0][INT_GROUP + r]));
         vf part = vf_mul(vf_from_vi(total), s->half[0][0]);
@@ -393,8 +404,8 @@ INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO
             part = vf_fma(vf_from_vi(total), s->half[1][0], part);
         }
         if (t.scale == TEMPO_SCALE_HALF_MIN || t.scale == TEMPO_SCALE_K)
-            part = vf_fma(vf_set1(row_sum[r]), s->min[0], part);
-        sum[r] = vf_fma(part, vf_set1(scale[r]), sum[r]);
+            part = vf_fma(vf_set1((float)(sums[2 * r] + sums[2 * r + 1])), s->min[0], part);
+        sum[r] = vf_fma(part, vf_set1(g->scale[b * INT_GROUP + r]), sum[r]);
     }
 }
 
@@ -402,8 +413,8 @@ INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO
  * while one is multiplied. */
 INLINE const unsigned char *int_chain(amx_scratch *s, vf sum[2][INT_GROUP], const unsigned char *panel,
                                       const unsigned char *scales_at, panel_scales *scales,
-                                      const int_group g[2], size_t begin, size_t end,
-                                      const tempo_panel_kind t, const size_t G)
+                                      const act_row g[2], size_t begin, size_t end, const tempo_panel_kind t,
+                                      const size_t G)
 {
     const size_t bytes = tempo_panel_quads(t);
     const bool halves = t.scale == TEMPO_SCALE_K16;
@@ -445,8 +456,7 @@ INLINE const unsigned char *int_chain(amx_scratch *s, vf sum[2][INT_GROUP], cons
             scales_at = read_scales(scales, scales_at, t,
                                     tempo_panel_is_super(t) && a % (TEMPO_SUPER / TEMPO_BLOCK) == 0);
             for (size_t i = 0; i < G; i++)
-                int_block_sums(sum[i], s->integers[a % 2][i], scales, g[i].scale + a * INT_GROUP,
-                               g[i].sum + a * INT_GROUP, t);
+                int_block_sums(sum[i], s->integers[a % 2][i], scales, &g[i], a, t);
         }
     }
     return scales_at;
@@ -460,20 +470,20 @@ INLINE void int_groups(amx_scratch *s, float *y, size_t ldy, size_t n, const uns
     const unsigned char *scales_at = panel + blocks * tempo_panel_quads(t);
     vf total[2][INT_GROUP], sum[2][INT_GROUP];
     panel_scales scales;
-    int_group g[2];
+    act_row g[2];
 
     scales.super[0] = scales.super_min[0] = vf_zero(); /* set by the first block; compilers cannot see that */
     for (size_t i = 0; i < G; i++) {
-        g[i] = int_group_at(act, group + i, k);
+        g[i] = act_row_at(act, (group + i) * INT_GROUP, k);
         for (size_t r = 0; r < INT_GROUP; r++)
             total[i][r] = vf_zero();
     }
-    for (size_t begin = 0; begin < blocks; begin += INT_CHAIN) {
+    for (size_t begin = 0; begin < blocks; begin += BLOCK_CHAIN) {
         for (size_t i = 0; i < G; i++)
             for (size_t r = 0; r < INT_GROUP; r++)
                 sum[i][r] = vf_zero();
         scales_at =
-            int_chain(s, sum, panel, scales_at, &scales, g, begin, min2(blocks, begin + INT_CHAIN), t, G);
+            int_chain(s, sum, panel, scales_at, &scales, g, begin, min2(blocks, begin + BLOCK_CHAIN), t, G);
         for (size_t i = 0; i < G; i++)
             for (size_t r = 0; r < INT_GROUP; r++)
                 total[i][r] = vf_add(total[i][r], sum[i][r]);
@@ -488,6 +498,10 @@ INLINE void int_product(float *y, size_t ldy, const tempo_weight *w, size_t firs
 {
     const size_t k = w->n_in, bytes = tempo_panel_size(t, k), groups = (m + INT_GROUP - 1) / INT_GROUP;
 
+    if (m <= FEW_ROWS) {
+        panel_product(y, ldy, w, first, n, act, m, t);
+        return;
+    }
     if (t.scale == TEMPO_SCALE_K16)
         configure(TEMPO_BLOCK / 2, TEMPO_BLOCK / 8);
     else

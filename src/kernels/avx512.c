@@ -13,7 +13,7 @@
 
 #include "kernels/quad16.inc"
 
-#include "kernels/simd_panel.inc"
+#include "kernels/act_rows.inc"
 
 void tempo_kernels_init_avx512(tempo_kernels *k)
 {

@@ -6,9 +6,12 @@
 
 #include "kernels/simd_block.inc"
 
+#define quad_store vi_store_bytes
+#define quad_high(x, i) ((x) + 16 * (i))
+#define quad_low(x, i) ((x) + 16 * (i) + 8)
 #include "kernels/quad8.inc"
 
-#include "kernels/simd_panel.inc"
+#include "kernels/act_rows.inc"
 
 void tempo_kernels_init_avx512_vnni(tempo_kernels *k)
 {
