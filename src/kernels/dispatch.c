@@ -161,6 +161,13 @@ void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
         tempo_kernels_init_avx512_vnni(k);
     if (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI | TEMPO_CPU_AMX))
         tempo_kernels_init_amx(k, compute);
+#elif defined(__aarch64__)
+    if (all_of(cpu, TEMPO_CPU_NEON))
+        tempo_kernels_init_neon(k);
+    if (all_of(cpu, TEMPO_CPU_NEON | TEMPO_CPU_DOTPROD))
+        tempo_kernels_init_dotprod(k);
+    if (all_of(cpu, TEMPO_CPU_NEON | TEMPO_CPU_DOTPROD | TEMPO_CPU_I8MM))
+        tempo_kernels_init_i8mm(k);
 #endif
     k->cpu = cpu;
     k->compute = compute;
