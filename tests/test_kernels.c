@@ -202,10 +202,12 @@ static double cached(const void *p, bool f16, size_t i)
 static void run_qk(const tempo_kernels *k, bool f16, float *const *s, const float *const *q, const void *keys,
                    size_t d, size_t n)
 {
+    const void *next = n % 2 != 0 ? keys : NULL; /* a hint */
+
     if (f16)
-        k->qk_f16(s, q, keys, d, n, 0.125f);
+        k->qk_f16(s, q, keys, d, n, 0.125f, next);
     else
-        k->qk_f32(s, q, keys, d, n, 0.125f);
+        k->qk_f32(s, q, keys, d, n, 0.125f, next);
 }
 
 /* Bits of a score may not depend on which rows are computed with it. */
@@ -262,10 +264,12 @@ static void check_qk_f16(const tempo_kernels *k)
 static void run_pv(const tempo_kernels *k, bool f16, float *const *out, const float *const *p,
                    const void *values, size_t d, size_t n, size_t slots)
 {
+    const void *next = n % 2 != 0 ? values : NULL; /* a hint */
+
     if (f16)
-        k->pv_f16(out, p, values, d, n, slots);
+        k->pv_f16(out, p, values, d, n, slots, next);
     else
-        k->pv_f32(out, p, values, d, n, slots);
+        k->pv_f32(out, p, values, d, n, slots, next);
 }
 
 static void check_pv_size(const tempo_kernels *k, bool f16, size_t d, size_t n, size_t slots)

@@ -56,6 +56,14 @@ static const void *page_at(const walk *w, size_t slot, unsigned which)
                          w->kv_head, which);
 }
 
+/* What is read after a page of keys or values: the next one; after the last keys the first values. */
+static const void *next_page(const walk *w, size_t slot, unsigned which)
+{
+    if (slot + TEMPO_PAGE_SLOTS < w->last)
+        return page_at(w, slot + TEMPO_PAGE_SLOTS, which);
+    return which == 0 ? page_at(w, 0, 1) : NULL;
+}
+
 /* Members that do the same with one page: two pointers each. */
 typedef struct members {
     float **to;
@@ -78,6 +86,7 @@ static void score_all(const walk *w, members *m)
 
     for (size_t slot = 0; slot < w->last; slot += TEMPO_PAGE_SLOTS) {
         const void *keys = page_at(w, slot, 0);
+        const void *next = next_page(w, slot, 0);
         m->n = 0;
         for (size_t r = 0; r < w->n; r++)
             for (size_t g = 0; g < w->heads && sees_page(w, r, slot); g++) {
@@ -85,9 +94,9 @@ static void score_all(const walk *w, members *m)
                 m->from[m->n++] = w->e->q + head_offset(w, r, g);
             }
         if (w->seq->kv == TEMPO_KV_F16)
-            w->kern->qk_f16(m->to, m->from, keys, w->d, m->n, scale);
+            w->kern->qk_f16(m->to, m->from, keys, w->d, m->n, scale, next);
         else
-            w->kern->qk_f32(m->to, m->from, keys, w->d, m->n, scale);
+            w->kern->qk_f32(m->to, m->from, keys, w->d, m->n, scale, next);
     }
 }
 
@@ -108,12 +117,13 @@ static void softmax(const walk *w, size_t r, size_t g)
 static void mix_members(const walk *w, members *m)
 {
     const size_t in_page = m->slot % TEMPO_PAGE_SLOTS;
-    const void *values = page_at(w, m->slot, 1);
+    const void *values = page_at(w, m->slot, 1), *next = in_page == 0 ? next_page(w, m->slot, 1) : NULL;
 
     if (w->seq->kv == TEMPO_KV_F16)
-        w->kern->pv_f16(m->to, m->from, (const uint16_t *)values + in_page * w->d, w->d, m->n, m->slots);
+        w->kern->pv_f16(m->to, m->from, (const uint16_t *)values + in_page * w->d, w->d, m->n, m->slots,
+                        next);
     else
-        w->kern->pv_f32(m->to, m->from, (const float *)values + in_page * w->d, w->d, m->n, m->slots);
+        w->kern->pv_f32(m->to, m->from, (const float *)values + in_page * w->d, w->d, m->n, m->slots, next);
     m->n = 0;
 }
 

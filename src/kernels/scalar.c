@@ -136,14 +136,18 @@ static void qk(float *s, const float *q, const void *keys, size_t d, float by, e
         s[j] = by * total[j];
 }
 
-static void qk_f32(float *const *s, const float *const *q, const float *keys, size_t d, size_t n, float by)
+static void qk_f32(float *const *s, const float *const *q, const float *keys, size_t d, size_t n, float by,
+                   const void *next)
 {
+    (void)next;
     for (size_t r = 0; r < n; r++)
         qk(s[r], q[r], keys, d, by, element_f32);
 }
 
-static void qk_f16(float *const *s, const float *const *q, const uint16_t *keys, size_t d, size_t n, float by)
+static void qk_f16(float *const *s, const float *const *q, const uint16_t *keys, size_t d, size_t n, float by,
+                   const void *next)
 {
+    (void)next;
     for (size_t r = 0; r < n; r++)
         qk(s[r], q[r], keys, d, by, element_f16);
 }
@@ -159,15 +163,17 @@ static void pv(float *out, const float *p, const void *values, size_t d, size_t 
 }
 
 static void pv_f32(float *const *out, const float *const *p, const float *values, size_t d, size_t n,
-                   size_t slots)
+                   size_t slots, const void *next)
 {
+    (void)next;
     for (size_t r = 0; r < n; r++)
         pv(out[r], p[r], values, d, slots, element_f32);
 }
 
 static void pv_f16(float *const *out, const float *const *p, const uint16_t *values, size_t d, size_t n,
-                   size_t slots)
+                   size_t slots, const void *next)
 {
+    (void)next;
     for (size_t r = 0; r < n; r++)
         pv(out[r], p[r], values, d, slots, element_f16);
 }
