@@ -9,18 +9,17 @@
 #include "message.h"
 
 enum { BLOCK = 1 << 20 }; /* every thread reads whole ones */
-static const size_t most_bytes = (size_t)4 << 30;
 
 struct reader {
     unsigned char *buffer;
     size_t share, threads; /* share: bytes of one thread */
 };
 
-reader *reader_create(size_t threads)
+reader *reader_create(size_t threads, size_t most)
 {
     const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const size_t free_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : most_bytes;
-    size_t bytes = free_bytes / 4 < most_bytes ? free_bytes / 4 : most_bytes;
+    const size_t free_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : most;
+    size_t bytes = free_bytes / 4 < most ? free_bytes / 4 : most;
     reader *r = malloc(sizeof(*r));
 
     bytes = bytes / threads / BLOCK * BLOCK * threads;

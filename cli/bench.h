@@ -47,8 +47,8 @@ spread summary(const samples *s);
 
 /* ---- bandwidth.c ---- */
 typedef struct reader reader;
-/* A buffer of up to 4 GB (a quarter of the free memory) and threads that read it.  NULL with a message. */
-reader *reader_create(size_t threads);
+/* A buffer of `most` bytes (at most a quarter of the free memory) for as many threads.  NULL with a message. */
+reader *reader_create(size_t threads, size_t most);
 /* Read it once, one sequential stream a thread: GB/s. */
 double reader_run(reader *r);
 void reader_free(reader *r);

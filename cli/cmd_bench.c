@@ -217,7 +217,7 @@ static int measure(bench *b)
     if (code != EXIT_OK)
         return code;
     b->peak_rss = peak_rss(); /* before the buffer, which is the benchmark's own */
-    if ((r = reader_create(tempo_engine_threads(b->s.engine))) == NULL)
+    if ((r = reader_create(tempo_engine_threads(b->s.engine), b->o->buffer_mb << 20)) == NULL)
         return EXIT_FAILED;
     for (size_t i = 0; i < b->o->repeats && code == EXIT_OK; i++) {
         show_progress("measuring", i, b->o->repeats);

@@ -77,18 +77,25 @@ static bool bad_value(const option_spec *s, const char *value, const char *expec
     return false;
 }
 
-static bool set_size(const option_spec *s, const char *value, size_t *out)
+/* A value, or all of a list, must be such a number. */
+static bool bad_size(const option_spec *s, const char *value)
 {
-    char expected[96], *end;
+    char expected[96];
 
-    (void)snprintf(expected, sizeof(expected), "a whole number from %.0f to %.0f", s->low, s->high);
+    (void)snprintf(expected, sizeof(expected), "a whole number from %.0f to %.0f%s", s->low, s->high,
+                   s->kind == OPTION_SIZES ? ", or several with commas between them" : "");
+    return bad_value(s, value, expected);
+}
+
+static bool read_size(const option_spec *s, const char *value, size_t *out)
+{
+    char *end;
+
     errno = 0;
     const unsigned long long v = strtoull(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || (double)v < s->low ||
-        (double)v > s->high)
-        return bad_value(s, value, expected);
     *out = (size_t)v;
-    return true;
+    return value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 && (double)v >= s->low &&
+           (double)v <= s->high;
 }
 
 static bool set_sizes(const option_spec *s, const char *value, size_list *out)
@@ -101,8 +108,8 @@ static bool set_sizes(const option_spec *s, const char *value, size_list *out)
             return bad_value(s, value, "a list of at most 16 numbers such as 1,2,4");
         memcpy(one, p, len);
         one[len] = '\0';
-        if (!set_size(s, one, &out->v[out->n++]))
-            return false;
+        if (!read_size(s, one, &out->v[out->n++]))
+            return bad_size(s, value);
         if (*(p += len) == '\0')
             return true;
     }
@@ -192,7 +199,7 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         *(const char **)field = value;
         return true;
     case OPTION_SIZE:
-        return set_size(s, value, field);
+        return read_size(s, value, field) || bad_size(s, value);
     case OPTION_SIZES:
         return set_sizes(s, value, field);
     case OPTION_REAL:
@@ -324,6 +331,7 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
                    .contexts = {1, {0}},
                    .sequences = {1, {1}},
                    .repeats = 5,
+                   .buffer_mb = 4096,
                    .shape = "llama-3.2-3b",
                    .type = "BF16"};
     tempo_decode_options_init(&o->decoding);

@@ -57,7 +57,7 @@ typedef struct options {
     const char *all;
 
     size_list rows, contexts, sequences, prompts; /* of a benchmark */
-    size_t repeats;
+    size_t repeats, buffer_mb;
     bool profile;
 
     const char *shape, *type, *output;

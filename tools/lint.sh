@@ -102,7 +102,7 @@ lint_output() {
 
 lint_shell() {
     need shellcheck
-    shellcheck .ci/run tools/*.sh tests/**/*.sh
+    shellcheck .ci/run tools/*.sh bench/*.sh tests/**/*.sh
 }
 
 # The reference is clang-format 14: other versions lay some lines out differently.

@@ -19,18 +19,19 @@
 #include "kernels/simd_block.inc"
 
 /* Activations for quantised weights: for every group of 8 rows, blocks of [16 rows: 8 of high bytes, 8 of low
- * ones][32], then [block][row] scales, then [block][row][2] sums of 16 integers. */
+ * ones][32], then [block][row] scales, then [block][row] sums of 32 integers, float, then [block][row][2]
+ * of 16. */
 enum { INT_GROUP = 8, INT_BLOCK = 2 * INT_GROUP * TEMPO_BLOCK, ACT_BLOCK = INT_BLOCK, ACT_STEP = INT_GROUP };
 
 typedef struct act_row {
     unsigned char *q; /* of a group's first row: also the group */
-    float *scale;
+    float *scale, *total;
     int32_t *sum;
 } act_row;
 
 static size_t int_group_bytes(size_t k)
 {
-    return k / TEMPO_BLOCK * (INT_BLOCK + 3 * INT_GROUP * sizeof(float));
+    return k / TEMPO_BLOCK * (INT_BLOCK + 4 * INT_GROUP * sizeof(float));
 }
 
 INLINE act_row act_row_at(const void *act, size_t r, size_t k)
@@ -38,9 +39,10 @@ INLINE act_row act_row_at(const void *act, size_t r, size_t k)
     const size_t row = r % INT_GROUP, blocks = k / TEMPO_BLOCK;
     unsigned char *q = (unsigned char *)(uintptr_t)act + r / INT_GROUP * int_group_bytes(k);
     float *scale = (float *)(void *)(q + blocks * INT_BLOCK);
-    int32_t *sum = (int32_t *)(void *)(scale + blocks * INT_GROUP);
+    float *total = scale + blocks * INT_GROUP;
+    int32_t *sum = (int32_t *)(void *)(total + blocks * INT_GROUP);
 
-    return (act_row){q + row * TEMPO_BLOCK, scale + row, sum + 2 * row};
+    return (act_row){q + row * TEMPO_BLOCK, scale + row, total + row, sum + 2 * row};
 }
 
 #define quad_high(x, i) ((x) + 8 * (i))
@@ -368,6 +370,7 @@ static void prepare_integer(void *act, size_t r, const float *x, size_t k, size_
         }
         row.sum[2 * b * INT_GROUP] = sum_of_16(q);
         row.sum[2 * b * INT_GROUP + 1] = sum_of_16(q + 1);
+        row.total[b * INT_GROUP] = (float)vi_sum(vi_add(q[0], q[1]));
     }
 }
 
@@ -394,8 +397,6 @@ INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char 
 INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO_PANEL],
                            const panel_scales *s, const act_row *g, size_t b, const tempo_panel_kind t)
 {
-    const int32_t *sums = g->sum + 2 * b * INT_GROUP;
-
     for (size_t r = 0; r < INT_GROUP; r++) {
         vi total = vi_add(vi_sll32(vi_load(products[0][r]), 8), vi_load(products[0][INT_GROUP + r]));
         vf part = vf_mul(vf_from_vi(total), s->half[0][0]);
@@ -404,7 +405,7 @@ INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO
             part = vf_fma(vf_from_vi(total), s->half[1][0], part);
         }
         if (t.scale == TEMPO_SCALE_HALF_MIN || t.scale == TEMPO_SCALE_K)
-            part = vf_fma(vf_set1((float)(sums[2 * r] + sums[2 * r + 1])), s->min[0], part);
+            part = vf_fma(vf_set1(g->total[b * INT_GROUP + r]), s->min[0], part);
         sum[r] = vf_fma(part, vf_set1(g->scale[b * INT_GROUP + r]), sum[r]);
     }
 }

@@ -24,9 +24,10 @@ typedef struct block_scale {
 } block_scale;
 
 static const block_scale scales[] = {
-    {TEMPO_Q4_0, 0, 0, 0.22, 0.0},      {TEMPO_Q4_1, 0, 2, 0.22, -1.65},    {TEMPO_Q5_0, 0, 0, 0.108, 0.0},
-    {TEMPO_Q5_1, 0, 2, 0.108, -1.67},   {TEMPO_Q8_0, 0, 0, 0.0135, 0.0},    {TEMPO_Q4_K, 0, 2, 0.006, 0.045},
-    {TEMPO_Q5_K, 0, 2, 0.0029, 0.0449}, {TEMPO_Q6_K, 208, 0, 0.00073, 0.0},
+    {TEMPO_Q4_0, 0, 0, 0.22, 0.0},      {TEMPO_Q4_1, 0, 2, 0.22, -1.65},
+    {TEMPO_Q5_0, 0, 0, 0.108, 0.0},     {TEMPO_Q5_1, 0, 2, 0.108, -1.67},
+    {TEMPO_Q8_0, 0, 0, 0.0135, 0.0},    {TEMPO_Q4_K, 0, 2, 0.00387, 0.029},
+    {TEMPO_Q5_K, 0, 2, 0.0019, 0.0294}, {TEMPO_Q6_K, 208, 0, 0.00073, 0.0},
 };
 
 static void put_half(unsigned char *at, double value)

@@ -275,6 +275,39 @@ done
 expect 2 'one of bash, zsh, fish' help --completion tcsh
 expect 2 "there is no command 'nothing'" help nothing
 
+# ---- synthetic models and benchmarks ----
+expect 2 'synth needs a file to write: -o FILE' synth
+expect 2 'one of llama-3.2-1b' synth --shape llama-4 -o "$dir/x.gguf"
+expect 2 'one of F32' synth --type Q2_K -o "$dir/x.gguf"
+expect 1 "$dir/none/x.gguf" synth --shape tiny -o "$dir/none/x.gguf"
+[ ! -e "$dir/x.gguf" ] || fail 'synth left a file'
+works synth --shape tiny --type Q4_K_M -o "$dir/tiny.gguf"
+[ -z "$out$err" ] || fail "synth talks: $out$err"
+works generate -m "$dir/tiny.gguf" -p 'hello there' -n 3
+works bench -m "$dir/tiny.gguf" --rows 1,3 --context 0,70 --sequences 1,2 --prompt 5,130 --repeat 2 --threads 1 --buffer 2
+contains "$out" 'rows  context sequences'
+contains "$out" 'tokens/s'
+works bench -m "$dir/tiny.gguf" --rows 2,1 --repeat 1 --threads 1 --buffer 2 --profile --json --kv f16 --compute fast
+check_json "
+assert d['read_gbps'] > 0 and d['load_s'] > 0 and d['first_token_s'] > d['load_s'] and d['peak_rss_bytes'] > 0
+assert d['threads'] == 1 and d['compute'] == 'fast' and d['kv'] == 'f16' and d['cpu']
+assert [c['rows'] for c in d['decode']] == [2, 1]
+for c in d['decode']:
+    assert c['context'] == 0 and c['sequences'] == 1
+    assert 0 < c['ms']['min'] <= c['ms']['median'] <= c['ms']['max']
+    assert abs(c['gbps'] * c['ms']['median'] * 1e6 / d['weights_bytes'] - 1) < 1e-9
+    assert abs(c['ratio_to_one'] * d['decode'][1]['ms']['median'] / c['ms']['median'] - 1) < 1e-9
+    weights = sum(s['bytes'] for s in c['stages'] if s['stage'] != 'attention')
+    assert weights == d['weights_bytes'], (weights, d['weights_bytes'])
+assert [(p['tokens'], p['compute']) for p in d['prompt']] == [(128, 'fast')]
+assert d['prompt'][0]['tokens_per_s'] > 0
+"
+expect 2 "'1,x' is not" bench -m "$dir/tiny.gguf" --rows 1,x
+expect 2 "'1,,2' is not" bench -m "$dir/tiny.gguf" --rows 1,,2
+expect 2 'is not a whole number from 1 to 1024' bench -m "$dir/tiny.gguf" --rows 0
+expect 2 'at most 16 numbers' bench --rows 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
+expect 1 'context' bench -m "$dir/tiny.gguf" --context 5000
+
 # ---- files that are not part of the project ----
 if [ -d $shared ]; then
     works generate -m $shared/models/stories260K.gguf --prompt-ids 1 --threshold 1 --steps 60 --json

@@ -1,0 +1,257 @@
+/* test_synth.c - synthetic models: what is written is a model of the shape, and complete or not there. */
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/engine.h"
+#include "kernels/unpack.h"
+#include "support/tmpdir.h"
+
+static const char *const types[] = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",
+                                    "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q4_K_M"};
+enum { TYPES = sizeof(types) / sizeof(*types) };
+
+static char dir[256], path[512], other[512];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(path, dir, "a.gguf");
+    test_path(other, dir, "b.gguf");
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    test_tmpdir_remove(dir);
+    return 0;
+}
+
+static void synth(const char *to, const char *type, uint64_t seed)
+{
+    const tempo_synth_options o = {.shape = "tiny", .type = type, .seed = seed};
+    tempo_err err = {0};
+
+    if (tempo_synth(to, &o, &err) != TEMPO_OK)
+        fail_msg("%s: %s", type, err.msg);
+}
+
+static tempo_model *open_model(void)
+{
+    tempo_err err = {0};
+    tempo_model *m;
+
+    if (tempo_model_open(&m, path, NULL, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return m;
+}
+
+/* A matrix' numbers have the deviation that synth.c says, and the mean 0; that of quants from -8 to 7 is
+ * -1/2, which is 0.11 deviations. */
+static void check_numbers(const tempo_weight *w, double deviation, const char *what)
+{
+    float *row = malloc(w->n_in * sizeof(*row));
+    double sum = 0, squares = 0;
+    const double n = (double)w->n_in * (double)w->n_out;
+
+    assert_non_null(row);
+    for (size_t r = 0; r < w->n_out; r++) {
+        tempo_unpack[w->type](row, (const unsigned char *)w->data + r * w->row_bytes, w->n_in);
+        for (size_t i = 0; i < w->n_in; i++) {
+            sum += (double)row[i];
+            squares += (double)row[i] * (double)row[i];
+        }
+    }
+    free(row);
+    if (!(fabs(sum / n) <= 0.15 * deviation && fabs(sqrt(squares / n) / deviation - 1) <= 0.2))
+        fail_msg("%s: mean %g, deviation %g, expected 0 and %g", what, sum / n, sqrt(squares / n), deviation);
+}
+
+static uint64_t bytes_of(const tempo_engine *e)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; tempo_engine_stage(e, i).name != NULL; i++)
+        if (i != TEMPO_STAGE_ATTENTION)
+            sum += tempo_engine_stage(e, i).bytes;
+    return sum;
+}
+
+/* It decodes, and the profile counts every weight once a step. */
+static void check_runs(const tempo_model *m)
+{
+    static const int32_t prompt[] = {5, 600};
+    tempo_decode_options o;
+    tempo_engine *e;
+    tempo_decoder *d;
+    tempo_err err = {0};
+
+    tempo_decode_options_init(&o);
+    assert_int_equal(tempo_engine_create(&e, m, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_decoder_create(&d, e, &o, prompt, 2, &err), TEMPO_OK);
+    assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+    assert_int_equal(bytes_of(e), 0); /* nobody asked */
+    tempo_engine_profile(e, true);
+    assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+    assert_int_equal(bytes_of(e), m->info.step_bytes);
+    assert_int_equal(tempo_engine_stage(e, TEMPO_STAGE_ATTENTION).bytes,
+                     tempo_seq_slot_count(tempo_decoder_seq(d)) * m->hp.n_layers * 2 * m->hp.n_kv_heads *
+                         m->hp.head_dim * sizeof(float));
+    tempo_engine_profile(e, true); /* from zero */
+    assert_int_equal(bytes_of(e), 0);
+    tempo_decoder_free(d);
+    tempo_engine_free(e);
+}
+
+static void test_types(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < TYPES; t++) {
+        synth(path, types[t], 0);
+        tempo_model *m = open_model();
+        assert_string_equal(m->info.architecture, "llama");
+        assert_true(m->info.n_layers == 2 && m->info.n_heads == 4 && m->info.n_kv_heads == 2 &&
+                    m->info.head_dim == 64 && m->info.d_model == 256 && m->info.d_ff == 512 &&
+                    m->info.n_vocab == 1024 && m->info.context_length == 4096 && m->info.tied_output);
+        check_numbers(&m->layers[0].wq, 1.0 / 16, types[t]);
+        check_numbers(&m->layers[1].w_down, 1.0 / sqrt(512), types[t]);
+        check_numbers(&m->output, 4.0 / 16, types[t]);
+        check_runs(m);
+        tempo_model_free(m);
+    }
+}
+
+/* The mix gives more bits to the last eighth of the layers, and to the output matrix. */
+static void test_mix(void **state)
+{
+    (void)state;
+    synth(path, "Q4_K_M", 0);
+    tempo_model *m = open_model();
+
+    assert_int_equal(m->output.type, TEMPO_Q6_K);
+    assert_int_equal(m->layers[0].wv.type, TEMPO_Q4_K);
+    assert_int_equal(m->layers[0].w_down.type, TEMPO_Q4_K);
+    assert_int_equal(m->layers[1].wv.type, TEMPO_Q6_K);
+    assert_int_equal(m->layers[1].w_down.type, TEMPO_Q6_K);
+    assert_int_equal(m->layers[1].wq.type, TEMPO_Q4_K);
+    tempo_model_free(m);
+}
+
+static void test_seeds(void **state)
+{
+    (void)state;
+    size_t n[3];
+    unsigned char *file[3];
+
+    for (uint64_t i = 0; i < 3; i++) {
+        synth(other, "Q8_0", i / 2);
+        file[i] = test_read_file(other, &n[i]);
+    }
+    assert_true(n[0] == n[1] && n[0] == n[2]);
+    assert_memory_equal(file[0], file[1], n[0]);
+    assert_true(memcmp(file[0], file[2], n[0]) != 0);
+    for (size_t i = 0; i < 3; i++)
+        free(file[i]);
+}
+
+static void test_vocabulary(void **state)
+{
+    (void)state;
+    static const char text[] = "hello, Hello \xc3\xa9\n 123";
+    tempo_err err = {0};
+    int32_t *ids;
+    size_t n, n_text;
+    char *back;
+
+    synth(path, "BF16", 0);
+    tempo_model *m = open_model();
+    const tempo_tokenizer *t = tempo_model_tokenizer(m);
+    assert_int_equal(tempo_tokenize(t, text, sizeof(text) - 1, 0, &ids, &n, &err), TEMPO_OK);
+    assert_int_equal(ids[0], 1022);
+    assert_true(tempo_token_is_eos(t, 1023));
+    assert_int_equal(ids[1],
+                     'h'); /* then "el", "lo": of the words of two letters the first are merged first */
+    assert_int_equal(ids[2], 256 + 4 * 26 + 11);
+    assert_int_equal(ids[3], 256 + 11 * 26 + 14);
+    assert_int_equal(tempo_detokenize(t, ids, n, false, &back, &n_text, &err), TEMPO_OK);
+    assert_string_equal(back, text);
+    tempo_free(ids);
+    tempo_free(back);
+    tempo_model_free(m);
+}
+
+/* ---- what goes wrong ---- */
+
+static bool stop_at_half(void *user, uint64_t done, uint64_t total)
+{
+    uint64_t *last = user;
+
+    assert_true(done > *last && done <= total);
+    *last = done;
+    return done < total / 2;
+}
+
+static size_t files_in_dir(void)
+{
+    DIR *d = opendir(dir);
+    size_t n = 0;
+
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    (void)closedir(d);
+    return n;
+}
+
+static void test_stopped(void **state)
+{
+    (void)state;
+    uint64_t last = 0;
+    tempo_synth_options o = {.shape = "tiny", .type = "F32", .user = &last, .progress = stop_at_half};
+    char gone[512];
+    tempo_err err = {0};
+    const size_t before = files_in_dir();
+
+    test_path(gone, dir, "gone.gguf");
+    assert_int_equal(tempo_synth(gone, &o, &err), TEMPO_E_STOPPED);
+    assert_int_equal(files_in_dir(), before);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    const tempo_synth_options shape = {.shape = "gpt-5", .type = "F32"},
+                              type = {.shape = "tiny", .type = "Q3_K"}, none = {0},
+                              good = {.shape = "tiny", .type = "F32"};
+    tempo_err err = {0};
+
+    assert_int_equal(tempo_synth(path, &shape, &err), TEMPO_E_ARG);
+    assert_non_null(strstr(err.msg, "no shape \"gpt-5\", expected one of llama-3.2-1b"));
+    err = (tempo_err){0};
+    assert_int_equal(tempo_synth(path, &type, &err), TEMPO_E_ARG);
+    assert_non_null(strstr(err.msg, "no type \"Q3_K\""));
+    err = (tempo_err){0};
+    assert_int_equal(tempo_synth(path, &none, &err), TEMPO_E_ARG);
+    err = (tempo_err){0};
+    assert_int_equal(tempo_synth("/nonexistent/x.gguf", &good, &err), TEMPO_E_IO);
+    err = (tempo_err){0};
+    assert_int_equal(tempo_synth("/dev/full", &good, &err), TEMPO_E_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_types),      cmocka_unit_test(test_mix),     cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_vocabulary), cmocka_unit_test(test_stopped), cmocka_unit_test(test_refused),
+    };
+
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
