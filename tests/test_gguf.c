@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "io/gguf.h"
+#include "io/gguf_write.h"
 #include "support/bytes.h"
 #include "support/tmpdir.h"
 
@@ -397,6 +397,89 @@ static void test_open(void **state)
     test_bytes_free(&s.b);
 }
 
+/* What is written can be read: every kind of value, tensors that end off the alignment, data in pieces. */
+static void write_all(tempo_outfile *f, const float *data, size_t n)
+{
+    tempo_gguf_writer w = {0};
+    tempo_err err = {0};
+
+    tempo_gguf_put_u32(&w, "u", 4000000000u);
+    tempo_gguf_put_f32(&w, "f", 0.1f);
+    tempo_gguf_put_bool(&w, "b", true);
+    tempo_gguf_put_str(&w, "s", "text");
+    tempo_gguf_put_array(&w, "strings", TEMPO_GGUF_STRING, 2);
+    tempo_gguf_put_element(&w, "one", 3);
+    tempo_gguf_put_element(&w, "", 0);
+    tempo_gguf_put_array(&w, "ints", TEMPO_GGUF_I32, 2);
+    tempo_gguf_put_int(&w, -5);
+    tempo_gguf_put_int(&w, 7);
+    assert_int_equal(tempo_gguf_put_tensor(&w, "odd", TEMPO_F32, 1, (uint64_t[]){3}), 12);
+    assert_int_equal(tempo_gguf_put_tensor(&w, "matrix", TEMPO_F32, 2, (uint64_t[]){5, n / 5}), n * 4);
+    assert_int_equal(tempo_gguf_put_tensor(&w, "last", TEMPO_F32, 1, (uint64_t[]){3}), 12);
+    assert_int_equal(tempo_gguf_begin(&w, f, &err), TEMPO_OK);
+    assert_int_equal(tempo_gguf_data(&w, f, data, 12, &err), TEMPO_OK);
+    assert_int_equal(tempo_gguf_data(&w, f, data, 4, &err), TEMPO_OK);
+    assert_int_equal(tempo_gguf_data(&w, f, data + 1, n * 4 - 4, &err), TEMPO_OK);
+    assert_int_equal(tempo_gguf_data(&w, f, data + 2, 12, &err), TEMPO_OK);
+    tempo_gguf_writer_free(&w);
+}
+
+static void check_written(const tempo_gguf *g, const float *data, size_t n)
+{
+    const struct {
+        const char *name;
+        const float *data;
+        size_t n;
+    } tensors[] = {{"odd", data, 3}, {"matrix", data, n}, {"last", data + 2, 3}};
+    const tempo_gguf_kv *a;
+    tempo_err err = {0};
+    tempo_str text;
+    uint64_t u, cursor = 0;
+    double f;
+    bool b;
+
+    assert_int_equal(g->version, 3);
+    assert_true(tempo_gguf_u64(g, "u", UINT64_MAX, &u, &err) == TEMPO_OK && u == 4000000000u);
+    assert_true(tempo_gguf_f64(g, "f", &f, &err) == TEMPO_OK && f == (double)0.1f);
+    assert_true(tempo_gguf_bool(g, "b", &b, &err) == TEMPO_OK && b);
+    assert_true(tempo_gguf_str(g, "s", &text, &err) == TEMPO_OK && tempo_str_is(text, "text"));
+    assert_true(tempo_gguf_array(g, "strings", TEMPO_GGUF_STRING, &a, &err) == TEMPO_OK && a->count == 2);
+    assert_true(tempo_str_is(tempo_gguf_array_next_str(g, a, &cursor), "one"));
+    assert_true(tempo_str_is(tempo_gguf_array_next_str(g, a, &cursor), ""));
+    assert_true(tempo_gguf_array(g, "ints", TEMPO_GGUF_I32, &a, &err) == TEMPO_OK && a->count == 2);
+    assert_true(tempo_gguf_array_int(g, a, 0) == -5 && tempo_gguf_array_int(g, a, 1) == 7);
+    assert_int_equal(g->n_tensors, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const tempo_gguf_tensor *t = tempo_gguf_find_tensor(g, tensors[i].name);
+        assert_true(t != NULL && t->type == TEMPO_F32 && t->bytes == tensors[i].n * 4);
+        assert_memory_equal(g->base + t->offset, tensors[i].data, tensors[i].n * 4);
+    }
+    assert_int_equal(tempo_gguf_find_tensor(g, "matrix")->dims[0], 5);
+}
+
+static void test_written(void **state)
+{
+    (void)state;
+    float data[25];
+    char dir[256], path[512];
+    tempo_outfile *f;
+    tempo_gguf g;
+    tempo_err err = {0};
+
+    for (size_t i = 0; i < 25; i++)
+        data[i] = (float)i + 0.5f;
+    test_tmpdir_create(dir);
+    test_path(path, dir, "w.gguf");
+    assert_int_equal(tempo_outfile_create(&f, path, &err), TEMPO_OK);
+    write_all(f, data, 25);
+    assert_int_equal(tempo_outfile_commit(f, &err), TEMPO_OK);
+    if (tempo_gguf_open(&g, path, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    check_written(&g, data, 25);
+    tempo_gguf_free(&g);
+    test_tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,6 +487,7 @@ int main(void)
         cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_broken),       cmocka_unit_test(test_duplicate_key),
         cmocka_unit_test(test_unknown_type), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

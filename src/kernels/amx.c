@@ -374,6 +374,19 @@ static void prepare_integer(void *act, size_t r, const float *x, size_t k, size_
     }
 }
 
+/* Of quads the number must be a constant where it is compiled. */
+#define EACH_QUAD(QUAD)                                                                                      \
+    do {                                                                                                     \
+        QUAD(0);                                                                                             \
+        QUAD(1);                                                                                             \
+        QUAD(2);                                                                                             \
+        QUAD(3);                                                                                             \
+        QUAD(4);                                                                                             \
+        QUAD(5);                                                                                             \
+        QUAD(6);                                                                                             \
+        QUAD(7);                                                                                             \
+    } while (0)
+
 /* A block's quads as signed bytes: in place if they are, else in to. */
 INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char *q, const tempo_panel_kind t)
 {
@@ -381,14 +394,7 @@ INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char 
         return q;
     const vi zero = _mm512_set1_epi8((char)t.zero);
 #define QUAD(j) _mm512_store_si512(to + 64 * j, _mm512_sub_epi8(quad_bytes(q, t.bits, j, 0), zero))
-    QUAD(0);
-    QUAD(1);
-    QUAD(2);
-    QUAD(3);
-    QUAD(4);
-    QUAD(5);
-    QUAD(6);
-    QUAD(7);
+    EACH_QUAD(QUAD);
 #undef QUAD
     return to;
 }
@@ -585,14 +591,7 @@ INLINE const unsigned char *widened(amx_scratch *s, widening *w, size_t b, size_
                                tempo_panel_is_super(t) && b % (TEMPO_SUPER / TEMPO_BLOCK) == 0);
     const unsigned char *q = w->quads + b * tempo_panel_quads(t);
 #define QUAD(j) widen_quad(to, q, &w->scales, t, j)
-    QUAD(0);
-    QUAD(1);
-    QUAD(2);
-    QUAD(3);
-    QUAD(4);
-    QUAD(5);
-    QUAD(6);
-    QUAD(7);
+    EACH_QUAD(QUAD);
 #undef QUAD
     return to;
 }

@@ -18,11 +18,6 @@
 void tempo_kernels_init_avx512(tempo_kernels *k)
 {
     k->name = "avx512";
-#define KERNEL(name, ret, args) k->name = name;
-#include "kernels/kernels.inc"
-#undef KERNEL
-    k->matmul[TEMPO_F32] = matmul_F32;
-    k->matmul[TEMPO_F16] = matmul_F16;
-    k->matmul[TEMPO_BF16] = matmul_BF16;
+    init_floats(k);
     init_packed(k);
 }

@@ -54,11 +54,6 @@ INLINE quad_acc quad_dot(quad_acc acc, quad_w w, const unsigned char *x, const u
 void tempo_kernels_init_neon(tempo_kernels *k)
 {
     k->name = "neon";
-#define KERNEL(name, ret, args) k->name = name;
-#include "kernels/kernels.inc"
-#undef KERNEL
-    k->matmul[TEMPO_F32] = matmul_F32;
-    k->matmul[TEMPO_F16] = matmul_F16;
-    k->matmul[TEMPO_BF16] = matmul_BF16;
+    init_floats(k);
     init_packed(k);
 }

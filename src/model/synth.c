@@ -183,20 +183,26 @@ static tempo_status add_tensors(synth *y)
 
 /* ---- metadata ---- */
 
+enum { KEY_LEN = 64 };
+
+static const char *full_key(char key[KEY_LEN], const synth *y, const char *what)
+{
+    (void)snprintf(key, KEY_LEN, "%s.%s", y->s->arch, what);
+    return key;
+}
+
 static void put_count(synth *y, const char *what, uint32_t v)
 {
-    char key[64];
+    char key[KEY_LEN];
 
-    (void)snprintf(key, sizeof(key), "%s.%s", y->s->arch, what);
-    tempo_gguf_put_u32(&y->w, key, v);
+    tempo_gguf_put_u32(&y->w, full_key(key, y, what), v);
 }
 
 static void put_real(synth *y, const char *what, double v)
 {
-    char key[64];
+    char key[KEY_LEN];
 
-    (void)snprintf(key, sizeof(key), "%s.%s", y->s->arch, what);
-    tempo_gguf_put_f32(&y->w, key, (float)v);
+    tempo_gguf_put_f32(&y->w, full_key(key, y, what), (float)v);
 }
 
 static void put_facts(synth *y)
