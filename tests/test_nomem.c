@@ -56,6 +56,22 @@ static void test_models(void **state)
     assert_true(until_enough(open_model, spm_path) > 20);
 }
 
+static tempo_status synth(void *path, tempo_err *err)
+{
+    const tempo_synth_options o = {.shape = "tiny", .type = "Q4_0"};
+
+    return tempo_synth(path, &o, err);
+}
+
+static void test_synth(void **state)
+{
+    (void)state;
+    char path[512];
+
+    test_path(path, dir, "synth.gguf");
+    assert_true(until_enough(synth, path) > 20);
+}
+
 static tempo_status tokenize(void *model, tempo_err *err)
 {
     static const char text[] = "the thing in the ring is there again and again and again and again, the end";
@@ -309,8 +325,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_models),  cmocka_unit_test(test_tokenizers), cmocka_unit_test(test_engine),
-        cmocka_unit_test(test_decoder), cmocka_unit_test(test_archives),
+        cmocka_unit_test(test_models), cmocka_unit_test(test_synth),   cmocka_unit_test(test_tokenizers),
+        cmocka_unit_test(test_engine), cmocka_unit_test(test_decoder), cmocka_unit_test(test_archives),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
