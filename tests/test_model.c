@@ -564,14 +564,28 @@ static void test_built_in_model(void **state)
 
 static void test_options(void **state)
 {
-    const tempo_model_options scalar = {.cpu = "scalar"}, wrong = {.cpu = "abacus"};
+    const tempo_model_options scalar = {.cpu = "scalar"}, wrong = {.cpu = "abacus"},
+                              fast = {.compute = TEMPO_FAST}, odd = {.compute = (tempo_compute)2};
     tempo_err err = {0};
     tempo_model *m;
 
     (void)state;
     assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", &scalar, &err), TEMPO_OK);
-    assert_string_equal(tempo_model_get_info(m)->kernels, "scalar");
+    const tempo_model_info *info = tempo_model_get_info(m);
+    assert_string_equal(info->kernels, "scalar");
+    assert_string_equal(info->compute, "exact");
+    assert_int_equal(info->activation_bits, 24);
+    assert_true(info->step_bytes > 0 && info->step_bytes < info->file_bytes);
     tempo_model_free(m);
+    assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", &fast, &err), TEMPO_OK);
+    info = tempo_model_get_info(m);
+    assert_string_equal(info->compute, "fast");
+    assert_int_equal(info->activation_bits, strcmp(info->kernels, "amx") == 0 ? 8 : 24); /* BF16 weights */
+    tempo_model_free(m);
+    assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", &odd, &err), TEMPO_E_ARG);
+    assert_null(m);
+    assert_non_null(strstr(err.msg, "compute mode 2"));
+    err = (tempo_err){0};
     assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", &wrong, &err), TEMPO_E_ARG);
     assert_null(m);
     assert_non_null(strstr(err.msg, "abacus"));

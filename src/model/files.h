@@ -132,6 +132,10 @@ tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
 /* The pages that lie wholly in p[n], part of a mapped file, are not needed now; they can be read again. */
 void tempo_forget_pages(const void *p, uint64_t n);
 
+/* ---- model.c ---- */
+/* The i-th of the matrices that a step reads: 7 a layer, then the output; NULL past the last. */
+tempo_weight *tempo_model_weight(tempo_model *m, size_t i);
+
 /* ---- panels.c ---- */
 /* Pack the matrices whose products read panels, with as many threads as there are processors. */
 tempo_status tempo_panels_make(tempo_loader *ld) TEMPO_MUST_CHECK;

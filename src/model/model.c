@@ -46,25 +46,29 @@ static bool has_tensor(const tempo_loader *ld, const char *gguf, const char *hf)
     return tempo_files_find(ld->f, ld->f->is_gguf ? gguf : hf) != NULL;
 }
 
-/* One more matrix of those that a step reads. */
-static void count_matrix(tempo_model *m, const tempo_weight *w)
+tempo_weight *tempo_model_weight(tempo_model *m, size_t i)
 {
-    const uint32_t bits = tempo_activation_bits(&m->kernels, w->type);
+    const size_t layer = i / 7;
 
-    m->info.step_bytes += tempo_weight_bytes(w);
-    if (m->info.activation_bits == 0 || bits < m->info.activation_bits)
-        m->info.activation_bits = bits;
+    if (layer >= m->hp.n_layers)
+        return i == (size_t)7 * m->hp.n_layers ? &m->output : NULL;
+    tempo_layer *y = &m->layers[layer];
+    tempo_weight *const all[7] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
+    return all[i % 7];
 }
 
+/* What a step reads, and how much of its activations products keep. */
 static void count_matrices(tempo_model *m)
 {
-    for (uint32_t l = 0; l < m->hp.n_layers; l++) {
-        const tempo_layer *y = &m->layers[l];
-        const tempo_weight *const all[] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
-        for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-            count_matrix(m, all[i]);
+    const tempo_weight *w;
+
+    m->info.activation_bits = UINT32_MAX;
+    for (size_t i = 0; (w = tempo_model_weight(m, i)) != NULL; i++) {
+        const uint32_t bits = tempo_activation_bits(&m->kernels, w->type);
+        m->info.step_bytes += tempo_weight_bytes(w);
+        if (bits < m->info.activation_bits)
+            m->info.activation_bits = bits;
     }
-    count_matrix(m, &m->output);
 }
 
 static tempo_status fill_info(tempo_loader *ld)
@@ -109,6 +113,10 @@ static tempo_status init_kernels(tempo_model *m, const tempo_model_options *opt,
     char paths[96] = "auto";
     uint32_t cpu;
 
+    if (opt->compute != TEMPO_EXACT && opt->compute != TEMPO_FAST)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "compute mode %d, expected %d (exact) or %d (fast)", (int)opt->compute, TEMPO_EXACT,
+                          TEMPO_FAST);
     for (size_t i = 0, at = 4; at < sizeof(paths) && tempo_cpu_name(i) != NULL; i++)
         at += (size_t)snprintf(paths + at, sizeof(paths) - at, ", %s", tempo_cpu_name(i));
     if (!tempo_cpu_from_name(opt->cpu, &cpu))

@@ -52,17 +52,12 @@ static void pack(void *arg, size_t task, unsigned worker)
 /* The matrices to pack, at most 7 a layer and the output; returns how many. */
 static size_t collect(tempo_model *m, tempo_weight **out)
 {
+    tempo_weight *w;
     size_t n = 0;
 
-    for (uint32_t l = 0; l < m->hp.n_layers; l++) {
-        tempo_layer *y = &m->layers[l];
-        tempo_weight *const all[] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
-        for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-            if (m->kernels.packed[all[i]->type])
-                out[n++] = all[i];
-    }
-    if (m->kernels.packed[m->output.type])
-        out[n++] = &m->output;
+    for (size_t i = 0; (w = tempo_model_weight(m, i)) != NULL; i++)
+        if (m->kernels.packed[w->type])
+            out[n++] = w;
     return n;
 }
 
