@@ -64,6 +64,16 @@ enum {
     COLUMNS = 16,   /* of a right operand */
 };
 
+/* What tile instructions read must be in memory before them; gcc's intrinsics do not say that they read any.
+ */
+#define PUBLISH(p) __asm__ volatile("" : : "r"(p) : "memory")
+#define LOAD_TILE(tile, at, stride)                                                                          \
+    do {                                                                                                     \
+        const unsigned char *from_ = (at);                                                                   \
+        PUBLISH(from_);                                                                                      \
+        _tile_loadd(tile, from_, stride);                                                                    \
+    } while (0)
+
 /* Registers: sums of up to four groups; weights and their second term; activations of two groups in turn. */
 #define SUM0 0
 #define SUM1 1
@@ -229,7 +239,7 @@ INLINE size_t slot_of(size_t tile, reuse use)
 
 #define MULTIPLY(sum, left, right, act, g)                                                                   \
     do {                                                                                                     \
-        _tile_loadd(right, (act) + (size_t)(g)*group_bytes, 64);                                             \
+        LOAD_TILE(right, (act) + (size_t)(g)*group_bytes, 64);                                               \
         _tile_dpbf16ps(sum, left, right);                                                                    \
     } while (0)
 
@@ -252,12 +262,12 @@ INLINE void float_chunk(amx_scratch *s, const file_rows *p, const unsigned char 
         if (t + 1 < end)
             next = left_at(s, p, t + 1, slot_of(t + 1 - begin, use),
                            use == AGAIN); /* converted while this tile is multiplied */
-        _tile_loadd(LEFT0, left.at[0], left.stride);
+        LOAD_TILE(LEFT0, left.at[0], left.stride);
         MULTIPLY(SUM0, LEFT0, RIGHT0, x, 0);
         if (G > 1)
             MULTIPLY(SUM1, LEFT0, RIGHT1, x, 1);
         if (p->halves) {
-            _tile_loadd(LEFT1, left.at[1], left.stride);
+            LOAD_TILE(LEFT1, left.at[1], left.stride);
             _tile_dpbf16ps(SUM0, LEFT1, RIGHT0);
             if (G > 1)
                 _tile_dpbf16ps(SUM1, LEFT1, RIGHT1);
@@ -310,6 +320,7 @@ static void configure(size_t left_bytes, size_t right_rows)
         c.rows[i] = (uint8_t)(i < RIGHT0 ? 16 : right_rows);
         c.bytes[i] = (uint16_t)(i == LEFT0 || i == LEFT1 ? left_bytes : 64);
     }
+    PUBLISH(&c);
     _tile_loadconfig(&c);
 }
 
@@ -431,25 +442,25 @@ INLINE const unsigned char *int_chain(amx_scratch *s, vf sum[2][INT_GROUP], cons
         if (b < end) {
             const unsigned char *quads = next;
             int32_t(*to)[2][COLUMNS][TEMPO_PANEL] = s->integers[b % 2];
-            _tile_loadd(RIGHT0, quads, 64);
-            _tile_loadd(LEFT0, g[0].q + b * INT_BLOCK, TEMPO_BLOCK);
+            LOAD_TILE(RIGHT0, quads, 64);
+            LOAD_TILE(LEFT0, g[0].q + b * INT_BLOCK, TEMPO_BLOCK);
             _tile_zero(SUM0);
             _tile_dpbssd(SUM0, LEFT0, RIGHT0);
             _tile_stored(SUM0, to[0][0], 64);
             if (G > 1) {
-                _tile_loadd(LEFT1, g[1].q + b * INT_BLOCK, TEMPO_BLOCK);
+                LOAD_TILE(LEFT1, g[1].q + b * INT_BLOCK, TEMPO_BLOCK);
                 _tile_zero(SUM1);
                 _tile_dpbssd(SUM1, LEFT1, RIGHT0);
                 _tile_stored(SUM1, to[1][0], 64);
             }
             if (halves) {
-                _tile_loadd(RIGHT1, quads + TEMPO_PANEL * TEMPO_BLOCK / 2, 64);
-                _tile_loadd(LEFT0, g[0].q + b * INT_BLOCK + TEMPO_BLOCK / 2, TEMPO_BLOCK);
+                LOAD_TILE(RIGHT1, quads + TEMPO_PANEL * TEMPO_BLOCK / 2, 64);
+                LOAD_TILE(LEFT0, g[0].q + b * INT_BLOCK + TEMPO_BLOCK / 2, TEMPO_BLOCK);
                 _tile_zero(SUM2);
                 _tile_dpbssd(SUM2, LEFT0, RIGHT1);
                 _tile_stored(SUM2, to[0][1], 64);
                 if (G > 1) {
-                    _tile_loadd(LEFT1, g[1].q + b * INT_BLOCK + TEMPO_BLOCK / 2, TEMPO_BLOCK);
+                    LOAD_TILE(LEFT1, g[1].q + b * INT_BLOCK + TEMPO_BLOCK / 2, TEMPO_BLOCK);
                     _tile_zero(SUM3);
                     _tile_dpbssd(SUM3, LEFT1, RIGHT1);
                     _tile_stored(SUM3, to[1][1], 64);
@@ -598,7 +609,7 @@ INLINE const unsigned char *widened(amx_scratch *s, widening *w, size_t b, size_
 
 #define MULTIPLY_ROWS(sum, left, act, g)                                                                     \
     do {                                                                                                     \
-        _tile_loadd(left, (act) + (size_t)(g)*group_bytes, 64);                                              \
+        LOAD_TILE(left, (act) + (size_t)(g)*group_bytes, 64);                                                \
         _tile_dpbf16ps(sum, left, RIGHT0);                                                                   \
     } while (0)
 
@@ -615,7 +626,7 @@ INLINE void wide_chunk(amx_scratch *s, widening *w, const unsigned char *act, si
         const unsigned char *right = next, *x = act + b * TILE;
         if (b + 1 < end)
             next = widened(s, w, b + 1, slot_of(b + 1 - begin, use), use == AGAIN, t);
-        _tile_loadd(RIGHT0, right, 64);
+        LOAD_TILE(RIGHT0, right, 64);
         MULTIPLY_ROWS(SUM0, LEFT0, x, 0);
         if (G > 1)
             MULTIPLY_ROWS(SUM1, LEFT1, x, 1);
