@@ -10,37 +10,41 @@
 
 enum { BLOCK = 1 << 20 }; /* every thread reads whole ones */
 
+typedef struct stream {
+    pthread_t thread; /* that of stream 0 is the caller */
+    const unsigned char *p;
+    size_t n;
+} stream;
+
 struct reader {
     unsigned char *buffer;
-    size_t share, threads; /* share: bytes of one thread */
+    stream *streams; /* [threads] */
+    size_t threads, bytes;
 };
 
 reader *reader_create(size_t threads, size_t most)
 {
     const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     const size_t free_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : most;
-    size_t bytes = free_bytes / 4 < most ? free_bytes / 4 : most;
-    reader *r = malloc(sizeof(*r));
+    const size_t bytes = free_bytes / 4 < most ? free_bytes / 4 : most;
+    size_t share = bytes / threads / BLOCK * BLOCK;
+    reader *r = calloc(1, sizeof(*r));
 
-    bytes = bytes / threads / BLOCK * BLOCK * threads;
-    if (bytes == 0)
-        bytes = threads * BLOCK;
-    if (r == NULL || (r->buffer = aligned_alloc(4096, bytes)) == NULL) {
-        say("no memory for %zu MB to measure the read bandwidth with", bytes >> 20);
-        free(r);
+    if (share == 0)
+        share = BLOCK;
+    if (r == NULL || (r->streams = calloc(threads, sizeof(*r->streams))) == NULL ||
+        (r->buffer = aligned_alloc(4096, share * threads)) == NULL) {
+        say("no memory for %zu MB to measure the read bandwidth with", share * threads >> 20);
+        reader_free(r);
         return NULL;
     }
-    memset(r->buffer, 1, bytes); /* real pages, not the one of zeros */
-    r->share = bytes / threads;
     r->threads = threads;
+    r->bytes = share * threads;
+    memset(r->buffer, 1, r->bytes); /* real pages, not the one of zeros */
+    for (size_t i = 0; i < threads; i++)
+        r->streams[i] = (stream){.p = r->buffer + i * share, .n = share};
     return r;
 }
-
-typedef struct stream {
-    const unsigned char *p;
-    size_t n;
-    pthread_barrier_t *start;
-} stream;
 
 /* Every byte once, front to back, with eight independent sums. */
 static void read_all(const unsigned char *p, size_t n)
@@ -60,47 +64,33 @@ static void *run_stream(void *arg)
 {
     const stream *s = arg;
 
-    (void)pthread_barrier_wait(s->start);
     read_all(s->p, s->n);
     return NULL;
 }
 
-double reader_run(reader *r)
+bool reader_run(reader *r, double *gbps)
 {
-    pthread_t *threads = calloc(r->threads, sizeof(*threads));
-    stream *streams = calloc(r->threads, sizeof(*streams));
-    pthread_barrier_t start;
-    double gbps = 0.0;
-    size_t started = 0;
+    const double begin = now_ms(); /* starting threads takes a thousandth of reading gigabytes */
+    size_t started = 1;
 
-    if (threads == NULL || streams == NULL || pthread_barrier_init(&start, NULL, (unsigned)r->threads) != 0)
-        goto out;
-    for (size_t i = 0; i < r->threads; i++)
-        streams[i] = (stream){r->buffer + i * r->share, r->share, &start};
-    while (started + 1 < r->threads &&
-           pthread_create(&threads[started], NULL, run_stream, &streams[started + 1]) == 0)
+    while (started < r->threads &&
+           pthread_create(&r->streams[started].thread, NULL, run_stream, &r->streams[started]) == 0)
         started++;
-    if (started + 1 < r->threads) { /* those that wait at the barrier wait for ever: end with them */
-        say("a thread to measure the read bandwidth with cannot be started");
-        exit(EXIT_FAILED);
-    }
-    (void)pthread_barrier_wait(&start);
-    const double begin = now_ms();
-    read_all(streams[0].p, streams[0].n);
-    for (size_t i = 0; i < started; i++)
-        (void)pthread_join(threads[i], NULL);
-    gbps = (double)(r->share * r->threads) / (now_ms() - begin) * 1e-6;
-    (void)pthread_barrier_destroy(&start);
-out:
-    free(streams);
-    free(threads);
-    return gbps;
+    run_stream(&r->streams[0]);
+    for (size_t i = 1; i < started; i++)
+        (void)pthread_join(r->streams[i].thread, NULL);
+    *gbps = (double)r->bytes / (now_ms() - begin) * 1e-6;
+    if (started < r->threads)
+        say("thread %zu of %zu to measure the read bandwidth with cannot be started", started + 1,
+            r->threads);
+    return started == r->threads;
 }
 
 void reader_free(reader *r)
 {
     if (r == NULL)
         return;
+    free(r->streams);
     free(r->buffer);
     free(r);
 }

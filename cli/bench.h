@@ -49,8 +49,8 @@ spread summary(const samples *s);
 typedef struct reader reader;
 /* A buffer of `most` bytes (at most a quarter of the free memory) for as many threads.  NULL with a message. */
 reader *reader_create(size_t threads, size_t most);
-/* Read it once, one sequential stream a thread: GB/s. */
-double reader_run(reader *r);
+/* Read it once, one sequential stream a thread.  false: a message was printed. */
+bool reader_run(reader *r, double *gbps);
 void reader_free(reader *r);
 
 /* ---- bench_report.c ---- */

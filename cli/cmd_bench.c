@@ -221,8 +221,7 @@ static int measure(bench *b)
         return EXIT_FAILED;
     for (size_t i = 0; i < b->o->repeats && code == EXIT_OK; i++) {
         show_progress("measuring", i, b->o->repeats);
-        b->read_gbps.v[b->read_gbps.n++] = reader_run(r);
-        code = run_all(b, true);
+        code = reader_run(r, &b->read_gbps.v[b->read_gbps.n++]) ? run_all(b, true) : EXIT_FAILED;
     }
     show_progress("", 0, 0);
     reader_free(r);
