@@ -109,8 +109,10 @@ static void put_command_page(const command_spec *c)
 {
     printf(".Sh NAME\n.Nm tempo\\-%s\n.Nd %s\n.Sh SYNOPSIS\n.Nm tempo %s\n.Op Ar options\n", c->name,
            c->brief, c->name);
-    if (c->argument != NULL)
+    if (c->argument != NULL && c->argument[0] == '[')
         printf(".Op Ar %.*s\n", (int)strlen(c->argument) - 2, c->argument + 1);
+    else if (c->argument != NULL)
+        printf(".Ar %s\n", c->argument);
     printf(".Sh DESCRIPTION\n");
     put_text(c->text);
     printf(".Pp\nThe options are\n.Bl -tag -width Ds\n");

@@ -341,12 +341,14 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
         } else if (!only_arguments && argv[i][0] == '-' && argv[i][1] != '\0') {
             if (!parse_option(o, c, argc, argv, &i))
                 return false;
-        } else if (c->argument == NULL || o->argument != NULL) {
+        } else if (c->argument == NULL || (o->argument != NULL && strstr(c->argument, "...") == NULL)) {
             say("unexpected argument '%.64s'; see tempo %s --help", argv[i], c->name);
             return false;
-        } else {
-            o->argument = argv[i];
+        } else { /* they move to the front of argv, past what has been read */
+            argv[1 + o->n_arguments++] = argv[i];
+            o->argument = argv[1];
         }
     }
+    o->arguments = argv + 1;
     return true;
 }

@@ -23,7 +23,11 @@ enum command_bit {
     CMD_SYNTH = 1u << 6,
     CMD_HELP = 1u << 7,
     CMD_VERSION = 1u << 8,
-    CMD_ALL = (1u << 9) - 1,
+    CMD_EXPERIMENT = 1u << 9, /* this and what follows: with TEMPO_STUDY only */
+    CMD_STUDY = 1u << 10,
+    CMD_RUNS = 1u << 11,
+    CMD_ANALYZE = 1u << 12,
+    CMD_ALL = (1u << 13) - 1,
 };
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
@@ -36,7 +40,9 @@ typedef struct size_list {
 } size_list;
 
 typedef struct options {
-    const char *argument; /* the one that is no option, or NULL */
+    const char *argument;   /* the first that is no option, or NULL */
+    char **arguments;       /* [n_arguments] all of them, borrowed from argv: the array is the command line's own */
+    size_t n_arguments;
 
     const char *model, *cpu;
     size_t threads;
@@ -95,7 +101,7 @@ typedef struct option_spec {
 typedef struct command_spec {
     const char *name;
     unsigned bit;
-    const char *argument; /* the one that is no option: "[TEXT]", or NULL */
+    const char *argument; /* what is no option: "[TEXT]", "run FILE..." (more than one), or NULL */
     const char *brief;    /* one line */
     const char *text;     /* paragraphs, separated by empty lines */
     int (*run)(const options *o);

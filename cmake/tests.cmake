@@ -17,6 +17,17 @@ foreach(source ${TEMPO_TESTS_C})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endforeach()
 
+# ---- experiments and studies
+if(TEMPO_STUDY)
+  file(GLOB TEMPO_TESTS_STUDY CONFIGURE_DEPENDS tests/study/test_*.c)
+  foreach(source ${TEMPO_TESTS_STUDY})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source} $<TARGET_OBJECTS:tempo_study_objects>)
+    target_link_libraries(${name} PRIVATE tempo_test_internal ${TEMPO_STUDY_LIBRARIES})
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  endforeach()
+endif()
+
 # The test that lets allocations fail: those of our objects go through tests/support/nomem.c.
 if(NOT APPLE)
   target_link_options(test_nomem PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc

@@ -276,6 +276,8 @@ typedef struct tempo_row {
     uint32_t first_layer, last_layer; /* layers where `mode` holds (isolated elsewhere);
                                          0 and TEMPO_ALL_LAYERS for all */
     unsigned want;                    /* TEMPO_WANT_* */
+    uint64_t nudge; /* 0; else each element of the embedding becomes a neighbouring float, up or down by a hash of
+                       (nudge, token, element): the smallest change there is, to see what rounding alone does */
 } tempo_row;
 
 /* One row's attention in one layer, valid during the call.  weights[h * n_slots + j] is the
@@ -337,6 +339,7 @@ typedef enum tempo_readout {
 
 typedef enum tempo_context { TEMPO_CONTEXT_ALL = 0, TEMPO_CONTEXT_TOP, TEMPO_CONTEXT_LAST } tempo_context;
 typedef enum tempo_positions { TEMPO_POSITIONS_SHARED = 0, TEMPO_POSITIONS_UNIQUE, TEMPO_POSITIONS_OFFSET } tempo_positions;
+typedef enum tempo_order { TEMPO_ORDER_DESCENDING = 0, TEMPO_ORDER_ASCENDING } tempo_order;
 typedef enum tempo_stop { TEMPO_STOP_ANY = 0, TEMPO_STOP_TOP, TEMPO_STOP_NEVER } tempo_stop;
 typedef enum tempo_replay { TEMPO_REPLAY_NONE = 0, TEMPO_REPLAY_PUBLISHED, TEMPO_REPLAY_NOCACHE } tempo_replay;
 
@@ -355,10 +358,12 @@ typedef struct tempo_decode_options {
     tempo_replay replay; /* sets context and readout itself: those must be at their defaults */
     tempo_kv_type kv;
     size_t max_slots; /* 0 = by available memory */
+    tempo_order order; /* in which members get their slots; by probability */
+    uint64_t nudge;    /* of every row: see tempo_row */
 } tempo_decode_options;
 
 /* The defaults: isolated in all layers, threshold 0.1, temperature 1, max_set 64, mixture, all,
- * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache.  */
+ * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache, descending, not nudged.  */
 TEMPO_API void tempo_decode_options_init(tempo_decode_options *o);
 
 typedef struct tempo_member {
@@ -407,10 +412,22 @@ TEMPO_API tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n,
                                            const tempo_observer *obs,
                                            tempo_err *err) TEMPO_MUST_CHECK;
 
+/* The two halves of a step, for who wants to choose: read runs the pending rows of every running decoder of ds[n]
+ * in one batch and forms each one's q; after it each of them either selects its own set (what tempo_decoders_step
+ * does) or adopts another decoder's, and only then may be read again.  */
+TEMPO_API tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
+                                           tempo_err *err) TEMPO_MUST_CHECK;
+/* TEMPO_E_ARG unless it was just read. */
+TEMPO_API tempo_status tempo_decoder_select(tempo_decoder *d, tempo_err *err) TEMPO_MUST_CHECK;
+/* Take the members of `set` and their probabilities (which weigh the next readout) as they are; which of them get
+ * slots, and where, follows this decoder's own options, as do its limits.  q and entropy stay its own.
+ * TEMPO_E_ARG unless it was just read, for an empty set and for ids or probabilities out of range.  */
+TEMPO_API tempo_status tempo_decoder_adopt(tempo_decoder *d, const tempo_set *set, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* The set of the last step (valid until the next step), or NULL before the first. */
 TEMPO_API const tempo_set *tempo_decoder_last_set(const tempo_decoder *d);
 TEMPO_API tempo_stopped tempo_decoder_stopped(const tempo_decoder *d);
-/* q of the last step [n_vocab], valid until the next step; NULL before the first. */
+/* q of the last read [n_vocab], valid until the next one; NULL before the first. */
 TEMPO_API const double *tempo_decoder_distribution(const tempo_decoder *d);
 /* How many rows the last step read, and the logits [n_vocab] of the i-th (slot order); valid
  * until the engine's next pass.  */

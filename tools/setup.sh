@@ -21,6 +21,9 @@ lib:libpcre2-8 | libpcre2-dev   | pcre2-devel        | pcre2     | pcre2
 lib:libutf8proc | libutf8proc-dev | utf8proc-devel | libutf8proc | utf8proc
 lib:zlib    | zlib1g-dev        | zlib-devel         | zlib      | zlib
 lib:libcrypto | libssl-dev      | openssl-devel      | openssl   | openssl
+lib:yaml-0.1 | libyaml-dev      | libyaml-devel      | libyaml   | libyaml
+lib:sqlite3 | libsqlite3-dev    | sqlite-devel       | sqlite    | sqlite
+lib:gsl     | libgsl-dev        | gsl-devel          | gsl       | gsl
 lib:cmocka  | libcmocka-dev     | libcmocka-devel    | cmocka    | cmocka
 '
 check_all_needs='

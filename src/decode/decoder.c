@@ -38,6 +38,7 @@ struct tempo_decoder {
     size_t member_cap;
     tempo_set set; /* of the last step; n_members = 0 before the first */
     size_t steps;  /* taken */
+    bool read;     /* q is there, and no set was chosen by it yet */
     tempo_stopped stopped;
 };
 
@@ -145,13 +146,15 @@ static void put_rows(const tempo_decoder *d, size_t k, tempo_row *rows)
                               .mode = d->opt.mode,
                               .first_layer = d->opt.first_visible_layer,
                               .last_layer = d->opt.last_visible_layer,
+                              .nudge = d->opt.nudge,
                               .want = read ? TEMPO_WANT_LOGITS | TEMPO_WANT_ATTENTION : 0u};
     }
 }
 
 static bool same_prompt(const tempo_decoder *a, const tempo_decoder *b)
 {
-    if (b->steps != 0 || a->n_pending != b->n_pending || a->seq->kv != b->seq->kv)
+    if (b->steps != 0 || a->n_pending != b->n_pending || a->seq->kv != b->seq->kv ||
+        a->opt.nudge != b->opt.nudge)
         return false;
     for (size_t i = 0; i < a->n_pending; i++)
         if (a->pending[i].token != b->pending[i].token)
@@ -174,35 +177,41 @@ static tempo_status share_prompt(tempo_decoder *d, const tempo_decoder *from, te
     return TEMPO_OK;
 }
 
-/* Run a long prompt but for its last chunk. */
-static tempo_status run_chunks(tempo_decoder *d, const tempo_observer *obs, tempo_err *err)
+/* Run a prompt but for its last `rest` rows. */
+static tempo_status run_chunks(tempo_decoder *d, size_t rest, const tempo_observer *obs, tempo_err *err)
 {
     const tempo_observer poll = {.user = obs != NULL ? obs->user : NULL,
                                  .poll = obs != NULL ? obs->poll : NULL};
     tempo_row rows[PROMPT_CHUNK];
     tempo_status st = TEMPO_OK;
 
-    while (st == TEMPO_OK && d->n_pending - d->n_done > PROMPT_CHUNK) {
-        put_rows(d, PROMPT_CHUNK, rows);
-        st = tempo_engine_forward(d->engine, rows, PROMPT_CHUNK, &poll, err);
+    while (st == TEMPO_OK && d->n_pending - d->n_done > rest) {
+        const size_t left = d->n_pending - d->n_done - rest, n = left < PROMPT_CHUNK ? left : PROMPT_CHUNK;
+        put_rows(d, n, rows);
+        st = tempo_engine_forward(d->engine, rows, n, &poll, err);
         if (st == TEMPO_OK)
-            d->n_done += PROMPT_CHUNK;
+            d->n_done += n;
     }
     return st;
 }
 
+/* Prompts that several decoders share run once, but for the row that each reads; of a long one all but the
+ * last chunk goes before the batch. */
 static tempo_status run_prompts(tempo_decoder *const *ds, size_t n, const tempo_observer *obs, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
-        if (ds[i]->steps != 0 || ds[i]->n_pending - ds[i]->n_done <= PROMPT_CHUNK)
-            continue;
+        bool shared = false;
+        if (ds[i]->steps != 0 || ds[i]->n_done != 0)
+            continue; /* no prompt any more, or one that a stopped call has begun */
         for (size_t j = 0; j < i && st == TEMPO_OK && ds[i]->n_done == 0; j++)
             if (ds[j]->n_done > 0 && same_prompt(ds[j], ds[i]))
                 st = share_prompt(ds[i], ds[j], err);
+        for (size_t j = i + 1; j < n && !shared; j++)
+            shared = same_prompt(ds[i], ds[j]);
         if (st == TEMPO_OK)
-            st = run_chunks(ds[i], obs, err);
+            st = run_chunks(ds[i], shared ? 1 : PROMPT_CHUNK, obs, err);
     }
     return st;
 }
@@ -272,13 +281,8 @@ out:
     return st;
 }
 
-static tempo_status select_members(tempo_decoder *d, tempo_err *err)
+static tempo_status grow_members(tempo_decoder *d, size_t n, tempo_err *err)
 {
-    const tempo_model *m = d->engine->model;
-    size_t reached;
-    const size_t n = tempo_select(d->q, m->hp.n_vocab, d->opt.threshold, d->opt.max_set, &d->choices,
-                                  &d->choice_cap, &reached);
-
     if (n > d->member_cap) {
         tempo_member *more = realloc(d->members, n * sizeof(*more));
         if (more != NULL) {
@@ -286,20 +290,63 @@ static tempo_status select_members(tempo_decoder *d, tempo_err *err)
             d->member_cap = n;
         }
     }
-    if (n == 0 || n > d->member_cap)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members", reached);
-    d->set = (tempo_set){.step = d->steps,
-                         .position = (double)(d->n_prompt + d->steps),
-                         .threshold = d->opt.threshold,
-                         .entropy = d->entropy,
-                         .n_reached = reached,
-                         .capped = reached > n,
-                         .n_members = n,
-                         .members = d->members};
-    for (size_t i = 0; i < n; i++) {
-        d->members[i] = (tempo_member){d->choices[i].id, d->choices[i].probability, -1, 0.0};
-        d->set.eos |= m->tokenizer != NULL && tempo_token_is_eos(m->tokenizer, d->members[i].id);
+    if (n > d->pending_cap) {
+        pending_row *more = realloc(d->pending, n * sizeof(*more));
+        if (more != NULL) {
+            d->pending = more;
+            d->pending_cap = n;
+        }
     }
+    return n <= d->member_cap && n <= d->pending_cap
+               ? TEMPO_OK
+               : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members", n);
+}
+
+static tempo_status select_members(tempo_decoder *d, tempo_err *err)
+{
+    const tempo_model *m = d->engine->model;
+    size_t reached;
+    tempo_status st;
+    const size_t n = tempo_select(d->q, m->hp.n_vocab, d->opt.threshold, d->opt.max_set, &d->choices,
+                                  &d->choice_cap, &reached);
+
+    if (n == 0)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members", reached);
+    if ((st = grow_members(d, n, err)) != TEMPO_OK)
+        return st;
+    d->set = (tempo_set){
+        .threshold = d->opt.threshold, .n_reached = reached, .capped = reached > n, .n_members = n};
+    for (size_t i = 0; i < n; i++)
+        d->members[i] = (tempo_member){d->choices[i].id, d->choices[i].probability, -1, 0.0};
+    return TEMPO_OK;
+}
+
+/* The set that another decoder has selected. */
+static tempo_status copy_members(tempo_decoder *d, const tempo_set *set, tempo_err *err)
+{
+    const uint32_t n_vocab = d->engine->model->hp.n_vocab;
+    tempo_status st;
+
+    if (set->n_members == 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "a set to adopt has no members");
+    for (size_t i = 0; i < set->n_members; i++) {
+        const tempo_member *m = &set->members[i];
+        if (m->id < 0 || (uint32_t)m->id >= n_vocab)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                              "member %zu has id %d, the vocabulary has ids 0 to %u", i, m->id, n_vocab - 1);
+        if (!(m->probability > 0.0 && m->probability <= 1.0 + 1e-9))
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                              "member %zu has probability %g, expected more than 0 and at most 1", i,
+                              m->probability);
+    }
+    if ((st = grow_members(d, set->n_members, err)) != TEMPO_OK)
+        return st;
+    d->set = (tempo_set){.threshold = set->threshold,
+                         .n_reached = set->n_reached,
+                         .capped = set->capped,
+                         .n_members = set->n_members};
+    for (size_t i = 0; i < set->n_members; i++)
+        d->members[i] = (tempo_member){set->members[i].id, set->members[i].probability, -1, 0.0};
     return TEMPO_OK;
 }
 
@@ -331,7 +378,8 @@ static tempo_stopped place_members(tempo_decoder *d)
     if (count > d->seq->max_slots - base)
         return TEMPO_STOPPED_SLOTS;
     for (size_t j = 0; j < count; j++) {
-        tempo_member *m = &d->members[first + j];
+        const bool descending = d->opt.order == TEMPO_ORDER_DESCENDING;
+        tempo_member *m = &d->members[first + (descending ? j : count - 1 - j)];
         m->slot = (int64_t)(base + j);
         m->position = position_of(d, j);
         d->pending[j] = (pending_row){m->id, d->next_set, m->position, m->probability};
@@ -355,37 +403,26 @@ static tempo_stopped why_stop(const tempo_decoder *d, tempo_stopped placed)
     return placed;
 }
 
-static tempo_status grow_pending(tempo_decoder *d, tempo_err *err)
+/* Give the members that d->set has just got their slots: the end of a step. */
+static void finish_step(tempo_decoder *d)
 {
-    if (d->set.n_members > d->pending_cap) {
-        pending_row *more = realloc(d->pending, d->set.n_members * sizeof(*more));
-        if (more == NULL)
-            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a set of %zu members",
-                              d->set.n_members);
-        d->pending = more;
-        d->pending_cap = d->set.n_members;
-    }
-    return TEMPO_OK;
-}
+    const tempo_tokenizer *t = d->engine->model->tokenizer;
 
-static tempo_status finish_step(tempo_decoder *d, tempo_err *err)
-{
-    tempo_status st;
-
-    tempo_stage_begin(d->engine);
-    if ((st = form_distribution(d, err)) != TEMPO_OK || (st = select_members(d, err)) != TEMPO_OK ||
-        (st = grow_pending(d, err)) != TEMPO_OK)
-        return st;
+    d->set.step = d->steps;
+    d->set.position = (double)(d->n_prompt + d->steps);
+    d->set.entropy = d->entropy;
+    d->set.members = d->members;
+    for (size_t i = 0; i < d->set.n_members; i++)
+        d->set.eos |= t != NULL && tempo_token_is_eos(t, d->members[i].id);
     const tempo_stopped placed = place_members(d);
     d->steps++;
     d->stopped = why_stop(d, placed);
-    tempo_stage_end(d->engine, TEMPO_STAGE_SELECT, 0);
-    return TEMPO_OK;
+    d->read = false;
 }
 
 /* ---- public ---- */
 
-tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
+tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
                                  tempo_err *err)
 {
     tempo_decoder **running = malloc((n + 1) * sizeof(*running));
@@ -394,20 +431,64 @@ tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n, const tempo
 
     if (running == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step of %zu decoders", n);
-    for (size_t i = 0; i < n; i++) {
-        if (ds[i]->engine != ds[0]->engine) {
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        if (ds[i]->engine != ds[0]->engine)
             st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "decoders of one step must share an engine");
-            goto out;
-        }
-        if (ds[i]->stopped == TEMPO_RUNNING)
+        else if (ds[i]->read)
+            st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                            "decoder %zu was read before and has not selected or adopted a set since", i);
+        else if (ds[i]->stopped == TEMPO_RUNNING)
             running[m++] = ds[i];
     }
-    if (m > 0)
-        st = run_pending(running, m, obs, err);
-    for (size_t i = 0; i < m && st == TEMPO_OK; i++)
-        st = finish_step(running[i], err);
-out:
+    if (st == TEMPO_OK && m > 0 && (st = run_pending(running, m, obs, err)) == TEMPO_OK) {
+        tempo_stage_begin(ds[0]->engine);
+        for (size_t i = 0; i < m && st == TEMPO_OK; i++)
+            if ((st = form_distribution(running[i], err)) == TEMPO_OK)
+                running[i]->read = true;
+        tempo_stage_end(ds[0]->engine, TEMPO_STAGE_SELECT, 0);
+    }
     free(running);
+    return st;
+}
+
+static tempo_status check_read(const tempo_decoder *d, tempo_err *err)
+{
+    return d->read
+               ? TEMPO_OK
+               : tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                            "a set can be chosen once after each read of the decoder, this one was not read");
+}
+
+tempo_status tempo_decoder_select(tempo_decoder *d, tempo_err *err)
+{
+    tempo_status st;
+
+    tempo_stage_begin(d->engine);
+    if ((st = check_read(d, err)) != TEMPO_OK || (st = select_members(d, err)) != TEMPO_OK)
+        return st;
+    finish_step(d);
+    tempo_stage_end(d->engine, TEMPO_STAGE_SELECT, 0);
+    return TEMPO_OK;
+}
+
+tempo_status tempo_decoder_adopt(tempo_decoder *d, const tempo_set *set, tempo_err *err)
+{
+    tempo_status st;
+
+    if ((st = check_read(d, err)) != TEMPO_OK || (st = copy_members(d, set, err)) != TEMPO_OK)
+        return st;
+    finish_step(d);
+    return TEMPO_OK;
+}
+
+tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
+                                 tempo_err *err)
+{
+    tempo_status st = tempo_decoders_read(ds, n, obs, err);
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        if (ds[i]->read)
+            st = tempo_decoder_select(ds[i], err);
     return st;
 }
 
@@ -434,7 +515,7 @@ tempo_stopped tempo_decoder_stopped(const tempo_decoder *d)
 }
 const double *tempo_decoder_distribution(const tempo_decoder *d)
 {
-    return d->steps == 0 ? NULL : d->q;
+    return d->steps == 0 && !d->read ? NULL : d->q;
 }
 size_t tempo_decoder_row_count(const tempo_decoder *d)
 {

@@ -19,6 +19,7 @@ void tempo_decode_options_init(tempo_decode_options *o)
         .steps = 32,
         .replay = TEMPO_REPLAY_NONE,
         .kv = TEMPO_KV_F32,
+        .order = TEMPO_ORDER_DESCENDING,
     };
 }
 
@@ -68,9 +69,10 @@ tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t 
     if (!in_range((int)o->mode, TEMPO_CAUSAL) || !in_range((int)o->readout, TEMPO_READOUT_LAST) ||
         !in_range((int)o->context, TEMPO_CONTEXT_LAST) ||
         !in_range((int)o->positions, TEMPO_POSITIONS_OFFSET) || !in_range((int)o->stop, TEMPO_STOP_NEVER) ||
-        !in_range((int)o->replay, TEMPO_REPLAY_NOCACHE))
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "mode, readout, context, positions, stop or replay is not one of its constants");
+        !in_range((int)o->replay, TEMPO_REPLAY_NOCACHE) || !in_range((int)o->order, TEMPO_ORDER_ASCENDING))
+        return tempo_fail(
+            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+            "mode, readout, context, positions, stop, replay or order is not one of its constants");
     if ((st = check_numbers(o, err)) != TEMPO_OK || (st = check_layers(o, n_layers, err)) != TEMPO_OK)
         return st;
     if (o->replay != TEMPO_REPLAY_NONE &&

@@ -90,6 +90,7 @@ static void plan_set(tempo_engine *e, const tempo_row *rows, size_t begin, size_
         p->token = rows[i].token;
         p->set = rows[i].set;
         p->position = rows[i].position;
+        p->nudge = rows[i].nudge;
         p->slot = own;
         p->n_prev = slot;
         p->own_begin = rows[i].mode == TEMPO_ISOLATED ? own : slot;

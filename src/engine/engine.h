@@ -50,6 +50,7 @@ typedef struct tempo_row_plan {
     int32_t token;
     uint32_t set;
     double position;        /* RoPE rotates by this very number, and commit records it */
+    uint64_t nudge;         /* of its embedding; 0 = none */
     size_t logits, weights; /* index among the rows that want them, or SIZE_MAX */
 } tempo_row_plan;
 

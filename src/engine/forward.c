@@ -87,6 +87,18 @@ typedef struct row_job {
     const tempo_weight *next[3]; /* the weights that read the result, NULL for none */
 } row_job;
 
+/* Each of x[n] becomes the next float above or below, by one bit of a hash (splitmix64) of nudge, token and
+ * place. */
+static void nudge_row(float *x, size_t n, uint64_t nudge, int32_t token)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t h = nudge + 0x9e3779b97f4a7c15u * ((uint64_t)(uint32_t)token << 32 | (i + 1));
+        h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
+        h = (h ^ h >> 27) * 0x94d049bb133111ebu;
+        x[i] = nextafterf(x[i], (h ^ h >> 31) & 1 ? INFINITY : -INFINITY);
+    }
+}
+
 static void embed_row(void *arg, size_t r, unsigned worker)
 {
     const row_job *job = arg;
@@ -98,6 +110,8 @@ static void embed_row(void *arg, size_t r, unsigned worker)
     tempo_unpack[m->embedding.type](
         job->e->x + r * m->hp.d_model,
         (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes, m->hp.d_model);
+    if (p->nudge != 0)
+        nudge_row(job->e->x + r * m->hp.d_model, m->hp.d_model, p->nudge, p->token);
     for (size_t i = 0; i < half; i++) { /* angles in double: positions reach 10^5 radians */
         const double angle = p->position * m->rope_freq[i];
         job->e->cos[r * half + i] = (float)cos(angle);
