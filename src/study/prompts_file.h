@@ -1,0 +1,47 @@
+/* prompts_file.h - experiments/prompts.yaml: texts to continue, in strata.
+ *
+ *     prompts:
+ *       - {id: narrative-01, stratum: narrative, text: "The lamp had been out for an hour when"}
+ *
+ * Ids are unique, [a-z0-9] and then [a-z0-9_-]; texts are unique too (a prompt is the unit of every statistic),
+ * UTF-8, not empty, and do not end in white space, which would change the first token behind a reader's back.  */
+#ifndef TEMPO_STUDY_PROMPTS_FILE_H
+#define TEMPO_STUDY_PROMPTS_FILE_H
+#include "study/hash.h"
+
+enum {
+    TEMPO_PROMPTS_MAX = 8192,
+    TEMPO_PROMPTS_MAX_STRATA = 64,
+    TEMPO_PROMPTS_ID_CHARS = 64, /* of ids and strata, with the NUL */
+};
+
+typedef struct tempo_prompt {
+    const char *id, *stratum, *text;
+    size_t stratum_index; /* into strata */
+    uint32_t line;
+} tempo_prompt;
+
+/* All strings are owned by the object. */
+typedef struct tempo_prompts {
+    const char *path;              /* as it was given */
+    char sha256[TEMPO_HASH_CHARS]; /* of the file's bytes */
+    const tempo_prompt *prompts;   /* [n], n >= 1, in file order */
+    size_t n;
+    struct {
+        const char *name;
+        size_t n; /* prompts in it */
+    } strata[TEMPO_PROMPTS_MAX_STRATA]; /* in order of first appearance */
+    size_t n_strata;
+    struct tempo_yaml *doc; /* holds the strings */
+} tempo_prompts;
+
+/* As tempo_experiment_load and _parse. */
+tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
+                                 tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_prompts_free(tempo_prompts *p);
+
+/* By id, or NULL. */
+const tempo_prompt *tempo_prompts_find(const tempo_prompts *p, const char *id);
+
+#endif
