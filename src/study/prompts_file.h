@@ -25,7 +25,7 @@ typedef struct tempo_prompt {
 typedef struct tempo_prompts {
     const char *path;              /* as it was given */
     char sha256[TEMPO_HASH_CHARS]; /* of the file's bytes */
-    const tempo_prompt *prompts;   /* [n], n >= 1, in file order */
+    tempo_prompt *prompts;         /* [n], n >= 1, in file order */
     size_t n;
     struct {
         const char *name;

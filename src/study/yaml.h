@@ -36,6 +36,7 @@ typedef struct tempo_yaml_node {
     uint32_t line, column;         /* of the value, from 1 */
     uint32_t key_line, key_column; /* of a member's key */
     const char *key;               /* a member's key, else NULL */
+    const char *label;             /* the key in messages: of an item its list's */
     const char *text;              /* a scalar as the file spells it, after unquoting; "" for lists and maps */
     size_t n;                      /* bytes of text, items of a list, members of a map */
     double f64;                    /* INT and FLOAT; an INT beyond 2^53 is rounded */
@@ -46,8 +47,8 @@ typedef struct tempo_yaml_node {
 } tempo_yaml_node;
 
 /* text[n] -> *out.  `name` stands in front of messages and is copied.  TEMPO_E_FORMAT, TEMPO_E_UNSUPPORTED (anchors,
- * aliases, tags, several documents) or TEMPO_E_LIMIT, with line and column in the message and, for what libyaml
- * itself refuses, the byte offset; TEMPO_E_NOMEM.  On failure *out is NULL.  */
+ * aliases, tags, several documents) or TEMPO_E_LIMIT, with line and column in the message, or with the byte offset
+ * where the bytes are not UTF-8; TEMPO_E_NOMEM.  On failure *out is NULL.  */
 tempo_status tempo_yaml_parse(tempo_yaml **out, const char *name, const void *text, size_t n,
                               tempo_err *err) TEMPO_MUST_CHECK;
 /* The bytes of a file of at most TEMPO_YAML_MAX_BYTES, malloc'd: what the readers of experiments, hypotheses and
@@ -61,7 +62,7 @@ const char *tempo_yaml_name(const tempo_yaml *y);
 /* The member of a map, or NULL. */
 const tempo_yaml_node *tempo_yaml_get(const tempo_yaml_node *map, const char *key);
 
-/* TEMPO_E_FORMAT, "NAME:LINE:COLUMN: KEY: " and the message; KEY only for members.  At the value, or at the key. */
+/* TEMPO_E_FORMAT, at the value, "NAME:LINE:COLUMN: KEY: " and the message; or at the key, without "KEY: ". */
 tempo_status tempo_yaml_fail(tempo_err *err, const tempo_yaml_node *at, const char *fmt, ...) TEMPO_PRINTF(3, 4);
 tempo_status tempo_yaml_fail_key(tempo_err *err, const tempo_yaml_node *at, const char *fmt, ...) TEMPO_PRINTF(3, 4);
 
