@@ -110,6 +110,7 @@ typedef struct tempo_experiment {
     size_t n_notes;
     tempo_published published;
     struct tempo_yaml *doc; /* holds the strings */
+    char file_name[TEMPO_EXPERIMENT_FILE_CHARS]; /* what `name` is when the file gives none */
 } tempo_experiment;
 
 /* A file, or bytes[n] that came from `path`.  On failure *out is NULL and the message begins with

@@ -1,0 +1,356 @@
+/* experiment_arms.c - decoding options, thresholds, and which arms run in which regime. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/experiment_read.h"
+
+enum { MOST = 1000000000 };
+
+static const tempo_yaml_range threshold_range = {.low = 0, .high = 1, .above_low = true};
+
+/* ---- the decoding keys of the file or of an arm: each overrides what is there ---- */
+
+static tempo_status read_layers(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+{
+    const char *s = NULL;
+    unsigned first, last;
+    int used = 0;
+    const tempo_status st = tempo_yaml_str(map, "visible_layers", &s, err);
+
+    if (st != TEMPO_OK || s == NULL)
+        return st;
+    if (strspn(s, "0123456789-") != strlen(s) || sscanf(s, "%9u-%9u%n", &first, &last, &used) != 2 ||
+        s[used] != '\0' || first > last)
+        return tempo_yaml_fail(err, tempo_yaml_get(map, "visible_layers"),
+                               "'%.40s' is not two layers A-B with A <= B", s);
+    o->first_visible_layer = first;
+    o->last_visible_layer = last;
+    return TEMPO_OK;
+}
+
+static tempo_status read_positions(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+{
+    const char *s = NULL;
+    char *end;
+    const tempo_status st = tempo_yaml_str(map, "positions", &s, err);
+
+    if (st != TEMPO_OK || s == NULL)
+        return st;
+    o->position_offset = 0;
+    if (strcmp(s, "shared") == 0 || strcmp(s, "unique") == 0) {
+        o->positions = s[0] == 's' ? TEMPO_POSITIONS_SHARED : TEMPO_POSITIONS_UNIQUE;
+        return TEMPO_OK;
+    }
+    if (strncmp(s, "offset:", 7) == 0 && s[7] != '\0' && strspn(s + 7, "0123456789+-.eE") == strlen(s + 7)) {
+        o->positions = TEMPO_POSITIONS_OFFSET;
+        o->position_offset = strtod(s + 7, &end);
+        if (end != s + 7 && *end == '\0' && isfinite(o->position_offset))
+            return TEMPO_OK;
+    }
+    return tempo_yaml_fail(err, tempo_yaml_get(map, "positions"),
+                           "'%.40s' is not one of shared|unique|offset:D with a finite number D", s);
+}
+
+static tempo_status read_choices(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+{
+    unsigned mode = o->mode, context = o->context, readout = o->readout, replay = o->replay, stop = o->stop,
+             kv = o->kv;
+    tempo_status st;
+
+    if ((st = tempo_yaml_choice(map, "mode", "isolated|visible|causal", &mode, err)) != TEMPO_OK ||
+        (st = tempo_yaml_choice(map, "context", "all|top|last", &context, err)) != TEMPO_OK ||
+        (st = tempo_yaml_choice(map, "readout", "mixture|uniform|geometric|top|last", &readout, err)) !=
+            TEMPO_OK ||
+        (st = tempo_yaml_choice(map, "replay", "none|published|published-nocache", &replay, err)) !=
+            TEMPO_OK ||
+        (st = tempo_yaml_choice(map, "stop", "any|top|never", &stop, err)) != TEMPO_OK ||
+        (st = tempo_yaml_choice(map, "kv", "f32|f16", &kv, err)) != TEMPO_OK)
+        return st;
+    o->mode = (tempo_mode)mode;
+    o->context = (tempo_context)context;
+    o->readout = (tempo_readout)readout;
+    o->replay = (tempo_replay)replay;
+    o->stop = (tempo_stop)stop;
+    o->kv = (tempo_kv_type)kv;
+    return TEMPO_OK;
+}
+
+static tempo_status read_numbers(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+{
+    const tempo_yaml_range positive = {.low = 0, .high = HUGE_VAL, .above_low = true};
+    tempo_status st;
+
+    if ((st = tempo_yaml_f64(map, "threshold", threshold_range, &o->threshold, err)) != TEMPO_OK ||
+        (st = tempo_yaml_f64(map, "temperature", positive, &o->temperature, err)) != TEMPO_OK ||
+        (st = tempo_yaml_size(map, "steps", 1, MOST, &o->steps, err)) != TEMPO_OK ||
+        (st = tempo_yaml_size(map, "min_steps", 0, MOST, &o->min_steps, err)) != TEMPO_OK ||
+        (st = tempo_yaml_size(map, "max_set", 0, MOST, &o->max_set, err)) != TEMPO_OK)
+        return st;
+    return tempo_yaml_size(map, "max_slots", 0, TEMPO_MAX_SLOTS, &o->max_slots, err);
+}
+
+static tempo_status read_decoding(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+{
+    tempo_status st;
+
+    if ((st = read_choices(map, o, err)) != TEMPO_OK || (st = read_numbers(map, o, err)) != TEMPO_OK ||
+        (st = read_layers(map, o, err)) != TEMPO_OK)
+        return st;
+    return read_positions(map, o, err);
+}
+
+/* A replay decides on context, readout and positions: keys of the same map that do so too are errors. */
+static tempo_status check_replay(const tempo_yaml_node *map, const tempo_decode_options *o, tempo_err *err)
+{
+    static const char *const keys[] = {"context", "readout", "positions", "use_custom_rope"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && o->replay != TEMPO_REPLAY_NONE; i++) {
+        const tempo_yaml_node *v = tempo_yaml_get(map, keys[i]);
+        if (v != NULL && !(v->kind == TEMPO_YAML_BOOL && v->flag))
+            return tempo_yaml_fail_key(err, v, "'%s' cannot be chosen in a replay, which sets it itself",
+                                       v->key);
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status check_layers(const tempo_yaml_node *map, const tempo_decode_options *o, tempo_err *err)
+{
+    const tempo_yaml_node *v = tempo_yaml_get(map, "visible_layers");
+
+    if (v != NULL && o->mode == TEMPO_ISOLATED)
+        return tempo_yaml_fail_key(err, v, "'visible_layers' means nothing in isolated mode");
+    return TEMPO_OK;
+}
+
+/* ---- the file's own keys ---- */
+
+/* max_tokens, selection_threshold and use_custom_rope under their published names. */
+static tempo_status read_published_decoding(const tempo_yaml_node *root, tempo_decode_options *o,
+                                            tempo_err *err)
+{
+    bool shared = true;
+    tempo_status st;
+
+    if ((st = tempo_yaml_size(root, "max_tokens", 1, MOST, &o->steps, err)) != TEMPO_OK ||
+        (st = tempo_yaml_f64(root, "selection_threshold", threshold_range, &o->threshold, err)) != TEMPO_OK ||
+        (st = tempo_yaml_bool(root, "use_custom_rope", &shared, err)) != TEMPO_OK)
+        return st;
+    if (!shared)
+        o->positions = TEMPO_POSITIONS_UNIQUE;
+    return TEMPO_OK;
+}
+
+static tempo_status read_thresholds(tempo_experiment *e, const tempo_yaml_node *root,
+                                    tempo_decode_options *base, tempo_err *err)
+{
+    const tempo_status st = tempo_yaml_f64_list(root, "thresholds", threshold_range, e->thresholds,
+                                                TEMPO_EXPERIMENT_MAX_THRESHOLDS, &e->n_thresholds, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (e->n_thresholds == 0)
+        e->thresholds[e->n_thresholds++] = base->threshold;
+    for (size_t i = 1; i < e->n_thresholds; i++)
+        for (size_t j = 0; j < i; j++)
+            if (e->thresholds[i] == e->thresholds[j])
+                return tempo_yaml_fail(err, tempo_yaml_get(root, "thresholds"), "%g is there twice",
+                                       e->thresholds[i]);
+    base->threshold = e->thresholds[0];
+    return TEMPO_OK;
+}
+
+/* ---- arms ---- */
+
+static tempo_status read_name(tempo_experiment *e, tempo_experiment_arm *arm, const tempo_yaml_node *map,
+                              tempo_err *err)
+{
+    const char *name = NULL;
+    const tempo_yaml_node *at = tempo_yaml_get(map, "name");
+    const tempo_status st = tempo_yaml_str(map, "name", &name, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (name == NULL)
+        return tempo_yaml_fail(err, map, "an arm without a name");
+    if (!tempo_experiment_is_name(name))
+        return tempo_yaml_fail(err, at, "expected lower-case letters, digits, _ and -, at most %d",
+                               TEMPO_EXPERIMENT_NAME_CHARS - 1);
+    if (tempo_experiment_arm_find(e, name) != NULL)
+        return tempo_yaml_fail(err, at, "there is an arm '%s' already", name);
+    memcpy(arm->name, name, strlen(name) + 1);
+    return TEMPO_OK;
+}
+
+static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, const tempo_yaml_node *map,
+                             const tempo_decode_options *base, tempo_err *err)
+{
+    static const char *const known[] = {
+        "name",      "mode",      "visible_layers", "context", "readout", "positions", "replay",    "steps",
+        "min_steps", "threshold", "temperature",    "max_set", "stop",    "kv",        "max_slots", NULL};
+    tempo_experiment_arm *arm = &e->arms[e->n_arms];
+    const tempo_yaml_node *list = tempo_yaml_get(root, "thresholds"), *own = tempo_yaml_get(map, "threshold");
+    tempo_status st;
+
+    *arm = (tempo_experiment_arm){.decoding = *base, .own_threshold = own != NULL, .line = map->line};
+    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
+        (st = read_name(e, arm, map, err)) != TEMPO_OK)
+        return st;
+    if (own != NULL && list != NULL)
+        return tempo_yaml_fail_key(err, own,
+                                   "'threshold' of an arm and 'thresholds' of line %u exclude each other",
+                                   (unsigned)list->key_line);
+    if ((st = read_decoding(map, &arm->decoding, err)) != TEMPO_OK ||
+        (st = check_replay(map, &arm->decoding, err)) != TEMPO_OK ||
+        (st = check_layers(map, &arm->decoding, err)) != TEMPO_OK)
+        return st;
+    /* what the file says for all arms yields to what this one is */
+    if (arm->decoding.replay != TEMPO_REPLAY_NONE) {
+        arm->decoding.context = TEMPO_CONTEXT_ALL;
+        arm->decoding.readout = TEMPO_READOUT_MIXTURE;
+        arm->decoding.positions = TEMPO_POSITIONS_SHARED;
+        arm->decoding.position_offset = 0;
+    }
+    if (arm->decoding.mode == TEMPO_ISOLATED) {
+        arm->decoding.first_visible_layer = 0;
+        arm->decoding.last_visible_layer = TEMPO_ALL_LAYERS;
+    }
+    e->n_arms++;
+    return TEMPO_OK;
+}
+
+static void add_mode(tempo_experiment *e, const tempo_decode_options *base, tempo_mode mode)
+{
+    static const char *const names[] = {"isolated", "visible", "causal"};
+    tempo_experiment_arm *arm = &e->arms[e->n_arms++];
+
+    *arm = (tempo_experiment_arm){.decoding = *base};
+    (void)snprintf(arm->name, sizeof(arm->name), "%s%s", names[mode],
+                   base->replay != TEMPO_REPLAY_NONE ? "-replay" : "");
+    arm->decoding.mode = mode;
+    if (mode == TEMPO_ISOLATED) {
+        arm->decoding.first_visible_layer = 0;
+        arm->decoding.last_visible_layer = TEMPO_ALL_LAYERS;
+    }
+}
+
+/* Without a list of arms: run_both_modes, allow_intraset_token_visibility, or the mode. */
+static tempo_status derive_arms(tempo_experiment *e, const tempo_yaml_node *root,
+                                const tempo_decode_options *base, tempo_err *err)
+{
+    const tempo_yaml_node *one = tempo_yaml_get(root, "allow_intraset_token_visibility");
+    bool both = false, visible = base->mode == TEMPO_VISIBLE;
+    tempo_status st;
+
+    if ((st = tempo_yaml_bool(root, "run_both_modes", &both, err)) != TEMPO_OK ||
+        (st = tempo_yaml_bool(root, "allow_intraset_token_visibility", &visible, err)) != TEMPO_OK)
+        return st;
+    if (both) {
+        if (one != NULL)
+            tempo_experiment_add_note(e, one, "run_both_modes runs isolated and visible, whatever this says");
+        add_mode(e, base, TEMPO_ISOLATED);
+        add_mode(e, base, TEMPO_VISIBLE);
+        return TEMPO_OK;
+    }
+    const tempo_mode mode = one == NULL ? base->mode : visible ? TEMPO_VISIBLE : TEMPO_ISOLATED;
+    add_mode(e, base, mode);
+    return check_layers(root, &e->arms[0].decoding, err);
+}
+
+static tempo_status list_arms(tempo_experiment *e, const tempo_yaml_node *root,
+                              const tempo_decode_options *base, tempo_err *err)
+{
+    const tempo_yaml_node *list;
+    tempo_status st = tempo_yaml_list(root, "arms", TEMPO_YAML_MAP, TEMPO_EXPERIMENT_MAX_ARMS, &list, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (list == NULL)
+        return derive_arms(e, root, base, err);
+    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next)
+        if ((st = read_arm(e, root, v, base, err)) != TEMPO_OK)
+            return st;
+    const tempo_yaml_node *layers = tempo_yaml_get(root, "visible_layers");
+    for (size_t i = 0; i < e->n_arms; i++)
+        if (e->arms[i].decoding.mode != TEMPO_ISOLATED)
+            layers = NULL;
+    if (layers != NULL)
+        return tempo_yaml_fail_key(err, layers, "'visible_layers' means nothing when all arms are isolated");
+    return TEMPO_OK;
+}
+
+/* ---- regime ---- */
+
+static bool takes_part(const tempo_experiment_arm *arm)
+{
+    return arm->decoding.replay == TEMPO_REPLAY_NONE;
+}
+
+/* The first isolated arm, else the first one that takes part. */
+static size_t default_driver(const tempo_experiment *e)
+{
+    size_t first = e->n_arms;
+
+    for (size_t i = e->n_arms; i-- > 0;)
+        if (takes_part(&e->arms[i]))
+            first = i;
+    for (size_t i = 0; i < e->n_arms; i++)
+        if (takes_part(&e->arms[i]) && e->arms[i].decoding.mode == TEMPO_ISOLATED)
+            return i;
+    return first;
+}
+
+static tempo_status read_driver(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    const tempo_yaml_node *at = tempo_yaml_get(root, "driver");
+    const char *name = NULL;
+    const tempo_status st = tempo_yaml_str(root, "driver", &name, err);
+
+    if (st != TEMPO_OK || name == NULL)
+        return st;
+    if (!e->lockstep)
+        return tempo_yaml_fail_key(err, at, "'driver' means nothing without 'regime: lockstep'");
+    const tempo_experiment_arm *arm = tempo_experiment_arm_find(e, name);
+    if (arm == NULL)
+        return tempo_yaml_fail(err, at, "there is no arm '%.40s'", name);
+    if (!takes_part(arm))
+        return tempo_yaml_fail(err, at, "'%s' is a replay, which takes no part in lockstep", name);
+    e->driver = (size_t)(arm - e->arms);
+    return TEMPO_OK;
+}
+
+static tempo_status read_regime(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    unsigned regime = 0;
+    size_t n = 0;
+    const tempo_status st = tempo_yaml_choice(root, "regime", "free|lockstep", &regime, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    e->lockstep = regime == 1;
+    for (size_t i = 0; i < e->n_arms; i++)
+        n += takes_part(&e->arms[i]);
+    if (e->lockstep && n < 2)
+        return tempo_yaml_fail(err, tempo_yaml_get(root, "regime"),
+                               "lockstep needs two arms that are no replays, there %s %zu",
+                               n == 1 ? "is" : "are", n);
+    if (e->lockstep)
+        e->driver = default_driver(e);
+    return read_driver(e, root, err);
+}
+
+tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    tempo_decode_options base;
+    tempo_status st;
+
+    tempo_decode_options_init(&base);
+    if ((st = read_decoding(root, &base, err)) != TEMPO_OK ||
+        (st = read_published_decoding(root, &base, err)) != TEMPO_OK ||
+        (st = check_replay(root, &base, err)) != TEMPO_OK ||
+        (st = read_thresholds(e, root, &base, err)) != TEMPO_OK ||
+        (st = list_arms(e, root, &base, err)) != TEMPO_OK)
+        return st;
+    return read_regime(e, root, err);
+}

@@ -1,0 +1,258 @@
+/* experiment_file.c - reading an experiment: the keys that there are, which of them exclude each other, and
+ * what is neither decoding, recording nor published. */
+#include "study/experiment_file.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/experiment_read.h"
+
+static const char *const known_keys[] = {
+    /* of the published files */
+    "experiment_name", "description", "prompt", "max_tokens", "selection_threshold", "seed", "run_both_modes",
+    "use_retroactive_removal", "allow_intraset_token_visibility", "use_custom_rope", "debug_mode",
+    "output_dir", "capture_attention", "capture_logits", "capture_kv_cache", "capture_rope_positions",
+    "save_attention_matrices", "save_full_distributions", "attention_output_file", "logits_output_file",
+    "kv_cache_output_file", "rope_positions_file", "compute_kl_divergence", "compute_cosine_similarity",
+    "top_k_analysis", "analyze_cross_parallel", "cross_parallel_output_file",
+    /* ours */
+    "goal", "prompts", "no_bos", "thresholds", "regime", "driver", "arms", "record", "pairs", "published",
+    /* ours, and of an arm */
+    "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
+    "temperature", "max_set", "stop", "kv", "max_slots", NULL};
+
+/* Two names for one thing. */
+static const char *const exclusive[][2] = {
+    {"prompt", "prompts"},
+    {"max_tokens", "steps"},
+    {"selection_threshold", "threshold"},
+    {"selection_threshold", "thresholds"},
+    {"threshold", "thresholds"},
+    {"use_custom_rope", "positions"},
+    {"allow_intraset_token_visibility", "mode"},
+    {"allow_intraset_token_visibility", "arms"},
+    {"run_both_modes", "mode"},
+    {"run_both_modes", "arms"},
+    {"capture_attention", "record"},
+    {"capture_logits", "record"},
+    {"capture_kv_cache", "record"},
+    {"capture_rope_positions", "record"},
+    {"save_attention_matrices", "record"},
+    {"save_full_distributions", "record"},
+};
+
+void tempo_experiment_add_note(tempo_experiment *e, const tempo_yaml_node *at, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (e->n_notes == TEMPO_EXPERIMENT_MAX_NOTES) /* cannot be: there are fewer keys that have one */
+        return;
+    tempo_experiment_note *note = &e->notes[e->n_notes++];
+    note->key = at->key;
+    note->line = at->key_line;
+    va_start(ap, fmt);
+    (void)vsnprintf(note->text, sizeof(note->text), fmt, ap);
+    va_end(ap);
+}
+
+tempo_status tempo_experiment_check_pair(const tempo_yaml_node *map, const char *a, const char *b,
+                                         tempo_err *err)
+{
+    const tempo_yaml_node *first = tempo_yaml_get(map, a), *second = tempo_yaml_get(map, b);
+
+    if (first == NULL || second == NULL)
+        return TEMPO_OK;
+    const bool swapped = first->key_line > second->key_line ||
+                         (first->key_line == second->key_line && first->key_column > second->key_column);
+    const tempo_yaml_node *early = swapped ? second : first, *late = swapped ? first : second;
+    return tempo_yaml_fail_key(err, late, "'%s' and '%s' of line %u say the same thing: keep one of them",
+                               late->key, early->key, (unsigned)early->key_line);
+}
+
+bool tempo_experiment_is_name(const char *s)
+{
+    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+    return strspn(s, first) > 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0' &&
+           strlen(s) < TEMPO_EXPERIMENT_NAME_CHARS;
+}
+
+static tempo_status check_exclusive(const tempo_yaml_node *root, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < sizeof(exclusive) / sizeof(exclusive[0]) && st == TEMPO_OK; i++)
+        st = tempo_experiment_check_pair(root, exclusive[i][0], exclusive[i][1], err);
+    return st;
+}
+
+/* ---- prompts ---- */
+
+static tempo_status read_prompts(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    const char *prompt = NULL;
+    const tempo_yaml_node *list;
+    tempo_status st;
+
+    if ((st = tempo_yaml_str(root, "prompt", &prompt, err)) != TEMPO_OK ||
+        (st = tempo_yaml_list(root, "prompts", TEMPO_YAML_STR, TEMPO_EXPERIMENT_MAX_PROMPTS, &list, err)) !=
+            TEMPO_OK)
+        return st;
+    if (prompt == NULL && list == NULL)
+        return tempo_yaml_fail(err, root, "neither 'prompt' nor 'prompts' is there");
+    const size_t n = list != NULL ? list->n : 1;
+    if ((e->prompts = calloc(n, sizeof(*e->prompts))) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", e->path);
+    e->n_prompts = n;
+    if (list == NULL) {
+        e->prompts[0] = prompt;
+        return TEMPO_OK;
+    }
+    size_t i = 0;
+    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next)
+        e->prompts[i++] = v->text;
+    return TEMPO_OK;
+}
+
+/* ---- the rest ---- */
+
+static tempo_status read_removal(const tempo_yaml_node *root, tempo_err *err)
+{
+    bool removal = false;
+    const tempo_status st = tempo_yaml_bool(root, "use_retroactive_removal", &removal, err);
+
+    if (st != TEMPO_OK || !removal)
+        return st;
+    const tempo_yaml_node *v = tempo_yaml_get(root, "use_retroactive_removal");
+    return tempo_fail(
+        err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+        "%s:%u:%u: use_retroactive_removal: true: this version cannot remove members after the fact",
+        tempo_yaml_name(v->doc), (unsigned)v->line, (unsigned)v->column);
+}
+
+/* The file's name without directories and .yaml. */
+static void default_name(char out[TEMPO_EXPERIMENT_FILE_CHARS], const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    size_t n = strlen(base);
+
+    if (n > 5 && strcmp(base + n - 5, ".yaml") == 0)
+        n -= 5;
+    (void)snprintf(out, TEMPO_EXPERIMENT_FILE_CHARS, "%.*s", (int)(n < 100 ? n : 100),
+                   n > 0 ? base : "experiment");
+}
+
+static tempo_status read_rest(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    const tempo_yaml_node *v;
+    tempo_status st;
+
+    default_name(e->file_name, e->path);
+    e->name = e->file_name;
+    if ((st = tempo_yaml_str(root, "experiment_name", &e->name, err)) != TEMPO_OK ||
+        (st = tempo_yaml_str(root, "description", &e->description, err)) != TEMPO_OK ||
+        (st = tempo_yaml_str(root, "goal", &e->goal, err)) != TEMPO_OK ||
+        (st = tempo_yaml_str(root, "output_dir", &e->output_dir, err)) != TEMPO_OK ||
+        (st = tempo_yaml_u64(root, "seed", 0, UINT64_MAX, &e->seed, err)) != TEMPO_OK ||
+        (st = tempo_yaml_bool(root, "debug_mode", &e->verbose, err)) != TEMPO_OK ||
+        (st = tempo_yaml_bool(root, "no_bos", &e->no_bos, err)) != TEMPO_OK ||
+        (st = tempo_yaml_size(root, "pairs", 0, 10000, &e->pairs, err)) != TEMPO_OK ||
+        (st = read_removal(root, err)) != TEMPO_OK)
+        return st;
+    if ((v = tempo_yaml_get(root, "seed")) != NULL) {
+        e->has_seed = true;
+        tempo_experiment_add_note(e, v, "recorded; decoding has no randomness that it could seed");
+    }
+    if ((v = tempo_yaml_get(root, "output_dir")) != NULL)
+        tempo_experiment_add_note(e, v, "recorded as the file's wish; --out decides when it is given");
+    return TEMPO_OK;
+}
+
+static tempo_status fill(tempo_experiment *e, tempo_err *err)
+{
+    const tempo_yaml_node *root = tempo_yaml_root(e->doc);
+    tempo_status st;
+
+    e->pairs = 6;
+    if ((st = tempo_yaml_check_keys(root, known_keys, err)) != TEMPO_OK ||
+        (st = check_exclusive(root, err)) != TEMPO_OK || (st = read_rest(e, root, err)) != TEMPO_OK ||
+        (st = read_prompts(e, root, err)) != TEMPO_OK ||
+        (st = tempo_experiment_read_arms(e, root, err)) != TEMPO_OK ||
+        (st = tempo_experiment_read_record(e, root, err)) != TEMPO_OK)
+        return st;
+    return tempo_experiment_read_published(e, root, err);
+}
+
+/* ---- the object ---- */
+
+tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, const void *bytes, size_t n,
+                                    tempo_err *err)
+{
+    tempo_experiment *e = calloc(1, sizeof(*e));
+    tempo_status st;
+
+    *out = NULL;
+    if (e == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
+    if ((st = tempo_yaml_parse(&e->doc, path, bytes, n, err)) != TEMPO_OK)
+        goto out;
+    e->path = tempo_yaml_name(e->doc);
+    if ((st = fill(e, err)) != TEMPO_OK)
+        goto out;
+    st = tempo_hash_bytes(bytes, n, e->sha256, err);
+out:
+    if (st != TEMPO_OK)
+        tempo_experiment_free(e);
+    else
+        *out = e;
+    return st;
+}
+
+tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, tempo_err *err)
+{
+    char *bytes;
+    size_t n;
+    tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
+
+    *out = NULL;
+    if (st == TEMPO_OK)
+        st = tempo_experiment_parse(out, path, bytes, n, err);
+    free(bytes);
+    return st;
+}
+
+void tempo_experiment_free(tempo_experiment *e)
+{
+    if (e == NULL)
+        return;
+    free(e->prompts);
+    tempo_yaml_free(e->doc);
+    free(e);
+}
+
+tempo_decode_options tempo_experiment_decoding(const tempo_experiment *e, size_t arm, size_t threshold)
+{
+    tempo_decode_options o = e->arms[arm].decoding;
+
+    if (!e->arms[arm].own_threshold)
+        o.threshold = e->thresholds[threshold];
+    return o;
+}
+
+const tempo_experiment_arm *tempo_experiment_arm_find(const tempo_experiment *e, const char *name)
+{
+    for (size_t i = 0; i < e->n_arms; i++)
+        if (strcmp(e->arms[i].name, name) == 0)
+            return &e->arms[i];
+    return NULL;
+}
+
+const tempo_published_run *tempo_experiment_published(const tempo_experiment *e, const char *mode)
+{
+    for (size_t i = 0; i < e->published.n_runs; i++)
+        if (strcmp(e->published.runs[i].mode, mode) == 0)
+            return &e->published.runs[i];
+    return NULL;
+}

@@ -1,0 +1,22 @@
+/* experiment_read.h - the parts of experiment_file.c, which reads an experiment in this order. */
+#ifndef TEMPO_STUDY_EXPERIMENT_READ_H
+#define TEMPO_STUDY_EXPERIMENT_READ_H
+#include "study/experiment_file.h"
+#include "study/yaml.h"
+
+/* Keep a note on `at`, a member. */
+void tempo_experiment_add_note(tempo_experiment *e, const tempo_yaml_node *at, const char *fmt, ...) TEMPO_PRINTF(3, 4);
+/* Two keys of one map that say the same thing: an error at the later one that names both. */
+tempo_status tempo_experiment_check_pair(const tempo_yaml_node *map, const char *a, const char *b, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* How to decode, thresholds, arms, regime, driver. */
+tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
+/* What to record and under which names; analyses. */
+tempo_status tempo_experiment_read_record(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
+/* The block `published`. */
+tempo_status tempo_experiment_read_published(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Lower-case letters, digits, _ and -, beginning with a letter or digit, shorter than TEMPO_EXPERIMENT_NAME_CHARS. */
+bool tempo_experiment_is_name(const char *s);
+
+#endif
