@@ -1,4 +1,4 @@
-# cmake --install: program, libraries, header, pkg-config, man pages, completions, built-in model, documents.
+# cmake --install: program, libraries, header, pkg-config, man pages, completions, built-in model, experiments, documents.
 if(TARGET tempo_program)
   install(TARGETS tempo_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
@@ -26,6 +26,7 @@ if(TARGET tempo_docs)
 endif()
 
 install(DIRECTORY models/tempo-tiny DESTINATION ${CMAKE_INSTALL_DATADIR}/tempo/models)
+install(DIRECTORY experiments DESTINATION ${CMAKE_INSTALL_DATADIR}/tempo FILES_MATCHING PATTERN "*.yaml")
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples FILES_MATCHING PATTERN "*.c")

@@ -28,10 +28,14 @@ if(TEMPO_STUDY)
   endforeach()
 endif()
 
-# The test that lets allocations fail: those of our objects go through tests/support/nomem.c.
+# The tests that let allocations fail: those of our objects go through tests/support/nomem.c.
 if(NOT APPLE)
-  target_link_options(test_nomem PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
-    LINKER:--wrap=strdup,--wrap=strndup)
+  foreach(name test_nomem test_yaml)
+    if(TARGET ${name})
+      target_link_options(${name} PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+        LINKER:--wrap=strdup,--wrap=strndup)
+    endif()
+  endforeach()
 endif()
 
 # tempo_script_test(NAME COMMAND...): a shell script run from the source root
