@@ -1,0 +1,312 @@
+/* analyze.c - which captures a command line means, and what lies beside them. */
+#include "study/analyze.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/json.h"
+#include "study/analyze_parts.h"
+
+enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
+
+static const char *const capture_files[2] = {"attention_weights.npz", "logits_distributions.npz"};
+
+/* ---- numbers ---- */
+
+json_t *tempo_json_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
+}
+
+json_t *tempo_json_numbers(const double *v, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(out, tempo_json_number(v[i]));
+    return out;
+}
+
+json_t *tempo_json_matrix(const double *v, size_t n_rows, size_t n_columns)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n_rows; i++)
+        (void)json_array_append_new(out, tempo_json_numbers(v + i * n_columns, n_columns));
+    return out;
+}
+
+double tempo_json_value(const json_t *j)
+{
+    const char *s = json_string_value(j);
+
+    if (s != NULL && strstr(s, "Infinity") != NULL)
+        return s[0] == '-' ? -HUGE_VAL : HUGE_VAL;
+    return json_is_number(j) ? json_number_value(j) : (double)NAN;
+}
+
+/* ---- files ---- */
+
+static tempo_status no_memory(tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a report");
+}
+
+static tempo_status join(char out[PATH_BYTES], const char *dir, const char *name, tempo_err *err)
+{
+    if (snprintf(out, PATH_BYTES, "%s/%s", dir, name) < PATH_BYTES)
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.80s...: a path of more than %d bytes", dir,
+                      PATH_BYTES);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* The JSON file of that name in the directory of `path`; NULL with TEMPO_OK when there is none. */
+static tempo_status load_beside(json_t **out, const char *path, const char *name, tempo_err *err)
+{
+    char dir[PATH_BYTES], file[PATH_BYTES];
+    tempo_status st;
+
+    *out = NULL;
+    if (strlen(path) >= sizeof(dir))
+        return TEMPO_OK;
+    (void)strcpy(dir, path);
+    char *slash = strrchr(dir, '/');
+    if (slash != NULL)
+        slash[slash == dir] = '\0';
+    if ((st = join(file, slash != NULL ? dir : ".", name, err)) != TEMPO_OK || !is_there(file))
+        return st;
+    return tempo_json_load(out, file, err);
+}
+
+static void warn_pickle(json_t *warnings, const tempo_steps *s)
+{
+    if (s->pickled)
+        (void)json_array_append_new(
+            warnings,
+            json_sprintf("%s: metadata is a pickled object: it is not read, the arrays are", s->path));
+}
+
+/* ---- where sets differ ---- */
+
+static const json_t *set_at(const json_t *sets, size_t i)
+{
+    return json_array_get(json_object_get(sets, "parallel_sets"), i);
+}
+
+static uint32_t step_of(const json_t *set)
+{
+    const json_int_t step = json_integer_value(json_object_get(set, "step"));
+
+    return set == NULL || step < 0 || step >= UINT32_MAX ? UINT32_MAX : (uint32_t)step;
+}
+
+/* The first step whose set differs by parallel_sets.json of both; UINT32_MAX: none, or nothing is known. */
+static tempo_status find_parting(const char *a, const char *b, uint32_t *out, tempo_err *err)
+{
+    json_t *x = NULL, *y = NULL;
+    tempo_status st;
+
+    *out = UINT32_MAX;
+    if ((st = load_beside(&x, a, "parallel_sets.json", err)) == TEMPO_OK &&
+        (st = load_beside(&y, b, "parallel_sets.json", err)) == TEMPO_OK && x != NULL && y != NULL)
+        for (size_t i = 0; set_at(x, i) != NULL || set_at(y, i) != NULL; i++) {
+            const json_t *s = set_at(x, i), *t = set_at(y, i);
+            if (s != NULL && t != NULL && step_of(s) == step_of(t) &&
+                json_equal(json_object_get(s, "tokens"), json_object_get(t, "tokens")))
+                continue;
+            *out = step_of(s) < step_of(t) ? step_of(s) : step_of(t);
+            break;
+        }
+    json_decref(x);
+    json_decref(y);
+    return st;
+}
+
+/* ---- pairs ---- */
+
+static json_t *empty_report(const char *what)
+{
+    return json_pack("{s:s, s:s, s:[], s:[], s:[]}", "tempo", tempo_version(), "what", what, "warnings",
+                     "comparisons", "captures");
+}
+
+/* Add what two files have in common to the report. */
+static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo_err *err)
+{
+    json_t *comparisons = json_object_get(report, "comparisons"),
+           *warnings = json_object_get(report, "warnings");
+    json_t *one = NULL;
+    tempo_steps x = {0}, y = {0};
+    uint32_t parted;
+    bool any = false;
+    tempo_status st;
+
+    if ((st = tempo_steps_open(&x, a, err)) != TEMPO_OK || (st = tempo_steps_open(&y, b, err)) != TEMPO_OK ||
+        (st = find_parting(a, b, &parted, err)) != TEMPO_OK)
+        goto out;
+    warn_pickle(warnings, &x);
+    warn_pickle(warnings, &y);
+    for (int kind = 0; kind < 2; kind++) {
+        if (x.n[kind] == 0 || y.n[kind] == 0)
+            continue;
+        any = true;
+        st = kind == TEMPO_STEPS_ATTENTION ? tempo_compare_attention(&one, &x, &y, parted, warnings, err)
+                                           : tempo_compare_logits(&one, &x, &y, parted, err);
+        if (st != TEMPO_OK)
+            goto out;
+        (void)json_array_append_new(comparisons, one);
+    }
+    if (!any)
+        st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s holds %s only, %s holds %s only", a,
+                        x.n[TEMPO_STEPS_ATTENTION] > 0 ? "attention" : "logits", b,
+                        y.n[TEMPO_STEPS_ATTENTION] > 0 ? "attention" : "logits");
+out:
+    tempo_steps_close(&x);
+    tempo_steps_close(&y);
+    return st;
+}
+
+tempo_status tempo_analyze_pair(json_t **out, const char *a, const char *b, tempo_err *err)
+{
+    tempo_status st;
+
+    *out = empty_report("pair");
+    if (*out == NULL)
+        return no_memory(err);
+    if ((st = add_pair(*out, a, b, err)) != TEMPO_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+/* ---- directories ---- */
+
+/* Add one capture to the report. */
+static tempo_status add_capture(json_t *report, const char *dir, tempo_err *err)
+{
+    json_t *captures = json_object_get(report, "captures"), *positions = NULL, *one = NULL;
+    char path[PATH_BYTES];
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < 2 && st == TEMPO_OK; i++) {
+        tempo_steps s = {0};
+        if ((st = join(path, dir, capture_files[i], err)) != TEMPO_OK || !is_there(path))
+            continue;
+        if ((st = tempo_steps_open(&s, path, err)) != TEMPO_OK ||
+            (st = load_beside(&positions, path, "rope_positions.json", err)) != TEMPO_OK)
+            goto next;
+        warn_pickle(json_object_get(report, "warnings"), &s);
+        for (int kind = 0; kind < 2 && st == TEMPO_OK; kind++)
+            if (s.n[kind] > 0 &&
+                (st = kind == TEMPO_STEPS_ATTENTION ? tempo_look_at_attention(&one, &s, positions, err)
+                                                    : tempo_look_at_logits(&one, &s, err)) == TEMPO_OK)
+                (void)json_array_append_new(captures, one);
+    next:
+        json_decref(positions);
+        positions = NULL;
+        tempo_steps_close(&s);
+    }
+    return st;
+}
+
+static bool holds_capture(const char *dir)
+{
+    char path[PATH_BYTES];
+    bool found = false;
+
+    for (size_t i = 0; i < 2; i++)
+        found |= join(path, dir, capture_files[i], NULL) == TEMPO_OK && is_there(path);
+    return found;
+}
+
+/* `isolated` in front, then by name. */
+static int by_arm(const void *a, const void *b)
+{
+    const char *x = strrchr(*(char *const *)a, '/'), *y = strrchr(*(char *const *)b, '/');
+    const bool i = strcmp(x, "/isolated") == 0, k = strcmp(y, "/isolated") == 0;
+
+    return i != k ? (i ? -1 : 1) : strcmp(x, y);
+}
+
+/* Paths of the sub-directories that hold captures, to be freed, also on failure. */
+static tempo_status list_arms(const char *dir, char *arms[MAX_ARMS], size_t *n, tempo_err *err)
+{
+    char path[PATH_BYTES];
+    struct dirent *e;
+    tempo_status st = TEMPO_OK;
+    DIR *d = opendir(dir);
+
+    if (d == NULL)
+        return tempo_fail_os(err, errno, "%s cannot be listed", dir);
+    while (st == TEMPO_OK && (e = readdir(d)) != NULL) {
+        if (e->d_name[0] == '.' || (st = join(path, dir, e->d_name, err)) != TEMPO_OK || !holds_capture(path))
+            continue;
+        if (*n == MAX_ARMS)
+            st = tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                            "%s: more than %d sub-directories with captures", dir, MAX_ARMS);
+        else if ((arms[*n] = strdup(path)) == NULL)
+            st = no_memory(err);
+        else
+            ++*n;
+    }
+    (void)closedir(d);
+    if (*n > 0)
+        qsort(arms, *n, sizeof(*arms), by_arm);
+    return st;
+}
+
+/* Every arm with the first one. */
+static tempo_status add_arms(json_t *report, char *const *arms, size_t n, tempo_err *err)
+{
+    char a[PATH_BYTES], b[PATH_BYTES];
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        st = add_capture(report, arms[i], err);
+    for (size_t i = 1; i < n; i++)
+        for (size_t k = 0; k < 2 && st == TEMPO_OK; k++)
+            if ((st = join(a, arms[0], capture_files[k], err)) == TEMPO_OK &&
+                (st = join(b, arms[i], capture_files[k], err)) == TEMPO_OK && is_there(a) && is_there(b))
+                st = add_pair(report, a, b, err);
+    return st;
+}
+
+tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err)
+{
+    char *arms[MAX_ARMS] = {0};
+    size_t n = 0;
+    const bool single = holds_capture(dir);
+    tempo_status st = TEMPO_OK;
+
+    *out = empty_report(single ? "capture" : "arms");
+    if (*out == NULL)
+        return no_memory(err);
+    if (single)
+        st = add_capture(*out, dir, err);
+    else if ((st = list_arms(dir, arms, &n, err)) == TEMPO_OK && n == 0)
+        st = tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                        "%s: no %s or %s in it or in its sub-directories", dir, capture_files[0],
+                        capture_files[1]);
+    else if (st == TEMPO_OK)
+        st = add_arms(*out, arms, n, err);
+    for (size_t i = 0; i < n; i++)
+        free(arms[i]);
+    if (st != TEMPO_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return st;
+}
