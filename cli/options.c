@@ -54,6 +54,20 @@ const command_spec command_table[] = {
      "Writes a GGUF file with the shape of a published model, random weights and a made-up vocabulary, to "
      "measure with.  What it says is noise.",
      cmd_synth},
+#ifdef TEMPO_STUDY
+    {"analyze", CMD_ANALYZE, "DIR|A.npz B.npz ...", "compare and look at captures",
+     "Two captured files are compared step by step: attention (isolated first, visible second; renormalised "
+     "over what "
+     "both see), logits, or both.  Of a directory with one capture it says what goes to siblings and whether "
+     "the "
+     "members of a set share a position; of a directory with several arms it does so for each and compares "
+     "them with "
+     "the isolated one.\n\n"
+     "Captures that the original project wrote are read too.  The exit code says whether the analysis was "
+     "made, not "
+     "what it found.",
+     cmd_analyze},
+#endif
     {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
      "Prints help for a command, or an overview.", cmd_help},
     {"version", CMD_VERSION, NULL, "version and what it was built with",

@@ -125,6 +125,7 @@ int cmd_logits(const options *o);
 int cmd_doctor(const options *o);
 int cmd_bench(const options *o);
 int cmd_synth(const options *o);
+int cmd_analyze(const options *o); /* with TEMPO_STUDY */
 int cmd_help(const options *o);
 int cmd_version(const options *o);
 

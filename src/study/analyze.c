@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "io/json.h"
+#include "io/outfile.h"
 #include "study/analyze_parts.h"
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
@@ -95,7 +96,7 @@ static void warn_pickle(json_t *warnings, const tempo_steps *s)
     if (s->pickled)
         (void)json_array_append_new(
             warnings,
-            json_sprintf("%s: metadata is a pickled object: it is not read, the arrays are", s->path));
+            json_sprintf("%s: metadata is a pickled object: it is not read, the arrays are", s->shown));
 }
 
 /* ---- where sets differ ---- */
@@ -308,5 +309,18 @@ tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err)
         json_decref(*out);
         *out = NULL;
     }
+    return st;
+}
+
+tempo_status tempo_analyze_save(const char *path, const char *text, tempo_err *err)
+{
+    tempo_outfile *f;
+    tempo_status st = tempo_outfile_create(&f, path, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    if ((st = tempo_outfile_write(f, text, strlen(text), err)) == TEMPO_OK)
+        return tempo_outfile_commit(f, err);
+    tempo_outfile_abort(f);
     return st;
 }

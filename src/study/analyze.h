@@ -28,5 +28,7 @@ typedef struct tempo_analyze_style {
 
 /* The document as a text that the caller frees; NULL without memory. */
 char *tempo_analyze_text(const json_t *report, const tempo_analyze_style *style);
+/* Write it to path, complete or not at all. */
+tempo_status tempo_analyze_save(const char *path, const char *text, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

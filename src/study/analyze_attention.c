@@ -109,7 +109,7 @@ static void settle_roles(comparison *c, double mass_a, double mass_b, json_t *wa
         (void)json_array_append_new(
             warnings, json_sprintf("rows of %s see siblings and those of %s do not: taken the other way "
                                    "round, isolated first",
-                                   c->a->path, c->b->path));
+                                   c->a->shown, c->b->shown));
 }
 
 static json_t *step_report(uint32_t step, const tempo_step_attention *a, const char *how)
@@ -159,6 +159,8 @@ static void note_shapes(comparison *c, uint32_t step, const tempo_step_attention
     json_t *r = step_report(step, a, "not");
 
     c->identical = false;
+    if (c->parted >= step) /* sets of other sizes were selected one step before, at the latest */
+        c->parted = step > 0 ? step - 1 : 0;
     (void)json_object_set_new(r, "why",
                               same_shape(a, b)
                                   ? json_string("the rows are of other slots")
@@ -236,7 +238,7 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
     }
     tempo_maps_finish(&c.total);
     report = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "kind", "attention", "first",
-                       c.swapped ? b->path : a->path, "second", c.swapped ? a->path : b->path,
+                       c.swapped ? b->shown : a->shown, "second", c.swapped ? a->shown : b->shown,
                        "steps_compared", (json_int_t)c.n_compared, "steps_renormalised",
                        (json_int_t)c.n_renormalised, "steps_in_common", (json_int_t)json_array_size(c.steps),
                        "identical", c.identical, "first_sum_error", tempo_json_number(c.sum_error[c.swapped]),
@@ -246,7 +248,7 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
         goto out;
     }
     (void)json_object_set_new(report, "sets_differ_at",
-                              parted == UINT32_MAX ? json_null() : json_integer(parted));
+                              c.parted == UINT32_MAX ? json_null() : json_integer(c.parted));
     keep(report, "first_difference", c.first_difference);
     keep(report, "a1", c.a1);
     keep(report, "steps", c.steps);
@@ -371,7 +373,7 @@ tempo_status tempo_look_at_attention(json_t **out, const tempo_steps *s, const j
     if (st != TEMPO_OK)
         goto out;
     tempo_maps_finish(&l.total);
-    report = json_pack("{s:s, s:s, s:o, s:O}", "kind", "attention", "file", s->path, "sum_error",
+    report = json_pack("{s:s, s:s, s:o, s:O}", "kind", "attention", "file", s->shown, "sum_error",
                        tempo_json_number(l.sum_error), "steps", l.steps);
     if (report == NULL) {
         st = no_memory(err);

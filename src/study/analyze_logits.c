@@ -146,6 +146,8 @@ static tempo_status compare_step(comparison *c, uint32_t step, tempo_err *err)
         st = compare_rows(c, step, &a, &b, r, err);
     } else {
         c->identical = false;
+        if (c->parted >= step) /* sets of other sizes were selected one step before, at the latest */
+            c->parted = step > 0 ? step - 1 : 0;
         (void)json_object_set_new(r, "compared", json_false());
         (void)json_object_set_new(r, "why", json_sprintf("%zu rows against %zu", a.n_rows, b.n_rows));
         if (c->first_difference == NULL)
@@ -188,7 +190,7 @@ tempo_status tempo_compare_logits(json_t **out, const tempo_steps *a, const temp
         goto out;
     }
     (void)json_object_set_new(*out, "sets_differ_at",
-                              parted == UINT32_MAX ? json_null() : json_integer(parted));
+                              c.parted == UINT32_MAX ? json_null() : json_integer(c.parted));
     (void)json_object_set(*out, "first_difference",
                           c.first_difference != NULL ? c.first_difference : json_null());
 out:
@@ -237,7 +239,7 @@ tempo_status tempo_look_at_logits(json_t **out, const tempo_steps *s, tempo_err 
         tempo_step_logits_free(&l);
     }
     if (st == TEMPO_OK &&
-        (*out = json_pack("{s:s, s:s, s:O}", "kind", "logits", "file", s->path, "steps", steps)) == NULL)
+        (*out = json_pack("{s:s, s:s, s:O}", "kind", "logits", "file", s->shown, "steps", steps)) == NULL)
         st = no_memory(err);
     json_decref(steps);
     return st;

@@ -86,13 +86,33 @@ static bool has_pickle(const tempo_npz *z)
     return st == TEMPO_E_UNSUPPORTED;
 }
 
+/* A path may hold any bytes; JSON and terminals take text. */
+static char *make_shown(const char *path)
+{
+    const size_t n = strlen(path);
+    char *s = strdup(path);
+
+    for (size_t i = 0; s != NULL && i < n; i++) {
+        const size_t bad = i + tempo_utf8_valid(s + i, n - i);
+        if (bad < n)
+            s[bad] = '?';
+        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+            s[i] = '?';
+    }
+    return s;
+}
+
 tempo_status tempo_steps_open(tempo_steps *out, const char *path, tempo_err *err)
 {
     tempo_status st;
 
     *out = (tempo_steps){0};
-    if ((out->path = strdup(path)) == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
+    out->path = strdup(path);
+    out->shown = make_shown(path);
+    if (out->path == NULL || out->shown == NULL) {
+        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
+        goto out;
+    }
     if ((st = tempo_npz_open(&out->npz, path, err)) != TEMPO_OK)
         goto out; /* which names the file itself */
     if ((st = list_steps(out, err)) != TEMPO_OK)
@@ -109,6 +129,7 @@ void tempo_steps_close(tempo_steps *s)
 {
     tempo_npz_free(s->npz);
     free(s->path);
+    free(s->shown);
     free(s->steps[0]);
     free(s->steps[1]);
     *s = (tempo_steps){0};
@@ -239,6 +260,23 @@ static void infer_query_slots(const tempo_steps *s, uint32_t step, tempo_step_at
     a->query_slots = n == a->n_rows ? slots : NULL;
 }
 
+/* The rows of attention_{i} are those of the last set, whose slots are the last ones. */
+static tempo_status take_last_slots(tempo_step_attention *a, tempo_err *err)
+{
+    int64_t *slots = malloc(a->n_rows * sizeof(*slots));
+
+    if (slots == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the slots of %zu rows",
+                          a->n_rows);
+    a->arrays[1].data = slots;
+    if (a->n_rows > a->n_slots)
+        return TEMPO_OK; /* then they stay unknown */
+    for (size_t i = 0; i < a->n_rows; i++)
+        slots[i] = (int64_t)(a->n_slots - a->n_rows + i);
+    a->query_slots = slots;
+    return TEMPO_OK;
+}
+
 tempo_status tempo_steps_attention(const tempo_steps *s, uint32_t step, tempo_step_attention *out,
                                    tempo_err *err)
 {
@@ -256,6 +294,8 @@ tempo_status tempo_steps_attention(const tempo_steps *s, uint32_t step, tempo_st
     out->rope = out->arrays[2].data;
     if ((out->query_slots = out->arrays[1].data) != NULL)
         st = check_query_slots(s, step, out, err);
+    else if (strncmp(key, "attention_", 10) == 0)
+        st = take_last_slots(out, err);
     else
         infer_query_slots(s, step, out);
 out:

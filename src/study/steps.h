@@ -3,8 +3,8 @@
  * Keys as in docs/architecture.md: step_{i}_attention float32 [layers, 1, heads, rows, slots] (or without the 1),
  * step_{i}_logits float32 [rows, vocabulary] (or [vocabulary]), and beside them, all optional, step_{i}_query_slots
  * int64 [rows], step_{i}_rope float64 [slots], step_{i}_positions int64 [members].  Captures of the original project
- * have these names too, with one row a step and a pickled `metadata`, which is passed over.  attention_{i} and
- * rows_{i} are read as well.  A file may come from anywhere: shapes and indices are checked, an array takes at most
+ * have these names too, with one row a step and a pickled `metadata`, which is passed over.  attention_{i}, whose
+ * rows are the last slots, and rows_{i} are read as well.  A file may come from anywhere: shapes and indices are checked, an array takes at most
  * TEMPO_STEPS_MAX_BYTES, and messages begin with the file and name the key.  */
 #ifndef TEMPO_STUDY_STEPS_H
 #define TEMPO_STUDY_STEPS_H
@@ -19,6 +19,7 @@ typedef enum tempo_steps_kind { TEMPO_STEPS_ATTENTION, TEMPO_STEPS_LOGITS } temp
 
 typedef struct tempo_steps {
     char *path;
+    char *shown; /* the path as text: valid UTF-8, with '?' for what is not and for control characters */
     tempo_npz *npz;
     bool pickled;                /* it has a metadata entry that only pickle could read */
     size_t n[2];                 /* steps of each tempo_steps_kind */

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# tempo analyze: arguments, messages, exit codes, and the golden runs compared.  Usage: test_analyze.sh PROGRAM
+# Run from the source root.
+set -uo pipefail
+tempo=${1:?usage: test_analyze.sh PROGRAM}
+golden=../shared/golden
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-analyze.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+failures=0
+unset NO_COLOR COLUMNS
+
+fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
+
+# run ARGS...: standard output to $out, standard error to $err, exit code to $rc
+run() {
+    "$tempo" analyze "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    rc=$?
+    out=$(tr -d '\0' <"$dir/out") err=$(cat "$dir/err")
+}
+
+# refuses CODE TEXT ARGS...: that exit code, TEXT in the message, nothing on standard output
+refuses() {
+    local code=$1 text=$2
+    shift 2
+    run "$@"
+    [ $rc -eq "$code" ] || fail "analyze $*: exit code $rc, expected $code ($err)"
+    case $err in *"$text"*) ;; *) fail "analyze $*: message '$err' has no '$text'" ;; esac
+    [ -z "$out" ] || fail "analyze $*: printed '$out'"
+}
+
+works() {
+    run "$@"
+    [ $rc -eq 0 ] || fail "analyze $*: exit code $rc ($err)"
+}
+
+contains() { case $1 in *"$2"*) ;; *) fail "no '$2' in: ${1:0:400}" ;; esac; }
+
+# check PYTHON: assertions about the document d that was just printed
+check() {
+    if ! python3 -c '' 2>/dev/null; then return; fi
+    python3 -c "
+import json
+d = json.load(open('$dir/out'))
+$1" || fail "JSON: $1"
+}
+
+# ---- usage ----
+refuses 2 'needs one directory, or two .npz files'
+refuses 2 'needs one directory, or two .npz files' a b c
+refuses 2 'is no directory' "$dir/none"
+refuses 2 'did you mean --json' "$dir" --jason
+refuses 1 'no attention_weights.npz or logits_distributions.npz in it' "$dir"
+refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/b.npz"
+printf 'PK\3\4 and nothing' >"$dir/a.npz"
+refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/a.npz"
+"$tempo" analyze --help | grep -q 'A.npz B.npz' || fail 'help does not say how two files are given'
+
+# ---- golden runs ----
+if [ -d "$golden" ]; then
+    a=$golden/stories260K-0-mode-isolated.npz b=$golden/stories260K-0-mode-visible.npz
+    COLUMNS=300 works "$a" "$b"
+    contains "$out" 'isolated equals visible without its siblings'
+    contains "$out" 'Their sets differ from step 2 on'
+    contains "$out" 'Share on siblings'
+    case $out in *$'\033'*) fail 'colours where there is no terminal' ;; esac
+    works "$a" "$b" --color always
+    contains "$out" $'\033[48;5;'
+    COLUMNS=40 works "$a" "$b" # words are wrapped, tables are as wide as they are
+    contains "$out" '  against 0.000442008284.'
+    works "$b" "$a" --json
+    check "
+a, l = d['comparisons']
+assert a['kind'] == 'attention' and l['kind'] == 'logits' and len(d['warnings']) == 1
+assert a['first'].endswith('isolated.npz') and a['a1']['holds'] and a['steps_compared'] == 3
+assert a['first_sum_error'] < 1e-6 and a['second_sum_error'] < 1e-6
+assert a['difference']['layer_js'][0] < 1e-14 < 1e-4 < a['difference']['layer_js'][1]
+assert 0 < a['siblings']['mass'] <= a['siblings']['share'] < 1
+for s in l['steps']:
+    for r in s.get('row', []):
+        assert 0 <= r['tv'] <= 1 and r['js'] <= r['tv'] and r['kl'] >= 2 * r['tv'] ** 2 - 1e-12, r
+assert [s['identical'] for s in l['steps'][:2]] == [True, False]"
+    works "$a" "$b" --out "$dir/report.md"
+    [ -z "$out" ] || fail '--out still prints'
+    report=$(cat "$dir/report.md")
+    contains "$report" '# Analysis of captures'
+    contains "$report" '| layer | JS (nat) |'
+    refuses 1 "$dir/none/report.md" "$a" "$b" --out "$dir/none/report.md"
+    works "$golden/stories260K-1-mode-isolated_context-last_readout-last.npz" \
+        "$golden/stories260K-1-mode-visible_context-last_readout-last.npz"
+    contains "$out" 'Identical: every bit of the'
+    refuses 1 'not one model' "$a" "$golden/tempo-tiny-f16-0-mode-isolated.npz"
+    # as directories: the arms of a run, and one capture
+    mkdir -p "$dir/run/isolated" "$dir/run/visible"
+    cp "$a" "$dir/run/isolated/attention_weights.npz"
+    cp "$b" "$dir/run/visible/attention_weights.npz"
+    works "$dir/run" --json
+    check "assert len(d['captures']) == 4 and len(d['comparisons']) == 2 and d['what'] == 'arms'"
+    works "$dir/run/visible"
+    contains "$out" 'Attention on siblings'
+    contains "$out" 'entropy'
+else
+    echo "without $golden: golden runs are not compared"
+fi
+
+[ $failures -eq 0 ] || exit 1
+echo 'analyze: all as expected'
