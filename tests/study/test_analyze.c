@@ -454,11 +454,12 @@ static void refused_slots(void **state)
         refuse(TEMPO_E_FORMAT, cases[i].text, "good.npz", "bad.npz");
     }
     /* slots with a gap, or the same one twice, are no set: compared as they are */
-    const int64_t apart[2][2] = {{0, 3}, {3, 3}};
+    const int64_t apart[2][3] = {{0, 1, 3}, {2, 2, 4}};
+    const float weights[15] = {.2f};
     for (size_t i = 0; i < 2; i++) {
         tempo_npz_writer *w = create("bad.npz", path);
-        add(w, "step_1_attention", TEMPO_NPY_F32, visible, 4, N_LAYERS, N_HEADS, N_ROWS, N_SLOTS);
-        add(w, "step_1_query_slots", TEMPO_NPY_I64, apart[i], 1, 2);
+        add(w, "step_1_attention", TEMPO_NPY_F32, weights, 4, 1, 1, 3, 5);
+        add(w, "step_1_query_slots", TEMPO_NPY_I64, apart[i], 1, 3);
         assert_int_equal(tempo_npz_commit(w, NULL), TEMPO_OK);
         json_t *r = compare("bad.npz", "bad.npz");
         assert_true(json_is_null(at(r, "comparisons.0.siblings")));

@@ -352,6 +352,9 @@ static void attention_nan(void **state)
         assert_int_equal(isnan(tempo_sibling_mass(vis, &sight)) != 0, i == 3 || i == 5);
         assert_int_equal(isnan(tempo_sibling_share(vis, &sight)) != 0, i != 0);
         assert_true(isnan(tempo_row_js(iso, vis, 6)) && isnan(tempo_row_js(vis, iso, 6)));
+        vis[i] = -0.25f; /* no weight */
+        assert_int_equal(isnan(tempo_sibling_mass(vis, &sight)) != 0, i == 3 || i == 5);
+        assert_int_equal(isnan(tempo_attention_js(iso, vis, &sight)) != 0, common);
         float good[6] = {.4f, .1f, .2f, .05f, .15f, .1f};
         iso[i] = NAN;
         assert_int_equal(isnan(tempo_attention_js(iso, good, &sight)) != 0, common);
