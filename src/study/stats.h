@@ -40,10 +40,10 @@ tempo_status tempo_stats_describe(const double *x, size_t n, tempo_summary *out,
 /* One-sided tests of the mean of n >= 2 values that may be skewed: Hall's skewness-corrected t.  When all values
  * are equal the p-values are 0 and 1, or both 1 when they equal the bound.  */
 typedef struct tempo_bound_test {
-    double mean, sd, skewness; /* skewness: the one that the correction uses */
-    double t, t_corrected;     /* Student's statistic, and the corrected one that is referred to t with n-1 df */
-    double p_below;            /* small when the mean is BELOW the bound */
-    double p_above;            /* small when the mean is ABOVE the bound */
+    double mean, sd, skewness;  /* skewness: Fisher's G1 */
+    double t, t_below, t_above; /* Student's statistic, and the corrected ones that are referred to t(n-1) */
+    double p_below;             /* small when the mean is BELOW the bound */
+    double p_above;             /* small when the mean is ABOVE the bound */
 } tempo_bound_test;
 
 tempo_status tempo_test_bound(const double *x, size_t n, double bound, tempo_bound_test *out,
@@ -97,7 +97,8 @@ typedef struct tempo_wilcoxon {
     bool exact;             /* else the normal approximation with tie correction, without continuity correction */
 } tempo_wilcoxon;
 
-/* Wilcoxon's signed-rank test: zeros dropped, midranks; exact for n <= 50 without ties or zeros (as scipy 1.10). */
+/* Wilcoxon's signed-rank test: zeros dropped (scipy's zero_method "wilcox"), midranks; exact for n <= 50 without ties
+ * or zeros.  */
 tempo_status tempo_test_wilcoxon(const double *x, size_t n, tempo_wilcoxon *out, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- many tests (stats_adjust.c) ----------------------------------------------------- */
@@ -149,8 +150,19 @@ double tempo_power(size_t n, double sd, double effect, double alpha, bool two_si
 /* The smallest effect that such a test finds with the given power; 0 when sd is 0. */
 double tempo_minimal_effect(size_t n, double sd, double alpha, double power, bool two_sided);
 
-/* The noncentral t distribution function: P(T <= t), df > 0, noncentrality d.  Absolute error under 1e-9 for
- * |d| <= 38.  */
+/* Power of tempo_test_bound by resampling the values at hand, which may be skewed: what a study like this one finds
+ * when the mean lies `effect` above (below) the bound and the values are spread as here.  */
+typedef struct tempo_bound_power {
+    double above, below;                 /* power of either one-sided test of level alpha at that effect */
+    double minimal_above, minimal_below; /* the smallest distance from the bound that it finds with `power` */
+} tempo_bound_power;
+
+/* n >= 2, resamples >= 100. */
+tempo_status tempo_power_bound(const double *x, size_t n, double effect, double alpha, double power,
+                               size_t resamples, uint64_t seed, tempo_bound_power *out,
+                               tempo_err *err) TEMPO_MUST_CHECK;
+
+/* The noncentral t distribution function: P(T <= t), df > 0, noncentrality d.  Absolute error under 1e-10.  */
 double tempo_noncentral_t(double t, double df, double d);
 
 #endif

@@ -41,10 +41,10 @@ const char *tempo_verdict_name(tempo_verdict v);
 
 typedef struct tempo_decide_options {
     double alpha;          /* in (0, 0.5): 0.05 */
-    double power;          /* of the minimal detectable effect: 0.8 */
+    double power;          /* of mde and margin: 0.8 */
     uint64_t permutations; /* TEMPO_PERMUTATIONS */
-    size_t resamples;      /* of the bootstrap interval: TEMPO_RESAMPLES, or 0 to leave it out */
-    uint64_t seed;
+    size_t resamples;      /* of bca95, mde and margin: TEMPO_RESAMPLES, or 0 to leave them out */
+    uint64_t seed;         /* endpoint i draws sign flips with seed + 4 i, bca95 with + 1, mde and margin with + 2 */
 } tempo_decide_options;
 
 #define TEMPO_DECIDE_DEFAULTS {.alpha = 0.05, .power = 0.8, .permutations = TEMPO_PERMUTATIONS, .resamples = TEMPO_RESAMPLES, .seed = 1}
@@ -64,9 +64,13 @@ typedef struct tempo_decision {
     tempo_interval bca95;       /* of the mean, coverage 1 - alpha, by BCa bootstrap over prompts */
     double p_equivalent, p_different;           /* raw */
     double p_equivalent_holm, p_different_holm; /* adjusted over the family */
-    double mde;   /* distance from the bound in force (magnitude) or from 0 (signed) that a study like this one finds
-                     different with the power asked for, at Holm's first step (alpha / endpoints) */
-    double alpha; /* as asked */
+    /* What a study like this one finds with the power asked for at Holm's first step, alpha / endpoints:
+     * mde      different: the distance of the mean above the bound in force (magnitude), or from 0 (signed)
+     * margin   equivalent: how far inside the bound in force the mean must lie
+     * NaN without resamples, but for the mde of a signed endpoint.  */
+    double mde, margin;
+    double alpha, power; /* as asked */
+    size_t family;       /* endpoints of the family */
     const char *method_equivalent, *method_different; /* literals; NULL when nothing was tested */
 } tempo_decision;
 
