@@ -36,17 +36,25 @@ static void resample(const struct groups *g, size_t resamples, uint64_t seed, do
     }
 }
 
-/* Efron's acceleration from the jackknife, and whether all groups have one mean. */
-static double acceleration(const struct groups *g, bool *equal)
+/* Summed in order, as every resample is: what equals the estimate must tie with it to the bit. */
+static double mean_of(const struct groups *g, double *sum, double *count)
 {
-    double sum = 0, count = 0, mean = 0, d2 = 0, d3 = 0;
+    *sum = *count = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        *sum += g->sum[i];
+        *count += count_of(g, i);
+    }
+    return *sum / *count;
+}
+
+/* Efron's acceleration from the jackknife, and whether all groups have one mean. */
+static double acceleration(const struct groups *g, double sum, double count, bool *equal)
+{
+    double mean = 0, d2 = 0, d3 = 0;
 
     *equal = true;
-    for (size_t i = 0; i < g->n; i++) {
-        sum += g->sum[i];
-        count += count_of(g, i);
+    for (size_t i = 0; i < g->n; i++)
         *equal = *equal && g->sum[i] / count_of(g, i) == g->sum[0] / count_of(g, 0);
-    }
     if (*equal)
         return 0;
     for (size_t i = 0; i < g->n; i++)
@@ -78,14 +86,15 @@ static double adjusted_level(double p, double z0, double a)
     return tempo_dist_normal_p(z0 + z / scale);
 }
 
-/* out->estimate is set. */
 static tempo_status bca(const struct groups *g, double level, size_t resamples, uint64_t seed,
                         tempo_boot *out, tempo_err *err)
 {
     double *means = NULL, *sorted = NULL;
+    double sum, count;
     bool equal;
 
-    out->acceleration = acceleration(g, &equal);
+    out->estimate = mean_of(g, &sum, &count);
+    out->acceleration = acceleration(g, sum, count, &equal);
     out->degenerate = equal || g->n < 3;
     if (out->degenerate) {
         out->acceleration = 0;
@@ -131,7 +140,6 @@ tempo_status tempo_boot_mean(const double *x, size_t n, double level, size_t res
 
     if (st != TEMPO_OK)
         return st;
-    out->estimate = tempo_stats_mean(x, n);
     return bca(&(struct groups){x, NULL, n}, level, resamples, seed, out, err);
 }
 
@@ -155,7 +163,6 @@ tempo_status tempo_boot_clusters(const double *x, const size_t *sizes, size_t n_
     for (size_t k = 0, i = 0; k < n_clusters; k++)
         for (size_t j = 0; j < sizes[k]; j++)
             sums[k] += x[i++];
-    out->estimate = tempo_stats_mean(x, n);
     st = bca(&(struct groups){sums, sizes, n_clusters}, level, resamples, seed, out, err);
     free(sums);
     return st;

@@ -20,7 +20,7 @@ double tempo_dist_t_p(double t, double df)
 {
     double tail;
 
-    if (isnan(t))
+    if (isnan(t) || !(df > 0 && isfinite(df)))
         return NAN;
     if (isinf(t))
         return t > 0 ? 1 : 0;
@@ -74,7 +74,7 @@ double tempo_dist_t_quantile(double p, double df)
     const struct quantile q = {.p = p > 0.5 ? 1 - p : p, .a = df};
     double lo = -1;
 
-    if (!(p > 0 && p < 1))
+    if (!(p > 0 && p < 1 && df > 0 && isfinite(df)))
         return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
     if (p == 0.5)
         return 0;
@@ -93,6 +93,8 @@ static double beta_excess(double x, const void *user)
 
 double tempo_dist_beta_quantile(double p, double a, double b)
 {
+    if (!(p > 0 && p < 1 && a > 0 && b > 0))
+        return NAN;
     return tempo_root(beta_excess, &(struct quantile){p, a, b}, 0, 1);
 }
 

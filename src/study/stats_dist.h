@@ -1,7 +1,7 @@
 /* stats_dist.h - distribution functions and random draws behind stats.h; internal to src/study.
  *
  * GSL's error handler ends the process, so nothing here can reach it: only gsl_cdf functions that never call it on
- * the domains required below, and a generator whose state is the caller's (gsl_rng_alloc would call it).  */
+ * the domains below (NaN is returned outside them), and a generator whose state is the caller's (gsl_rng_alloc would call it).  */
 #ifndef TEMPO_STUDY_STATS_DIST_H
 #define TEMPO_STUDY_STATS_DIST_H
 #include <gsl/gsl_rng.h>
