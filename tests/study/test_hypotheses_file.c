@@ -1,0 +1,213 @@
+/* The hypotheses: the shipped file, what a file must have, errors with line and column, layers of a band. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "study/hypotheses_file.h"
+#include "support/tmpdir.h"
+
+static const char shipped[] = "experiments/hypotheses.yaml";
+
+static tempo_hypotheses *load(void)
+{
+    tempo_err err = {0};
+    tempo_hypotheses *h;
+
+    if (tempo_hypotheses_load(&h, shipped, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return h;
+}
+
+static void test_shipped(void **state)
+{
+    (void)state;
+    static const char *const primary[] = {"A2", "B", "C", "D2"};
+    char hash[TEMPO_HASH_CHARS];
+    tempo_err err = {0};
+    tempo_hypotheses *h = load();
+    size_t n_primary = 0;
+
+    assert_int_equal(tempo_hash_path(shipped, hash, NULL, NULL, &err), TEMPO_OK);
+    assert_string_equal(h->sha256, hash);
+    assert_string_equal(h->path, shipped);
+    assert_true(h->alpha == 0.05 && h->n_thresholds == 2 && h->thresholds[0] == 0.1 && h->steps == 12);
+    assert_true(h->permutations == 100000 && h->resamples == 10000 && h->exact_to == 20);
+    assert_true(h->timing.pairs == 30 && h->timing.warmup >= 1 && h->timing.published_percent == 18.8);
+    assert_true(h->position_offset == 0.25 && h->n_bands == 6 && h->bands[1].from == 0.25 &&
+                h->bands[1].to == 0.5);
+    assert_true(h->noise.quantile == 0.99 && h->noise.n_nudges == 3 && h->noise.nudges[0] != 0);
+    assert_true(h->noise.member_order && h->noise.instruction_set);
+    assert_true(h->seeds.permutation != h->seeds.bootstrap && h->seeds.bootstrap != h->seeds.controls);
+    for (size_t i = 0; i < 4; i++) {
+        const tempo_hypothesis *y = tempo_hypotheses_find(h, primary[i]);
+        assert_int_equal(y->kind, TEMPO_HYPOTHESIS_PRIMARY);
+        assert_true(tempo_hypotheses_bound(h, primary[i]) == 0.01 && y->unit != NULL && y->test != NULL);
+    }
+    for (size_t i = 0; i < h->n; i++) {
+        n_primary += h->list[i].kind == TEMPO_HYPOTHESIS_PRIMARY;
+        assert_true(strlen(h->list[i].definition) > 80 && h->list[i].title[0] != '\0');
+    }
+    assert_int_equal(n_primary, 4);
+    assert_int_equal(tempo_hypotheses_find(h, "A1")->kind, TEMPO_HYPOTHESIS_DETERMINISTIC);
+    assert_int_equal(tempo_hypotheses_find(h, "D1")->kind, TEMPO_HYPOTHESIS_DETERMINISTIC);
+    assert_int_equal(tempo_hypotheses_find(h, "timing")->kind, TEMPO_HYPOTHESIS_EXPLORATORY);
+    assert_null(tempo_hypotheses_find(h, "E"));
+    assert_true(isnan(tempo_hypotheses_bound(h, "A1")) && isnan(tempo_hypotheses_bound(h, "E")));
+    tempo_hypotheses_free(h);
+}
+
+/* A short file that is valid; each case below replaces one of its parts. */
+static const char valid[] =
+    "alpha: 0.05\n"
+    "thresholds: [0.1]\n"
+    "steps: 12\n"
+    "permutations: 2000\n"
+    "exact_to: 20\n"
+    "resamples: 2000\n"
+    "seeds: {permutation: 1, bootstrap: 2, controls: 3}\n"
+    "timing: {pairs: 30, warmup: 1}\n"
+    "position_offset: 0.25\n"
+    "knockout_bands: [[0, 0.5]]\n"
+    "noise: {quantile: 0.99, nudges: [1], member_order: true, instruction_set: false}\n"
+    "hypotheses:\n"
+    "  - {id: A1, title: t, statement: s, kind: deterministic, metric: m, definition: d}\n"
+    "  - {id: A2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.1, unit: u, "
+    "test: x}\n"
+    "  - {id: B, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.2, unit: u, test: "
+    "x}\n"
+    "  - {id: C, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.3, unit: u, test: "
+    "x}\n"
+    "  - {id: D1, title: t, statement: s, kind: deterministic, metric: m, definition: d}\n"
+    "  - {id: D2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.4, unit: u, "
+    "test: x}\n"
+    "  - {id: timing, title: t, statement: s, kind: exploratory, metric: m, definition: d}\n";
+
+/* valid with its first `old` replaced by `new` */
+static void replace(char out[4096], const char *old, const char *new)
+{
+    const char *at = strstr(valid, old);
+
+    assert_non_null(at);
+    (void)snprintf(out, 4096, "%.*s%s%s", (int)(at - valid), valid, new, at + strlen(old));
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *old, *new, *message;
+    } cases[] = {
+        {"alpha: 0.05\n", "", "1:1: 'alpha' is missing"},
+        {"alpha: 0.05", "alpha: 0.6", "1:8: alpha: '0.6' is not a number above 0 and at most 0.5"},
+        {"alpha", "alhpa", "1:1: unknown key 'alhpa'; did you mean 'alpha'?"},
+        {"[0.1]", "[0.1, 0.1]", "2:13: thresholds: 0.1 is there twice"},
+        {"[0.1]", "[2]", "2:14: thresholds: '2' is not a number above 0 and at most 1"},
+        {"steps: 12", "steps: 1", "3:8: steps: '1' is not an integer from 2 to 100000"},
+        {"controls: 3", "control: 3", "7:39: unknown key 'control'; did you mean 'controls'?"},
+        {", controls: 3", "", "7:8: seeds: 'controls' is missing"},
+        {"pairs: 30", "pairs: x", "8:17: pairs: 'x' is not an integer from 2 to 100000"},
+        {"{pairs: 30, warmup: 1}", "5", "8:9: timing: '5' is not a map of keys and values"},
+        {"0.25\n", "0\n", "9:18: position_offset: '0' is not a number above 0 and at most 1"},
+        {"[[0, 0.5]]", "[[0.5, 0.5]]", "10:18: knockout_bands: expected [from, to] with 0 <= from < to <= 1"},
+        {"[[0, 0.5]]", "[[0, x]]", "10:18: knockout_bands: expected [from, to] with 0 <= from < to <= 1"},
+        {"[[0, 0.5]]", "[[x, 0.5]]", "10:18: knockout_bands: expected [from, to] with 0 <= from < to <= 1"},
+        {"[[0, 0.5]]", "[[0, 0.5, 1]]",
+         "10:18: knockout_bands: expected [from, to] with 0 <= from < to <= 1"},
+        {"nudges: [1]", "nudges: [0]", "11:34: nudges: '0' is not an integer from 1 to 18446744073709551615"},
+        {"quantile: 0.99", "quantile: 1",
+         "11:19: quantile: '1' is not a number above 0.5 and at most 0.9999"},
+        {"id: A1", "id: A2", "13:44: kind: 'A2' is primary"},
+        {"id: C", "id: B", "16:10: id: 'B' is there already"},
+        {"id: C", "id: E", "16:10: id: 'E' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2"},
+        {"id: C", "id: 'C D'", "16:10: id: expected letters, digits, _ and -, at most 31"},
+        {"bound: 0.3, ", "", "16:5: hypotheses: 'C' is primary: it needs bound, unit and test"},
+        {"bound: 0.3", "bound: -1", "16:85: bound: '-1' is not a number above 0"},
+        {"id: timing", "id: other", "13:3: hypotheses: 'timing' is missing"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[4096];
+        tempo_err err = {0};
+        tempo_hypotheses *h = (tempo_hypotheses *)1;
+        replace(text, cases[i].old, cases[i].new);
+        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", text, strlen(text), &err);
+        if (st != TEMPO_E_FORMAT || h != NULL || strncmp(err.msg, "h.yaml:", 7) != 0 ||
+            strcmp(err.msg + 7, cases[i].message) != 0)
+            fail_msg("'%s' for '%s'\n%s, expected\n%s", cases[i].new, cases[i].old, err.msg,
+                     cases[i].message);
+    }
+}
+
+static void test_valid(void **state)
+{
+    (void)state;
+    tempo_err err = {0};
+    tempo_hypotheses *h;
+
+    if (tempo_hypotheses_parse(&h, "h.yaml", valid, strlen(valid), &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    assert_true(tempo_hypotheses_bound(h, "A2") == 0.1 && tempo_hypotheses_bound(h, "D2") == 0.4);
+    assert_true(h->n == 7 && h->n_bands == 1 && !h->noise.instruction_set &&
+                h->timing.published_percent == 0);
+    assert_null(h->title);
+    tempo_hypotheses_free(h);
+}
+
+static void test_bands(void **state)
+{
+    (void)state;
+    static const struct {
+        double from, to;
+        uint32_t n, first, last;
+        bool any;
+    } cases[] = {
+        {0, 0.25, 28, 0, 6, true},   {0.25, 0.5, 28, 7, 13, true}, {0.75, 1, 28, 21, 27, true},
+        {0, 1, 8, 0, 7, true},       {0, 0.25, 1, 0, 0, true},     {0.25, 0.5, 1, 0, 0, false},
+        {0.25, 0.5, 2, 0, 0, false}, {0.5, 0.75, 2, 1, 1, true},   {0.75, 1, 3, 0, 0, false},
+        {0.5, 1, 5, 3, 4, true},     {0, 0.5, 5, 0, 2, true},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const tempo_knockout_band band = {cases[i].from, cases[i].to};
+        uint32_t first, last;
+        const bool any = tempo_knockout_layers(&band, cases[i].n, &first, &last);
+        assert_int_equal(any, cases[i].any);
+        if (any && (first != cases[i].first || last != cases[i].last))
+            fail_msg("case %zu: %u-%u", i, first, last);
+    }
+}
+
+static void test_truncated(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < strlen(valid); i++) {
+        tempo_err err = {0};
+        tempo_hypotheses *h;
+        char *part = malloc(i + 1);
+        assert_non_null(part);
+        memcpy(part, valid, i);
+        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", part, i, &err);
+        /* whole only when nothing but the last line break is missing */
+        if (st == TEMPO_OK ? h == NULL || i + 1 != strlen(valid) : h != NULL || err.code != st)
+            fail_msg("%zu bytes: %s", i, err.msg);
+        free(part);
+        tempo_hypotheses_free(h);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shipped), cmocka_unit_test(test_valid),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_bands),   cmocka_unit_test(test_truncated),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
