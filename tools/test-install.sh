@@ -22,6 +22,7 @@ prefix=$dir/prefix
 for file in bin/tempo include/tempo.h share/man/man1/tempo.1 share/man/man1/tempo-generate.1 \
     share/bash-completion/completions/tempo share/zsh/site-functions/_tempo \
     share/fish/vendor_completions.d/tempo.fish share/tempo/models/tempo-tiny/model.safetensors \
+    share/tempo/experiments/exp1.yaml share/tempo/experiments/hypotheses.yaml \
     share/doc/tempo/LICENSE; do
     [ -s "$prefix/$file" ] || fail "no $file"
 done

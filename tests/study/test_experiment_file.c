@@ -425,6 +425,8 @@ static void test_exclusive(void **state)
         {"capture_logits: true", "record: [kv]"},
         {"capture_kv_cache: true", "record: [kv]"},
         {"capture_rope_positions: true", "record: [kv]"},
+        {"save_attention_matrices: true", "record: [kv]"},
+        {"save_full_distributions: true", "record: [kv]"},
     };
 
     for (size_t i = 0; i < 2 * sizeof(pairs) / sizeof(pairs[0]); i++) {
