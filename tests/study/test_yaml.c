@@ -276,14 +276,16 @@ static void test_ill_typed(void **state)
 static void test_keys(void **state)
 {
     (void)state;
-    static const char *const known[] = {"steps", "selection_threshold", "prompt", "prompts", NULL};
+    static const char *const known[] = {"steps", "selection_threshold", "prompt", "prompts", "kv", NULL};
     static const struct {
         const char *text, *message;
     } cases[] = {
         {"a:\n  b: 1", "t.yaml:1:1: unknown key 'a'"},
         {"steps: 1\nselction_threshold: 2",
          "t.yaml:2:1: unknown key 'selction_threshold'; did you mean 'selection_threshold'?"},
-        {"setps: 1", "t.yaml:1:1: unknown key 'setps'; did you mean 'steps'?"}, /* one exchange */
+        {"setps: 1", "t.yaml:1:1: unknown key 'setps'; did you mean 'steps'?"},
+        {"vk: 1",
+         "t.yaml:1:1: unknown key 'vk'; did you mean 'kv'?"}, /* near only because that counts as one */
         {"promt: 1", "t.yaml:1:1: unknown key 'promt'; did you mean 'prompt'?"},
         {"promptss: 1", "t.yaml:1:1: unknown key 'promptss'; did you mean 'prompts'?"},
         {"temperature: 1", "t.yaml:1:1: unknown key 'temperature'"},
