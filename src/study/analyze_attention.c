@@ -62,18 +62,19 @@ static double greater(double max, double x)
 }
 
 /* Where two arrays of equal shape first differ by a bit. */
-static json_t *find_difference(uint32_t step, const tempo_step_attention *a, const tempo_step_attention *b)
+static json_t *find_difference(const comparison *c, uint32_t step, const tempo_step_attention *a,
+                               const tempo_step_attention *b)
 {
     const size_t n = a->n_layers * a->n_heads * a->n_rows * a->n_slots;
 
     for (size_t i = 0; i < n; i++)
         if (memcmp(&a->weights[i], &b->weights[i], sizeof(float)) != 0)
             return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "step", (json_int_t)step, "layer",
-                             (json_int_t)(i / a->n_slots / a->n_rows / a->n_heads), "head",
-                             (json_int_t)(i / a->n_slots / a->n_rows % a->n_heads), "row",
-                             (json_int_t)(i / a->n_slots % a->n_rows), "slot", (json_int_t)(i % a->n_slots),
-                             "first", tempo_json_number((double)a->weights[i]), "second",
-                             tempo_json_number((double)b->weights[i]));
+                             (json_int_t)(i / a->n_slots / a->n_rows / a->n_heads + c->a->first_layer),
+                             "head", (json_int_t)(i / a->n_slots / a->n_rows % a->n_heads + c->a->first_head),
+                             "row", (json_int_t)(i / a->n_slots % a->n_rows), "slot",
+                             (json_int_t)(i % a->n_slots), "first", tempo_json_number((double)a->weights[i]),
+                             "second", tempo_json_number((double)b->weights[i]));
     return NULL;
 }
 
@@ -128,8 +129,8 @@ static tempo_status compare_rows(comparison *c, uint32_t step, const tempo_step_
 
     if (st != TEMPO_OK)
         goto out;
-    json_t *difference = find_difference(step, a, b);
-    if (renormalised && c->identical && c->a1 == NULL)
+    json_t *difference = find_difference(c, step, a, b);
+    if (renormalised && c->identical && c->a1 == NULL && c->a->first_layer == 0)
         c->a1 = check_a1(step, a, b);
     tempo_maps_add_difference(&m, a, b, renormalised);
     tempo_maps_add_siblings(&m, b);
@@ -145,6 +146,8 @@ static tempo_status compare_rows(comparison *c, uint32_t step, const tempo_step_
         c->first_difference = json_incref(difference);
     json_decref(difference);
     tempo_maps_finish(&m);
+    m.first_layer = c->a->first_layer;
+    m.first_head = c->a->first_head;
     if ((st = tempo_maps_report(&m, r, true, err)) == TEMPO_OK)
         (void)json_array_append(c->steps, r);
 out:
@@ -226,6 +229,13 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
     json_t *report = NULL;
 
     *out = NULL;
+    if (a->first_layer != b->first_layer || a->first_head != b->first_head) {
+        st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                        "%s holds layers from %" PRIu32 " and heads from %" PRIu32 ", %s from %" PRIu32
+                        " and %" PRIu32 ": nothing to compare them by",
+                        a->path, a->first_layer, a->first_head, b->path, b->first_layer, b->first_head);
+        goto out;
+    }
     for (size_t i = 0; i < a->n[TEMPO_STEPS_ATTENTION] && st == TEMPO_OK; i++)
         if (tempo_steps_has(b, TEMPO_STEPS_ATTENTION, a->steps[TEMPO_STEPS_ATTENTION][i]))
             st = compare_step(&c, a->steps[TEMPO_STEPS_ATTENTION][i], warnings, err);
@@ -237,6 +247,8 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
         goto out;
     }
     tempo_maps_finish(&c.total);
+    c.total.first_layer = a->first_layer;
+    c.total.first_head = a->first_head;
     report = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "kind", "attention", "first",
                        c.swapped ? b->shown : a->shown, "second", c.swapped ? a->shown : b->shown,
                        "steps_compared", (json_int_t)c.n_compared, "steps_renormalised",
@@ -247,6 +259,8 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
         st = no_memory(err);
         goto out;
     }
+    (void)json_object_set_new(report, "first_layer", json_integer(a->first_layer));
+    (void)json_object_set_new(report, "first_head", json_integer(a->first_head));
     (void)json_object_set_new(report, "sets_differ_at",
                               c.parted == UINT32_MAX ? json_null() : json_integer(c.parted));
     keep(report, "first_difference", c.first_difference);
@@ -341,6 +355,8 @@ static tempo_status look_at_step(look *l, const tempo_steps *s, uint32_t step, c
     tempo_maps_add_siblings(&m, &a);
     tempo_maps_add(&l->total, &m);
     tempo_maps_finish(&m);
+    m.first_layer = s->first_layer;
+    m.first_head = s->first_head;
     l->sum_error = greater(l->sum_error, tempo_step_sum_error(&a));
     r = json_pack("{s:I, s:I, s:I, s:b}", "step", (json_int_t)step, "rows", (json_int_t)a.n_rows, "slots",
                   (json_int_t)a.n_slots, "slots_known", a.query_slots != NULL);
@@ -373,12 +389,16 @@ tempo_status tempo_look_at_attention(json_t **out, const tempo_steps *s, const j
     if (st != TEMPO_OK)
         goto out;
     tempo_maps_finish(&l.total);
+    l.total.first_layer = s->first_layer;
+    l.total.first_head = s->first_head;
     report = json_pack("{s:s, s:s, s:o, s:O}", "kind", "attention", "file", s->shown, "sum_error",
                        tempo_json_number(l.sum_error), "steps", l.steps);
     if (report == NULL) {
         st = no_memory(err);
         goto out;
     }
+    (void)json_object_set_new(report, "first_layer", json_integer(s->first_layer));
+    (void)json_object_set_new(report, "first_head", json_integer(s->first_head));
     (void)json_object_set_new(report, "d1",
                               l.n_sets == 0
                                   ? json_null()

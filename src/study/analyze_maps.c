@@ -189,11 +189,11 @@ static json_t *ranked_heads(const tempo_maps *m)
 
     for (size_t i = 0; i < n; i++) {
         const size_t at = (size_t)ids[i];
-        (void)json_array_append_new(out,
-                                    json_pack("{s:I, s:I, s:o, s:o}", "layer", (json_int_t)(at / m->n_heads),
-                                              "head", (json_int_t)(at % m->n_heads), "share",
-                                              tempo_json_number(m->v[TEMPO_MAP_SHARE][at]), "mass",
-                                              tempo_json_number(m->v[TEMPO_MAP_MASS][at])));
+        (void)json_array_append_new(out, json_pack("{s:I, s:I, s:o, s:o}", "layer",
+                                                   (json_int_t)(at / m->n_heads + m->first_layer), "head",
+                                                   (json_int_t)(at % m->n_heads + m->first_head), "share",
+                                                   tempo_json_number(m->v[TEMPO_MAP_SHARE][at]), "mass",
+                                                   tempo_json_number(m->v[TEMPO_MAP_MASS][at])));
     }
     return out;
 }

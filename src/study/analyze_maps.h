@@ -18,6 +18,7 @@ enum tempo_map_name {
 
 typedef struct tempo_maps {
     size_t n_layers, n_heads;
+    size_t first_layer, first_head; /* what reports call the first ones */
     double *v[TEMPO_N_MAPS]; /* [layers, heads] each, in one block */
     size_t n[TEMPO_N_MAPS];  /* rows in each */
     double uniform;          /* sum of tempo_uniform_share over the rows of MASS */

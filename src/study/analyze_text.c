@@ -161,8 +161,8 @@ static double greatest(const json_t *a)
     return max;
 }
 
-/* A layers x heads map, under a title. */
-static void heat(page *p, const char *title, const json_t *map)
+/* A layers x heads map of the report c, under a title. */
+static void heat(page *p, const char *title, const json_t *c, const json_t *map)
 {
     const size_t rows = json_array_size(map), columns = json_array_size(json_array_get(map, 0));
     double *v = calloc(rows * columns + 1, sizeof(*v));
@@ -176,8 +176,16 @@ static void heat(page *p, const char *title, const json_t *map)
     sentence(p, "%s", title);
     if (p->style->markdown)
         tempo_text_add(&p->t, "```\n");
-    tempo_draw_heat(&p->t, &(tempo_heat){v, rows, columns, "layer", "head", 0, p->style->width,
-                                         p->style->color && !p->style->markdown});
+    const tempo_heat h = {.values = v,
+                          .n_rows = rows,
+                          .n_columns = columns,
+                          .row_name = "layer",
+                          .column_name = "head",
+                          .first_row = integer_at(c, "first_layer"),
+                          .first_column = integer_at(c, "first_head"),
+                          .width = p->style->width,
+                          .color = p->style->color && !p->style->markdown};
+    tempo_draw_heat(&p->t, &h);
     if (p->style->markdown)
         tempo_text_add(&p->t, "```\n\n");
     free(v);
@@ -250,7 +258,7 @@ static void show_layers(page *p, const json_t *c)
              integer_at(d, "rows"), integer_at(c, "steps_compared"), integer_at(c, "steps_renormalised"));
     table t = begin_table(p, 6, names, widths);
     for (size_t i = 0; i < json_array_size(js); i++) {
-        cell_number(&t, "%.0f", (double)i);
+        cell_number(&t, "%.0f", (double)(i + integer_at(c, "first_layer")));
         cell_number(&t, "%.3e", element(js, i));
         cell_number(&t, "%.3e", element(json_object_get(d, "layer_l1"), i));
         cell_number(&t, "%.3e", element(json_object_get(d, "layer_max"), i));
@@ -290,7 +298,7 @@ static void show_siblings(page *p, const json_t *c)
              number_at(s, "uniform_share"), number_at(s, "nearest_share"));
     if (number_at(s, "mass") == 0)
         return;
-    heat(p, "Share on siblings, first slot excluded:", json_object_get(s, "share_map"));
+    heat(p, "Share on siblings, first slot excluded:", c, json_object_get(s, "share_map"));
     sentence(p, "Heads that attend to siblings most:");
     table t = begin_table(p, 5, names, widths);
     for (size_t i = 0; i < json_array_size(heads) && i < N_HEADS_SHOWN; i++) {
@@ -342,8 +350,8 @@ static void compare_attention(page *p, const json_t *c)
     show_layers(p, c);
     show_siblings(p, c);
     if (integer_at(c, "steps_compared") > 0)
-        heat(p,
-             "Jensen-Shannon divergence (nat):", json_object_get(json_object_get(c, "difference"), "js_map"));
+        heat(p, "Jensen-Shannon divergence (nat):", c,
+             json_object_get(json_object_get(c, "difference"), "js_map"));
 }
 
 /* ---- logits ---- */

@@ -168,7 +168,7 @@ static void draw_axis(tempo_text *t, const tempo_heat *h, size_t margin, size_t 
     tempo_text_add(t, "%*s %s\n%*s ", (int)margin, "", h->column_name, (int)margin, "");
     for (size_t i = 0; i * group < h->n_columns; i++) {
         char number[24];
-        const int n = snprintf(number, sizeof(number), "%zu", i * group);
+        const int n = snprintf(number, sizeof(number), "%zu", h->first_column + i * group);
         if (i * cell < at + (at > 0) || (i % 4 != 0 && cell < 4))
             continue;
         tempo_text_add(t, "%*s%s", (int)(i * cell - at), "", number);
@@ -194,7 +194,7 @@ void tempo_draw_heat(tempo_text *t, const tempo_heat *h)
 
     if (h->n_rows == 0 || h->n_columns == 0)
         return;
-    const size_t digits = count_digits(h->n_rows - 1), name = tempo_text_columns(h->row_name);
+    const size_t digits = count_digits(h->first_row + h->n_rows - 1), name = tempo_text_columns(h->row_name);
     const size_t margin = name + 1 + digits;
     const size_t room = h->width > margin + 9 ? h->width - margin - 1 : 8;
     const size_t cell = h->n_columns * MAX_CELL <= room ? MAX_CELL : 1;
@@ -202,7 +202,8 @@ void tempo_draw_heat(tempo_text *t, const tempo_heat *h)
 
     draw_axis(t, h, margin, group, cell);
     for (size_t r = 0; r < h->n_rows; r++) {
-        tempo_text_add(t, "%s %*zu ", r == 0 ? h->row_name : "", (int)(digits + (r == 0 ? 0 : name)), r);
+        tempo_text_add(t, "%s %*zu ", r == 0 ? h->row_name : "", (int)(digits + (r == 0 ? 0 : name)),
+                       h->first_row + r);
         for (size_t c = 0; c < h->n_columns; c += group) {
             const size_t left = h->n_columns - c, n = left < group ? left : group;
             draw_cell(t, h, merged(h->values + r * h->n_columns + c, n), max, cell);

@@ -32,6 +32,7 @@ typedef struct tempo_heat {
     const double *values; /* [n_rows, n_columns], >= 0 */
     size_t n_rows, n_columns;
     const char *row_name, *column_name; /* what the axes are: "layer", "head" */
+    size_t first_row, first_column;     /* their numbers */
     double max;                         /* of the scale; 0 = the greatest finite value */
     size_t width;                       /* columns of the terminal; cells are merged (their greatest shown) to fit */
     bool color;                         /* the shades also as background colours of a terminal with 256 of them */

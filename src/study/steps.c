@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_STEP = 100000000, KEY_BYTES = 64 };
+#include "io/json.h"
+
+enum { MAX_STEP = 100000000, KEY_BYTES = 64, MAX_METADATA_BYTES = 1 << 26 };
 
 /* ---- which steps there are ---- */
 
@@ -75,15 +77,54 @@ static tempo_status list_steps(tempo_steps *s, tempo_err *err)
     return TEMPO_OK;
 }
 
-static bool has_pickle(const tempo_npz *z)
+/* UTF-32 to UTF-8, NUL-terminated; NULL without memory.  The reader has checked the code points. */
+static char *make_utf8(const uint32_t *text, size_t n)
 {
-    tempo_npy a;
-    tempo_err err = {0};
-    const tempo_status st = tempo_npz_read(z, "metadata", TEMPO_STEPS_MAX_BYTES, &a, &err);
+    char *out = malloc(4 * n + 1), *p = out;
 
-    if (st == TEMPO_OK)
-        tempo_npy_free(&a);
-    return st == TEMPO_E_UNSUPPORTED;
+    for (size_t i = 0; out != NULL && i < n && text[i] != 0; i++) {
+        const uint32_t c = text[i];
+        if (c < 0x80) {
+            *p++ = (char)c;
+            continue;
+        }
+        const unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+        *p++ = (char)((0xff00u >> (more + 1) & 0xff) | c >> (6 * more));
+        for (unsigned k = more; k-- > 0;)
+            *p++ = (char)(0x80 | (c >> (6 * k) & 0x3f));
+    }
+    if (out != NULL)
+        *p = '\0';
+    return out;
+}
+
+/* The first of {key: [first, last]}, or 0. */
+static uint32_t first_of(const json_t *metadata, const char *key)
+{
+    const json_int_t first = json_integer_value(json_array_get(json_object_get(metadata, key), 0));
+
+    return first > 0 && first < MAX_STEP ? (uint32_t)first : 0;
+}
+
+/* Metadata of others hold anything; what is not understood says nothing. */
+static void read_metadata(tempo_steps *s)
+{
+    tempo_npy a = {0};
+    tempo_err ignored = {0};
+    json_t *metadata = NULL;
+    char *text = NULL;
+    const tempo_status st = tempo_npz_read(s->npz, "metadata", MAX_METADATA_BYTES, &a, &ignored);
+
+    s->pickled = st == TEMPO_E_UNSUPPORTED;
+    if (st == TEMPO_OK && a.type == TEMPO_NPY_UNICODE && a.count == 1)
+        text = make_utf8(a.data, a.item_bytes / sizeof(uint32_t));
+    if (text != NULL && tempo_json_parse(&metadata, text, strlen(text), &ignored) == TEMPO_OK) {
+        s->first_layer = first_of(metadata, "layers");
+        s->first_head = first_of(metadata, "heads");
+        json_decref(metadata);
+    }
+    free(text);
+    tempo_npy_free(&a);
 }
 
 /* A path may hold any bytes; JSON and terminals take text. */
@@ -118,7 +159,7 @@ tempo_status tempo_steps_open(tempo_steps *out, const char *path, tempo_err *err
     if ((st = list_steps(out, err)) != TEMPO_OK)
         tempo_err_prefix(err, "%s", path);
     else
-        out->pickled = has_pickle(out->npz);
+        read_metadata(out);
 out:
     if (st != TEMPO_OK)
         tempo_steps_close(out);

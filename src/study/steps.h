@@ -22,6 +22,7 @@ typedef struct tempo_steps {
     char *shown; /* the path as text: valid UTF-8, with '?' for what is not and for control characters */
     tempo_npz *npz;
     bool pickled;                /* it has a metadata entry that only pickle could read */
+    uint32_t first_layer, first_head; /* what index 0 of attention is; 0 unless the metadata say otherwise */
     size_t n[2];                 /* steps of each tempo_steps_kind */
     uint32_t *steps[2];          /* [n] their numbers, ascending */
 } tempo_steps;

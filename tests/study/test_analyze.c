@@ -345,6 +345,42 @@ static void foreign_capture(void **state)
     json_decref(r);
 }
 
+/* Some layers and heads only: reports number them as the model does, and layer 0 is not what is called so. */
+static void narrowed_capture(void **state)
+{
+    static const char *const metadata[3] = {
+        "{\"layers\": [3, 3], \"heads\": [4, 5], \"note\": \"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"}",
+        "{\"layers\": [3, 3], \"heads\": [4, 5]}", "not JSON"};
+    const int64_t slots[N_ROWS] = {2, 3};
+    char path[512], other[512];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        tempo_npz_writer *w = create(i == 0 ? "a.npz" : i == 1 ? "b.npz" : "c.npz", path);
+        add(w, "step_1_attention", TEMPO_NPY_F32, i == 0 ? isolated : visible, 4, N_LAYERS, N_HEADS, N_ROWS,
+            N_SLOTS);
+        add(w, "step_1_query_slots", TEMPO_NPY_I64, slots, 1, N_ROWS);
+        assert_int_equal(tempo_npz_add_text(w, "metadata", metadata[i], NULL), TEMPO_OK);
+        assert_int_equal(tempo_npz_commit(w, NULL), TEMPO_OK);
+    }
+    json_t *r = compare("a.npz", "b.npz");
+    near(r, "comparisons.0.first_layer", 3, 0);
+    near(r, "comparisons.0.first_difference.layer", 3, 0);
+    near(r, "comparisons.0.first_difference.head", 4, 0);
+    near(r, "comparisons.0.siblings.heads.0.layer", 3, 0);
+    near(r, "comparisons.0.siblings.heads.1.head", 5, 0);
+    assert_true(json_is_null(at(r, "comparisons.0.a1")));
+    char *s = text_of(r, false);
+    assert_non_null(strstr(s, "\n        4\nlayer 3 "));
+    free(s);
+    json_decref(r);
+    test_path(path, dir, "a.npz");
+    test_path(other, dir, "c.npz");
+    tempo_err err = {0};
+    assert_int_equal(tempo_analyze_pair(&r, path, other, &err), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err.msg, "a.npz holds layers from 3 and heads from 4"));
+}
+
 /* ---- what is refused ---- */
 
 static void refuse(tempo_status code, const char *text, const char *a, const char *b)
@@ -476,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(other_contexts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(foreign_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(narrowed_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_slots, set_up, tear_down),
     };

@@ -97,6 +97,12 @@ static void heat_maps(void **state)
                "layer 0   ░░░░▒▒██\n"
                "      1 ??▒▒▓▓████\n"
                "        ░░ <= 0.25  ▒▒ <= 0.5  ▓▓ <= 0.75  ██ <= 1\n");
+    h.first_row = 9;
+    h.first_column = 20;
+    tempo_draw_heat(&t, &h);
+    assert_non_null(strstr(t.s, "\n         20      24\nlayer  9 "));
+    assert_non_null(strstr(t.s, "\n      10 ??"));
+    tempo_text_free(&t);
     h.color = true;
     h.n_rows = 1;
     tempo_draw_heat(&t, &h);
