@@ -67,6 +67,13 @@ const command_spec command_table[] = {
      "made, not "
      "what it found.",
      cmd_analyze},
+    {"runs", CMD_RUNS, "[list|show ID|compare A B|gc|rebuild DIR...]", "what was run, and what came of it",
+     "Reads the database of runs and studies.  It is an index of their directories, which stay the truth.\n\n"
+     "list shows all, newest first; that is what it does without an argument.  show prints everything about "
+     "one.  compare sets two side by side: the steps whose sets differ, metrics and verdicts.  gc drops the "
+     "runs whose directories are gone.  rebuild indexes every run in the directories and below them.  An ID "
+     "may be cut short as long as it is the beginning of only one.",
+     cmd_runs},
 #endif
     {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
      "Prints help for a command, or an overview.", cmd_help},

@@ -69,6 +69,9 @@ typedef struct options {
     const char *shape, *type, *output;
     size_t seed;
 
+    const char *db; /* the database of runs, NULL: the default one */
+    bool dry_run;
+
     bool list;
     const char *man, *completion;
     bool help;
@@ -128,6 +131,9 @@ int cmd_synth(const options *o);
 int cmd_analyze(const options *o); /* with TEMPO_STUDY */
 int cmd_help(const options *o);
 int cmd_version(const options *o);
+#ifdef TEMPO_STUDY
+int cmd_runs(const options *o);
+#endif
 
 /* ---- help.c, docs.c ---- */
 void print_overview(void);

@@ -48,6 +48,8 @@ bool hash_path(const char *path, char out[65]);
 bool use_colors(int when);
 /* A token's bytes on standard output; what is not UTF-8 as <0xAB>, control characters escaped. */
 void show_token(const char *s, size_t n);
+/* How many characters show_token prints of it. */
+size_t token_width(const char *s, size_t n);
 /* Running text: newlines and tabs stay; parts of characters wait in *held until they are whole. */
 typedef struct held_text {
     char p[4];

@@ -61,6 +61,24 @@ void show_token(const char *s, size_t n)
     }
 }
 
+size_t token_width(const char *s, size_t n)
+{
+    size_t width = 0;
+
+    while (n > 0) {
+        const size_t len = char_at(s, n);
+        if (len == 0)
+            width += 6; /* <0xAB> */
+        else if (is_control(s, len))
+            width += len == 1 && (*s == '\n' || *s == '\t') ? 2 : 4 * len;
+        else
+            width++;
+        s += len > 0 ? len : 1;
+        n -= len > 0 ? len : 1;
+    }
+    return width;
+}
+
 /* Could s[n] become a character when more bytes follow? */
 static bool is_beginning(const char *s, size_t n)
 {

@@ -61,26 +61,31 @@ tempo_status tempo_registry_gc(tempo_registry *r, bool dry_run, json_t **gone, t
 /* Wherever an id is asked for, a beginning that only one run has will do.  TEMPO_E_NOTFOUND: no such run;
  * TEMPO_E_ARG: several, and the message names some.  *doc is NULL on failure.  */
 
-/* [{"id", "kind", "name", "created", "status", "dir", "model", "models": n, "cases": n, "headline": [{"id",
- * "verdicts": ["different", ...]}]}], newest first.  The headline has the confirmatory verdicts, or all if there are
- * none; an id's distinct verdicts together.  */
+/* A UNIT is one prompt at one threshold with one model: a study's unit, an experiment's case, or all of a run.
+ * [{"id", "kind", "name", "created", "status", "dir", "model", "models": n, "units": n, "headline": [{"id",
+ * "verdicts": ["different", ...]}]}], newest first.  "model" is the first one's name.  The headline has the verdicts
+ * whose "family" or "kind" is "confirmatory", or all if there are none; an id's distinct ones together.  */
 tempo_status tempo_registry_list(tempo_registry *r, json_t **doc, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* Everything about one run but its sets and its metrics step by step:
- * {"id", "kind", ..., "argv", "config", "times", "models": [..], "cases": [{"case", "model", "threshold", "unit",
- * "prompt": {"id", "stratum", "text", "tokens"}, "arms": [{"arm", "steps", "members", "text", "stopped_by"}],
- * "values": {name: number|null}}], "metrics": [{"name", "n", "mean", "min", "max"}] (over steps),
- * "verdicts": [..], "artefacts": [{"path", "bytes", "sha256"}]}  */
+ * {"id", "kind", ..., "argv", "config", "times", "models": [..], "units": [{"unit", "name", "model", "threshold",
+ * "prompt": {"id", "stratum", "text", "tokens"}, "arms": [{"arm", "steps", "members", "text", "top_text",
+ * "stopped_by"}], "values": {name: number|null}}], "metrics": [{"name", "n", "mean", "min", "max"}] (over steps),
+ * "verdicts": [{"id", "verdict", ..., "record": as in the report}], "headline", "artefacts": [{"path", "bytes",
+ * "sha256"}]}  */
 tempo_status tempo_registry_show(tempo_registry *r, const char *id, json_t **doc, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* Two runs side by side.  A case of one meets the case of the other that has the same prompt and threshold (and, among
- * several, the same place); arms meet by name, or if each side has only one.  Sets are compared as sets of ids, or of
- * texts if the models differ.
+/* Two runs side by side.  A unit of one meets the unit of the other that has the same prompt and threshold (and model,
+ * if the runs have one in common; among several, the same place); arms meet by name, or if each side has only one.
+ * Sets are compared as sets of ids, or of texts if the runs have no model in common.
  * {"a": {..}, "b": {..} (id, kind, name, created, status, model), "compared_by": "id"|"text", "same": bool,
- *  "cases": [{"prompt", "threshold", "arms": [{"a": name, "b": name, "steps_a", "steps_b", "common", "differ":
- *  [step, ...]}]}], "only_a": [{"prompt", "threshold"}], "only_b": [..],
- *  "metrics": [{"name", "scope": "case"|"step", "n", "mean_a", "mean_b", "max_difference", "unequal"}],
- *  "verdicts": [{"id", "kind", "model", "threshold", "a": {"verdict", "mean", ..}|null, "b": ..|null, "same"}]}
+ *  "units": [{"unit_a", "unit_b", "prompt", "threshold", "arms": [{"a": name, "b": name, "steps_a", "steps_b",
+ *  "common", "differ": [step, ...]} or, alone, {"a": name|null, "b": name|null}]}],
+ *  "only_a": [{"prompt", "threshold"}], "only_b": [..],
+ *  "metrics": [{"name", "scope": "unit"|"step", "n", "mean_a", "mean_b", "max_difference", "unequal"}],
+ *  "metrics_of_one": how many values only one side has,
+ *  "verdicts": [{"id", "kind", "model", "threshold", "verdict_a", "verdict_b", "n_a", "n_b", "mean_a", "mean_b",
+ *  "bound_a", "bound_b", "p_adjusted_a", "p_adjusted_b", "same"}]} (null where a side has none)
  * "same": everything met and nothing differs.  */
 tempo_status tempo_registry_compare(tempo_registry *r, const char *a, const char *b, json_t **doc,
                                     tempo_err *err) TEMPO_MUST_CHECK;
