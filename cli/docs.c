@@ -74,11 +74,11 @@ static void put_environment(void)
 {
     printf(".Sh ENVIRONMENT\n.Bl -tag -width Ds\n"
            ".It Ev NO_COLOR\nNo colours, if it is set and not empty.\n"
-           ".It Ev TEMPO_MODELS\nA directory that holds the built\\-in model.\n"
+           ".It Ev TEMPO_MODELS\nA directory that holds the built\\-in model.\n");
 #ifdef TEMPO_STUDY
-           ".It Ev XDG_DATA_HOME\nWhere the database of runs is, in\n.Pa tempo/runs.db .\n"
+    printf(".It Ev XDG_DATA_HOME\nWhere the database of runs is, in\n.Pa tempo/runs.db .\n");
 #endif
-           ".It Ev HF_HUB_CACHE , HF_HOME\nWhere the Hugging Face cache is; it is never written to.\n.El\n");
+    printf(".It Ev HF_HUB_CACHE , HF_HOME\nWhere the Hugging Face cache is; it is never written to.\n.El\n");
 }
 
 static void put_exit_codes(void)
