@@ -59,7 +59,7 @@ enum {
     TILE = 1024,    /* bytes of a tile register: 16 rows of 64 */
     TILE_K = 32,    /* elements of k in a BF16 tile */
     CHUNK = 64,     /* BF16 tiles of k whose products are added in registers */
-    FEW_ROWS = 4,   /* that are not worth a tile of integers */
+    FEW_ROWS = 2,   /* that are not worth a tile of integers: SPEED.md */
     MAX_GROUPS = 4, /* groups of rows that meet a weight tile together */
     COLUMNS = 16,   /* of a right operand */
 };
