@@ -430,7 +430,7 @@ TEMPO_API tempo_stopped tempo_decoder_stopped(const tempo_decoder *d);
 /* q of the last read [n_vocab], valid until the next one; NULL before the first. */
 TEMPO_API const double *tempo_decoder_distribution(const tempo_decoder *d);
 /* How many rows the last step read, and the logits [n_vocab] of the i-th (slot order); valid
- * until the engine's next pass.  */
+ * until the engine's next pass.  The rows lie one behind the other: together they are [row_count, n_vocab].  */
 TEMPO_API size_t tempo_decoder_row_count(const tempo_decoder *d);
 TEMPO_API const float *tempo_decoder_row_logits(const tempo_decoder *d, size_t i);
 /* The decoder's sequence.  It lags one set behind: a set's slots are appended when it is read. */
@@ -439,6 +439,87 @@ TEMPO_API const tempo_seq *tempo_decoder_seq(const tempo_decoder *d);
  * values exist (row_count and row_logits then describe them).  Only when not running.  */
 TEMPO_API tempo_status tempo_decoder_close_pass(tempo_decoder *d, const tempo_observer *obs,
                                                 tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- capture ----------------------------------------------------------------------- */
+
+/* What a decoder's steps compute, written to the files that docs/capture.md describes, one step at a time: memory does
+ * not grow with the run, and the files appear at the end, each complete or not at all.  A capture changes no bit of the
+ * results.  It belongs to the thread of its decoder, which must outlive it.
+ *
+ *   tempo_capture_create(&c, dir, decoder, &options, &err);
+ *   // step after step, with an observer whose attention callback hands every view to tempo_capture_view:
+ *   tempo_decoders_step(&decoder, 1, &observer, &err);     // or read, then select or adopt
+ *   tempo_capture_step(c, &err);
+ *   // at will, after the last step:
+ *   tempo_decoder_close_pass(decoder, &observer, &err);
+ *   tempo_capture_closing(c, &err);
+ *   tempo_capture_commit(c, &err);                         // or tempo_capture_abort(c)  */
+typedef struct tempo_capture tempo_capture;
+
+enum {
+    TEMPO_RECORD_ATTENTION = 1u << 0, /* of every row that a step reads */
+    TEMPO_RECORD_LOGITS = 1u << 1,    /* of the same rows, the whole vocabulary */
+    TEMPO_RECORD_POSITIONS = 1u << 2, /* of every slot, as RoPE used them */
+    TEMPO_RECORD_KV = 1u << 3,        /* keys and values of the slots that are new in a step */
+    TEMPO_RECORD_ALL = (1u << 4) - 1,
+};
+
+typedef enum tempo_capture_format { TEMPO_CAPTURE_NPZ = 0, TEMPO_CAPTURE_SAFETENSORS } tempo_capture_format;
+
+#define TEMPO_ALL_HEADS UINT32_MAX
+
+typedef struct tempo_capture_options {
+    unsigned record;                  /* TEMPO_RECORD_* */
+    uint32_t first_layer, last_layer; /* of attention, both included; 0, TEMPO_ALL_LAYERS */
+    uint32_t first_head, last_head;   /* of attention, both included; 0, TEMPO_ALL_HEADS */
+    tempo_capture_format format;      /* of attention, logits, keys and values */
+    uint64_t max_bytes;               /* of all files together; 0 = no limit */
+    uint64_t *shared_bytes;           /* NULL; else a counter, 0 at first, to which several captures of one run add what
+                                         they write, and which max_bytes then bounds */
+    /* What the run is expected to be, for the estimate and for the room that a safetensors header needs: tokens of the
+     * prompt, steps (the closing pass counted), rows that a step reads at most.  steps = 0: not known, no estimate.  */
+    size_t prompt, steps, rows;
+    const char *config; /* text of a JSON object, for experiment_metadata.json and the arrays' metadata; NULL = {} */
+    bool replace;       /* files of these names that are there already are removed; else they are an error */
+    /* Plain file names; NULL: attention_weights, logits_distributions, kv_cache with .npz or .safetensors, and
+     * rope_positions.json.  */
+    const char *attention_file, *logits_file, *kv_file, *positions_file;
+} tempo_capture_options;
+
+/* The defaults: attention, logits and positions of all layers and heads, npz, 4 GB (4e9), nothing expected. */
+TEMPO_API void tempo_capture_options_init(tempo_capture_options *o);
+
+/* Bytes that such a run writes at most, if no step reads more than o->rows rows: with R rows after the prompt's P slots,
+ * step t reads r = (t == 0 ? 1 : R) rows and the sequence then has s = P + R t slots; it writes
+ *   attention layers * heads * r * s * 4,  logits r * vocabulary * 4,  K and V 2 * layers * kv heads * head size * 4 for
+ *   each new slot (P at t = 0, then R),  and in each of the files 8 s + 16 R and 2 KB of smaller arrays and headers.
+ * steps is cut off where the model's context ends.  0 when o->steps is 0; UINT64_MAX when it is beyond any disk.
+ * With threshold tau no set has more than 1 / tau members, so rows = 1 / tau makes this a bound.  */
+TEMPO_API uint64_t tempo_capture_estimate(const tempo_capture_options *o, const tempo_model *m);
+/* TEMPO_E_LIMIT, naming both figures, when max_bytes is not 0 and the estimate is larger. */
+TEMPO_API tempo_status tempo_capture_check_size(uint64_t estimate, uint64_t max_bytes, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Begin: make the directory (with its parents) and the files under temporary names.  Nothing of the decoder may have run.
+ * TEMPO_E_LIMIT when the estimate exceeds max_bytes; TEMPO_E_ARG for options that are wrong or files that are there
+ * already; TEMPO_E_FORMAT when config is no JSON object.  What failed has left nothing behind.  */
+TEMPO_API tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
+                                            const tempo_capture_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* Feed it every view that the observer gets, those of other sequences included; only with TEMPO_RECORD_ATTENTION is it
+ * needed.  A pass that was stopped and is repeated may be fed again.  Always true, so that a callback can return it: what
+ * goes wrong (memory, the limit) is said by the next tempo_capture_step.  */
+TEMPO_API bool tempo_capture_view(tempo_capture *c, const tempo_attention_view *view);
+/* Write what the step that the decoder has just finished read and selected; before the engine's next pass.  TEMPO_E_LIMIT
+ * when the files would exceed max_bytes, TEMPO_E_IO when the disk is full, TEMPO_E_ARG when a step or a view was left out.
+ * After a failure the capture is only good for tempo_capture_abort.  */
+TEMPO_API tempo_status tempo_capture_step(tempo_capture *c, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same after tempo_decoder_close_pass: one more step that selects nothing. */
+TEMPO_API tempo_status tempo_capture_closing(tempo_capture *c, tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes written so far. */
+TEMPO_API uint64_t tempo_capture_bytes(const tempo_capture *c);
+/* Bring the steps that were written to their places, and free c on every path.  On failure it has been aborted. */
+TEMPO_API tempo_status tempo_capture_commit(tempo_capture *c, tempo_err *err) TEMPO_MUST_CHECK;
+/* Remove everything that it made, directories that are empty then included, and free it.  Takes NULL. */
+TEMPO_API void tempo_capture_abort(tempo_capture *c);
 
 /* ---- helpers ----------------------------------------------------------------------- */
 

@@ -23,6 +23,8 @@ tempo_status tempo_npz_add(tempo_npz_writer *w, const char *name, tempo_npy_type
 /* A unicode scalar from UTF-8 text. */
 tempo_status tempo_npz_add_text(tempo_npz_writer *w, const char *name, const char *utf8,
                                 tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes written so far. */
+uint64_t tempo_npz_pos(const tempo_npz_writer *w);
 /* Finish; frees w on every path. */
 tempo_status tempo_npz_commit(tempo_npz_writer *w, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_npz_abort(tempo_npz_writer *w); /* takes NULL */

@@ -215,6 +215,11 @@ tempo_status tempo_npz_add_text(tempo_npz_writer *w, const char *name, const cha
     return st;
 }
 
+uint64_t tempo_npz_pos(const tempo_npz_writer *w)
+{
+    return tempo_outfile_pos(w->file);
+}
+
 /* ---- the end ------------------------------------------------------------------------- */
 
 static tempo_status write_directory(tempo_npz_writer *w, tempo_err *err)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +202,37 @@ tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, temp
         f->used += n;
     }
     f->pos += n;
+    return TEMPO_OK;
+}
+
+tempo_status tempo_outfile_patch(tempo_outfile *f, uint64_t at, const void *p, size_t n, tempo_err *err)
+{
+    const unsigned char *from = p;
+    tempo_status st;
+
+    if (f->failed.code != TEMPO_OK)
+        return repeat_failure(f, err);
+    if (at > f->pos || n > f->pos - at)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%s: %zu bytes at %" PRIu64 " are not there to patch: it has %" PRIu64, f->path, n,
+                          at, f->pos);
+    if (f->temp == NULL)
+        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                          "%s: is no regular file: what was written cannot be changed", f->path);
+    if ((st = flush(f, err)) != TEMPO_OK)
+        return st;
+    while (n > 0) {
+        const ssize_t done = pwrite(f->fd, from, n < MAX_WRITE ? n : MAX_WRITE, (off_t)at);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done == 0)
+            errno = EIO;
+        if (done <= 0)
+            return fail(f, "cannot be written", err);
+        from += done;
+        at += (uint64_t)done;
+        n -= (size_t)done;
+    }
     return TEMPO_OK;
 }
 

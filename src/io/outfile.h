@@ -14,6 +14,9 @@ typedef struct tempo_outfile tempo_outfile;
 tempo_status tempo_outfile_create(tempo_outfile **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 /* Buffered.  After a failure every later call fails the same way. */
 tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* Overwrite n bytes at an earlier place: at + n <= tempo_outfile_pos, else TEMPO_E_ARG.  What is written in place is not
+ * patched (a pipe could not be): TEMPO_E_UNSUPPORTED.  A failure of the disk is kept as that of a write.  */
+tempo_status tempo_outfile_patch(tempo_outfile *f, uint64_t at, const void *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 /* Bytes written so far. */
 uint64_t tempo_outfile_pos(const tempo_outfile *f);
 /* Flush, fsync, rename, fsync the directory.  Frees f on every path. */

@@ -1,0 +1,440 @@
+/* capture.c - a decoder's steps, each written when it is complete.
+ *
+ * Views of a pass are gathered in the order of the file, [layers, heads, rows, slots], so that the step's
+ * array is written from where it lies: one copy, the checksum, the write.  How many rows a pass reads is
+ * known from the last set before the first view comes.  */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/capture.h"
+#include "io/json.h"
+
+enum {
+    STEP_ARRAYS = 5,         /* in a file, at most */
+    UNKNOWN_STEPS = 1000,    /* room for so many when nothing is known */
+    SMALL_STEP_BYTES = 2048, /* headers of a step in one file */
+};
+
+/* ---- life ---- */
+
+static tempo_status parse_config(tempo_capture *c, const char *text, tempo_err *err)
+{
+    tempo_status st;
+
+    if (text == NULL)
+        text = "{}";
+    if ((st = tempo_json_parse(&c->config, text, strlen(text), err)) == TEMPO_OK &&
+        !json_is_object(c->config))
+        st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "it is not a JSON object");
+    if (st != TEMPO_OK)
+        tempo_err_prefix(err, "config of the capture");
+    return st;
+}
+
+static tempo_status open_files(tempo_capture *c, const tempo_capture_options *o, tempo_err *err)
+{
+    const uint64_t steps = o->steps > 0 ? o->steps : UNKNOWN_STEPS;
+    const uint64_t names = (steps < UINT32_MAX ? steps : UINT32_MAX) * STEP_ARRAYS + 4;
+    const size_t text = o->config != NULL ? strlen(o->config) : 0;
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < TEMPO_FILE_ARRAYS && st == TEMPO_OK; i++)
+        if (c->paths[i] != NULL)
+            st = tempo_arrays_create(&c->arrays[i], o->format, c->paths[i], names, text, err);
+    return st == TEMPO_OK ? tempo_capture_begin_sets(c, err) : st;
+}
+
+static tempo_status check_start(const tempo_capture *c, tempo_err *err)
+{
+    if (tempo_decoder_last_set(c->decoder) == NULL && tempo_decoder_distribution(c->decoder) == NULL)
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                      "a capture begins with a decoder's first step, this one has taken some");
+}
+
+tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
+                                  const tempo_capture_options *o, tempo_err *err)
+{
+    tempo_capture *c = calloc(1, sizeof(*c));
+    tempo_status st;
+
+    *out = NULL;
+    if (c == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a capture");
+    c->decoder = d;
+    c->model = tempo_decoder_seq(d)->engine->model;
+    c->opt = *o;
+    c->pass.layer = UINT32_MAX;
+    if ((st = check_start(c, err)) != TEMPO_OK ||
+        (st = tempo_capture_options_check(&c->opt, &c->model->hp, err)) != TEMPO_OK ||
+        (st = parse_config(c, o->config, err)) != TEMPO_OK ||
+        (st = tempo_capture_check_size(tempo_capture_estimate(o, c->model), o->max_bytes, err)) != TEMPO_OK ||
+        (st = tempo_capture_open_directory(c, dir, o, err)) != TEMPO_OK ||
+        (st = open_files(c, o, err)) != TEMPO_OK) {
+        tempo_capture_abort(c);
+        return st;
+    }
+    *out = c;
+    return TEMPO_OK;
+}
+
+static void capture_free(tempo_capture *c)
+{
+    for (size_t i = 0; i < TEMPO_FILE_ARRAYS; i++)
+        tempo_arrays_abort(c->arrays[i]);
+    tempo_outfile_abort(c->sets);
+    for (size_t i = 0; i < TEMPO_FILE_COUNT; i++)
+        free(c->paths[i]);
+    json_decref(c->config);
+    free(c->dir);
+    free(c->buffer);
+    free(c);
+}
+
+void tempo_capture_abort(tempo_capture *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < TEMPO_FILE_ARRAYS; i++) {
+        tempo_arrays_abort(c->arrays[i]);
+        c->arrays[i] = NULL;
+    }
+    tempo_outfile_abort(c->sets);
+    c->sets = NULL;
+    if (c->dir != NULL)
+        tempo_capture_remove_directory(c);
+    capture_free(c);
+}
+
+tempo_status tempo_capture_commit(tempo_capture *c, tempo_err *err)
+{
+    tempo_status st = c->failed.code;
+
+    if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK)
+        *err = c->failed;
+    if (st == TEMPO_OK)
+        st = tempo_capture_finish(c, err);
+    if (st != TEMPO_OK)
+        tempo_capture_abort(c);
+    else
+        capture_free(c);
+    return st;
+}
+
+/* ---- sizes ---- */
+
+uint64_t tempo_capture_bytes(const tempo_capture *c)
+{
+    uint64_t n = c->sets != NULL ? tempo_outfile_pos(c->sets) : 0;
+
+    for (size_t i = 0; i < TEMPO_FILE_ARRAYS; i++)
+        n += c->arrays[i] != NULL ? tempo_arrays_pos(c->arrays[i]) : 0;
+    return n;
+}
+
+/* May so many bytes follow? */
+static tempo_status check_limit(const tempo_capture *c, uint64_t more, tempo_err *err)
+{
+    const uint64_t own = tempo_capture_bytes(c), max = c->opt.max_bytes;
+    const uint64_t others = c->opt.shared_bytes != NULL ? *c->opt.shared_bytes - c->counted : 0;
+    char a[32], b[32];
+
+    if (max == 0 || (own + others <= max && more <= max - own - others))
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                      "with step %zu the capture would reach %s, --max-capture allows %s", c->steps,
+                      tempo_capture_size_text(own + others + more, a), tempo_capture_size_text(max, b));
+}
+
+static void count_bytes(tempo_capture *c)
+{
+    const uint64_t own = tempo_capture_bytes(c);
+
+    if (c->opt.shared_bytes != NULL)
+        *c->opt.shared_bytes += own - c->counted;
+    c->counted = own;
+}
+
+static size_t layers_of(const tempo_capture *c)
+{
+    return c->opt.last_layer - c->opt.first_layer + 1;
+}
+static size_t heads_of(const tempo_capture *c)
+{
+    return c->opt.last_head - c->opt.first_head + 1;
+}
+
+static tempo_status reserve(tempo_capture *c, size_t floats, tempo_err *err)
+{
+    if (floats <= c->buffer_cap)
+        return TEMPO_OK;
+    free(c->buffer); /* what it held is written */
+    c->buffer = malloc(floats * sizeof(*c->buffer));
+    c->buffer_cap = c->buffer != NULL ? floats : 0;
+    return c->buffer != NULL
+               ? TEMPO_OK
+               : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to gather %zu numbers", floats);
+}
+
+/* ---- views ---- */
+
+/* Rows that the running pass of the decoder reads. */
+static size_t pending_rows(const tempo_decoder *d)
+{
+    const tempo_set *set = tempo_decoder_last_set(d);
+    size_t n = 0;
+
+    if (set == NULL)
+        return 1; /* the prompt's last */
+    for (size_t i = 0; i < set->n_members; i++)
+        n += set->members[i].slot >= 0;
+    return n;
+}
+
+static tempo_status begin_pass(tempo_capture *c, const tempo_attention_view *v, tempo_err *err)
+{
+    tempo_capture_pass *p = &c->pass;
+    size_t floats = layers_of(c) * heads_of(c);
+    tempo_status st;
+
+    *p = (tempo_capture_pass){.layer = v->layer, .rows = pending_rows(c->decoder), .slots = v->n_slots};
+    if (__builtin_mul_overflow(floats, p->rows, &floats) ||
+        __builtin_mul_overflow(floats, p->slots, &floats) || floats > SIZE_MAX / sizeof(float))
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "the attention of %zu rows on %zu slots",
+                          p->rows, p->slots);
+    if ((st = check_limit(c, (uint64_t)floats * sizeof(float), err)) != TEMPO_OK)
+        return st;
+    return reserve(c, floats, err);
+}
+
+/* Find the row's place among the decoder's own.  A pass that is repeated begins with its first layer again.
+ */
+static tempo_status place_view(tempo_capture *c, const tempo_attention_view *v, tempo_err *err)
+{
+    tempo_capture_pass *p = &c->pass;
+    const bool next = v->layer == p->layer && v->row > p->batch_row && p->row + 1 < p->rows;
+    tempo_status st = TEMPO_OK;
+
+    if (next)
+        p->row++;
+    else if (v->layer == c->opt.first_layer)
+        st = begin_pass(c, v, err);
+    else
+        p->row = 0;
+    p->layer = v->layer;
+    p->batch_row = v->row;
+    if (st == TEMPO_OK && (p->row >= p->rows || v->n_slots != p->slots))
+        st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                        "a view of layer %u does not belong to the pass: was one left out?", v->layer);
+    return st;
+}
+
+bool tempo_capture_view(tempo_capture *c, const tempo_attention_view *v)
+{
+    const tempo_capture_pass *p = &c->pass;
+    const size_t heads = heads_of(c);
+
+    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0 || c->failed.code != TEMPO_OK ||
+        v->seq != tempo_decoder_seq(c->decoder) || v->layer < c->opt.first_layer ||
+        v->layer > c->opt.last_layer || place_view(c, v, &c->failed) != TEMPO_OK)
+        return true;
+    for (size_t h = 0; h < heads; h++)
+        memcpy(c->buffer + (((v->layer - c->opt.first_layer) * heads + h) * p->rows + p->row) * p->slots,
+               v->weights + (c->opt.first_head + h) * v->n_slots, p->slots * sizeof(float));
+    c->pass.views++;
+    return true;
+}
+
+/* ---- a step ---- */
+
+/* What a step read and selected. */
+typedef struct step {
+    size_t rows, slots;   /* read; of the sequence */
+    const tempo_set *set; /* selected, or NULL */
+    size_t members;
+    int64_t *query_slots, *positions; /* [rows], [members] */
+    double *rope;                     /* [slots] */
+} step;
+
+static void step_free(step *s)
+{
+    free(s->query_slots);
+    free(s->positions);
+    free(s->rope);
+}
+
+static tempo_status step_make(step *s, const tempo_capture *c, const tempo_set *set, tempo_err *err)
+{
+    const tempo_seq *seq = tempo_decoder_seq(c->decoder);
+
+    *s = (step){.rows = tempo_decoder_row_count(c->decoder),
+                .slots = tempo_seq_slot_count(seq),
+                .set = set,
+                .members = set != NULL ? set->n_members : 0};
+    s->query_slots = malloc(s->rows * sizeof(*s->query_slots));
+    s->positions = malloc((s->members + 1) * sizeof(*s->positions));
+    s->rope = malloc(s->slots * sizeof(*s->rope));
+    if (s->query_slots == NULL || s->positions == NULL || s->rope == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for step %zu", c->steps);
+    for (size_t i = 0; i < s->rows; i++) /* they are the last that were appended */
+        s->query_slots[i] = (int64_t)(s->slots - s->rows + i);
+    for (size_t i = 0; i < s->slots; i++)
+        s->rope[i] = tempo_seq_slot_at(seq, i).position;
+    for (size_t i = 0; i < s->members; i++)
+        s->positions[i] = set->members[i].slot;
+    return TEMPO_OK;
+}
+
+/* A step's four small arrays. */
+static tempo_status write_small(const tempo_capture *c, tempo_arrays *a, const step *s, tempo_err *err)
+{
+    const uint64_t rows = s->rows, slots = s->slots, members = s->members;
+    const int64_t logical = (int64_t)c->steps;
+    tempo_status st;
+
+    if ((st = tempo_arrays_add(a, c->steps, "query_slots", TEMPO_NPY_I64, &rows, 1, s->query_slots, err)) !=
+            TEMPO_OK ||
+        (st = tempo_arrays_add(a, c->steps, "rope", TEMPO_NPY_F64, &slots, 1, s->rope, err)) != TEMPO_OK ||
+        (st = tempo_arrays_add(a, c->steps, "positions", TEMPO_NPY_I64, &members, 1, s->positions, err)) !=
+            TEMPO_OK)
+        return st;
+    return tempo_arrays_add(a, c->steps, "logical", TEMPO_NPY_I64, NULL, 0, &logical, err);
+}
+
+static tempo_status write_attention(tempo_capture *c, const step *s, tempo_err *err)
+{
+    const tempo_capture_pass *p = &c->pass;
+    const uint64_t shape[] = {layers_of(c), 1, heads_of(c), s->rows, s->slots};
+    tempo_arrays *a = c->arrays[TEMPO_FILE_ATTENTION];
+
+    if (p->views != layers_of(c) * s->rows || p->rows != s->rows || p->slots != s->slots)
+        return tempo_fail(
+            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+            "step %zu: %zu views of attention came, expected %zu: the observer has to feed each", c->steps,
+            p->views, layers_of(c) * s->rows);
+    const tempo_status st =
+        tempo_arrays_add(a, c->steps, "attention", TEMPO_NPY_F32, shape, 5, c->buffer, err);
+    return st == TEMPO_OK ? write_small(c, a, s, err) : st;
+}
+
+static tempo_status write_logits(const tempo_capture *c, const step *s, tempo_err *err)
+{
+    const uint64_t shape[] = {s->rows, c->model->hp.n_vocab};
+    const float *rows = tempo_decoder_row_logits(c->decoder, 0);
+    tempo_arrays *a = c->arrays[TEMPO_FILE_LOGITS];
+
+    if (rows == NULL)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "step %zu: its logits are gone: a step is captured before the next pass", c->steps);
+    const tempo_status st = tempo_arrays_add(a, c->steps, "logits", TEMPO_NPY_F32, shape, 2, rows, err);
+    return st == TEMPO_OK ? write_small(c, a, s, err) : st;
+}
+
+/* Keys (which = 0) or values of the slots that are new. */
+static tempo_status write_cache(tempo_capture *c, const step *s, unsigned which, tempo_err *err)
+{
+    const tempo_hparams *hp = &c->model->hp;
+    const tempo_seq *seq = tempo_decoder_seq(c->decoder);
+    const size_t n = s->slots - c->slots, d = hp->head_dim;
+    const uint64_t shape[] = {hp->n_layers, hp->n_kv_heads, n, d};
+    float *to = c->buffer;
+    tempo_status st = TEMPO_OK;
+
+    for (uint32_t l = 0; l < hp->n_layers; l++)
+        for (uint32_t h = 0; h < hp->n_kv_heads; h++)
+            for (size_t i = c->slots; i < s->slots && st == TEMPO_OK; i++, to += d)
+                st = tempo_seq_read_kv(seq, l, h, i, which == 0 ? to : NULL, which == 1 ? to : NULL, err);
+    if (st != TEMPO_OK)
+        return st;
+    return tempo_arrays_add(c->arrays[TEMPO_FILE_KV], c->steps, which == 0 ? "k" : "v", TEMPO_NPY_F32, shape,
+                            4, c->buffer, err);
+}
+
+static uint64_t cache_floats(const tempo_capture *c, const step *s)
+{
+    const tempo_hparams *hp = &c->model->hp;
+
+    return (uint64_t)hp->n_layers * hp->n_kv_heads * hp->head_dim * (s->slots - c->slots);
+}
+
+/* Bytes that the step adds. */
+static uint64_t step_bytes(const tempo_capture *c, const step *s)
+{
+    const uint64_t small = 8 * (s->rows + s->slots + s->members) + SMALL_STEP_BYTES;
+    uint64_t n = 64 + 32 * s->members;
+
+    if (c->arrays[TEMPO_FILE_ATTENTION] != NULL)
+        n += (uint64_t)layers_of(c) * heads_of(c) * s->rows * s->slots * sizeof(float) + small;
+    if (c->arrays[TEMPO_FILE_LOGITS] != NULL)
+        n += (uint64_t)s->rows * c->model->hp.n_vocab * sizeof(float) + small;
+    if (c->arrays[TEMPO_FILE_KV] != NULL)
+        n += 2 * cache_floats(c, s) * sizeof(float) + SMALL_STEP_BYTES;
+    return n;
+}
+
+static tempo_status write_step(tempo_capture *c, const step *s, tempo_err *err)
+{
+    tempo_status st = check_limit(c, step_bytes(c, s), err);
+
+    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_ATTENTION] != NULL)
+        st = write_attention(c, s, err);
+    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_LOGITS] != NULL)
+        st = write_logits(c, s, err);
+    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_KV] != NULL &&
+        (st = reserve(c, (size_t)cache_floats(c, s), err)) == TEMPO_OK &&
+        (st = write_cache(c, s, 0, err)) == TEMPO_OK)
+        st = write_cache(c, s, 1, err);
+    if (st == TEMPO_OK && s->set != NULL)
+        st = tempo_capture_add_set(c, s->set, err);
+    return st;
+}
+
+static tempo_status take_step(tempo_capture *c, const tempo_set *set, tempo_err *err)
+{
+    tempo_status st = c->failed.code;
+    step s = {0};
+
+    if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK)
+        *err = c->failed;
+    if (st == TEMPO_OK && tempo_seq_slot_count(tempo_decoder_seq(c->decoder)) <= c->slots)
+        st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "nothing was read since step %zu was captured",
+                        c->steps - 1);
+    if (st == TEMPO_OK && (st = step_make(&s, c, set, err)) == TEMPO_OK)
+        st = write_step(c, &s, err);
+    if (st == TEMPO_OK) {
+        c->slots = s.slots;
+        c->steps++;
+        c->pass = (tempo_capture_pass){.layer = UINT32_MAX};
+        count_bytes(c);
+    } else if (c->failed.code == TEMPO_OK) {
+        if (err != NULL)
+            c->failed = *err;
+        c->failed.code = st; /* what is half written must not be committed */
+    }
+    step_free(&s);
+    return st;
+}
+
+tempo_status tempo_capture_step(tempo_capture *c, tempo_err *err)
+{
+    const tempo_set *set = tempo_decoder_last_set(c->decoder);
+
+    if (set == NULL || set->step != c->steps || c->closed)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "step %zu is to be captured next, and the decoder has %s", c->steps,
+                          set == NULL ? "taken none" : "not just finished it");
+    return take_step(c, set, err);
+}
+
+tempo_status tempo_capture_closing(tempo_capture *c, tempo_err *err)
+{
+    const tempo_set *set = tempo_decoder_last_set(c->decoder);
+
+    if (set == NULL || set->step + 1 != c->steps || c->closed)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the closing pass is captured once, after all steps");
+    const tempo_status st = take_step(c, NULL, err);
+    c->closed = st == TEMPO_OK;
+    return st;
+}

@@ -1,0 +1,125 @@
+/* options.c - what is to be captured, and how large it will be. */
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/capture.h"
+
+enum { SMALL_BYTES = 2048 /* of the smaller arrays and all headers, in one file and step */ };
+
+void tempo_capture_options_init(tempo_capture_options *o)
+{
+    *o = (tempo_capture_options){.record =
+                                     TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS | TEMPO_RECORD_POSITIONS,
+                                 .last_layer = TEMPO_ALL_LAYERS,
+                                 .last_head = TEMPO_ALL_HEADS,
+                                 .max_bytes = UINT64_C(4000000000)};
+}
+
+static tempo_status check_range(const char *what, uint32_t first, uint32_t *last, uint32_t n, tempo_err *err)
+{
+    if (*last == UINT32_MAX)
+        *last = n - 1;
+    if (first > *last || *last >= n)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%ss %u-%u to record must be A-B with A <= B within 0-%u", what, first, *last,
+                          n - 1);
+    return TEMPO_OK;
+}
+
+static tempo_status check_file(const char *name, tempo_err *err)
+{
+    if (name == NULL || (name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+                         strcmp(name, "..") != 0 && strlen(name) <= 200))
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                      "'%.64s' must be a plain file name of at most 200 bytes, without directories", name);
+}
+
+static tempo_status check_names(const tempo_capture_options *o, tempo_err *err)
+{
+    const char *const names[] = {o->attention_file, o->logits_file, o->kv_file, o->positions_file};
+    const char *const fixed[] = {"parallel_sets.json", "experiment_metadata.json"};
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < 4 && st == TEMPO_OK; i++) {
+        st = check_file(names[i], err);
+        for (size_t j = 0; j < i + 2 && st == TEMPO_OK && names[i] != NULL; j++) {
+            const char *other = j < 2 ? fixed[j] : names[j - 2];
+            if (other != NULL && strcmp(names[i], other) == 0)
+                st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "two files to capture are named '%s'",
+                                other);
+        }
+    }
+    return st;
+}
+
+tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_hparams *hp, tempo_err *err)
+{
+    tempo_status st;
+
+    if (o->record == 0 || (o->record & ~(unsigned)TEMPO_RECORD_ALL) != 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "record is %#x, expected some of attention, logits, positions, kv", o->record);
+    if (o->format != TEMPO_CAPTURE_NPZ && o->format != TEMPO_CAPTURE_SAFETENSORS)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "format %d is not npz or safetensors",
+                          (int)o->format);
+    if ((st = check_range("layer", o->first_layer, &o->last_layer, hp->n_layers, err)) != TEMPO_OK ||
+        (st = check_range("head", o->first_head, &o->last_head, hp->n_heads, err)) != TEMPO_OK)
+        return st;
+    return check_names(o, err);
+}
+
+const char *tempo_capture_size_text(uint64_t bytes, char out[32])
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+    double v = (double)bytes;
+    size_t unit = 0;
+
+    while (v >= 999.95 && unit + 1 < sizeof(units) / sizeof(*units)) {
+        v /= 1000;
+        unit++;
+    }
+    (void)snprintf(out, 32, unit == 0 ? "%.0f %s" : "%.1f %s", v, units[unit]);
+    return out;
+}
+
+/* In double: it is an estimate, and nothing overflows. */
+uint64_t tempo_capture_estimate(const tempo_capture_options *o, const tempo_model *m)
+{
+    const tempo_hparams *hp = &m->hp;
+    tempo_capture_options real = *o;
+    if (o->steps == 0 || tempo_capture_options_check(&real, hp, NULL) != TEMPO_OK)
+        return 0;
+    const size_t room = o->prompt < hp->n_ctx ? hp->n_ctx - o->prompt + 1 : 1;
+    const double steps = (double)(o->steps < room ? o->steps : room);
+    const double P = (double)o->prompt, R = (double)(o->rows > 0 ? o->rows : 1);
+    const double layers = real.last_layer - real.first_layer + 1.0,
+                 heads = real.last_head - real.first_head + 1.0;
+    const double rows = 1 + (steps - 1) * R;                      /* that are read, in all */
+    const double slots = P * steps + R * steps * (steps - 1) / 2; /* summed over steps */
+    const double cells = P + (steps - 1) * R * P + R * R * steps * (steps - 1) / 2; /* rows times slots */
+    const double small = 8 * slots + 16 * R * steps + SMALL_BYTES * steps;
+    double bytes = SMALL_BYTES + 64 * rows; /* the JSON files */
+
+    if ((o->record & TEMPO_RECORD_ATTENTION) != 0)
+        bytes += layers * heads * cells * 4 + small;
+    if ((o->record & TEMPO_RECORD_LOGITS) != 0)
+        bytes += rows * hp->n_vocab * 4 + small;
+    if ((o->record & TEMPO_RECORD_POSITIONS) != 0)
+        bytes += 48 * (P + rows);
+    if ((o->record & TEMPO_RECORD_KV) != 0)
+        bytes +=
+            2.0 * hp->n_layers * hp->n_kv_heads * hp->head_dim * 4 * (P + rows - 1) + SMALL_BYTES * steps;
+    return bytes < 1e18 ? (uint64_t)bytes : UINT64_MAX;
+}
+
+tempo_status tempo_capture_check_size(uint64_t estimate, uint64_t max_bytes, tempo_err *err)
+{
+    char a[32], b[32];
+
+    if (max_bytes == 0 || estimate <= max_bytes)
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                      "the capture would take about %s, --max-capture allows %s",
+                      tempo_capture_size_text(estimate, a), tempo_capture_size_text(max_bytes, b));
+}
