@@ -433,6 +433,8 @@ TEMPO_API const double *tempo_decoder_distribution(const tempo_decoder *d);
  * until the engine's next pass.  The rows lie one behind the other: together they are [row_count, n_vocab].  */
 TEMPO_API size_t tempo_decoder_row_count(const tempo_decoder *d);
 TEMPO_API const float *tempo_decoder_row_logits(const tempo_decoder *d, size_t i);
+/* The engine that it was made with. */
+TEMPO_API tempo_engine *tempo_decoder_engine(const tempo_decoder *d);
 /* The decoder's sequence.  It lags one set behind: a set's slots are appended when it is read. */
 TEMPO_API const tempo_seq *tempo_decoder_seq(const tempo_decoder *d);
 /* Run the last set through the model without selecting anything, so that its rows, keys and

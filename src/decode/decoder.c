@@ -350,7 +350,7 @@ static tempo_status copy_members(tempo_decoder *d, const tempo_set *set, tempo_e
     return TEMPO_OK;
 }
 
-/* Position of the j-th member that gets a slot. */
+/* Position of the j-th slot (unique), or of the j-th member that gets one. */
 static double position_of(const tempo_decoder *d, size_t j)
 {
     switch (d->opt.positions) {
@@ -379,9 +379,10 @@ static tempo_stopped place_members(tempo_decoder *d)
         return TEMPO_STOPPED_SLOTS;
     for (size_t j = 0; j < count; j++) {
         const bool descending = d->opt.order == TEMPO_ORDER_DESCENDING;
-        tempo_member *m = &d->members[first + (descending ? j : count - 1 - j)];
+        const size_t rank = descending ? j : count - 1 - j;
+        tempo_member *m = &d->members[first + rank];
         m->slot = (int64_t)(base + j);
-        m->position = position_of(d, j);
+        m->position = position_of(d, d->opt.positions == TEMPO_POSITIONS_UNIQUE ? j : rank);
         d->pending[j] = (pending_row){m->id, d->next_set, m->position, m->probability};
     }
     d->n_pending = count;
@@ -520,6 +521,10 @@ const double *tempo_decoder_distribution(const tempo_decoder *d)
 size_t tempo_decoder_row_count(const tempo_decoder *d)
 {
     return d->n_read;
+}
+tempo_engine *tempo_decoder_engine(const tempo_decoder *d)
+{
+    return d->engine;
 }
 const tempo_seq *tempo_decoder_seq(const tempo_decoder *d)
 {

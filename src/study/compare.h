@@ -1,0 +1,46 @@
+/* compare.h - two arms that took the same sets, step by step: distributions and attention, as numbers.
+ *
+ * Both lanes have read the same tokens with the same readout weights (lockstep), so row i of one and row i of the other
+ * are the same member and can be compared element by element.  Functions of two lanes that were just read.  */
+#ifndef TEMPO_STUDY_COMPARE_H
+#define TEMPO_STUDY_COMPARE_H
+#include <jansson.h>
+
+#include "study/lanes.h"
+
+enum { TEMPO_COMPARE_TOPS = 4 };
+extern const size_t tempo_compare_tops[TEMPO_COMPARE_TOPS]; /* 1, 5, 10, 20 */
+
+/* How far apart the distributions are.  a, b: the first and the second arm. */
+typedef struct tempo_q_difference {
+    bool identical; /* every q bitwise equal */
+    double tv, kl_ab, kl_ba, js, max_dlogp, overlap[TEMPO_COMPARE_TOPS];
+    double jaccard;        /* of the sets that each would select by itself at `threshold` */
+    bool set_changes;      /* those sets differ */
+    double row_tv, row_kl; /* means over rows, of softmax(row) */
+    double row_cosine;     /* mean over rows of the cosine of centred logits; NaN when one is constant */
+} tempo_q_difference;
+
+/* TEMPO_E_NOMEM only. */
+tempo_status tempo_compare_q(const tempo_lane *a, const tempo_lane *b, double threshold, tempo_q_difference *out,
+                             tempo_err *err) TEMPO_MUST_CHECK;
+/* Total variation between the lanes' q alone. */
+double tempo_compare_tv(const tempo_lane *a, const tempo_lane *b);
+/* Are all q bitwise equal? */
+bool tempo_compare_same_q(const tempo_lane *a, const tempo_lane *b);
+
+/* Isolated against visible rows, the latter renormalised over what both see: means over rows and heads of one layer,
+ * js[n_layers] and l1[n_layers].  *layer0: the largest difference in layer 0 times (1 - mass on siblings), which
+ * identity I7 holds below 4e-6 in the first parallel set.  Needs more than one row.  */
+void tempo_compare_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *l1,
+                             double *layer0);
+/* The mean over layers, heads and rows of the JS divergence between two lanes that see the same.  mirrored: the second
+ * lane's sets have their slots in the other order.  */
+double tempo_compare_rows(const tempo_lane *a, const tempo_lane *b, bool mirrored);
+
+/* Means over the rows of a visible lane's last read, [n_layers * n_heads] each: the siblings' share of the attention
+ * that is not on the first slot, and that of as many slots just before the set (NaN when there are fewer).
+ * Returns the mean share of all; *uniform is what equal weights would give.  More than one row.  */
+double tempo_compare_siblings(const tempo_lane *visible, double *share, double *nearest, double *uniform);
+
+#endif

@@ -1,0 +1,35 @@
+/* floor.h - the noise floor: how far an arm is from itself when only roundings change.
+ *
+ * Beside the four arms of the primary endpoints run copies of them that must mean the same: embeddings moved by one
+ * ulp, members in the other order, another instruction set.  All take the first arm's sets.  What the endpoints'
+ * metrics show between an arm and its copy is noise, and no effect below it can be claimed.  */
+#ifndef TEMPO_STUDY_FLOOR_H
+#define TEMPO_STUDY_FLOOR_H
+#include "study/unit.h"
+
+enum { TEMPO_FLOOR_MAX_NUDGES = 16, TEMPO_FLOOR_MAX_GROUPS = 3 + TEMPO_FLOOR_MAX_NUDGES };
+
+typedef struct tempo_floor_options {
+    double threshold;
+    size_t steps;
+    double position_offset;
+    uint64_t nudges[TEMPO_FLOOR_MAX_NUDGES];
+    size_t n_nudges;
+    bool member_order;
+    tempo_engine *other; /* of the same model with another instruction set, or NULL */
+} tempo_floor_options;
+
+typedef struct tempo_floor tempo_floor;
+
+tempo_status tempo_floor_create(tempo_floor **out, tempo_engine *e, const tempo_floor_options *o,
+                                const int32_t *prompt, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_floor_free(tempo_floor *f);
+/* Lanes of the next pass, of the engine itself and of the other one; none when it has ended. */
+void tempo_floor_lanes(tempo_floor *f, bool other, tempo_lane **lanes, size_t *n);
+/* After both passes. */
+tempo_status tempo_floor_step(tempo_floor *f, tempo_err *err) TEMPO_MUST_CHECK;
+/* {"values": {group: {"A2", "B", "C", "D2": number|null}}, "bits": "hex"}: the groups are "nudge-K", "order",
+ * "instruction_set"; bits is a hash of every bit of the first two arms' distributions.  A new object.  */
+json_t *tempo_floor_json(const tempo_floor *f);
+
+#endif

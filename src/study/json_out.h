@@ -1,0 +1,28 @@
+/* json_out.h - documents that studies write. */
+#ifndef TEMPO_STUDY_JSON_OUT_H
+#define TEMPO_STUDY_JSON_OUT_H
+#include <jansson.h>
+
+#include "base/status.h"
+
+/* A number, or null where it is not finite. */
+json_t *tempo_json_number(double x);
+/* x[n] as an array of such. */
+json_t *tempo_json_numbers(const double *x, size_t n);
+/* Any bytes as a string: what is not UTF-8 becomes U+FFFD.  NULL only without memory. */
+json_t *tempo_json_bytes(const char *s, size_t n);
+/* The number at key, or NaN where there is none. */
+double tempo_json_get_number(const json_t *object, const char *key);
+
+/* Write a document to path, complete or not at all; doubles come back as they were.  A NULL document is
+ * TEMPO_E_NOMEM; the reference to it is taken on every path.  */
+tempo_status tempo_json_save(const char *path, json_t *document, bool compact, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same for text[n]. */
+tempo_status tempo_text_save(const char *path, const char *text, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* path[cap] = "dir/name"; TEMPO_E_LIMIT when it is too long. */
+tempo_status tempo_path_join(char *path, size_t cap, const char *dir, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+/* A directory and those above it. */
+tempo_status tempo_make_directory(const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
