@@ -1,0 +1,81 @@
+/* study.h - a study: prompts x thresholds x models in lockstep, and what its hypotheses come to.
+ *
+ * A study is a directory.  study.json, the copies of hypotheses.yaml and prompts.yaml are there before the first token;
+ * then come floor/ (noise floor), exact.json (what must change no bit), units/ (one file for each model, threshold
+ * and prompt), control/ and timing.json.  Each file is whole or absent, and none depends on what else ran, so
+ * an interrupted study goes on where it stopped.  The report is a function of these files (report.h).
+ * docs/studies.md describes all of them.  */
+#ifndef TEMPO_STUDY_STUDY_H
+#define TEMPO_STUDY_STUDY_H
+#include <jansson.h>
+
+#include "study/hypotheses_file.h"
+#include "study/prompts_file.h"
+
+enum { TEMPO_STUDY_MAX_MODELS = 8, TEMPO_STUDY_BATCH = 16, TEMPO_STUDY_PATH = 4096 };
+
+typedef struct tempo_study_options {
+    const char *dir;                          /* made if need be */
+    bool resume;                              /* go on with what dir holds: models, thresholds, steps as they were */
+    const char *prompts, *hypotheses;         /* files; NULL: the shipped ones */
+    const char *models[TEMPO_STUDY_MAX_MODELS]; /* NULL: the built-in one */
+    size_t n_models;                          /* 0: the built-in one */
+    double thresholds[TEMPO_HYPOTHESES_MAX_THRESHOLDS];
+    size_t n_thresholds;                      /* 0: those of the hypotheses file */
+    size_t steps, max_prompts;                /* 0: those of the files */
+    size_t batch;                             /* prompts that decode together, 0: TEMPO_STUDY_BATCH */
+    unsigned threads;
+    const char *cpu;
+    tempo_compute compute;
+    int argc;                                 /* the command line, for the manifest */
+    char **argv;
+    void *user;
+    /* What is done of a stage ("noise floor", "prompts", "control", "timing"); may be NULL. */
+    void (*progress)(void *user, const char *stage, size_t done, size_t total);
+    bool (*poll)(void *user); /* often; false stops with TEMPO_E_STOPPED; may be NULL */
+} tempo_study_options;
+
+/* Run what is missing.  TEMPO_E_ARG if dir holds a study and resume is not asked for, or if this machine or these
+ * models cannot go on with it; TEMPO_E_STOPPED when poll said so: everything finished is kept.  */
+tempo_status tempo_study_run(const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- inside (study_*.c) ---- */
+
+typedef struct tempo_study {
+    const tempo_study_options *o;
+    char dir[TEMPO_STUDY_PATH];
+    tempo_hypotheses *hypotheses;
+    tempo_prompts *prompts;
+    size_t n_prompts; /* of them, from the first */
+    double thresholds[TEMPO_HYPOTHESES_MAX_THRESHOLDS];
+    size_t n_thresholds, steps;
+    json_t *plan; /* what study.json holds */
+    /* the model at hand */
+    size_t model_index;
+    tempo_model *model, *other_model;
+    tempo_engine *engine, *other;
+    const char *other_note; /* why there is no other instruction set, or NULL */
+    int32_t **ids;          /* [n_prompts] */
+    size_t *n_ids;
+} tempo_study;
+
+/* study_plan.c: the frozen plan, and opening models by it. */
+tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+size_t tempo_study_model_count(const tempo_study *s);
+tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_study_close_model(tempo_study *s);
+void tempo_study_end(tempo_study *s);
+/* path[TEMPO_STUDY_PATH] = dir/folder/m0-t0.1-ID.json, without the threshold when it is 0. */
+tempo_status tempo_study_unit_path(const char *dir, const char *folder, size_t model, double threshold,
+                                   const char *prompt, char *path, tempo_err *err) TEMPO_MUST_CHECK;
+bool tempo_study_has(const char *path);
+
+/* study_stages.c: each does what is missing of it, for the model at hand. */
+tempo_status tempo_study_floor(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_exact(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_units(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* study_after.c: what needs the units. */
+tempo_status tempo_study_control(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_timing(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
