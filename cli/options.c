@@ -10,8 +10,8 @@
 #include "message.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
-#define CMD_RUN (CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
-#define CMD_MODEL (CMD_RUN | CMD_INSPECT | CMD_TOKENIZE)
+#define CMD_RUN (CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
+#define CMD_MODEL ((CMD_RUN & ~CMD_STUDY) | CMD_INSPECT | CMD_TOKENIZE)
 
 const option_spec option_table[] = {
 #define OPTION(name, letter, value, commands, kind, field, choices, low, high, fallback, help)               \
@@ -67,6 +67,18 @@ const command_spec command_table[] = {
      "made, not "
      "what it found.",
      cmd_analyze},
+    {"study", CMD_STUDY, "run|report [DIR] ...", "test the hypotheses over many prompts",
+     "`tempo study run` decodes every prompt of the suite in lockstep: the isolated arm chooses the sets, "
+     "visible arms take "
+     "the same ones, and attention, distributions and positions are compared element by element.  The "
+     "hypotheses, their "
+     "bounds and tests are fixed in a file whose hash is stored before the first token.  The noise floor is "
+     "measured "
+     "first.\n\n"
+     "What it writes is a directory; `tempo study report DIR` makes report.md and report.json from it again. "
+     " An "
+     "interrupted study goes on with --resume and redoes nothing.",
+     cmd_study},
     {"runs", CMD_RUNS, "[list|show ID|compare A B|gc|rebuild DIR...]", "what was run, and what came of it",
      "Reads the database of runs and studies.  It is an index of their directories, which stay the truth.\n\n"
      "list shows all, newest first; that is what it does without an argument.  show prints everything about "
@@ -151,6 +163,33 @@ static bool set_real(const option_spec *s, const char *value, double *out)
     return true;
 }
 
+static bool add_text(const option_spec *s, const char *value, text_list *out)
+{
+    if (out->n == MAX_TEXTS) {
+        say("--%s: given more than %d times", s->name, MAX_TEXTS);
+        return false;
+    }
+    out->v[out->n++] = value;
+    return true;
+}
+
+static bool set_reals(const option_spec *s, const char *value, real_list *out)
+{
+    out->n = 0;
+    for (const char *p = value;; p++) {
+        char one[40];
+        const size_t len = strcspn(p, ",");
+        if (len >= sizeof(one) || out->n == MAX_REALS)
+            return bad_value(s, value, "a list of at most 8 numbers such as 0.1,0.05");
+        memcpy(one, p, len);
+        one[len] = '\0';
+        if (!set_real(s, one, &out->v[out->n++]))
+            return false;
+        if (*(p += len) == '\0')
+            return true;
+    }
+}
+
 /* The place of value in "a|b|c", or -1. */
 static int find_choice(const char *choices, const char *value)
 {
@@ -219,6 +258,10 @@ static bool set_value(const option_spec *s, const char *value, options *o)
     case OPTION_TEXT:
         *(const char **)field = value;
         return true;
+    case OPTION_TEXTS:
+        return add_text(s, value, field);
+    case OPTION_REALS:
+        return set_reals(s, value, field);
     case OPTION_SIZE:
         return read_size(s, value, field) || bad_size(s, value);
     case OPTION_SIZES:

@@ -39,6 +39,20 @@ typedef struct size_list {
     size_t n, v[MAX_SIZES];
 } size_list;
 
+enum { MAX_TEXTS = 8, MAX_REALS = 8 };
+
+/* Values of an option that may be given several times. */
+typedef struct text_list {
+    size_t n;
+    const char *v[MAX_TEXTS];
+} text_list;
+
+/* "0.1,0.05" */
+typedef struct real_list {
+    size_t n;
+    double v[MAX_REALS];
+} real_list;
+
 typedef struct options {
     const char *argument;   /* the first that is no option, or NULL */
     char **arguments;       /* [n_arguments] all of them, borrowed from argv: the array is the command line's own */
@@ -72,6 +86,12 @@ typedef struct options {
     const char *db; /* the database of runs, NULL: the default one */
     bool dry_run;
 
+    text_list models; /* of a study */
+    real_list thresholds;
+    const char *dir, *prompts_file, *hypotheses;
+    size_t study_steps, max_prompts, batch;
+    bool resume, no_db;
+
     bool list;
     const char *man, *completion;
     bool help;
@@ -85,6 +105,8 @@ typedef enum option_kind {
     OPTION_REAL,   /* double from low (excluded) to high */
     OPTION_CHOICE, /* an enum: the place in `choices` */
     OPTION_CHOICE_TEXT, /* const char *: one of `choices` */
+    OPTION_TEXTS,  /* text_list: each time it is given adds one */
+    OPTION_REALS,  /* real_list, each from low (excluded) to high */
     OPTION_CUSTOM, /* set by a function of its own */
 } option_kind;
 
@@ -133,6 +155,7 @@ int cmd_help(const options *o);
 int cmd_version(const options *o);
 #ifdef TEMPO_STUDY
 int cmd_runs(const options *o);
+int cmd_study(const options *o);
 #endif
 
 /* ---- help.c, docs.c ---- */

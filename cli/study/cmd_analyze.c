@@ -1,28 +1,13 @@
 /* cmd_analyze.c - what captures that exist already say. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "message.h"
 #include "options.h"
 #include "session.h"
 #include "study/analyze.h"
-
-/* Columns of the terminal, 80 when there is none. */
-static size_t terminal_width(void)
-{
-    const char *columns = getenv("COLUMNS");
-    const long given = columns != NULL ? strtol(columns, NULL, 10) : 0;
-    struct winsize size = {0};
-
-    if (given >= 20 && given <= 1000)
-        return (size_t)given;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
-        return size.ws_col;
-    return 80;
-}
+#include "terminal.h"
 
 static bool is_directory(const char *path)
 {

@@ -19,17 +19,17 @@ static const char *const capture_files[2] = {"attention_weights.npz", "logits_di
 
 /* ---- numbers ---- */
 
-json_t *tempo_json_number(double x)
+json_t *tempo_analyze_number(double x)
 {
     return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
 }
 
-json_t *tempo_json_numbers(const double *v, size_t n)
+json_t *tempo_analyze_numbers(const double *v, size_t n)
 {
     json_t *out = json_array();
 
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(out, tempo_json_number(v[i]));
+        (void)json_array_append_new(out, tempo_analyze_number(v[i]));
     return out;
 }
 
@@ -38,7 +38,7 @@ json_t *tempo_json_matrix(const double *v, size_t n_rows, size_t n_columns)
     json_t *out = json_array();
 
     for (size_t i = 0; i < n_rows; i++)
-        (void)json_array_append_new(out, tempo_json_numbers(v + i * n_columns, n_columns));
+        (void)json_array_append_new(out, tempo_analyze_numbers(v + i * n_columns, n_columns));
     return out;
 }
 

@@ -73,8 +73,9 @@ static json_t *find_difference(const comparison *c, uint32_t step, const tempo_s
                              (json_int_t)(i / a->n_slots / a->n_rows / a->n_heads + c->a->first_layer),
                              "head", (json_int_t)(i / a->n_slots / a->n_rows % a->n_heads + c->a->first_head),
                              "row", (json_int_t)(i / a->n_slots % a->n_rows), "slot",
-                             (json_int_t)(i % a->n_slots), "first", tempo_json_number((double)a->weights[i]),
-                             "second", tempo_json_number((double)b->weights[i]));
+                             (json_int_t)(i % a->n_slots), "first",
+                             tempo_analyze_number((double)a->weights[i]), "second",
+                             tempo_analyze_number((double)b->weights[i]));
     return NULL;
 }
 
@@ -95,8 +96,8 @@ static json_t *check_a1(uint32_t step, const tempo_step_attention *a, const temp
             worst = greater(worst, d * (1 - tempo_sibling_mass(y, &s)) / 4e-6);
         }
     return json_pack("{s:I, s:I, s:b, s:o, s:o}", "step", (json_int_t)step, "rows", (json_int_t)a->n_rows,
-                     "holds", worst <= 1, "max_difference", tempo_json_number(max), "of_tolerance",
-                     tempo_json_number(worst));
+                     "holds", worst <= 1, "max_difference", tempo_analyze_number(max), "of_tolerance",
+                     tempo_analyze_number(worst));
 }
 
 /* Which of the two is blind to siblings is seen at the first step that has some. */
@@ -249,12 +250,13 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
     tempo_maps_finish(&c.total);
     c.total.first_layer = a->first_layer;
     c.total.first_head = a->first_head;
-    report = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "kind", "attention", "first",
-                       c.swapped ? b->shown : a->shown, "second", c.swapped ? a->shown : b->shown,
-                       "steps_compared", (json_int_t)c.n_compared, "steps_renormalised",
-                       (json_int_t)c.n_renormalised, "steps_in_common", (json_int_t)json_array_size(c.steps),
-                       "identical", c.identical, "first_sum_error", tempo_json_number(c.sum_error[c.swapped]),
-                       "second_sum_error", tempo_json_number(c.sum_error[!c.swapped]));
+    report =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o}", "kind", "attention", "first",
+                  c.swapped ? b->shown : a->shown, "second", c.swapped ? a->shown : b->shown,
+                  "steps_compared", (json_int_t)c.n_compared, "steps_renormalised",
+                  (json_int_t)c.n_renormalised, "steps_in_common", (json_int_t)json_array_size(c.steps),
+                  "identical", c.identical, "first_sum_error", tempo_analyze_number(c.sum_error[c.swapped]),
+                  "second_sum_error", tempo_analyze_number(c.sum_error[!c.swapped]));
     if (report == NULL) {
         st = no_memory(err);
         goto out;
@@ -306,8 +308,8 @@ static void check_positions(json_t *r, const tempo_step_attention *a, const json
         high = x > high ? x : high;
     }
     (void)json_object_set_new(r, "positions_equal", json_boolean(equal));
-    (void)json_object_set_new(r, "position", tempo_json_number(first));
-    (void)json_object_set_new(r, "position_spread", tempo_json_number(high - low));
+    (void)json_object_set_new(r, "position", tempo_analyze_number(first));
+    (void)json_object_set_new(r, "position_spread", tempo_analyze_number(high - low));
 }
 
 /* The first slot where rope_positions.json and the step's own record differ, or -1. */
@@ -392,7 +394,7 @@ tempo_status tempo_look_at_attention(json_t **out, const tempo_steps *s, const j
     l.total.first_layer = s->first_layer;
     l.total.first_head = s->first_head;
     report = json_pack("{s:s, s:s, s:o, s:O}", "kind", "attention", "file", s->shown, "sum_error",
-                       tempo_json_number(l.sum_error), "steps", l.steps);
+                       tempo_analyze_number(l.sum_error), "steps", l.steps);
     if (report == NULL) {
         st = no_memory(err);
         goto out;

@@ -25,7 +25,7 @@ static json_t *numbers_report(const double *v)
     json_t *r = json_object();
 
     for (size_t i = 0; i < N_NUMBERS; i++)
-        (void)json_object_set_new(r, i < TOP ? names[i] : overlap_names[i - TOP], tempo_json_number(v[i]));
+        (void)json_object_set_new(r, i < TOP ? names[i] : overlap_names[i - TOP], tempo_analyze_number(v[i]));
     return r;
 }
 
@@ -37,8 +37,8 @@ static json_t *shifts_report(const double *p, const double *q, size_t n)
 
     for (size_t i = 0; i < k; i++)
         (void)json_array_append_new(out, json_pack("{s:I, s:o, s:o}", "id", (json_int_t)shifts[i].id, "first",
-                                                   tempo_json_number(shifts[i].p), "second",
-                                                   tempo_json_number(shifts[i].q)));
+                                                   tempo_analyze_number(shifts[i].p), "second",
+                                                   tempo_analyze_number(shifts[i].q)));
     return out;
 }
 
@@ -86,8 +86,8 @@ static json_t *find_difference(uint32_t step, const tempo_step_logits *a, const 
         if (memcmp(&a->rows[i], &b->rows[i], sizeof(float)) != 0)
             return json_pack("{s:I, s:I, s:I, s:o, s:o}", "step", (json_int_t)step, "row",
                              (json_int_t)(i / a->n_vocab), "id", (json_int_t)(i % a->n_vocab), "first",
-                             tempo_json_number((double)a->rows[i]), "second",
-                             tempo_json_number((double)b->rows[i]));
+                             tempo_analyze_number((double)a->rows[i]), "second",
+                             tempo_analyze_number((double)b->rows[i]));
     return NULL;
 }
 
@@ -212,8 +212,8 @@ static json_t *row_report(const float *logits, size_t n, double *p)
     const size_t k = tempo_top_k(p, n, N_TOP, ids);
     for (size_t i = 0; i < k; i++)
         (void)json_array_append_new(
-            top, json_pack("{s:i, s:o}", "id", (int)ids[i], "probability", tempo_json_number(p[ids[i]])));
-    return json_pack("{s:o, s:o}", "entropy", tempo_json_number(tempo_entropy(p, n)), "top", top);
+            top, json_pack("{s:i, s:o}", "id", (int)ids[i], "probability", tempo_analyze_number(p[ids[i]])));
+    return json_pack("{s:o, s:o}", "entropy", tempo_analyze_number(tempo_entropy(p, n)), "top", top);
 }
 
 tempo_status tempo_look_at_logits(json_t **out, const tempo_steps *s, tempo_err *err)

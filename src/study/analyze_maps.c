@@ -176,7 +176,7 @@ static json_t *layers_of(const tempo_maps *m, enum tempo_map_name which)
     json_t *out = json_array();
 
     for (size_t l = 0; l < m->n_layers; l++)
-        (void)json_array_append_new(out, tempo_json_number(tempo_maps_layer(m, which, l)));
+        (void)json_array_append_new(out, tempo_analyze_number(tempo_maps_layer(m, which, l)));
     return out;
 }
 
@@ -192,8 +192,8 @@ static json_t *ranked_heads(const tempo_maps *m)
         (void)json_array_append_new(out, json_pack("{s:I, s:I, s:o, s:o}", "layer",
                                                    (json_int_t)(at / m->n_heads + m->first_layer), "head",
                                                    (json_int_t)(at % m->n_heads + m->first_head), "share",
-                                                   tempo_json_number(m->v[TEMPO_MAP_SHARE][at]), "mass",
-                                                   tempo_json_number(m->v[TEMPO_MAP_MASS][at])));
+                                                   tempo_analyze_number(m->v[TEMPO_MAP_SHARE][at]), "mass",
+                                                   tempo_analyze_number(m->v[TEMPO_MAP_MASS][at])));
     }
     return out;
 }
@@ -204,10 +204,10 @@ static json_t *report_siblings(const tempo_maps *m)
         return json_null();
     return json_pack(
         "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)m->n[TEMPO_MAP_MASS],
-        "mass", tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_MASS)), "share",
-        tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_SHARE)), "nearest_share",
-        tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_NEAREST)), "uniform_share",
-        tempo_json_number(m->uniform), "layer_mass", layers_of(m, TEMPO_MAP_MASS), "layer_share",
+        "mass", tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_MASS)), "share",
+        tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_SHARE)), "nearest_share",
+        tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_NEAREST)), "uniform_share",
+        tempo_analyze_number(m->uniform), "layer_mass", layers_of(m, TEMPO_MAP_MASS), "layer_share",
         layers_of(m, TEMPO_MAP_SHARE), "mass_map",
         tempo_json_matrix(m->v[TEMPO_MAP_MASS], m->n_layers, m->n_heads), "share_map",
         tempo_json_matrix(m->v[TEMPO_MAP_SHARE], m->n_layers, m->n_heads), "heads", ranked_heads(m));
@@ -221,9 +221,9 @@ tempo_status tempo_maps_report(const tempo_maps *m, json_t *report, bool with_di
         failed |= json_object_set_new(
             report, "difference",
             json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)m->n[TEMPO_MAP_JS],
-                      "js", tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_JS)), "l1",
-                      tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_L1)), "max",
-                      tempo_json_number(tempo_maps_mean(m, TEMPO_MAP_MAX)), "layer_js",
+                      "js", tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_JS)), "l1",
+                      tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_L1)), "max",
+                      tempo_analyze_number(tempo_maps_mean(m, TEMPO_MAP_MAX)), "layer_js",
                       layers_of(m, TEMPO_MAP_JS), "layer_l1", layers_of(m, TEMPO_MAP_L1), "layer_max",
                       layers_of(m, TEMPO_MAP_MAX), "js_map",
                       tempo_json_matrix(m->v[TEMPO_MAP_JS], m->n_layers, m->n_heads)));

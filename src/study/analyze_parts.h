@@ -5,9 +5,9 @@
 #include "study/steps.h"
 
 /* A number for JSON: not finite ones as strings. */
-json_t *tempo_json_number(double x);
+json_t *tempo_analyze_number(double x);
 /* v[n] as an array; v[rows, columns] as an array of arrays. */
-json_t *tempo_json_numbers(const double *v, size_t n);
+json_t *tempo_analyze_numbers(const double *v, size_t n);
 json_t *tempo_json_matrix(const double *v, size_t n_rows, size_t n_columns);
 /* The number that such a value stands for; NAN for anything else, NULL included. */
 double tempo_json_value(const json_t *j);

@@ -80,8 +80,8 @@ tempo_status tempo_compare_q(const tempo_lane *a, const tempo_lane *b, double th
 
 /* ---- attention ---- */
 
-void tempo_compare_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *l1,
-                             double *layer0)
+void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js,
+                                  double *l1, double *layer0)
 {
     const tempo_model_info *m = info_of(isolated);
     const double per = 1.0 / (double)(isolated->rows * m->n_heads);

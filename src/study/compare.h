@@ -32,7 +32,7 @@ bool tempo_compare_same_q(const tempo_lane *a, const tempo_lane *b);
 /* Isolated against visible rows, the latter renormalised over what both see: means over rows and heads of one layer,
  * js[n_layers] and l1[n_layers].  *layer0: the largest difference in layer 0 times (1 - mass on siblings), which
  * identity I7 holds below 4e-6 in the first parallel set.  Needs more than one row.  */
-void tempo_compare_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *l1,
+void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *l1,
                              double *layer0);
 /* The mean over layers, heads and rows of the JS divergence between two lanes that see the same.  mirrored: the second
  * lane's sets have their slots in the other order.  */

@@ -35,7 +35,7 @@ struct tempo_unit {
     size_t parallel;         /* parallel sets that were read */
     bool same_q;             /* so far */
     bool one_position;       /* every set's slots have one position, as the engine recorded them */
-    double layer0;           /* of the first parallel set: see tempo_compare_attention; NaN before */
+    double layer0;           /* of the first parallel set: see tempo_compare_lane_attention; NaN before */
     double unique;           /* interaction at the first parallel set; NaN before */
     double *js, *l1;         /* [n_layers] sums over parallel steps */
     double *share, *nearest; /* [n_layers * n_heads] sums over parallel steps */
@@ -208,7 +208,7 @@ static bool measure_attention(tempo_unit *u, json_t *metrics)
     double *js = u->scratch, *l1 = js + u->n_layers, *share = l1 + u->n_layers, *nearest = share + heads;
     double layer0, uniform;
 
-    tempo_compare_attention(&u->lane[ISOLATED], &u->lane[VISIBLE], js, l1, &layer0);
+    tempo_compare_lane_attention(&u->lane[ISOLATED], &u->lane[VISIBLE], js, l1, &layer0);
     const double c = tempo_compare_siblings(&u->lane[VISIBLE], share, nearest, &uniform);
     const double a2 = tempo_stats_mean(js, u->n_layers);
     for (uint32_t l = 0; l < u->n_layers; l++) {

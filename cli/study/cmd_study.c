@@ -1,0 +1,122 @@
+/* cmd_study.c - run a study, and report on one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "options.h"
+#include "session.h"
+#include "study/registry.h"
+#include "study/report.h"
+#include "study/study.h"
+#include "terminal.h"
+
+static void progress(void *user, const char *stage, size_t done, size_t total)
+{
+    (void)user;
+    show_progress(stage, done, total);
+}
+
+static bool poll_interrupt(void *user)
+{
+    (void)user;
+    return !interrupted();
+}
+
+/* The database is an index of the files: what goes wrong with it is told, and is no failure. */
+static void record(const options *o, const char *dir)
+{
+    tempo_registry *r = NULL;
+    tempo_err err = {0};
+
+    if (o->no_db)
+        return;
+    if (tempo_registry_open(&r, o->db, false, &err) != TEMPO_OK ||
+        tempo_registry_index(r, dir, &err) != TEMPO_OK)
+        say("the study is not in the database of runs: %s", err.msg);
+    tempo_registry_free(r);
+}
+
+/* report.json and report.md, and one of them on standard output. */
+static int report_on(const options *o, const char *dir)
+{
+    const tempo_report_style style = {.color = use_colors(o->color), .width = terminal_width()};
+    tempo_err err = {0};
+    json_t *report;
+    char *text;
+
+    if (tempo_study_report(&report, dir, &err) != TEMPO_OK)
+        return say_error(&err);
+    if (o->json)
+        return print_json(report, false);
+    text = tempo_study_report_text(report, &style);
+    json_decref(report);
+    if (text == NULL) {
+        say("no memory for the report");
+        return EXIT_FAILED;
+    }
+    (void)fputs(text, stdout);
+    printf("\nAll of it: %s/report.md and report.json\n", dir);
+    free(text);
+    return EXIT_OK;
+}
+
+static int run_study(const options *o, const char *dir)
+{
+    tempo_study_options so = {.dir = dir,
+                              .resume = o->resume,
+                              .prompts = o->prompts_file,
+                              .hypotheses = o->hypotheses,
+                              .n_models = o->models.n,
+                              .n_thresholds = o->thresholds.n,
+                              .steps = o->study_steps,
+                              .max_prompts = o->max_prompts,
+                              .batch = o->batch,
+                              .threads = (unsigned)o->threads,
+                              .cpu = o->cpu,
+                              .compute = (tempo_compute)o->compute,
+                              .progress = progress,
+                              .poll = poll_interrupt};
+    tempo_err err = {0};
+    tempo_status st;
+    int code;
+
+    if (o->resume && (o->models.n > 0 || o->thresholds.n > 0 || o->study_steps > 0 || o->max_prompts > 0 ||
+                      o->prompts_file != NULL || o->hypotheses != NULL)) {
+        say("--resume goes on with what the study began with: give no models, prompts, hypotheses, "
+            "thresholds or steps");
+        return EXIT_USAGE;
+    }
+    memcpy(so.models, o->models.v, sizeof(o->models.v));
+    memcpy(so.thresholds, o->thresholds.v, sizeof(o->thresholds.v));
+    catch_interrupts();
+    st = tempo_study_run(&so, &err);
+    show_progress("", 0, 0);
+    if (st == TEMPO_E_STOPPED) {
+        say("stopped; what was finished is kept: tempo study run --resume --out %s", dir);
+        return EXIT_INTERRUPTED;
+    }
+    if (st != TEMPO_OK)
+        return say_error(&err);
+    code = report_on(o, dir);
+    if (code == EXIT_OK)
+        record(o, dir);
+    return code;
+}
+
+int cmd_study(const options *o)
+{
+    const char *what = o->argument != NULL ? o->argument : "";
+    const char *dir = o->n_arguments > 1 ? o->arguments[1] : o->dir != NULL ? o->dir : "tempo-study";
+
+    if (o->n_arguments > 2 || (o->n_arguments == 2 && o->dir != NULL)) {
+        say("study takes one directory; see tempo study --help");
+        return EXIT_USAGE;
+    }
+    if (strcmp(what, "run") == 0)
+        return run_study(o, dir);
+    if (strcmp(what, "report") == 0)
+        return report_on(o, dir);
+    say("study needs run or report; see tempo study --help");
+    return EXIT_USAGE;
+}

@@ -1,0 +1,340 @@
+/* report.c - a study's files -> decisions and one document. */
+#include "study/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/json.h"
+#include "study/json_out.h"
+#include "study/study.h"
+#include "study/verdict.h"
+
+enum { SCHEMA = 1 };
+
+#define LAYER0_TOLERANCE 4e-6 /* identity I7 */
+
+const char *const tempo_primaries[TEMPO_PRIMARIES] = {"A2", "B", "C", "D2"};
+
+static tempo_status no_memory(tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the report");
+}
+
+size_t tempo_slice_values(const tempo_slice *s, const char *object, const char *key, double *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const double v = tempo_json_get_number(json_object_get(s->unit[i], object), key);
+        if (isfinite(v))
+            x[n++] = v;
+    }
+    return n;
+}
+
+/* ---- reading ---- */
+
+typedef struct reading {
+    char dir[TEMPO_STUDY_PATH];
+    json_t *plan;
+    tempo_hypotheses *hypotheses;
+    tempo_prompts *prompts;
+    size_t n_prompts, n_models, n_thresholds;
+    bool changed; /* hypotheses.yaml or prompts.yaml are not those that the study began with */
+} reading;
+
+static bool same_hash(const json_t *plan, const char *key, const char *hash)
+{
+    const char *stored = json_string_value(json_object_get(json_object_get(plan, key), "sha256"));
+
+    return stored != NULL && strcmp(stored, hash) == 0;
+}
+
+static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
+{
+    char path[TEMPO_STUDY_PATH];
+    tempo_status st;
+
+    (void)snprintf(r->dir, sizeof(r->dir), "%s", dir);
+    if ((st = tempo_path_join(path, sizeof(path), dir, "study.json", err)) != TEMPO_OK)
+        return st;
+    if (!tempo_study_has(path))
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s: no study here (no study.json)", dir);
+    if ((st = tempo_json_load(&r->plan, path, err)) != TEMPO_OK ||
+        (st = tempo_path_join(path, sizeof(path), dir, "hypotheses.yaml", err)) != TEMPO_OK ||
+        (st = tempo_hypotheses_load(&r->hypotheses, path, err)) != TEMPO_OK ||
+        (st = tempo_path_join(path, sizeof(path), dir, "prompts.yaml", err)) != TEMPO_OK ||
+        (st = tempo_prompts_load(&r->prompts, path, err)) != TEMPO_OK)
+        return st;
+    r->n_models = json_array_size(json_object_get(r->plan, "models"));
+    r->n_thresholds = json_array_size(json_object_get(r->plan, "thresholds"));
+    r->n_prompts = (size_t)json_integer_value(json_object_get(json_object_get(r->plan, "prompts"), "n"));
+    if (r->n_models == 0 || r->n_thresholds == 0 || r->n_prompts == 0 || r->n_prompts > r->prompts->n)
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "%s/study.json: models, thresholds or prompts are missing", dir);
+    r->changed = !same_hash(r->plan, "hypotheses", r->hypotheses->sha256) ||
+                 !same_hash(r->plan, "prompts", r->prompts->sha256);
+    return TEMPO_OK;
+}
+
+static void close_study(reading *r)
+{
+    json_decref(r->plan);
+    tempo_hypotheses_free(r->hypotheses);
+    tempo_prompts_free(r->prompts);
+}
+
+static void free_slice(tempo_slice *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->unit != NULL)
+            json_decref(s->unit[i]);
+        if (s->control != NULL)
+            json_decref(s->control[i]);
+    }
+    free(s->unit);
+    free(s->control);
+}
+
+static tempo_status load_if_there(const reading *r, const tempo_slice *s, const char *folder, size_t i,
+                                  json_t **out, tempo_err *err)
+{
+    char path[TEMPO_STUDY_PATH];
+    tempo_status st =
+        tempo_study_unit_path(r->dir, folder, s->model, s->threshold, s->prompts->prompts[i].id, path, err);
+
+    return st == TEMPO_OK && tempo_study_has(path) ? tempo_json_load(out, path, err) : st;
+}
+
+static tempo_status load_slice(const reading *r, tempo_slice *s, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    s->unit = calloc(s->n, sizeof(json_t *));
+    s->control = calloc(s->n, sizeof(json_t *));
+    if (s->unit == NULL || s->control == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < s->n && st == TEMPO_OK; i++)
+        if ((st = load_if_there(r, s, "units", i, &s->unit[i], err)) == TEMPO_OK)
+            st = load_if_there(r, s, "control", i, &s->control[i], err);
+    return st;
+}
+
+/* ---- decisions ---- */
+
+/* Are all units' distributions bitwise equal between the arms? */
+static bool all_same(const tempo_slice *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->unit[i] == NULL)
+            continue;
+        if (!json_is_true(json_object_get(json_object_get(s->unit[i], "checks"), "same_q")))
+            return false;
+        n++;
+    }
+    return n > 0;
+}
+
+static json_t *decision_json(const tempo_decision *d, const tempo_hypothesis *h, size_t left_out)
+{
+    json_t *out = tempo_decision_json(d);
+
+    if (out != NULL) {
+        json_object_set_new(out, "id", json_string(h->id));
+        json_object_set_new(out, "title", json_string(h->title));
+        json_object_set_new(out, "metric", json_string(h->metric));
+        json_object_set_new(out, "unit", h->unit != NULL ? json_string(h->unit) : json_null());
+        json_object_set_new(out, "registered_bound", json_real(h->bound));
+        json_object_set_new(out, "left_out", json_integer((json_int_t)left_out));
+    }
+    return out;
+}
+
+/* One line of "verdicts", which the registry keeps. */
+static json_t *verdict_json(const tempo_slice *s, const tempo_decision *d)
+{
+    const bool different = d->verdict == TEMPO_VERDICT_DIFFERENT;
+    const tempo_interval ci = different ? d->ci95 : d->ci90;
+
+    return json_pack("{s:s, s:I, s:f, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:[o, o]}", "id", d->name, "model",
+                     (json_int_t)s->model, "threshold", s->threshold, "family",
+                     s->confirmatory ? "confirmatory" : "exploratory", "kind",
+                     s->confirmatory ? "confirmatory" : "exploratory", "verdict",
+                     tempo_verdict_name(d->verdict), "n", (json_int_t)d->n, "mean",
+                     tempo_json_number(d->mean), "bound", tempo_json_number(d->bound), "p_adjusted",
+                     tempo_json_number(different ? d->p_different_holm : d->p_equivalent_holm), "interval",
+                     tempo_json_number(ci.lo), tempo_json_number(ci.hi));
+}
+
+static tempo_status decide(const tempo_slice *s, const json_t *floor, json_t *out, json_t *verdicts,
+                           tempo_err *err)
+{
+    const tempo_hypotheses *h = s->hypotheses;
+    const tempo_decide_options o = {.alpha = h->alpha,
+                                    .power = 0.8,
+                                    .permutations = h->permutations,
+                                    .resamples = h->resamples,
+                                    .seed = h->seeds.permutation};
+    tempo_endpoint e[TEMPO_PRIMARIES] = {{0}};
+    tempo_decision d[TEMPO_PRIMARIES];
+    double *x = calloc(TEMPO_PRIMARIES * s->n, sizeof(*x));
+    json_t *list = json_array();
+    tempo_status st = x != NULL && list != NULL ? TEMPO_OK : no_memory(err);
+
+    for (size_t k = 0; k < TEMPO_PRIMARIES && st == TEMPO_OK; k++) {
+        const double f = tempo_json_get_number(floor, tempo_primaries[k]);
+        e[k] = (tempo_endpoint){.name = tempo_primaries[k],
+                                .kind = k == 3 ? TEMPO_ENDPOINT_SIGNED : TEMPO_ENDPOINT_MAGNITUDE,
+                                .x = x + k * s->n,
+                                .bound = tempo_hypotheses_bound(h, tempo_primaries[k]),
+                                .floor = isfinite(f) ? f : 0.0,
+                                .identical = k == 1 && all_same(s)};
+        e[k].n = tempo_slice_values(s, "values", tempo_primaries[k], x + k * s->n);
+    }
+    if (st == TEMPO_OK)
+        st = tempo_decide(e, TEMPO_PRIMARIES, &o, d, err);
+    for (size_t k = 0; k < TEMPO_PRIMARIES && st == TEMPO_OK; k++) {
+        json_array_append_new(
+            list, decision_json(&d[k], tempo_hypotheses_find(h, tempo_primaries[k]), s->n - e[k].n));
+        json_array_append_new(verdicts, verdict_json(s, &d[k]));
+    }
+    json_object_set_new(out, "decisions", list);
+    free(x);
+    return st;
+}
+
+/* A1 and D1: they hold or they do not. */
+static json_t *deterministic(const tempo_slice *s)
+{
+    double worst = 0.0;
+    size_t n = 0, unequal = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const json_t *checks = json_object_get(s->unit[i], "checks"),
+                     *layer0 = json_object_get(checks, "layer0");
+        if (json_integer_value(json_object_get(s->unit[i], "parallel_steps")) == 0)
+            continue;
+        n++;
+        unequal += !json_is_true(json_object_get(checks, "one_position"));
+        const double d = json_is_number(layer0) ? json_number_value(layer0) : INFINITY;
+        worst = d > worst ? d : worst;
+    }
+    return json_pack("{s:{s:I, s:o, s:o, s:f}, s:{s:I, s:o, s:I}}", "A1", "n", (json_int_t)n, "holds",
+                     n == 0 ? json_null() : json_boolean(worst <= LAYER0_TOLERANCE), "worst",
+                     tempo_json_number(worst), "tolerance", LAYER0_TOLERANCE, "D1", "n", (json_int_t)n,
+                     "holds", n == 0 ? json_null() : json_boolean(unequal == 0), "unequal",
+                     (json_int_t)unequal);
+}
+
+/* ---- the document ---- */
+
+static tempo_status add_slice(const reading *r, size_t model, size_t threshold, const json_t *floor,
+                              json_t *list, json_t *verdicts, tempo_err *err)
+{
+    tempo_slice s = {.hypotheses = r->hypotheses,
+                     .prompts = r->prompts,
+                     .n = r->n_prompts,
+                     .model = model,
+                     .threshold =
+                         json_number_value(json_array_get(json_object_get(r->plan, "thresholds"), threshold)),
+                     .confirmatory = threshold == 0};
+    json_t *out = json_object(), *explored = NULL;
+    tempo_status st = out != NULL ? load_slice(r, &s, err) : no_memory(err);
+    size_t there = 0;
+
+    for (size_t i = 0; i < s.n && st == TEMPO_OK; i++)
+        there += s.unit[i] != NULL;
+    json_object_set_new(out, "threshold", json_real(s.threshold));
+    json_object_set_new(out, "family",
+                        json_string(s.confirmatory ? "confirmatory" : "exploratory replication"));
+    json_object_set_new(out, "prompts", json_integer((json_int_t)there));
+    if (st == TEMPO_OK && (st = decide(&s, floor, out, verdicts, err)) == TEMPO_OK)
+        st = tempo_report_explore(&explored, &s, err);
+    if (st == TEMPO_OK) {
+        json_object_set_new(out, "deterministic", deterministic(&s));
+        json_object_set_new(out, "exploratory", explored);
+        json_array_append_new(list, out);
+    } else {
+        json_decref(out);
+    }
+    free_slice(&s);
+    return st;
+}
+
+static tempo_status add_model(const reading *r, size_t model, json_t *models, json_t *verdicts,
+                              json_t *timing, tempo_err *err)
+{
+    const json_t *plan = json_array_get(json_object_get(r->plan, "models"), model);
+    json_t *slices = json_array(), *floor = NULL, *times = NULL, *exact = NULL;
+    char path[TEMPO_STUDY_PATH], name[32];
+    tempo_status st;
+
+    (void)snprintf(name, sizeof(name), "exact-m%zu.json", model);
+    st = tempo_path_join(path, sizeof(path), r->dir, name, err);
+    if (st == TEMPO_OK && tempo_study_has(path))
+        st = tempo_json_load(&exact, path, err);
+    if (st == TEMPO_OK)
+        st = tempo_report_floor(&floor, r->dir, model, r->hypotheses, r->prompts, r->n_prompts, err);
+    for (size_t t = 0; t < r->n_thresholds && st == TEMPO_OK; t++)
+        st = add_slice(r, model, t, json_object_get(floor, "floor"), slices, verdicts, err);
+    if (st == TEMPO_OK)
+        st = tempo_report_timing(&times, r->dir, model, r->hypotheses, err);
+    if (st != TEMPO_OK) {
+        json_decref(slices);
+        json_decref(floor);
+        json_decref(exact);
+        return st;
+    }
+    json_array_append_new(models,
+                          json_pack("{s:O, s:o, s:o, s:o}", "model", plan, "noise_floor", floor, "exact",
+                                    exact != NULL ? exact : json_null(), "thresholds", slices));
+    json_array_append_new(timing, times);
+    return TEMPO_OK;
+}
+
+static tempo_status save(const char *dir, json_t *report, tempo_err *err)
+{
+    static const tempo_report_style style = {.markdown = true, .width = 100};
+    char path[TEMPO_STUDY_PATH];
+    char *text = tempo_study_report_text(report, &style);
+    tempo_status st =
+        text != NULL ? tempo_path_join(path, sizeof(path), dir, "report.md", err) : no_memory(err);
+
+    if (st == TEMPO_OK)
+        st = tempo_text_save(path, text, strlen(text), err);
+    if (st == TEMPO_OK && (st = tempo_path_join(path, sizeof(path), dir, "report.json", err)) == TEMPO_OK)
+        st = tempo_json_save(path, json_incref(report), false, err);
+    free(text);
+    return st;
+}
+
+tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err)
+{
+    reading r = {0};
+    json_t *models = json_array(), *verdicts = json_array(), *timing = json_array();
+    tempo_status st = open_study(&r, dir, err);
+
+    *report = NULL;
+    for (size_t i = 0; i < r.n_models && st == TEMPO_OK; i++)
+        st = add_model(&r, i, models, verdicts, timing, err);
+    if (st == TEMPO_OK) {
+        *report = json_pack("{s:i, s:o, s:O, s:b, s:f, s:O, s:O, s:O}", "schema", SCHEMA, "title",
+                            r.hypotheses->title != NULL ? json_string(r.hypotheses->title) : json_null(),
+                            "study", r.plan, "files_changed", r.changed, "alpha", r.hypotheses->alpha,
+                            "models", models, "verdicts", verdicts, "timing", timing);
+        st = *report != NULL ? save(dir, *report, err) : no_memory(err);
+    }
+    if (st != TEMPO_OK) {
+        json_decref(*report);
+        *report = NULL;
+    }
+    json_decref(models);
+    json_decref(verdicts);
+    json_decref(timing);
+    close_study(&r);
+    return st;
+}

@@ -1,0 +1,54 @@
+/* report.h - what a study's files come to: verdicts with their tests, and everything explored beside them.
+ *
+ * A function of the files in the study's directory and of nothing else; all but the key "timing" is the same however
+ * often the study was interrupted.  docs/studies.md describes report.json, docs/statistics.md the tests.  */
+#ifndef TEMPO_STUDY_REPORT_H
+#define TEMPO_STUDY_REPORT_H
+#include <jansson.h>
+
+#include "study/hypotheses_file.h"
+#include "study/prompts_file.h"
+
+/* Read the study in dir, complete or not (what is missing is counted), compute, and write report.json and report.md.
+ * *report is the document (json_decref it).  TEMPO_E_NOTFOUND without a study.json.  */
+tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
+
+typedef struct tempo_report_style {
+    bool markdown; /* else for a terminal */
+    bool color;
+    size_t width;  /* of the terminal */
+} tempo_report_style;
+
+/* The report as text, for free(); NULL only without memory. */
+char *tempo_study_report_text(const json_t *report, const tempo_report_style *style);
+
+/* ---- inside (report_*.c) ---- */
+
+enum { TEMPO_PRIMARIES = 4 };
+extern const char *const tempo_primaries[TEMPO_PRIMARIES]; /* "A2", "B", "C", "D2" */
+
+/* What is there of one model at one threshold; documents are owned.  unit[i] NULL: not there yet. */
+typedef struct tempo_slice {
+    const tempo_hypotheses *hypotheses;
+    const tempo_prompts *prompts;
+    size_t n; /* prompts of the study */
+    json_t **unit, **control;
+    size_t model;
+    double threshold;
+    bool confirmatory;
+} tempo_slice;
+
+/* x[n] finite values of one number a prompt, in prompt order: object.key of the units, e.g. ("values", "A2").
+ * Returns how many; x has room for s->n.  */
+size_t tempo_slice_values(const tempo_slice *s, const char *object, const char *key, double *x);
+
+/* report_floor.c: {"groups": {name: {"A2": p99, ..}}, "floor": {"A2", "B", "C", "D2"}, "n"} of a model. */
+tempo_status tempo_report_floor(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
+                                const tempo_prompts *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* report_explore.c: contrasts, step metrics, layers, heads, knock-outs, strata, shifted tokens. */
+tempo_status tempo_report_explore(json_t **out, const tempo_slice *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* report_timing.c: the pairs of a model, or null when there are none. */
+tempo_status tempo_report_timing(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
+                                 tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
