@@ -270,7 +270,7 @@ static tempo_status add_model(const reading *r, size_t model, json_t *models, js
 {
     const json_t *plan = json_array_get(json_object_get(r->plan, "models"), model);
     json_t *slices = json_array(), *floor = NULL, *times = NULL, *exact = NULL;
-    char path[TEMPO_STUDY_PATH], name[32];
+    char path[TEMPO_STUDY_PATH], name[40];
     tempo_status st;
 
     (void)snprintf(name, sizeof(name), "exact-m%zu.json", model);

@@ -103,10 +103,16 @@ static void put_says(page *p, const json_t *d)
     else if (strcmp(verdict, "equivalent") == 0)
         tempo_text_add(&p->t, "The mean %s is %.3g, within the bound of %.3g.", text_of(d, "metric"), mean,
                        bound);
-    else if (strcmp(verdict, "different") == 0)
-        tempo_text_add(&p->t, "The mean %s is %.3g (95%% interval %.3g to %.3g); the bound is %.3g.",
+    else if (strcmp(verdict, "different") == 0 && strcmp(text_of(d, "kind"), "signed") == 0)
+        tempo_text_add(&p->t,
+                       "The mean %s is %.3g, not 0 (95%% interval %.3g to %.3g); that it lies within the "
+                       "bound of %.3g is not shown.",
                        text_of(d, "metric"), mean, item(json_object_get(d, "ci95"), 0),
                        item(json_object_get(d, "ci95"), 1), bound);
+    else if (strcmp(verdict, "different") == 0)
+        tempo_text_add(&p->t, "The mean %s is %.3g, above the bound of %.3g (95%% interval %.3g to %.3g).",
+                       text_of(d, "metric"), mean, bound, item(json_object_get(d, "ci95"), 0),
+                       item(json_object_get(d, "ci95"), 1));
     else if (strcmp(verdict, "inconclusive") == 0)
         tempo_text_add(
             &p->t,

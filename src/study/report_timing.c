@@ -41,7 +41,7 @@ static tempo_status test_pairs(json_t *out, double *isolated, const double *visi
 tempo_status tempo_report_timing(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
                                  tempo_err *err)
 {
-    char path[TEMPO_STUDY_PATH], name[32];
+    char path[TEMPO_STUDY_PATH], name[40];
     double *x = NULL;
     json_t *doc = NULL;
     tempo_status st;

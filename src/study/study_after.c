@@ -235,7 +235,7 @@ static tempo_status time_pair(tempo_study *s, size_t k, size_t prompt, const set
 tempo_status tempo_study_timing(tempo_study *s, tempo_err *err)
 {
     const size_t pairs = s->hypotheses->timing.pairs, warmup = s->hypotheses->timing.warmup;
-    char path[TEMPO_STUDY_PATH], name[32];
+    char path[TEMPO_STUDY_PATH], name[40];
     json_t *list = json_array();
     tempo_status st;
     size_t prompt = 0;

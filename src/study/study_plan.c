@@ -1,6 +1,6 @@
 /* study_plan.c - what a study will do, written down before it does anything. */
+#include <dirent.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "study/study.h"
 
 enum { SCHEMA = 1, MAX_COPY = 1 << 24 };
+
+static const char *const folders[] = {"floor", "units", "control"};
 
 bool tempo_study_has(const char *path)
 {
@@ -173,7 +175,6 @@ static tempo_status read_plan(tempo_study *s, const char *path, tempo_err *err)
 
 static tempo_status store_plan(tempo_study *s, const char *path, tempo_err *err)
 {
-    static const char *const folders[] = {"floor", "units", "control"};
     char to[TEMPO_STUDY_PATH];
     tempo_status st = tempo_make_directory(s->dir, err);
 
@@ -185,6 +186,24 @@ static tempo_status store_plan(tempo_study *s, const char *path, tempo_err *err)
     if (st == TEMPO_OK && (st = in_dir(s, "prompts.yaml", to, err)) == TEMPO_OK)
         st = copy_file(s->prompts->path, to, err);
     return st == TEMPO_OK ? tempo_json_save(path, json_incref(s->plan), false, err) : st;
+}
+
+/* What a killed process was writing. */
+static void remove_unfinished(const tempo_study *s)
+{
+    for (size_t i = 0; i < 4; i++) {
+        char path[TEMPO_STUDY_PATH], file[TEMPO_STUDY_PATH + 256];
+        const struct dirent *e;
+        (void)snprintf(path, sizeof(path), "%.4000s/%s", s->dir, i < 3 ? folders[i] : ".");
+        DIR *d = opendir(path);
+        while (d != NULL && (e = readdir(d)) != NULL)
+            if (strstr(e->d_name, ".tmp.") != NULL) {
+                (void)snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+                (void)unlink(file);
+            }
+        if (d != NULL)
+            (void)closedir(d);
+    }
 }
 
 tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err)
@@ -204,6 +223,8 @@ tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tem
                                 o->dir);
     if ((st = load_files(s, err)) != TEMPO_OK)
         return st;
+    if (o->resume)
+        remove_unfinished(s);
     if (o->resume)
         return (st = tempo_json_load(&s->plan, path, err)) == TEMPO_OK ? read_plan(s, path, err) : st;
     return (st = make_plan(s, err)) == TEMPO_OK ? store_plan(s, path, err) : st;

@@ -6,6 +6,7 @@
 #include "io/json.h"
 #include "study/floor.h"
 #include "study/json_out.h"
+#include "study/report.h"
 #include "study/study.h"
 #include "study/unit.h"
 
@@ -186,7 +187,21 @@ static tempo_status run_stage(tempo_study *s, const char *stage, double threshol
 
 tempo_status tempo_study_floor(tempo_study *s, tempo_err *err)
 {
-    return run_stage(s, "noise floor", s->thresholds[0], true, 0, s->n_prompts, err);
+    char path[TEMPO_STUDY_PATH], name[40];
+    json_t *floor = NULL;
+    tempo_status st = run_stage(s, "noise floor", s->thresholds[0], true, 0, s->n_prompts, err);
+
+    (void)snprintf(name, sizeof(name), "noise_floor-m%zu.json", s->model_index);
+    if (st != TEMPO_OK || (st = tempo_path_join(path, sizeof(path), s->dir, name, err)) != TEMPO_OK ||
+        tempo_study_has(path))
+        return st;
+    if ((st = tempo_report_floor(&floor, s->dir, s->model_index, s->hypotheses, s->prompts, s->n_prompts,
+                                 err)) != TEMPO_OK)
+        return st;
+    json_object_set_new(floor, "instruction_set",
+                        s->other != NULL ? json_string(tempo_model_get_info(s->other_model)->kernels)
+                                         : json_pack("{s:s}", "not_measured", s->other_note));
+    return tempo_json_save(path, floor, false, err);
 }
 
 tempo_status tempo_study_units(tempo_study *s, tempo_err *err)
@@ -242,7 +257,7 @@ tempo_status tempo_study_exact(tempo_study *s, tempo_err *err)
     const unsigned threads = tempo_engine_threads(s->engine);
     const tempo_engine_options eo = {.threads = threads > 1 ? 1 : 2};
     const size_t n = s->n_prompts < EXACT_PROMPTS ? s->n_prompts : EXACT_PROMPTS;
-    char path[TEMPO_STUDY_PATH], name[32];
+    char path[TEMPO_STUDY_PATH], name[40];
     tempo_engine *e = NULL;
     tempo_status st;
 
