@@ -13,12 +13,23 @@
 #define COMPILER "unknown"
 #endif
 
+/* Our own code is MIT; a program that holds GSL is under its licence as a whole. */
+#ifdef TEMPO_STUDY
+#define PROGRAM_LICENCE "GPL-3.0-or-later"
+#define LICENCE_LINES                                                                                        \
+    "MIT licence; this program is linked with the GNU Scientific Library and is as a whole under the\n"      \
+    "GNU General Public License, version 3 or later (a build without studies, TEMPO_STUDY=OFF, is not)\n"
+#else
+#define PROGRAM_LICENCE "MIT"
+#define LICENCE_LINES "MIT licence\n"
+#endif
+
 int cmd_version(const options *o)
 {
     if (o->json)
-        return print_json(
-            json_pack("{s:s, s:s, s:s}", "version", tempo_version(), "compiler", COMPILER, "licence", "MIT"),
-            false);
-    printf("tempo %s\nbuilt with %s\nMIT licence\n", tempo_version(), COMPILER);
+        return print_json(json_pack("{s:s, s:s, s:s, s:s}", "version", tempo_version(), "compiler", COMPILER,
+                                    "licence", "MIT", "program_licence", PROGRAM_LICENCE),
+                          false);
+    printf("tempo %s\nbuilt with %s\n" LICENCE_LINES, tempo_version(), COMPILER);
     return EXIT_OK;
 }
