@@ -10,7 +10,7 @@
 #include "message.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
-#define CMD_RUN (CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
+#define CMD_RUN (CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
 #define CMD_MODEL ((CMD_RUN & ~CMD_STUDY) | CMD_INSPECT | CMD_TOKENIZE)
 
 const option_spec option_table[] = {
@@ -67,6 +67,14 @@ const command_spec command_table[] = {
      "made, not "
      "what it found.",
      cmd_analyze},
+    {"experiment", CMD_EXPERIMENT, "run|check FILE|all|DIR ...",
+     "run the five experiments, or any file of that kind",
+     "`tempo experiment run all` runs the shipped experiments exp1 to exp5 on a model: isolated, visible, "
+     "and a replay of what "
+     "the published code computed, in one batch, with captures; then each alone for its time.  It ends with "
+     "EXPERIMENT_RESULTS.md.  Files that are given may be those of the published study as they are.\n\n"
+     "`tempo experiment check DIR` prints the published figures beside those of a run.",
+     cmd_experiment},
     {"study", CMD_STUDY, "run|report [DIR] ...", "test the hypotheses over many prompts",
      "`tempo study run` decodes every prompt of the suite in lockstep: the isolated arm chooses the sets, "
      "visible arms take "
@@ -275,6 +283,7 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         const int i = find_choice(s->choices, value);
         *(int *)field = i; /* enums of tempo.h have the size of int */
         o->has_mode |= field == (void *)&o->decoding.mode;
+        o->has_pairs |= field == (void *)&o->pairs;
         o->has_context |= field == (void *)&o->decoding.context;
         o->has_readout |= field == (void *)&o->decoding.readout;
         return i >= 0 || unknown_choice(s, value);

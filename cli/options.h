@@ -91,6 +91,8 @@ typedef struct options {
     const char *dir, *prompts_file, *hypotheses;
     size_t study_steps, max_prompts, batch;
     bool resume, no_db;
+    size_t pairs;
+    bool has_pairs;
 
     bool list;
     const char *man, *completion;
@@ -156,6 +158,7 @@ int cmd_version(const options *o);
 #ifdef TEMPO_STUDY
 int cmd_runs(const options *o);
 int cmd_study(const options *o);
+int cmd_experiment(const options *o);
 #endif
 
 /* ---- help.c, docs.c ---- */

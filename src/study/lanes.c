@@ -67,6 +67,8 @@ static bool keep(void *user, const tempo_attention_view *v)
     pass *p = user;
     tempo_lane *l = lane_of(p, v->seq);
 
+    if (l != NULL && l->capture != NULL)
+        (void)tempo_capture_view(l->capture, v);
     if (l == NULL || !l->watch)
         return true;
     if (l->seen == 0 && !grow(l, (size_t)p->n_layers * l->rows * v->n_heads * v->n_slots)) {
@@ -103,7 +105,7 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_po
             continue;
         lanes[i]->rows = rows_to_read(lanes[i]->d);
         lanes[i]->seen = 0;
-        if (lanes[i]->watch)
+        if (lanes[i]->watch || lanes[i]->capture != NULL)
             obs.attention = keep;
         ds[m++] = lanes[i]->d;
     }

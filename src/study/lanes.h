@@ -10,6 +10,7 @@
 typedef struct tempo_lane {
     tempo_decoder *d; /* owned */
     bool watch;       /* keep the attention of what it reads */
+    tempo_capture *capture; /* borrowed: gets every view, too; NULL for none */
     bool done;        /* do not read it any more, though it could run */
     size_t rows;      /* that it read last; 0 before the first read */
     size_t slots;     /* of its sequence then */

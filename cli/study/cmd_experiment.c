@@ -1,0 +1,140 @@
+/* cmd_experiment.c - run experiments, and hold them against what was published. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message.h"
+#include "options.h"
+#include "session.h"
+#include "study/experiment_run.h"
+#include "study/registry.h"
+
+enum { MAX_ARGUMENTS = 64 };
+
+static void progress(void *user, const char *what, size_t done, size_t total)
+{
+    (void)user;
+    show_progress(what, done, total);
+}
+
+static void note(void *user, const char *experiment, const char *text)
+{
+    (void)user;
+    show_progress("", 0, 0);
+    say("%s: %s", experiment, text);
+}
+
+static bool poll_interrupt(void *user)
+{
+    (void)user;
+    return !interrupted();
+}
+
+/* The database is an index of the files: what goes wrong with it is told, and is no failure. */
+static void record(const options *o, const json_t *summary)
+{
+    tempo_registry *r = NULL;
+    tempo_err err = {0};
+    const json_t *result;
+    size_t i;
+    tempo_status st;
+
+    if (o->no_db)
+        return;
+    st = tempo_registry_open(&r, o->db, false, &err);
+    json_array_foreach(json_object_get(summary, "experiments"), i, result) if (st == TEMPO_OK) st =
+        tempo_registry_index(r, json_string_value(json_object_get(result, "directory")), &err);
+    if (st != TEMPO_OK)
+        say("the experiments are not in the database of runs: %s", err.msg);
+    tempo_registry_free(r);
+}
+
+static int put_text(char *text)
+{
+    if (text == NULL) {
+        say("no memory for the summary");
+        return EXIT_FAILED;
+    }
+    (void)fputs(text, stdout);
+    free(text);
+    return EXIT_OK;
+}
+
+static int run_experiments(const options *o)
+{
+    static const char *const shipped[] = {"exp1", "exp2", "exp3", "exp4", "exp5"};
+    const char *files[MAX_ARGUMENTS];
+    const char *dir = o->dir != NULL ? o->dir : "tempo-experiments";
+    const bool all = o->n_arguments == 2 && strcmp(o->arguments[1], "all") == 0;
+    const tempo_experiments_options eo = {.files = all ? shipped : files,
+                                          .n_files =
+                                              all ? sizeof(shipped) / sizeof(*shipped) : o->n_arguments - 1,
+                                          .dir = dir,
+                                          .model = o->model,
+                                          .cpu = o->cpu,
+                                          .compute = (tempo_compute)o->compute,
+                                          .threads = (unsigned)o->threads,
+                                          .has_pairs = o->has_pairs,
+                                          .pairs = o->pairs,
+                                          .progress = progress,
+                                          .note = note,
+                                          .poll = poll_interrupt};
+    tempo_err err = {0};
+    json_t *summary;
+
+    for (size_t i = 1; i < o->n_arguments && i <= MAX_ARGUMENTS; i++)
+        files[i - 1] = o->arguments[i];
+    if (o->n_arguments > MAX_ARGUMENTS + 1) {
+        say("experiment run takes at most %d files", MAX_ARGUMENTS);
+        return EXIT_USAGE;
+    }
+    if (o->n_arguments < 2) {
+        say("experiment run needs a file, the name of a shipped experiment (exp1 to exp5), or all");
+        return EXIT_USAGE;
+    }
+    catch_interrupts();
+    const tempo_status st = tempo_experiments_run(&summary, &eo, &err);
+    show_progress("", 0, 0);
+    if (st == TEMPO_E_STOPPED) {
+        say("stopped; experiments that were finished are kept in %s", dir);
+        return EXIT_INTERRUPTED;
+    }
+    if (st != TEMPO_OK)
+        return say_error(&err);
+    record(o, summary);
+    if (o->json)
+        return print_json(summary, false);
+    const int code = put_text(tempo_experiments_brief(summary, use_colors(o->color)));
+    json_decref(summary);
+    printf("\nThe whole document: %s/EXPERIMENT_RESULTS.md; its figures: %s/results.json\n", dir, dir);
+    return code;
+}
+
+static int check(const options *o)
+{
+    const char *dir = o->n_arguments == 2 ? o->arguments[1] : o->dir != NULL ? o->dir : "tempo-experiments";
+    tempo_err err = {0};
+    json_t *summary;
+
+    if (o->n_arguments > 2) {
+        say("experiment check takes one directory");
+        return EXIT_USAGE;
+    }
+    if (tempo_experiments_load(&summary, dir, &err) != TEMPO_OK)
+        return say_error(&err);
+    const int code = put_text(tempo_experiments_check(summary));
+    json_decref(summary);
+    return code;
+}
+
+int cmd_experiment(const options *o)
+{
+    const char *what = o->argument != NULL ? o->argument : "";
+
+    if (strcmp(what, "run") == 0)
+        return run_experiments(o);
+    if (strcmp(what, "check") == 0)
+        return check(o);
+    say("experiment needs run or check; see tempo experiment --help");
+    return EXIT_USAGE;
+}

@@ -1,0 +1,71 @@
+/* experiment_run.h - the experiments of files, on any model: paired runs with captures, solo runs for times, results.
+ *
+ * A CASE is one prompt at one threshold; most files have one.  All arms of a case go through the model in one batch, so
+ * that one pass over the weights serves them; times come from runs of one arm alone, in ABBA order after a warm-up.
+ * docs/experiments.md says what is written where.  */
+#ifndef TEMPO_STUDY_EXPERIMENT_RUN_H
+#define TEMPO_STUDY_EXPERIMENT_RUN_H
+#include <jansson.h>
+
+#include "study/experiment_file.h"
+#include "study/jsonfile.h"
+#include "study/lanes.h"
+
+enum { TEMPO_RUN_PATH = 4096, TEMPO_RUN_MAX_LANES = 2 * TEMPO_EXPERIMENT_MAX_ARMS };
+
+typedef struct tempo_experiments_options {
+    const char *const *files; /* [n_files] paths; or names of shipped ones, "exp1" */
+    size_t n_files;
+    const char *dir;   /* each experiment gets a directory below it */
+    const char *model; /* NULL: the built-in one */
+    const char *cpu;
+    tempo_compute compute;
+    unsigned threads;
+    bool has_pairs;
+    size_t pairs;       /* of solo runs, in the place of the files' */
+    uint64_t max_bytes; /* of one experiment's captures; 0: 4e9 */
+    int argc;           /* the command line, for manifests */
+    char **argv;
+    void *user;
+    void (*progress)(void *user, const char *what, size_t done, size_t total); /* may be NULL */
+    void (*note)(void *user, const char *experiment, const char *text);        /* what a key cannot do; may be NULL */
+    bool (*poll)(void *user);                                                  /* false stops; may be NULL */
+} tempo_experiments_options;
+
+/* Run them all.  *summary: {"model", "experiments": [the results.json of each], "identical": ..}, also written to
+ * dir/results.json, beside dir/EXPERIMENT_RESULTS.md.  TEMPO_E_STOPPED when poll said so: experiments that were finished
+ * are kept, of the running one nothing is.  TEMPO_E_ARG when an experiment's directory holds files that are not of one. */
+tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* The same document again, from the directory that a run has written. */
+tempo_status tempo_experiments_load(json_t **summary, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* EXPERIMENT_RESULTS.md of a summary, for free(); NULL only without memory. */
+char *tempo_experiments_text(const json_t *summary);
+/* What a person sees at the end of a run: each experiment's arms and whether they agree.  For free(). */
+char *tempo_experiments_brief(const json_t *summary, bool color);
+/* Published figures beside measured ones, for free(). */
+char *tempo_experiments_check(const json_t *summary);
+
+/* ---- inside (experiment_*.c) ---- */
+
+typedef struct tempo_case {
+    const tempo_experiments_options *o;
+    const tempo_experiment *e;
+    tempo_engine *engine;
+    size_t prompt, threshold; /* indices into the file's */
+    char dir[TEMPO_RUN_PATH]; /* for its arms' directories */
+    int32_t *ids;             /* [n_ids] the prompt */
+    size_t n_ids;
+} tempo_case;
+
+/* experiment_case.c: the paired run.  *out: one case of results.json.  lines: results.jsonl, or NULL. */
+tempo_status tempo_case_run(json_t **out, const tempo_case *c, tempo_jsonlines *lines, tempo_err *err) TEMPO_MUST_CHECK;
+/* experiment_time.c: solo runs; adds "generation_time" to the arms of `result`, and "timing". */
+tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err) TEMPO_MUST_CHECK;
+/* experiment_analysis.c: one step of a lane: what its siblings get; and of two arms with one history: how far apart. */
+json_t *tempo_case_siblings(const tempo_lane *l, size_t step);
+tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const tempo_lane *b, const tempo_case *c, size_t step,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
