@@ -37,16 +37,12 @@ static void record(const options *o, const char *dir)
     tempo_registry_free(r);
 }
 
-/* report.json and report.md, and one of them on standard output. */
-static int report_on(const options *o, const char *dir)
+/* The report on standard output; takes it. */
+static int put_report(const options *o, const char *dir, json_t *report)
 {
     const tempo_report_style style = {.color = use_colors(o->color), .width = terminal_width()};
-    tempo_err err = {0};
-    json_t *report;
     char *text;
 
-    if (tempo_study_report(&report, dir, &err) != TEMPO_OK)
-        return say_error(&err);
     if (o->json)
         return print_json(report, false);
     text = tempo_study_report_text(report, &style);
@@ -59,6 +55,14 @@ static int report_on(const options *o, const char *dir)
     printf("\nAll of it: %s/report.md and report.json\n", dir);
     free(text);
     return EXIT_OK;
+}
+
+static int report_on(const options *o, const char *dir)
+{
+    tempo_err err = {0};
+    json_t *report;
+
+    return tempo_study_report(&report, dir, &err) == TEMPO_OK ? put_report(o, dir, report) : say_error(&err);
 }
 
 static int run_study(const options *o, const char *dir)
@@ -79,7 +83,7 @@ static int run_study(const options *o, const char *dir)
                               .poll = poll_interrupt};
     tempo_err err = {0};
     tempo_status st;
-    int code;
+    json_t *report;
 
     if (o->resume && (o->models.n > 0 || o->thresholds.n > 0 || o->study_steps > 0 || o->max_prompts > 0 ||
                       o->prompts_file != NULL || o->hypotheses != NULL)) {
@@ -90,18 +94,15 @@ static int run_study(const options *o, const char *dir)
     memcpy(so.models, o->models.v, sizeof(o->models.v));
     memcpy(so.thresholds, o->thresholds.v, sizeof(o->thresholds.v));
     catch_interrupts();
-    st = tempo_study_run(&so, &err);
+    st = tempo_study_run(&report, &so, &err);
     show_progress("", 0, 0);
+    if (st == TEMPO_OK || st == TEMPO_E_STOPPED)
+        record(o, dir);
     if (st == TEMPO_E_STOPPED) {
         say("stopped; what was finished is kept: tempo study run --resume --out %s", dir);
         return EXIT_INTERRUPTED;
     }
-    if (st != TEMPO_OK)
-        return say_error(&err);
-    code = report_on(o, dir);
-    if (code == EXIT_OK)
-        record(o, dir);
-    return code;
+    return st == TEMPO_OK ? put_report(o, dir, report) : say_error(&err);
 }
 
 int cmd_study(const options *o)

@@ -207,6 +207,19 @@ static json_t *set_json(const running *r, const tempo_set *set)
                      (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members", members);
 }
 
+/* A line of a verbose file's log. */
+static void log_step(const running *r, const arm *a, const tempo_set *set)
+{
+    char text[200];
+
+    (void)snprintf(
+        text, sizeof(text),
+        "%s, step %zu: read %zu rows of %zu slots; set of %zu at position %g, entropy %.4f, first slot %lld",
+        a->spec->name, r->step, a->lane.rows, a->lane.slots, set->n_members, set->position, set->entropy,
+        (long long)set->members[0].slot);
+    r->c->o->note(r->c->o->user, r->c->e->name, text);
+}
+
 static tempo_status record_step(running *r, arm *a, tempo_err *err)
 {
     const tempo_set *set = tempo_decoder_last_set(a->lane.d);
@@ -217,6 +230,8 @@ static tempo_status record_step(running *r, arm *a, tempo_err *err)
     for (size_t i = 0; i < set->n_members && kept; i++)
         kept = push(&a->all, set->members[i].id);
     json_object_set_new(line, "arm", json_string(a->spec->name));
+    if (r->c->e->verbose && r->c->o->note != NULL)
+        log_step(r, a, set);
     if (kept && r->lines != NULL)
         st = tempo_jsonlines_add(r->lines, line, err);
     json_decref(line);

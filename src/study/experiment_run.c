@@ -278,8 +278,11 @@ static tempo_status run_one(session *s, const char *file, tempo_err *err)
         (st = tempo_path_join(dir, sizeof(dir), s->o->dir, e->name, err)) != TEMPO_OK ||
         (st = check_directory(dir, err)) != TEMPO_OK)
         goto out;
-    for (size_t i = 0; i < e->n_notes && s->o->note != NULL; i++)
-        s->o->note(s->o->user, e->name, e->notes[i].text);
+    for (size_t i = 0; i < e->n_notes && s->o->note != NULL; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof(text), "%.60s: %s", e->notes[i].key, e->notes[i].text);
+        s->o->note(s->o->user, e->name, text);
+    }
     if ((st = run_cases(s, e, dir, cases, err)) != TEMPO_OK)
         goto out;
     if ((result = experiment_json(s, e, dir, cases)) == NULL) {

@@ -28,7 +28,7 @@ typedef struct tempo_experiments_options {
     char **argv;
     void *user;
     void (*progress)(void *user, const char *what, size_t done, size_t total); /* may be NULL */
-    void (*note)(void *user, const char *experiment, const char *text);        /* what a key cannot do; may be NULL */
+    void (*note)(void *user, const char *experiment, const char *text);        /* what a key cannot do, and a verbose file's log; may be NULL */
     bool (*poll)(void *user);                                                  /* false stops; may be NULL */
 } tempo_experiments_options;
 

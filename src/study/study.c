@@ -1,6 +1,8 @@
 /* study.c - the stages in their order. */
 #include "study/study.h"
 
+#include "study/report.h"
+
 static tempo_status run_model(tempo_study *s, size_t index, tempo_err *err)
 {
     static tempo_status (*const stages[])(tempo_study *, tempo_err *) = {
@@ -13,13 +15,26 @@ static tempo_status run_model(tempo_study *s, size_t index, tempo_err *err)
     return st;
 }
 
-tempo_status tempo_study_run(const tempo_study_options *o, tempo_err *err)
+tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, tempo_err *err)
 {
     tempo_study s;
-    tempo_status st = tempo_study_begin(&s, o, err);
+    tempo_err ignored = {0};
+    tempo_status interrupted = TEMPO_OK, st = tempo_study_begin(&s, o, err);
 
+    *report = NULL;
+    if (st == TEMPO_OK)
+        st = tempo_study_manifest(&s, "running", err);
     for (size_t i = 0; st == TEMPO_OK && i < tempo_study_model_count(&s); i++)
         st = run_model(&s, i, err);
+    if (st == TEMPO_OK && (st = tempo_study_report(report, o->dir, err)) == TEMPO_OK)
+        st = tempo_study_manifest(&s, "complete", err);
+    else if (st == TEMPO_E_STOPPED && s.plan != NULL)
+        (void)tempo_study_manifest(&s, "interrupted",
+                                   &ignored); /* what stopped it is what the caller hears */
     tempo_study_end(&s);
+    if (st != TEMPO_OK) {
+        json_decref(*report);
+        *report = NULL;
+    }
     return st;
 }

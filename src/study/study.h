@@ -35,9 +35,9 @@ typedef struct tempo_study_options {
     bool (*poll)(void *user); /* often; false stops with TEMPO_E_STOPPED; may be NULL */
 } tempo_study_options;
 
-/* Run what is missing.  TEMPO_E_ARG if dir holds a study and resume is not asked for, or if this machine or these
+/* Run what is missing, and report (report.h); manifest.json comes last.  TEMPO_E_ARG if dir holds a study and resume is not asked for, or if this machine or these
  * models cannot go on with it; TEMPO_E_STOPPED when poll said so: everything finished is kept.  */
-tempo_status tempo_study_run(const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- inside (study_*.c) ---- */
 
@@ -58,6 +58,9 @@ typedef struct tempo_study {
     int32_t **ids;          /* [n_prompts] */
     size_t *n_ids;
 } tempo_study;
+
+/* study_manifest.c: manifest.json: "running", "complete" or "interrupted"; id and time of the beginning stay. */
+tempo_status tempo_study_manifest(const tempo_study *s, const char *status, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* study_plan.c: the frozen plan, and opening models by it. */
 tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
