@@ -19,7 +19,7 @@ tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, temp
 {
     tempo_study s;
     tempo_err ignored = {0};
-    tempo_status interrupted = TEMPO_OK, st = tempo_study_begin(&s, o, err);
+    tempo_status st = tempo_study_begin(&s, o, err);
 
     *report = NULL;
     if (st == TEMPO_OK)
@@ -28,9 +28,9 @@ tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, temp
         st = run_model(&s, i, err);
     if (st == TEMPO_OK && (st = tempo_study_report(report, o->dir, err)) == TEMPO_OK)
         st = tempo_study_manifest(&s, "complete", err);
-    else if (st == TEMPO_E_STOPPED && s.plan != NULL)
-        (void)tempo_study_manifest(&s, "interrupted",
-                                   &ignored); /* what stopped it is what the caller hears */
+    if (st == TEMPO_E_STOPPED && s.plan != NULL &&
+        tempo_study_manifest(&s, "interrupted", &ignored) != TEMPO_OK)
+        ignored.code = TEMPO_OK; /* what stopped it is what the caller hears */
     tempo_study_end(&s);
     if (st != TEMPO_OK) {
         json_decref(*report);
