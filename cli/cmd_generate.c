@@ -20,6 +20,8 @@ static int check_options(const options *o)
         problem = "--paired runs both modes: leave --mode out";
     else if (o->json && o->jsonl)
         problem = "--json and --jsonl: give only one of them";
+    else if (o->capture == NULL && (o->has_capture_option || o->closing_pass))
+        problem = "--record, --format, --max-capture and --closing-pass need --capture DIR";
     else if (!o->paired && d->mode == TEMPO_ISOLATED && d->last_visible_layer != TEMPO_ALL_LAYERS)
         problem = "--visible-layers needs --mode visible or causal, or --paired";
     if (problem == NULL)
@@ -71,6 +73,7 @@ static int add_arm(run *r, tempo_mode mode)
 
 static void free_arms(run *r)
 {
+    abort_files(r);
     for (size_t i = 0; i < r->n_arms; i++) {
         tempo_decoder_free(r->arms[i].decoder);
         json_decref(r->arms[i].steps);
@@ -104,7 +107,7 @@ static bool record_step(run *r, arm *a)
     a->n_members += set->n_members;
     for (size_t i = 0; i < set->n_members && ok; i++)
         ok = push_id(&a->all, set->members[i].id);
-    if (ok && r->o->json)
+    if (ok && (r->o->json || r->o->capture != NULL))
         ok = json_array_append_new(a->steps, json_set(r, set)) == 0;
     if (!ok)
         say("out of memory for step %zu", set->step);
@@ -165,19 +168,15 @@ static bool poll_run(void *user)
     return !interrupted();
 }
 
-static bool emit_jsonl(run *r, const arm *a)
+static bool view_run(void *user, const tempo_attention_view *view)
 {
-    json_t *line = json_set(r, tempo_decoder_last_set(a->decoder));
+    feed_files(user, view);
+    return true;
+}
 
-    if (line == NULL) {
-        say("out of memory for the output");
-        return false;
-    }
-    if (r->n_arms > 1)
-        json_object_set_new(line, "arm", json_string(a->name));
-    const bool running = tempo_decoder_stopped(a->decoder) == TEMPO_RUNNING;
-    json_object_set_new(line, "stopped_by", running ? json_null() : json_string(stopped_by(r, a)));
-    return print_json(line, true) == EXIT_OK && finish_output();
+static bool emit_jsonl(const run *r, const arm *a)
+{
+    return print_json(json_line(r, a), true) == EXIT_OK && finish_output();
 }
 
 /* Keep and report what the last call gave. */
@@ -187,6 +186,9 @@ static int take_step(run *r, size_t step)
         if (r->arms[i].advanced &&
             (!record_step(r, &r->arms[i]) || (r->o->jsonl && !emit_jsonl(r, &r->arms[i]))))
             return EXIT_FAILED;
+    const int code = add_step_to_files(r);
+    if (code != EXIT_OK)
+        return code;
     if (r->n_arms > 1) {
         compare_distributions(r, step);
         compare_sets(r, step);
@@ -201,7 +203,8 @@ static int take_step(run *r, size_t step)
 
 static int decode(run *r)
 {
-    const tempo_observer observer = {.user = r, .poll = poll_run};
+    const bool views = r->o->capture != NULL && (r->o->capturing.record & TEMPO_RECORD_ATTENTION) != 0;
+    const tempo_observer observer = {.user = r, .poll = poll_run, .attention = views ? view_run : NULL};
     tempo_decoder *decoders[2];
     tempo_err err = {0};
     int code = EXIT_OK;
@@ -234,6 +237,8 @@ static int decode(run *r)
         code = take_step(r, step);
     }
     r->end_ms = now_ms();
+    if (code == EXIT_OK && !r->interrupted && r->o->closing_pass)
+        code = add_closing_to_files(r, &observer);
     return code;
 }
 
@@ -253,6 +258,8 @@ static int decode_and_report(run *r)
         code = EXIT_FAILED;
     if (code == EXIT_OK)
         show_figures(r);
+    if (code == EXIT_OK && r->o->capture != NULL)
+        code = commit_files(r);
     return code == EXIT_OK && r->interrupted ? EXIT_INTERRUPTED : code;
 }
 
@@ -287,6 +294,8 @@ int cmd_generate(const options *o)
         code = add_arm(&r, o->paired ? TEMPO_ISOLATED : o->decoding.mode);
         if (code == EXIT_OK && o->paired)
             code = add_arm(&r, TEMPO_VISIBLE);
+        if (code == EXIT_OK && o->capture != NULL)
+            code = open_files(&r);
         if (code == EXIT_OK)
             code = decode_and_report(&r);
     }

@@ -1,5 +1,6 @@
 /* main.c - finding the command. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
@@ -7,15 +8,27 @@
 
 static int run(const command_spec *c, int argc, char **argv)
 {
+    char **command_line = malloc((size_t)argc * sizeof(*command_line)); /* the parser moves argv's words */
     options o;
+    int code;
 
-    if (!parse_options(&o, c, argc, argv))
-        return EXIT_USAGE;
-    if (o.help) {
-        print_command_help(c);
-        return EXIT_OK;
+    if (command_line == NULL) {
+        say("out of memory for the command line");
+        return EXIT_FAILED;
     }
-    return c->run(&o);
+    memcpy(command_line, argv, (size_t)argc * sizeof(*command_line));
+    if (!parse_options(&o, c, argc - 1, argv + 1)) {
+        code = EXIT_USAGE;
+    } else if (o.help) {
+        print_command_help(c);
+        code = EXIT_OK;
+    } else {
+        o.command_line = command_line;
+        o.n_command_line = (size_t)argc;
+        code = c->run(&o);
+    }
+    free(command_line);
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -37,7 +50,7 @@ int main(int argc, char **argv)
         say("there is no command '%.64s'; tempo --help lists them", name);
         return EXIT_USAGE;
     }
-    code = run(c, argc - 1, argv + 1);
+    code = run(c, argc, argv);
     if (!finish_output() && code == EXIT_OK)
         code = EXIT_FAILED;
     return code;

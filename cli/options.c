@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "message.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
@@ -227,12 +228,28 @@ static bool unknown_choice(const option_spec *s, const char *value)
     return bad_value(s, value, expected);
 }
 
+/* --record LIST, --max-capture SIZE */
+static bool set_capture(const option_spec *s, const char *value, options *o)
+{
+    o->has_capture_option = true;
+    if (strcmp(s->name, "max-capture") == 0)
+        return parse_bytes(value, &o->capturing.max_bytes) ||
+               bad_value(s, value, "a size such as 500MB or 4GB, or 0");
+    return parse_record(value, &o->capturing) ||
+           bad_value(
+               s, value,
+               "a list of attention, logits, positions, kv; attention may be followed by :layers=A-B or "
+               ":heads=A-B");
+}
+
 /* --positions shared|unique|offset:D, --visible-layers A-B */
 static bool set_custom(const option_spec *s, const char *value, options *o)
 {
     tempo_decode_options *d = &o->decoding;
     char *end;
 
+    if (strcmp(s->name, "record") == 0 || strcmp(s->name, "max-capture") == 0)
+        return set_capture(s, value, o);
     if (strcmp(s->name, "positions") == 0) {
         o->has_positions = true;
         if (strncmp(value, "offset:", 7) != 0) {
@@ -286,6 +303,7 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         o->has_pairs |= field == (void *)&o->pairs;
         o->has_context |= field == (void *)&o->decoding.context;
         o->has_readout |= field == (void *)&o->decoding.readout;
+        o->has_capture_option |= field == (void *)&o->capturing.format;
         return i >= 0 || unknown_choice(s, value);
     }
     default:
@@ -295,7 +313,8 @@ static bool set_value(const option_spec *s, const char *value, options *o)
 
 _Static_assert(sizeof(tempo_mode) == sizeof(int) && sizeof(tempo_readout) == sizeof(int) &&
                    sizeof(tempo_context) == sizeof(int) && sizeof(tempo_stop) == sizeof(int) &&
-                   sizeof(tempo_replay) == sizeof(int) && sizeof(tempo_kv_type) == sizeof(int),
+                   sizeof(tempo_replay) == sizeof(int) && sizeof(tempo_kv_type) == sizeof(int) &&
+                   sizeof(tempo_capture_format) == sizeof(int),
                "set_value stores enums as int");
 
 /* ---- the command line ---- */
@@ -408,6 +427,7 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
                    .shape = "llama-3.2-3b",
                    .type = "BF16"};
     tempo_decode_options_init(&o->decoding);
+    tempo_capture_options_init(&o->capturing);
     for (int i = 1; i < argc; i++) {
         if (!only_arguments && strcmp(argv[i], "--") == 0) {
             only_arguments = true;

@@ -57,6 +57,8 @@ typedef struct options {
     const char *argument;   /* the first that is no option, or NULL */
     char **arguments;       /* [n_arguments] all of them, borrowed from argv: the array is the command line's own */
     size_t n_arguments;
+    char **command_line;    /* [n_command_line] all of argv as it was, borrowed */
+    size_t n_command_line;
 
     const char *model, *cpu;
     size_t threads;
@@ -72,6 +74,10 @@ typedef struct options {
 
     bool json, jsonl, probs;
     int color; /* color_when */
+
+    const char *capture; /* the directory, or NULL */
+    tempo_capture_options capturing;
+    bool closing_pass, has_capture_option; /* one that says what or how to capture */
 
     size_t top;
     const char *all;

@@ -2,6 +2,8 @@
 #ifndef TEMPO_CLI_RUN_H
 #define TEMPO_CLI_RUN_H
 #include "session.h"
+#include "study/jsonfile.h"
+#include "study/run_id.h"
 
 typedef struct id_list {
     int32_t *p; /* [n] */
@@ -15,7 +17,8 @@ typedef struct arm {
     bool advanced;         /* by the last call */
     size_t n_steps, n_members;
     id_list all, top;      /* every member; the first of each set */
-    json_t *steps;         /* with --json */
+    json_t *steps;         /* with --json or --capture */
+    tempo_capture *capture; /* or NULL */
     held_text held;
 } arm;
 
@@ -30,6 +33,9 @@ typedef struct run {
     uint64_t polls, prompt_polls; /* for the progress of the prompt */
     json_t *difference;    /* of two arms: where their sets first differ, or NULL */
     json_t *distribution_difference;
+    tempo_jsonlines *lines; /* of a capture's results.jsonl, or NULL */
+    uint64_t captured;      /* bytes, of all arms */
+    char id[TEMPO_RUN_ID_CHARS], created[TEMPO_UTC_CHARS];
 } run;
 
 /* steps | eos | context | slots | interrupt */
@@ -37,7 +43,20 @@ const char *stopped_by(const run *r, const arm *a);
 
 /* ---- run_json.c ---- */
 json_t *json_set(const run *r, const tempo_set *set);
+json_t *json_line(const run *r, const arm *a); /* the arm's last set, as a line of JSON */
+json_t *json_config(const run *r);
 json_t *json_document(const run *r);
+/* The document of one arm alone; with the keys that the original project's readers look for. */
+json_t *json_results(const run *r, const arm *a);
+
+/* ---- run_files.c: what --capture writes ---- */
+/* Each prints a message and returns an exit code other than EXIT_OK on failure. */
+int open_files(run *r);
+void feed_files(run *r, const tempo_attention_view *view);
+int add_step_to_files(run *r);    /* of the arms that have advanced */
+int add_closing_to_files(run *r, const tempo_observer *o);
+int commit_files(run *r);
+void abort_files(run *r);         /* fine after commit_files, and without open_files */
 
 /* ---- run_text.c ---- */
 void show_prompt(const run *r);

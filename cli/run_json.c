@@ -79,7 +79,7 @@ static void set_layers(json_t *c, const tempo_decode_options *d, uint32_t n_laye
     json_object_set_new(c, "visible_layers", json_string(text));
 }
 
-static json_t *json_config(const run *r)
+json_t *json_config(const run *r)
 {
     const tempo_decode_options *d = &r->o->decoding;
     const tempo_model_info *info = tempo_model_get_info(r->s.model);
@@ -161,9 +161,10 @@ static json_t *json_timing(const run *r)
                      r->end_ms - r->begin_ms);
 }
 
-json_t *json_document(const run *r)
+/* What the documents of a run and of one arm begin with. */
+static json_t *begin_document(const run *r)
 {
-    json_t *model = json_model(&r->s, r->o), *ids = json_array(), *root, *arms;
+    json_t *model = json_model(&r->s, r->o), *ids = json_array(), *root;
 
     for (size_t i = 0; i < r->s.n_ids; i++)
         json_array_append_new(ids, json_integer(r->s.ids[i]));
@@ -174,6 +175,15 @@ json_t *json_document(const run *r)
     }
     json_set_text(root, "prompt", "prompt_bytes", r->s.text != NULL ? r->s.text : "", r->s.n_text);
     json_object_set_new(root, "prompt_ids", ids);
+    return root;
+}
+
+json_t *json_document(const run *r)
+{
+    json_t *root = begin_document(r), *arms;
+
+    if (root == NULL)
+        return NULL;
     if (r->n_arms == 1) {
         set_arm(root, r, &r->arms[0]);
     } else {
@@ -190,5 +200,64 @@ json_t *json_document(const run *r)
                                                                : json_null());
     }
     json_object_set_new(root, "timing", json_timing(r));
+    return root;
+}
+
+json_t *json_line(const run *r, const arm *a)
+{
+    json_t *line = json_set(r, tempo_decoder_last_set(a->decoder));
+    const bool running = tempo_decoder_stopped(a->decoder) == TEMPO_RUNNING;
+
+    if (line == NULL)
+        return NULL;
+    if (r->n_arms > 1)
+        json_object_set_new(line, "arm", json_string(a->name));
+    json_object_set_new(line, "stopped_by", running ? json_null() : json_string(stopped_by(r, a)));
+    return line;
+}
+
+/* All sets as text, those of several members as [a/b/c]. */
+static json_t *bracketed(const arm *a)
+{
+    size_t i, j, n = 0, cap = 1;
+    json_t *step, *member, *out;
+
+    json_array_foreach(a->steps, i, step) json_array_foreach(json_object_get(step, "members"), j, member)
+        cap += json_string_length(json_object_get(member, "text")) + 3;
+    char *text = malloc(cap);
+    if (text == NULL)
+        return NULL;
+    json_array_foreach(a->steps, i, step)
+    {
+        const json_t *members = json_object_get(step, "members");
+        const bool several = json_array_size(members) > 1;
+        json_array_foreach(members, j, member)
+        {
+            const json_t *s = json_object_get(member, "text");
+            if (several)
+                text[n++] = j == 0 ? '[' : '/';
+            memcpy(text + n, json_string_value(s), json_string_length(s));
+            n += json_string_length(s);
+        }
+        if (several)
+            text[n++] = ']';
+    }
+    out = json_stringn(text, n);
+    free(text);
+    return out;
+}
+
+json_t *json_results(const run *r, const arm *a)
+{
+    json_t *root = begin_document(r);
+
+    if (root == NULL)
+        return NULL;
+    json_object_set_new(json_object_get(root, "config"), "mode", json_string(a->name));
+    set_arm(root, r, a);
+    json_object_set_new(root, "timing", json_timing(r));
+    json_object_set_new(root, "generated_text", bracketed(a));
+    json_object_set(root, "raw_generated_text", json_object_get(root, "text"));
+    json_object_set_new(root, "generation_time", json_real((r->end_ms - r->begin_ms) / 1000));
     return root;
 }

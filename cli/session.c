@@ -53,6 +53,11 @@ const tempo_tokenizer *session_tokenizer(const session *s)
     return t;
 }
 
+bool session_hash(session *s)
+{
+    return s->sha256[0] != '\0' || hash_path(tempo_model_get_info(s->model)->path, s->sha256);
+}
+
 /* ---- input ---- */
 
 static int read_stream(FILE *f, const char *path, char **text, size_t *n)
@@ -255,6 +260,8 @@ json_t *json_model(const session *s, const options *o)
     json_t *m = json_object();
     char hash[65];
 
+    (void)snprintf(hash, sizeof(hash), "%s", s->sha256);
+
     json_object_set_new(m, "path", json_text(info->path, strlen(info->path)));
     json_object_set_new(m, "name", json_text(info->name, strlen(info->name)));
     json_object_set_new(m, "architecture", json_text(info->architecture, strlen(info->architecture)));
@@ -262,7 +269,7 @@ json_t *json_model(const session *s, const options *o)
     json_object_set_new(m, "parameters", json_integer((json_int_t)info->parameters));
     if (!o->hash)
         return m;
-    if (!hash_path(info->path, hash)) {
+    if (hash[0] == '\0' && !hash_path(info->path, hash)) {
         json_decref(m);
         return NULL;
     }

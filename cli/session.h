@@ -13,6 +13,7 @@ typedef struct session {
     char *text; /* [n_text] of the prompt: as given, or decoded from ids */
     size_t n_text;
     double load_ms;
+    char sha256[65]; /* of the model; "" until session_hash */
 } session;
 
 /* Each prints a message and returns an exit code other than EXIT_OK on failure; session_close takes all. */
@@ -21,6 +22,9 @@ int session_open_engine(session *s, const options *o);
 /* The prompt of -p, -f or --prompt-ids; exactly one must be given, and not be empty. */
 int session_read_prompt(session *s, const options *o);
 void session_close(session *s);
+
+/* Fill in sha256, once: hashing takes a while.  false: a message was printed. */
+bool session_hash(session *s);
 
 /* The model's tokenizer; NULL with a message if it has none. */
 const tempo_tokenizer *session_tokenizer(const session *s);

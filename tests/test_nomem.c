@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -253,6 +254,76 @@ static void test_decoder(void **state)
     tempo_model_free(m);
 }
 
+/* ---- captures ---- */
+
+typedef struct captured {
+    tempo_engine *engine;
+    tempo_capture_format format;
+} captured;
+
+static bool feed(void *c, const tempo_attention_view *v)
+{
+    return tempo_capture_view(c, v);
+}
+
+/* Whatever fails, nothing is left behind. */
+static tempo_status capture(void *arg, tempo_err *err)
+{
+    const captured *with = arg;
+    const int32_t prompt[] = {1, 2, 3};
+    char path[512];
+    tempo_decode_options o;
+    tempo_capture_options co;
+    tempo_decoder *d;
+    tempo_capture *c;
+    tempo_status st;
+
+    tempo_decode_options_init(&o);
+    o.threshold = 0.004;
+    o.steps = 2;
+    o.stop = TEMPO_STOP_NEVER;
+    tempo_capture_options_init(&co);
+    co.record = TEMPO_RECORD_ALL;
+    co.format = with->format;
+    co.config = "{\"a\": 1}";
+    test_path(path, dir, "parent/capture");
+    if ((st = tempo_decoder_create(&d, with->engine, &o, prompt, 3, err)) != TEMPO_OK)
+        return st;
+    st = tempo_capture_create(&c, path, d, &co, err);
+    assert_true((st == TEMPO_OK) == (c != NULL));
+    const tempo_observer observer = {.user = c, .attention = feed};
+    while (st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING)
+        if ((st = tempo_decoders_step(&d, 1, &observer, err)) == TEMPO_OK)
+            st = tempo_capture_step(c, err);
+    if (st == TEMPO_OK)
+        st = tempo_capture_commit(c, err);
+    else
+        tempo_capture_abort(c);
+    tempo_decoder_free(d);
+    test_path(path, dir, "parent");
+    if (st == TEMPO_OK)
+        test_tmpdir_remove(path);
+    assert_int_not_equal(access(path, F_OK), 0);
+    return st;
+}
+
+static void test_capture(void **state)
+{
+    (void)state;
+    const tempo_engine_options opt = {.threads = 1};
+    captured with = {0};
+    tempo_err err = {0};
+    tempo_model *m;
+
+    assert_int_equal(tempo_model_open(&m, gguf_path, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_engine_create(&with.engine, m, &opt, &err), TEMPO_OK);
+    assert_true(until_enough(capture, &with) > 60);
+    with.format = TEMPO_CAPTURE_SAFETENSORS;
+    assert_true(until_enough(capture, &with) > 60);
+    tempo_engine_free(with.engine);
+    tempo_model_free(m);
+}
+
 /* ---- archives ---- */
 
 static tempo_status write_archive(void *path, tempo_err *err)
@@ -325,8 +396,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_models), cmocka_unit_test(test_synth),   cmocka_unit_test(test_tokenizers),
-        cmocka_unit_test(test_engine), cmocka_unit_test(test_decoder), cmocka_unit_test(test_archives),
+        cmocka_unit_test(test_models),   cmocka_unit_test(test_synth),   cmocka_unit_test(test_tokenizers),
+        cmocka_unit_test(test_engine),   cmocka_unit_test(test_decoder), cmocka_unit_test(test_capture),
+        cmocka_unit_test(test_archives),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -85,6 +85,13 @@ static ssize_t fake_write(int fd, const void *p, size_t n)
     return write(fd, p, fake.max_write > 0 && n > fake.max_write ? fake.max_write : n);
 }
 
+static ssize_t fake_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+    if (fails())
+        return -1;
+    return pwrite(fd, p, fake.max_write > 0 && n > fake.max_write ? fake.max_write : n, at);
+}
+
 static int fake_fsync(int fd)
 {
     return fails() ? -1 : fsync(fd);
@@ -109,6 +116,7 @@ static int fake_rename(const char *from, const char *to)
 #define realpath fake_realpath
 #define getentropy fake_getentropy
 #define write fake_write
+#define pwrite fake_pwrite
 #define fsync fake_fsync
 #define close fake_close
 #define rename fake_rename
@@ -119,6 +127,7 @@ static int fake_rename(const char *from, const char *to)
 #undef realpath
 #undef getentropy
 #undef write
+#undef pwrite
 #undef fsync
 #undef close
 #undef rename
@@ -294,6 +303,46 @@ static void test_two_at_once(void **state)
     assert_int_equal(tempo_outfile_commit(a, NULL), TEMPO_OK);
     assert_holds(at->path, "first", 5);
     assert_int_equal(files_in(at->dir), 1);
+}
+
+static void test_patch(void **state)
+{
+    const place *at = *state;
+    tempo_outfile *f;
+    tempo_err err = {0};
+
+    fake.max_write = 2;
+    assert_int_equal(tempo_outfile_create(&f, at->path, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_write(f, "hello there", 11, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_patch(f, 0, "HELLO", 5, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_patch(f, 10, "E", 1, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_patch(f, 11, NULL, 0, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_patch(f, 10, "xx", 2, &err), TEMPO_E_ARG);
+    assert_int_equal(tempo_outfile_patch(f, 12, "", 0, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_outfile_pos(f), 11);
+    assert_int_equal(tempo_outfile_write(f, "!", 1, NULL), TEMPO_OK); /* goes on at the end */
+    assert_int_equal(tempo_outfile_commit(f, NULL), TEMPO_OK);
+    assert_holds(at->path, "HELLO therE!", 12);
+    assert_int_equal(tempo_outfile_create(&f, "/dev/null", NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_write(f, "hello", 5, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_patch(f, 0, "H", 1, NULL), TEMPO_E_UNSUPPORTED);
+    tempo_outfile_abort(f);
+}
+
+static void test_patch_fails(void **state)
+{
+    const place *at = *state;
+    tempo_outfile *f;
+    tempo_err err = {0};
+
+    assert_int_equal(tempo_outfile_create(&f, at->path, NULL), TEMPO_OK);
+    assert_int_equal(tempo_outfile_write(f, "hello", 5, NULL), TEMPO_OK);
+    fake.calls = 0;
+    fake.fail_at = 1; /* the first is the write of what was buffered */
+    assert_int_equal(tempo_outfile_patch(f, 0, "H", 1, &err), TEMPO_E_IO);
+    assert_says(&err, at->path, "cannot be written: Input/output error");
+    assert_int_equal(tempo_outfile_commit(f, NULL), TEMPO_E_IO); /* it stays failed */
+    assert_int_equal(files_in(at->dir), 0);
 }
 
 static void test_taken_names(void **state)
@@ -505,10 +554,12 @@ static void test_any_call_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_new_file),      TEST(test_replaced_file),  TEST(test_abort),         TEST(test_two_at_once),
-        TEST(test_taken_names),   TEST(test_bare_name),      TEST(test_symbolic_link), TEST(test_sizes),
-        TEST(test_full_disk),     TEST(test_device),         TEST(test_pipe),          TEST(test_refused),
-        TEST(test_no_permission), TEST(test_any_call_fails),
+        TEST(test_new_file),       TEST(test_replaced_file), TEST(test_abort),
+        TEST(test_two_at_once),    TEST(test_patch),         TEST(test_patch_fails),
+        TEST(test_taken_names),    TEST(test_bare_name),     TEST(test_symbolic_link),
+        TEST(test_sizes),          TEST(test_full_disk),     TEST(test_device),
+        TEST(test_pipe),           TEST(test_refused),       TEST(test_no_permission),
+        TEST(test_any_call_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

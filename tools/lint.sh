@@ -90,7 +90,7 @@ lint_includes() {
             layer=${file#src/} layer=${layer%%/*}
             case " $(reach "$layer") " in *" ${target%%/*} "*) continue ;; esac ;;
         cli/study/*) case $target in study/*) continue ;; */*) ;; *) [ -e "cli/$target" ] || [ -e "cli/study/$target" ] && continue ;; esac ;;
-        cli/*) case $target in cli/* | study/hash.h) continue ;; */*) ;; *) [ -e "cli/$target" ] && continue ;; esac ;;
+        cli/*) case $target in cli/* | study/hash.h | study/jsonfile.h | study/manifest.h | study/run_id.h) continue ;; */*) ;; *) [ -e "cli/$target" ] && continue ;; esac ;;
         esac
         bad+="$file:$line: $target"$'\n'
     done < <(grep -n '^ *# *include *"' /dev/null src/**/*.[ch] src/**/*.inc cli/**/*.[ch] examples/*.c)

@@ -34,8 +34,9 @@ static tempo_status parse_config(tempo_capture *c, const char *text, tempo_err *
 
 static tempo_status open_files(tempo_capture *c, const tempo_capture_options *o, tempo_err *err)
 {
+    const uint64_t most = (uint64_t)c->model->hp.n_ctx + 2; /* a step has a position of its own */
     const uint64_t steps = o->steps > 0 ? o->steps : UNKNOWN_STEPS;
-    const uint64_t names = (steps < UINT32_MAX ? steps : UINT32_MAX) * STEP_ARRAYS + 4;
+    const uint64_t names = (steps < most ? steps : most) * STEP_ARRAYS + 4;
     const size_t text = o->config != NULL ? strlen(o->config) : 0;
     tempo_status st = TEMPO_OK;
 
