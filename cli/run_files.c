@@ -33,7 +33,9 @@ static char *arm_config(const run *r, const arm *a)
     (void)snprintf(text, sizeof(text), "tempo generate, %s mode", a->name);
     json_object_set_new(c, "mode", json_string(a->name));
     json_object_set_new(c, "prompt", json_text(r->s.text != NULL ? r->s.text : "", r->s.n_text));
-    json_object_set_new(c, "experiment_name", json_string(r->id));
+    json_object_set_new(c, "experiment_name", json_string("generate"));
+    if (r->o->decoding.max_slots == 0) /* by free memory: files of equal runs are equal */
+        json_object_del(c, "max_slots");
     json_object_set_new(c, "description", json_string(text));
     json_object_set_new(c, "allow_intraset_token_visibility", json_boolean(strcmp(a->name, "isolated") != 0));
     char *out = json_dumps(c, JSON_COMPACT | JSON_REAL_PRECISION(17));

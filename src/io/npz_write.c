@@ -33,6 +33,7 @@ tempo_status tempo_npz_create(tempo_npz_writer **out, const char *path, tempo_er
         free(w);
         return st;
     }
+    tempo_outfile_stream(w->file);
     *out = w;
     return TEMPO_OK;
 }

@@ -14,9 +14,10 @@
 
 enum {
     BUFFER_BYTES = 1 << 16,
-    MAX_WRITE = 1 << 30,   /* a system call may not take more than fits a signed 32-bit number */
-    TEMP_ATTEMPTS = 100,   /* names to try before giving up */
-    TEMP_SUFFIX_BYTES = 6, /* random letters */
+    MAX_WRITE = 1 << 30,    /* a system call may not take more than fits a signed 32-bit number */
+    STREAM_BYTES = 4 << 20, /* written to a stream between two pieces of advice */
+    TEMP_ATTEMPTS = 100,    /* names to try before giving up */
+    TEMP_SUFFIX_BYTES = 6,  /* random letters */
 };
 
 struct tempo_outfile {
@@ -26,6 +27,9 @@ struct tempo_outfile {
     int fd;
     tempo_err failed; /* the first failure */
     uint64_t pos;     /* bytes accepted */
+    bool stream;      /* see tempo_outfile_stream */
+    uint64_t written; /* given to the system */
+    uint64_t pushed;  /* of a stream: sent to the disk */
     size_t used;      /* of the buffer */
     unsigned char buffer[BUFFER_BYTES];
 };
@@ -162,6 +166,21 @@ static tempo_status fail(tempo_outfile *f, const char *what, tempo_err *err)
     return repeat_failure(f, err);
 }
 
+/* Start writing the newest bytes to the disk; those before them are there by now, and leave the cache. */
+static void advise(tempo_outfile *f, size_t n)
+{
+    f->written += n;
+#if defined(__linux__)
+    if (!f->stream || f->written - f->pushed < STREAM_BYTES)
+        return;
+    (void)sync_file_range(f->fd, (off_t)f->pushed, (off_t)(f->written - f->pushed), SYNC_FILE_RANGE_WRITE);
+    if (f->pushed >
+        0) /* all of it: a slow disk may not have had some the last time; a length of 0 would mean the end */
+        (void)posix_fadvise(f->fd, 0, (off_t)f->pushed, POSIX_FADV_DONTNEED);
+    f->pushed = f->written;
+#endif
+}
+
 static tempo_status write_out(tempo_outfile *f, const unsigned char *p, size_t n, tempo_err *err)
 {
     while (n > 0) {
@@ -174,6 +193,7 @@ static tempo_status write_out(tempo_outfile *f, const unsigned char *p, size_t n
             return fail(f, "cannot be written", err);
         p += done;
         n -= (size_t)done;
+        advise(f, (size_t)done);
     }
     return TEMPO_OK;
 }
@@ -203,6 +223,11 @@ tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, temp
     }
     f->pos += n;
     return TEMPO_OK;
+}
+
+void tempo_outfile_stream(tempo_outfile *f)
+{
+    f->stream = f->temp != NULL; /* a device has no cache to speak of */
 }
 
 tempo_status tempo_outfile_patch(tempo_outfile *f, uint64_t at, const void *p, size_t n, tempo_err *err)

@@ -17,6 +17,10 @@ tempo_status tempo_outfile_write(tempo_outfile *f, const void *p, size_t n, temp
 /* Overwrite n bytes at an earlier place: at + n <= tempo_outfile_pos, else TEMPO_E_ARG.  What is written in place is not
  * patched (a pipe could not be): TEMPO_E_UNSUPPORTED.  A failure of the disk is kept as that of a write.  */
 tempo_status tempo_outfile_patch(tempo_outfile *f, uint64_t at, const void *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* What follows is long and not read again soon: bring it to the disk while it is written, and give the memory that it takes
+ * in the system's cache back.  So a stream keeps using the same few pages, and there is little left to do at the end.
+ * Advice only, where the system takes it.  */
+void tempo_outfile_stream(tempo_outfile *f);
 /* Bytes written so far. */
 uint64_t tempo_outfile_pos(const tempo_outfile *f);
 /* Flush, fsync, rename, fsync the directory.  Frees f on every path. */

@@ -63,7 +63,11 @@ tempo_status tempo_safetensors_create(tempo_safetensors_writer **out, const char
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: no memory to write it", path);
     room = room < MIN_ROOM ? MIN_ROOM : room;
     w->room = room >= most ? most : (room + 7) / 8 * 8; /* the data begin at a multiple of 8 */
-    if ((st = tempo_outfile_create(&w->file, path, err)) != TEMPO_OK || (st = write_room(w, err)) != TEMPO_OK)
+    if ((st = tempo_outfile_create(&w->file, path, err)) == TEMPO_OK) {
+        tempo_outfile_stream(w->file);
+        st = write_room(w, err);
+    }
+    if (st != TEMPO_OK)
         tempo_safetensors_abort(w);
     else
         *out = w;
