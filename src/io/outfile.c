@@ -174,7 +174,8 @@ static void advise(tempo_outfile *f, size_t n)
     if (!f->stream || f->written - f->pushed < STREAM_BYTES)
         return;
     (void)sync_file_range(f->fd, (off_t)f->pushed, (off_t)(f->written - f->pushed), SYNC_FILE_RANGE_WRITE);
-    /* All that was: a slow disk may not have had some of it the last time.  A length of 0 would mean the end. */
+    /* All that was: a slow disk may not have had some of it the last time.  A length of 0 would mean the end.
+     */
     if (f->pushed > 0)
         (void)posix_fadvise(f->fd, 0, (off_t)f->pushed, POSIX_FADV_DONTNEED);
     f->pushed = f->written;
