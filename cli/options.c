@@ -288,6 +288,7 @@ static bool set_value(const option_spec *s, const char *value, options *o)
     case OPTION_REALS:
         return set_reals(s, value, field);
     case OPTION_SIZE:
+        o->has_pairs |= field == (void *)&o->pairs;
         return read_size(s, value, field) || bad_size(s, value);
     case OPTION_SIZES:
         return set_sizes(s, value, field);
@@ -300,7 +301,6 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         const int i = find_choice(s->choices, value);
         *(int *)field = i; /* enums of tempo.h have the size of int */
         o->has_mode |= field == (void *)&o->decoding.mode;
-        o->has_pairs |= field == (void *)&o->pairs;
         o->has_context |= field == (void *)&o->decoding.context;
         o->has_readout |= field == (void *)&o->decoding.readout;
         o->has_capture_option |= field == (void *)&o->capturing.format;

@@ -1,7 +1,6 @@
 /* experiment_run.c - files, one after another: directories, results, manifests, the summary. */
 #include "study/experiment_run.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,26 +107,7 @@ static json_t *recorded_json(const tempo_experiment *e)
     return list;
 }
 
-/* ---- the directory ---- */
-
-/* An experiment's directory may hold nothing, or an experiment, whose files are then replaced. */
-static tempo_status check_directory(const char *dir, tempo_err *err)
-{
-    char path[TEMPO_RUN_PATH];
-    const struct dirent *e;
-    bool other = false;
-    DIR *d = opendir(dir);
-    tempo_status st = tempo_path_join(path, sizeof(path), dir, "manifest.json", err);
-
-    while (d != NULL && (e = readdir(d)) != NULL)
-        other = other || e->d_name[0] != '.';
-    if (d != NULL)
-        (void)closedir(d);
-    if (st == TEMPO_OK && other && access(path, F_OK) != 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "%s: holds files that are not of an experiment; give another --out", dir);
-    return st == TEMPO_OK ? tempo_make_directory(dir, err) : st;
-}
+/* ---- files ---- */
 
 /* results.json of one arm, for readers of the original project's files too. */
 static tempo_status save_arm(const tempo_case *c, const tempo_experiment_arm *arm, const json_t *result,
@@ -263,44 +243,101 @@ static void add_files(json_t *result, const char *dir)
     json_decref(manifest);
 }
 
-static tempo_status run_one(session *s, const char *file, tempo_err *err)
+static void tell_notes(const session *s, const tempo_experiment *e)
 {
-    char path[TEMPO_RUN_PATH], dir[TEMPO_RUN_PATH];
-    tempo_experiment *e = NULL;
-    json_t *cases = json_array(), *result = NULL;
-    tempo_status st;
-
-    if (strchr(file, '/') != NULL || access(file, F_OK) == 0)
-        (void)snprintf(path, sizeof(path), "%s", file);
-    else if ((st = tempo_study_find_file(file, path, sizeof(path), err)) != TEMPO_OK)
-        goto out;
-    if ((st = tempo_experiment_load(&e, path, err)) != TEMPO_OK ||
-        (st = tempo_path_join(dir, sizeof(dir), s->o->dir, e->name, err)) != TEMPO_OK ||
-        (st = check_directory(dir, err)) != TEMPO_OK)
-        goto out;
     for (size_t i = 0; i < e->n_notes && s->o->note != NULL; i++) {
         char text[256];
         (void)snprintf(text, sizeof(text), "%.60s: %s", e->notes[i].key, e->notes[i].text);
         s->o->note(s->o->user, e->name, text);
     }
-    if ((st = run_cases(s, e, dir, cases, err)) != TEMPO_OK)
+}
+
+/* What it compares, for readers who want nothing else. */
+static tempo_status save_analysis(const json_t *result, const char *dir, tempo_err *err)
+{
+    const json_t *cases = json_object_get(result, "cases"), *c;
+    char path[TEMPO_RUN_PATH];
+    json_t *list = json_array();
+    size_t i;
+    const tempo_status st = tempo_path_join(path, sizeof(path), dir, "analysis.json", err);
+
+    if (cases == NULL)
+        json_array_append_new(list, json_pack("{s:O, s:O, s:O}", "prompt", json_object_get(result, "prompt"),
+                                              "threshold", json_object_get(result, "threshold"), "comparison",
+                                              json_object_get(result, "comparison")));
+    json_array_foreach(cases, i, c) json_array_append_new(
+        list, json_pack("{s:O, s:O, s:O}", "prompt", json_object_get(c, "prompt"), "threshold",
+                        json_object_get(c, "threshold"), "comparison", json_object_get(c, "comparison")));
+    if (st == TEMPO_OK)
+        return tempo_json_save(
+            path, json_pack("{s:O, s:o}", "experiment", json_object_get(result, "experiment"), "cases", list),
+            false, err);
+    json_decref(list);
+    return st;
+}
+
+static tempo_status load_file(tempo_experiment **e, const char *file, tempo_err *err)
+{
+    char path[TEMPO_RUN_PATH];
+    tempo_status st;
+
+    *e = NULL;
+    if (strchr(file, '/') != NULL || access(file, F_OK) == 0)
+        (void)snprintf(path, sizeof(path), "%s", file);
+    else if ((st = tempo_study_find_file(file, path, sizeof(path), err)) != TEMPO_OK)
+        return st;
+    return tempo_experiment_load(e, path, err);
+}
+
+static tempo_status run_one(session *s, const tempo_experiment *e, tempo_err *err)
+{
+    char path[TEMPO_RUN_PATH];
+    tempo_place place;
+    json_t *cases = json_array(), *result = NULL;
+    tempo_status st;
+
+    if ((st = tempo_place_begin(&place, s->o->dir, e->name, err)) != TEMPO_OK)
         goto out;
-    if ((result = experiment_json(s, e, dir, cases)) == NULL) {
+    tell_notes(s, e);
+    if ((st = run_cases(s, e, place.partial, cases, err)) != TEMPO_OK)
+        goto out;
+    if ((result = experiment_json(s, e, place.final, cases)) == NULL) {
         st = no_memory(err);
         goto out;
     }
-    if ((st = tempo_path_join(path, sizeof(path), dir, "results.json", err)) == TEMPO_OK &&
+    if ((st = tempo_path_join(path, sizeof(path), place.partial, "results.json", err)) == TEMPO_OK &&
         (st = tempo_json_save(path, json_incref(result), false, err)) == TEMPO_OK &&
-        (st = save_manifest(s, e, dir, err)) == TEMPO_OK) {
-        add_files(result, dir);
-        json_array_append(s->done, result);
+        (st = save_analysis(result, place.partial, err)) == TEMPO_OK &&
+        (st = save_manifest(s, e, place.partial, err)) == TEMPO_OK) {
+        add_files(result, place.partial);
+        if ((st = tempo_place_commit(&place, err)) == TEMPO_OK)
+            json_array_append(s->done, result);
     }
 out:
-    if (st != TEMPO_OK && e != NULL)
+    if (st != TEMPO_OK)
         tempo_err_prefix(err, "%s", e->name);
+    tempo_place_abort(&place);
     json_decref(result);
     json_decref(cases);
-    tempo_experiment_free(e);
+    return st;
+}
+
+/* Read every file, and see that there is room for each, before the first one runs. */
+static tempo_status read_files(const tempo_experiments_options *o, tempo_experiment **all, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < o->n_files && st == TEMPO_OK; i++) {
+        if ((st = load_file(&all[i], o->files[i], err)) != TEMPO_OK)
+            break;
+        for (size_t k = 0; k < i && st == TEMPO_OK; k++)
+            if (strcmp(all[k]->name, all[i]->name) == 0)
+                st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                                "%s and %s: both are called %.100s, which names a directory", o->files[k],
+                                o->files[i], all[i]->name);
+        if (st == TEMPO_OK && (st = tempo_place_check(o->dir, all[i]->name, err)) != TEMPO_OK)
+            tempo_err_prefix(err, "%s", all[i]->name);
+    }
     return st;
 }
 
@@ -337,11 +374,14 @@ tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_opt
 {
     session s = {.o = o};
     char now[TEMPO_UTC_CHARS];
-    tempo_status st = open_session(&s, err);
+    tempo_experiment **all = calloc(o->n_files + 1, sizeof(*all));
+    tempo_status st = all != NULL ? read_files(o, all, err) : no_memory(err);
 
     *summary = NULL;
+    if (st == TEMPO_OK)
+        st = open_session(&s, err);
     for (size_t i = 0; i < o->n_files && st == TEMPO_OK; i++)
-        st = run_one(&s, o->files[i], err);
+        st = run_one(&s, all[i], err);
     if (st == TEMPO_OK && (st = tempo_utc_now(now, err)) == TEMPO_OK) {
         const tempo_model_info *m = tempo_model_get_info(s.model);
         *summary =
@@ -354,6 +394,9 @@ tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_opt
         json_decref(*summary);
         *summary = NULL;
     }
+    for (size_t i = 0; i < o->n_files && all != NULL; i++)
+        tempo_experiment_free(all[i]);
+    free(all);
     json_decref(s.done);
     tempo_engine_free(s.engine);
     tempo_model_free(s.model);

@@ -34,7 +34,8 @@ typedef struct tempo_experiments_options {
 
 /* Run them all.  *summary: {"model", "experiments": [the results.json of each], "identical": ..}, also written to
  * dir/results.json, beside dir/EXPERIMENT_RESULTS.md.  TEMPO_E_STOPPED when poll said so: experiments that were finished
- * are kept, of the running one nothing is.  TEMPO_E_ARG when an experiment's directory holds files that are not of one. */
+ * are kept, of the running one nothing is; an earlier run's directory stays until the new one is whole.  TEMPO_E_ARG when
+ * an experiment's directory holds files that are not of one, which is looked at before the first one runs.  */
 tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* The same document again, from the directory that a run has written. */
@@ -48,6 +49,19 @@ char *tempo_experiments_brief(const json_t *summary, bool color);
 char *tempo_experiments_check(const json_t *summary);
 
 /* ---- inside (experiment_*.c) ---- */
+
+/* experiment_place.c: out/name, which appears whole or not at all.  begin makes a hidden directory `partial` beside it to
+ * be filled; TEMPO_E_ARG when out/name is there and holds anything but an earlier experiment's files, which check alone
+ * finds out, too.  commit puts it in
+ * its place, and removes what it replaces; after a failed one, and at will, abort removes what was filled.  */
+typedef struct tempo_place {
+    char final[TEMPO_RUN_PATH], partial[TEMPO_RUN_PATH]; /* partial "": nothing to abort */
+} tempo_place;
+
+tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_place_commit(tempo_place *p, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_place_abort(tempo_place *p);
 
 typedef struct tempo_case {
     const tempo_experiments_options *o;

@@ -1,0 +1,215 @@
+/* experiment_place.c - an experiment's directory appears whole or not at all, and takes the place of an
+ * earlier run's.
+ *
+ * It is filled as OUT/.NAME.partial, hidden so that nobody reads it, and renamed at the end.  What an earlier
+ * run left is removed only when all of it is what that run's manifest lists.  */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/json.h"
+#include "study/experiment_run.h"
+#include "study/json_out.h"
+#include "study/manifest.h"
+
+static tempo_status failed(tempo_err *err, const char *path, const char *what)
+{
+    const int e = errno;
+    const tempo_status st =
+        tempo_fail(err, TEMPO_E_IO, TEMPO_NO_OFFSET, "%s: %s: %s", path, what, strerror(e));
+
+    if (err != NULL)
+        err->os_errno = e;
+    return st;
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* ---- removing ---- */
+
+/* Everything below the directory `name` of `parent`, and itself; links are removed, not followed. */
+static bool remove_at(int parent, const char *name, unsigned depth)
+{
+    const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
+    bool done = depth < TEMPO_MANIFEST_MAX_DEPTH;
+
+    if (d == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return false;
+    }
+    while (done && (e = readdir(d)) != NULL)
+        if (!is_dots(e->d_name) && unlinkat(fd, e->d_name, 0) != 0)
+            done = (errno == EISDIR || errno == EPERM) && remove_at(fd, e->d_name, depth + 1);
+    (void)closedir(d);
+    return done && unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+static tempo_status remove_tree(const char *path, tempo_err *err)
+{
+    struct stat info;
+
+    if (lstat(path, &info) != 0)
+        return errno == ENOENT ? TEMPO_OK : failed(err, path, "cannot be looked at");
+    return remove_at(AT_FDCWD, path, 0) ? TEMPO_OK : failed(err, path, "cannot be removed");
+}
+
+/* ---- what is there ---- */
+
+static bool is_listed(const json_t *files, const char *path)
+{
+    const json_t *f;
+    size_t i;
+
+    json_array_foreach(files, i, f)
+    {
+        const char *p = json_string_value(json_object_get(f, "path"));
+        if (p != NULL && strcmp(p, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is all below dir/below (below "" or "arm/") in the manifest's list?  other: the first that is not. */
+static bool all_listed(const char *dir, const char *below, const json_t *files, char other[TEMPO_RUN_PATH])
+{
+    char path[TEMPO_RUN_PATH];
+    const struct dirent *e;
+    bool all = true;
+    DIR *d;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, below) >= sizeof(path) ||
+        (d = opendir(path)) == NULL)
+        return false;
+    while (all && (e = readdir(d)) != NULL) {
+        struct stat info;
+        if (is_dots(e->d_name))
+            continue;
+        all = (size_t)snprintf(other, TEMPO_RUN_PATH, "%s%s", below, e->d_name) < TEMPO_RUN_PATH - 1 &&
+              (size_t)snprintf(path, sizeof(path), "%s/%s", dir, other) < sizeof(path) &&
+              lstat(path, &info) == 0;
+        if (all && S_ISDIR(info.st_mode)) {
+            char deeper[TEMPO_RUN_PATH];
+            memcpy(deeper, other, strlen(other) + 1);
+            strcat(deeper, "/");
+            all = strlen(deeper) < TEMPO_RUN_PATH / 2 && all_listed(dir, deeper, files, other);
+        } else if (all) {
+            all = S_ISREG(info.st_mode) && (strcmp(other, "manifest.json") == 0 || is_listed(files, other));
+        }
+    }
+    (void)closedir(d);
+    return all;
+}
+
+static bool is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    bool empty = true;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        empty = empty && is_dots(e->d_name);
+    if (d != NULL)
+        (void)closedir(d);
+    return empty;
+}
+
+static tempo_status check_replaceable(const char *dir, tempo_err *err)
+{
+    char path[TEMPO_RUN_PATH], other[TEMPO_RUN_PATH] = "";
+    struct stat info;
+    json_t *manifest = NULL;
+    tempo_status st = TEMPO_OK;
+
+    if (lstat(dir, &info) != 0)
+        return errno == ENOENT ? TEMPO_OK : failed(err, dir, "cannot be looked at");
+    if (!S_ISDIR(info.st_mode))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%s: is there and no directory", dir);
+    if (is_empty(dir))
+        return TEMPO_OK;
+    if ((st = tempo_path_join(path, sizeof(path), dir, "manifest.json", err)) != TEMPO_OK)
+        return st;
+    const char *kind = tempo_json_load(&manifest, path, NULL) == TEMPO_OK
+                           ? json_string_value(json_object_get(manifest, "kind"))
+                           : NULL;
+    if (kind == NULL || strcmp(kind, "experiment") != 0)
+        st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                        "%s: holds files that are not of an experiment; give another --out", dir);
+    else if (!all_listed(dir, "", json_object_get(manifest, "files"), other))
+        st = tempo_fail(
+            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+            "%s: would be replaced, but %.200s in it is not of that run; move it or give another --out", dir,
+            other);
+    json_decref(manifest);
+    return st;
+}
+
+/* ---- the three moments ---- */
+
+tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err)
+{
+    char path[TEMPO_RUN_PATH];
+    const tempo_status st = tempo_path_join(path, sizeof(path), out, name, err);
+
+    return st == TEMPO_OK ? check_replaceable(path, err) : st;
+}
+
+tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name, tempo_err *err)
+{
+    char hidden[TEMPO_RUN_PATH];
+    tempo_status st;
+
+    *p = (tempo_place){0};
+    if ((st = tempo_path_join(p->final, sizeof(p->final), out, name, err)) != TEMPO_OK)
+        return st;
+    if ((size_t)snprintf(hidden, sizeof(hidden), ".%s.partial", name) >= sizeof(hidden))
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the name is too long", name);
+    if ((st = check_replaceable(p->final, err)) != TEMPO_OK ||
+        (st = tempo_make_directory(out, err)) != TEMPO_OK ||
+        (st = tempo_path_join(p->partial, sizeof(p->partial), out, hidden, err)) != TEMPO_OK ||
+        (st = remove_tree(p->partial, err)) != TEMPO_OK ||
+        (st = tempo_make_directory(p->partial, err)) != TEMPO_OK) {
+        p->partial[0] = '\0';
+    }
+    return st;
+}
+
+tempo_status tempo_place_commit(tempo_place *p, tempo_err *err)
+{
+    char old[TEMPO_RUN_PATH + 8];
+    struct stat info;
+    const bool replaces = lstat(p->final, &info) == 0;
+    tempo_status st = TEMPO_OK;
+
+    /* what is replaced goes to a hidden name first: at no moment is there a mixture of both */
+    (void)snprintf(old, sizeof(old), "%s.old", p->partial);
+    if ((st = check_replaceable(p->final, err)) != TEMPO_OK || (st = remove_tree(old, err)) != TEMPO_OK)
+        return st;
+    if (replaces && rename(p->final, old) != 0)
+        return failed(err, p->final, "cannot be moved away");
+    if (rename(p->partial, p->final) != 0) {
+        st = failed(err, p->final, "cannot be put in its place");
+        if (replaces)
+            (void)rename(old, p->final);
+        return st;
+    }
+    p->partial[0] = '\0';
+    return remove_tree(old, err);
+}
+
+void tempo_place_abort(tempo_place *p)
+{
+    if (p->partial[0] != '\0')
+        (void)remove_tree(p->partial, NULL);
+    p->partial[0] = '\0';
+}
