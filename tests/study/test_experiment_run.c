@@ -300,17 +300,26 @@ static void test_stopped(void **state)
         summary = run_text(lockstep, NULL, count_down, &left, &st, &err);
         assert_null(summary);
         assert_int_equal(st, TEMPO_E_STOPPED);
-        test_path(path, dir, "out/together/results.json");
-        assert_int_not_equal(access(path, F_OK), 0);
-        test_path(path, dir, "out/together/results.jsonl");
-        assert_int_not_equal(access(path, F_OK), 0);
         test_path(path, dir, "out/together");
-        test_tmpdir_remove(path);
+        assert_int_not_equal(access(path, F_OK), 0);
+        test_path(path, dir, "out/.together.partial");
+        assert_int_not_equal(access(path, F_OK), 0);
     }
     (void)first_result(lockstep, NULL, &summary);
     json_decref(summary);
     (void)first_result(lockstep, NULL, &summary); /* its own files are replaced */
     json_decref(summary);
+    int left = 40; /* stopped again: what was there stays, and is still of use */
+    assert_null(run_text(lockstep, NULL, count_down, &left, &st, &err));
+    assert_int_equal(st, TEMPO_E_STOPPED);
+    test_path(path, dir, "out/together/results.json");
+    assert_int_equal(access(path, F_OK), 0);
+    test_path(path, dir, "out/together/p1-t0.05/notes.txt");
+    test_write_file(path, "mine", 4);
+    assert_null(run_text(lockstep, NULL, NULL, NULL, &st, &err));
+    assert_int_equal(st, TEMPO_E_ARG);
+    assert_non_null(strstr(err.msg, "p1-t0.05/notes.txt"));
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 static void test_refusals(void **state)
