@@ -15,6 +15,8 @@ Next:
   $tempo generate -p 'Once upon a time' --mode visible --jsonl
   $tempo generate -m MODEL.gguf -p 'Your text'     (or a Hugging Face directory, or org/name from its cache)
   $tempo inspect                                   what the model is made of
+  $tempo experiment run all                        the five published experiments on this model
+  $tempo study run                                 their hypotheses, tested over 126 prompts
   $tempo doctor                                    the exact identities, on this machine
   $tempo --help                                    all commands; the README has the C API
 END

@@ -5,9 +5,9 @@
 
 #include "message.h"
 #include "options.h"
+#include "record.h"
 #include "session.h"
 #include "study/experiment_run.h"
-#include "study/registry.h"
 
 enum { MAX_ARGUMENTS = 64 };
 
@@ -30,23 +30,15 @@ static bool poll_interrupt(void *user)
     return !interrupted();
 }
 
-/* The database is an index of the files: what goes wrong with it is told, and is no failure. */
 static void record(const options *o, const json_t *summary)
 {
-    tempo_registry *r = NULL;
-    tempo_err err = {0};
-    const json_t *result;
-    size_t i;
-    tempo_status st;
+    const json_t *list = json_object_get(summary, "experiments"), *result;
+    const char *dirs[MAX_ARGUMENTS];
+    size_t i, n = 0;
 
-    if (o->no_db)
-        return;
-    st = tempo_registry_open(&r, o->db, false, &err);
-    json_array_foreach(json_object_get(summary, "experiments"), i, result) if (st == TEMPO_OK) st =
-        tempo_registry_index(r, json_string_value(json_object_get(result, "directory")), &err);
-    if (st != TEMPO_OK)
-        say("the experiments are not in the database of runs: %s", err.msg);
-    tempo_registry_free(r);
+    json_array_foreach(list, i, result) if (n < MAX_ARGUMENTS) dirs[n++] =
+        json_string_value(json_object_get(result, "directory"));
+    record_runs(o, "the experiments are", dirs, n);
 }
 
 static int put_text(char *text)

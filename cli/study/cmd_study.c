@@ -5,8 +5,8 @@
 
 #include "message.h"
 #include "options.h"
+#include "record.h"
 #include "session.h"
-#include "study/registry.h"
 #include "study/report.h"
 #include "study/study.h"
 #include "terminal.h"
@@ -21,20 +21,6 @@ static bool poll_interrupt(void *user)
 {
     (void)user;
     return !interrupted();
-}
-
-/* The database is an index of the files: what goes wrong with it is told, and is no failure. */
-static void record(const options *o, const char *dir)
-{
-    tempo_registry *r = NULL;
-    tempo_err err = {0};
-
-    if (o->no_db)
-        return;
-    if (tempo_registry_open(&r, o->db, false, &err) != TEMPO_OK ||
-        tempo_registry_index(r, dir, &err) != TEMPO_OK)
-        say("the study is not in the database of runs: %s", err.msg);
-    tempo_registry_free(r);
 }
 
 /* The report on standard output; takes it. */
@@ -97,7 +83,7 @@ static int run_study(const options *o, const char *dir)
     st = tempo_study_run(&report, &so, &err);
     show_progress("", 0, 0);
     if (st == TEMPO_OK || st == TEMPO_E_STOPPED)
-        record(o, dir);
+        record_runs(o, "the study is", &dir, 1);
     if (st == TEMPO_E_STOPPED) {
         say("stopped; what was finished is kept: tempo study run --resume --out %s", dir);
         return EXIT_INTERRUPTED;

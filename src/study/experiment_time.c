@@ -1,18 +1,10 @@
 /* experiment_time.c - each arm alone, in ABBA order: A B C, C B A, A B C ... */
 #include <stdlib.h>
-#include <time.h>
 
 #include "study/experiment_run.h"
 #include "study/json_out.h"
 #include "study/stats.h"
-
-static double seconds(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "study/study.h"
 
 /* The set that the paired run recorded; members grows. */
 static tempo_status recorded(const json_t *steps, size_t i, tempo_member **members, tempo_set *set,
@@ -41,7 +33,7 @@ static tempo_status solo(const tempo_case *c, size_t arm, const json_t *steps, d
     tempo_member *members = NULL;
     tempo_decoder *d = NULL;
     tempo_set set;
-    const double begin = seconds();
+    const double begin = tempo_study_seconds();
     tempo_status st = tempo_decoder_create(&d, c->engine, &o, c->ids, c->n_ids, err);
 
     for (size_t i = 0;
@@ -49,7 +41,7 @@ static tempo_status solo(const tempo_case *c, size_t arm, const json_t *steps, d
         if ((st = tempo_decoders_read(&d, 1, &obs, err)) == TEMPO_OK &&
             (st = recorded(steps, i, &members, &set, err)) == TEMPO_OK)
             st = tempo_decoder_adopt(d, &set, err);
-    *took = seconds() - begin;
+    *took = tempo_study_seconds() - begin;
     tempo_decoder_free(d);
     free(members);
     return st;
@@ -118,12 +110,9 @@ tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err
         st = round_of(result, c, k % 2 == 1, took, pairs, k, err);
     }
     for (size_t i = 0; i < c->e->n_arms && st == TEMPO_OK && pairs > 0; i++) {
-        double *sorted = tempo_stats_sorted(took + i * pairs, pairs);
-        json_object_set_new(
-            arm_of(result, c, i), "generation_time",
-            tempo_json_number(sorted != NULL ? tempo_stats_quantile(sorted, pairs, 0.5) : 0.0));
+        json_object_set_new(arm_of(result, c, i), "generation_time",
+                            tempo_json_number(tempo_stats_median(took + i * pairs, pairs)));
         json_object_set_new(raw, c->e->arms[i].name, tempo_json_numbers(took + i * pairs, pairs));
-        free(sorted);
     }
     if (st == TEMPO_OK) {
         put_ratio(timing, c, took, pairs);

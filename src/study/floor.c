@@ -181,15 +181,6 @@ tempo_status tempo_floor_step(tempo_floor *f, tempo_err *err)
     return st;
 }
 
-static double median(const double *x, size_t n)
-{
-    double *sorted = tempo_stats_sorted(x, n);
-    const double m = sorted != NULL ? tempo_stats_quantile(sorted, n, 0.5) : NAN;
-
-    free(sorted);
-    return m;
-}
-
 /* The larger, NaN if one is. */
 static double larger(double a, double b)
 {
@@ -200,13 +191,14 @@ static json_t *group_values(const tempo_floor *f, const group *g)
 {
     const group *base = &f->g[0];
     const double n = (double)f->parallel; /* 0: every quotient below is NaN */
-    const double d2 = median(g->offset, f->n) - median(g->between, f->n);
-    const double d2_base = median(base->offset, f->n) - median(base->between, f->n);
+    const double d2 = tempo_stats_median(g->offset, f->n) - tempo_stats_median(g->between, f->n);
+    const double d2_base = tempo_stats_median(base->offset, f->n) - tempo_stats_median(base->between, f->n);
 
-    return json_pack("{s:o, s:o, s:o, s:o}", "A2", tempo_json_number(larger(g->rows[0] / n, g->rows[1] / n)),
-                     "B", tempo_json_number(larger(median(g->tv[0], f->n), median(g->tv[1], f->n))), "C",
-                     tempo_json_number(fabs(g->share / n - base->share / n)), "D2",
-                     tempo_json_number(fabs(d2 - d2_base)));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o}", "A2", tempo_json_number(larger(g->rows[0] / n, g->rows[1] / n)), "B",
+        tempo_json_number(larger(tempo_stats_median(g->tv[0], f->n), tempo_stats_median(g->tv[1], f->n))),
+        "C", tempo_json_number(fabs(g->share / n - base->share / n)), "D2",
+        tempo_json_number(fabs(d2 - d2_base)));
 }
 
 json_t *tempo_floor_json(const tempo_floor *f)

@@ -27,6 +27,9 @@ double *tempo_stats_sorted(const double *x, size_t n);
 /* Of ascending values, 0 <= p <= 1, interpolated as R's type 7 (numpy's default).  NaN when n is 0. */
 double tempo_stats_quantile(const double *sorted, size_t n, double p);
 
+/* The median of n values in any order; NaN when n is 0 or memory ran out. */
+double tempo_stats_median(const double *x, size_t n);
+
 typedef struct tempo_summary {
     size_t n;
     double mean, sd, min, q25, median, q75, max; /* sd is NaN when n is 1 */

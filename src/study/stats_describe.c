@@ -77,6 +77,15 @@ double tempo_stats_quantile(const double *sorted, size_t n, double p)
     return i + 1 < n ? sorted[i] + part * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
 
+double tempo_stats_median(const double *x, size_t n)
+{
+    double *sorted = tempo_stats_sorted(x, n);
+    const double m = sorted != NULL ? tempo_stats_quantile(sorted, n, 0.5) : NAN;
+
+    free(sorted);
+    return m;
+}
+
 tempo_status tempo_stats_describe(const double *x, size_t n, tempo_summary *out, tempo_err *err)
 {
     double *sorted = NULL;

@@ -77,8 +77,12 @@ bool tempo_study_has(const char *path);
 tempo_status tempo_study_floor(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_exact(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_units(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* Tell how far a stage is. */
+void tempo_study_progress(const tempo_study *s, const char *stage, size_t done, size_t total);
 /* study_after.c: what needs the units. */
 tempo_status tempo_study_control(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_timing(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* Seconds since some fixed moment, for times. */
+double tempo_study_seconds(void);
 
 #endif

@@ -18,12 +18,6 @@ typedef struct sets {
     size_t m;     /* its members */
 } sets;
 
-static void say_progress(const tempo_study *s, const char *stage, size_t done, size_t total)
-{
-    if (s->o->progress != NULL)
-        s->o->progress(s->o->user, stage, done, total);
-}
-
 static bool go_on(const tempo_study *s)
 {
     return s->o->poll == NULL || s->o->poll(s->o->user);
@@ -151,7 +145,7 @@ tempo_status tempo_study_control(tempo_study *s, tempo_err *err)
             st = load_sets(s, s->thresholds[t], i, &all[i], err);
         for (size_t i = 0; i < s->n_prompts && st == TEMPO_OK; i++) {
             char path[TEMPO_STUDY_PATH];
-            say_progress(s, "control", t * s->n_prompts + i, total);
+            tempo_study_progress(s, "control", t * s->n_prompts + i, total);
             st = tempo_study_unit_path(s->dir, "control", s->model_index, s->thresholds[t],
                                        s->prompts->prompts[i].id, path, err);
             if (st == TEMPO_OK && !tempo_study_has(path))
@@ -159,13 +153,13 @@ tempo_status tempo_study_control(tempo_study *s, tempo_err *err)
         }
         free_sets(all, s->n_prompts);
     }
-    say_progress(s, "control", total, total);
+    tempo_study_progress(s, "control", total, total);
     return st;
 }
 
 /* ---- times ---- */
 
-static double seconds(void)
+double tempo_study_seconds(void)
 {
     struct timespec t;
 
@@ -187,7 +181,7 @@ static tempo_status time_run(tempo_study *s, size_t prompt, const sets *u, tempo
     o.mode = mode;
     o.steps = json_array_size(u->steps);
     o.threshold = s->thresholds[0];
-    const double begin = seconds();
+    const double begin = tempo_study_seconds();
     st = tempo_decoder_create(&d, s->engine, &o, s->ids[prompt], s->n_ids[prompt], err);
     for (size_t i = 0; i < o.steps && st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING; i++) {
         const json_t *list = members_of(u->steps, i);
@@ -206,7 +200,7 @@ static tempo_status time_run(tempo_study *s, size_t prompt, const sets *u, tempo
         if ((st = tempo_decoders_read(&d, 1, &obs, err)) == TEMPO_OK)
             st = tempo_decoder_adopt(d, &set, err);
     }
-    *took = seconds() - begin;
+    *took = tempo_study_seconds() - begin;
     tempo_decoder_free(d);
     free(members);
     return st;
@@ -247,7 +241,7 @@ tempo_status tempo_study_timing(tempo_study *s, tempo_err *err)
     }
     for (size_t k = 0; k < warmup + pairs && st == TEMPO_OK; k++) {
         sets u = {0};
-        say_progress(s, "timing", k, warmup + pairs);
+        tempo_study_progress(s, "timing", k, warmup + pairs);
         for (size_t tries = 0; tries < s->n_prompts && u.m < 2 && st == TEMPO_OK; tries++) {
             json_decref(u.doc); /* prompts whose run holds a parallel set, in turn */
             st = load_sets(s, s->thresholds[0], prompt, &u, err);
@@ -258,7 +252,7 @@ tempo_status tempo_study_timing(tempo_study *s, tempo_err *err)
                            err);
         json_decref(u.doc);
     }
-    say_progress(s, "timing", warmup + pairs, warmup + pairs);
+    tempo_study_progress(s, "timing", warmup + pairs, warmup + pairs);
     if (st != TEMPO_OK) {
         json_decref(list);
         return st;

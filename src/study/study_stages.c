@@ -20,7 +20,7 @@ typedef struct task {
 
 enum { EXACT_PROMPTS = 3 };
 
-static void say_progress(const tempo_study *s, const char *stage, size_t done, size_t total)
+void tempo_study_progress(const tempo_study *s, const char *stage, size_t done, size_t total)
 {
     if (s->o->progress != NULL)
         s->o->progress(s->o->user, stage, done, total);
@@ -163,7 +163,7 @@ static tempo_status run_stage(tempo_study *s, const char *stage, double threshol
 
     for (size_t next = 0; next < s->n_prompts && st == TEMPO_OK;) {
         size_t n = 0;
-        say_progress(s, stage, done + next, total);
+        tempo_study_progress(s, stage, done + next, total);
         for (; next < s->n_prompts && n < most && st == TEMPO_OK; next++) {
             task *t = &tasks[n];
             t->prompt = next;
@@ -180,7 +180,7 @@ static tempo_status run_stage(tempo_study *s, const char *stage, double threshol
             st = save_task(s, &tasks[i], threshold, err);
         free_tasks(tasks, n);
     }
-    say_progress(s, stage, total, total);
+    tempo_study_progress(s, stage, total, total);
     free(tasks);
     return st;
 }

@@ -356,11 +356,7 @@ tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err)
 
 static double median(const series *s)
 {
-    double *sorted = tempo_stats_sorted(s->x, s->n);
-    const double m = sorted != NULL ? tempo_stats_quantile(sorted, s->n, 0.5) : NAN;
-
-    free(sorted);
-    return m;
+    return tempo_stats_median(s->x, s->n);
 }
 
 static double mean(const series *s)
