@@ -32,6 +32,7 @@ struct tempo_unit {
     size_t n_lanes, n_prompt;
     uint32_t n_layers, n_heads;
     size_t step;
+    tempo_stopped stopped;   /* why the first arm that could not go on stopped */
     size_t parallel;         /* parallel sets that were read */
     bool same_q;             /* so far */
     bool one_position;       /* every set's slots have one position, as the engine recorded them */
@@ -346,9 +347,11 @@ tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err)
     /* an arm that cannot go on (its position lies past the context) ends the unit: arms are compared or not
      * at all */
     for (size_t i = 0; i < u->n_lanes && st == TEMPO_OK; i++)
-        if (!u->lane[i].done && tempo_decoder_stopped(u->lane[i].d) != TEMPO_RUNNING)
+        if (!u->lane[i].done && tempo_decoder_stopped(u->lane[i].d) != TEMPO_RUNNING) {
+            u->stopped = tempo_decoder_stopped(u->lane[i].d);
             for (size_t k = 0; k < u->n_lanes; k++)
                 u->lane[k].done = true;
+        }
     return st;
 }
 
@@ -429,5 +432,5 @@ json_t *tempo_unit_json(const tempo_unit *u)
                      scaled(u->l1, u->n_layers, by), "heads", "sibling_share", map(u, u->share, by),
                      "nearest_share", map(u, u->nearest, by), "uniform_share",
                      tempo_json_number(u->uniform * by), "knockout", knockout(u), "stopped_by",
-                     tempo_stopped_name(tempo_decoder_stopped(u->lane[ISOLATED].d)));
+                     tempo_stopped_name(u->stopped));
 }
