@@ -110,7 +110,8 @@ static void write_study(void)
     free(h);
     write_text("study.json",
                "{\"schema\": 1, \"version\": \"x\", \"hypotheses\": {\"sha256\": \"%s\"}, \"prompts\": "
-               "{\"sha256\": \"%s\", \"n\": %d}, \"models\": [{\"name\": \"hand-made\", \"architecture\": "
+               "{\"sha256\": \"%s\", \"n\": %d}, \"models\": [{\"name\": \"hand-made\", \"parameters\": 7, "
+               "\"architecture\": "
                "\"llama\"}], "
                "\"thresholds\": [0.1], \"steps\": 3}",
                h_hash, p_hash, PROMPTS);
@@ -421,13 +422,10 @@ static void test_text(void **state)
         assert_non_null(strstr(text, "A2: equivalent"));
         assert_non_null(strstr(text, "C: inconclusive"));
         assert_non_null(strstr(text, "D1 DOES NOT HOLD"));
-        {
-            char *x = strstr(text, "nan");
-            if (x != NULL)
-                fail_msg("%.120s", x - 60);
-        }
+        assert_null(strstr(text, "nan"));
         assert_null(strstr(text, "WARNING"));
-        for (const char *s = strstr(text, "same"); s != NULL; s = strstr(s + 1, "same")) {
+        for (const char *s = strstr(strstr(text, "Prompts are the unit"), "same");
+             /* the title asks */ s != NULL; s = strstr(s + 1, "same")) {
             const char *line = s;
             while (line > text && line[-1] != '\n')
                 line--;

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# tempo study as its users meet it: run, report, resume, what is refused.  Usage: test_study.sh PROGRAM
+# Run from the source root.
+set -uo pipefail
+tempo=${1:?usage: test_study.sh PROGRAM}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-study.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+failures=0
+export XDG_DATA_HOME=$dir/data
+unset NO_COLOR
+"$tempo" study --help >/dev/null 2>&1 || { echo 'skipped: built without studies'; exit 77; }
+
+fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
+
+# run ARGS...: tempo study ARGS: standard output to $out, standard error to $err, exit code to $rc
+run() {
+    "$tempo" study "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    rc=$?
+    out=$(cat "$dir/out") err=$(cat "$dir/err")
+}
+
+works() {
+    run "$@"
+    [ $rc -eq 0 ] || fail "study $*: exit code $rc ($err)"
+}
+
+# expect CODE TEXT ARGS...: that exit code, and TEXT in the message
+expect() {
+    local code=$1 text=$2
+    shift 2
+    run "$@"
+    [ $rc -eq "$code" ] || fail "study $*: exit code $rc, expected $code ($err)"
+    case $err in *'tempo: '*"$text"*) ;; *) fail "study $*: message '$err' has no '$text'" ;; esac
+}
+
+contains() { case $out in *"$1"*) ;; *) fail "no '$1' in: ${out:0:600}" ;; esac; }
+
+# check_json FILE PYTHON: d is the document
+check_json() {
+    python3 -c '' 2>/dev/null || return 0
+    python3 -c "
+import json
+d = json.load(open('$1'))
+$2" || fail "JSON: $2"
+}
+
+sed -e 's/^permutations:.*/permutations: 200/; s/^resamples:.*/resamples: 100/' \
+    -e 's/^timing:.*/timing: {pairs: 2, warmup: 1, published_percent: 18.8}/' \
+    -e 's/^noise:.*/noise: {quantile: 0.99, nudges: [1], member_order: true, instruction_set: false}/' \
+    experiments/hypotheses.yaml >"$dir/h.yaml"
+small=(--hypotheses "$dir/h.yaml" --max-prompts 4 --steps 3)
+
+# ---- run, and the report again ----
+works run "${small[@]}" --out "$dir/a"
+contains 'Threshold 0.1: confirmatory'
+contains 'exploratory replication'
+contains 'D1 holds'
+contains 'Noise floor'
+for f in study.json hypotheses.yaml prompts.yaml noise_floor-m0.json exact-m0.json timing-m0.json \
+    manifest.json report.json report.md; do
+    [ -s "$dir/a/$f" ] || fail "no $f"
+done
+[ "$(ls "$dir/a/units" | wc -l)" -eq 8 ] || fail "units: $(ls "$dir/a/units")"
+[ "$(ls "$dir/a/control" | wc -l)" -eq 8 ] || fail "control: $(ls "$dir/a/control")"
+[ "$(ls "$dir/a/floor" | wc -l)" -eq 4 ] || fail "floor: $(ls "$dir/a/floor")"
+cp "$dir/a/report.json" "$dir/report.json"
+works report "$dir/a"
+contains 'report.md'
+cmp -s "$dir/a/report.json" "$dir/report.json" || fail 'a second report is another one'
+works report --json "$dir/a"
+check_json "$dir/out" "
+assert d == json.load(open('$dir/report.json'))
+assert [v['id'] for v in d['verdicts']] == ['A2', 'B', 'C', 'D2'] * 2
+assert all(v['verdict'] in ('identical', 'equivalent', 'different', 'inconclusive', 'no data') for v in d['verdicts'])
+assert not d['files_changed'] and d['study']['prompts']['n'] == 4 and d['study']['steps'] == 3"
+works report --color always "$dir/a"
+case $out in *$'\033'*) ;; *) fail "no colours" ;; esac
+NO_COLOR=1 works report "$dir/a"
+case $out in *$'\033'*) fail 'colours in spite of NO_COLOR' ;; esac
+
+# one threshold
+works run "${small[@]}" --thresholds 0.05 --no-db --json --out "$dir/b"
+check_json "$dir/out" "
+assert len(d['models'][0]['thresholds']) == 1
+assert d['models'][0]['thresholds'][0]['family'] == 'confirmatory'"
+
+# ---- it is in the database of runs ----
+"$tempo" runs list >"$dir/out" 2>&1 || fail "runs list: $(cat "$dir/out")"
+grep -q study "$dir/out" || fail "runs list has no study: $(cat "$dir/out")"
+
+# ---- what is refused ----
+expect 2 'run or report'
+expect 2 'run or report' stroll
+expect 2 'one directory' run a b
+expect 2 '--resume' run --resume --steps 4 --out "$dir/a"
+expect 2 'no-such-option' run --no-such-option
+expect 2 'steps' run --steps 0 --out "$dir/c"
+expect 2 'thresholds' run --thresholds 2 --out "$dir/c"
+[ -e "$dir/c" ] && fail 'a refused study made its directory'
+expect 2 '--resume' run "${small[@]}" --out "$dir/a"
+expect 1 'study.json' report "$dir/nothing"
+expect 1 'nothing' run --resume --out "$dir/nothing"
+expect 1 'no-such.yaml' run --hypotheses "$dir/no-such.yaml" --out "$dir/c"
+expect 1 'no-such-model' run "${small[@]}" -m "$dir/no-such-model" --out "$dir/c"
+printf '# more\n' >>"$dir/b/hypotheses.yaml"
+expect 1 'changed after the study began' run --resume --out "$dir/b"
+works report "$dir/b"
+contains 'WARNING'
+
+# ---- Ctrl-C, and on ----
+set -m # so that the program in the background does not ignore the interrupt
+"$tempo" study run --hypotheses "$dir/h.yaml" --max-prompts 40 --steps 12 --batch 2 --no-db --out "$dir/d" \
+    >"$dir/out" 2>"$dir/err" </dev/null &
+pid=$!
+while [ ! -e "$dir/d/floor/m0-narrative-02.json" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -INT $pid
+wait $pid
+rc=$?
+set +m
+[ $rc -eq 130 ] || fail "interrupted: exit code $rc ($(cat "$dir/err"))"
+grep -q -- "--resume --out $dir/d" "$dir/err" || fail "interrupted: message '$(cat "$dir/err")'"
+[ -e "$dir/d/report.json" ] && fail 'a study that was interrupted has a report'
+sed -n '/"n":/p' "$dir/d/study.json" | grep -q 40 || fail 'the plan does not say 40 prompts'
+
+# a shorter one, stopped by removing what came last
+rm -r "$dir/a/control" "$dir/a/timing-m0.json" "$dir/a/units/m0-t0.05-narrative-03.json"
+mkdir "$dir/a/control"
+works run --resume --no-db --out "$dir/a"
+check_json "$dir/a/report.json" "
+e = json.load(open('$dir/report.json'))
+d.pop('timing'), e.pop('timing')
+assert d == e"
+
+[ $failures -eq 0 ] || { echo "$failures failed"; exit 1; }
