@@ -60,9 +60,10 @@ for f in study.json hypotheses.yaml prompts.yaml noise_floor-m0.json exact-m0.js
     manifest.json report.json report.md; do
     [ -s "$dir/a/$f" ] || fail "no $f"
 done
-[ "$(ls "$dir/a/units" | wc -l)" -eq 8 ] || fail "units: $(ls "$dir/a/units")"
-[ "$(ls "$dir/a/control" | wc -l)" -eq 8 ] || fail "control: $(ls "$dir/a/control")"
-[ "$(ls "$dir/a/floor" | wc -l)" -eq 4 ] || fail "floor: $(ls "$dir/a/floor")"
+for folder in units:8 control:8 floor:4; do
+    n=$(find "$dir/a/${folder%:*}" -type f | wc -l)
+    [ "$n" -eq "${folder#*:}" ] || fail "$folder files: $n"
+done
 cp "$dir/a/report.json" "$dir/report.json"
 works report "$dir/a"
 contains 'report.md'
