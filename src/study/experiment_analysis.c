@@ -93,10 +93,10 @@ tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const temp
         (void)snprintf(k, sizeof(k), "%zu", c->e->top_k[i]);
         json_object_set_new(overlap, k, tempo_json_number(tempo_top_k_overlap(p, q, n, c->e->top_k[i])));
     }
-    *out =
-        json_pack("{s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)step, "identical", d.identical,
-                  "tv", tempo_json_number(d.tv), "js", tempo_json_number(d.js), "max_dlogp",
-                  tempo_json_number(d.max_dlogp), "jaccard", tempo_json_number(d.jaccard), "top_k", overlap);
+    *out = json_pack("{s:I, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)step, "identical",
+                     d.identical, "set_changes", d.set_changes, "tv", tempo_json_number(d.tv), "js",
+                     tempo_json_number(d.js), "max_dlogp", tempo_json_number(d.max_dlogp), "jaccard",
+                     tempo_json_number(d.jaccard), "top_k", overlap);
     if (*out == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the comparison");
     if (c->e->compute_kl_divergence) {

@@ -19,6 +19,8 @@ typedef struct arm {
     tempo_lane lane;
     tempo_lane twin; /* of a replay: the same in the other mode; else without a decoder */
     bool twin_same;
+    size_t parallel,
+        one_position; /* sets of several slots that were read; those whose slots share a position */
     tempo_capture *capture;
     json_t *steps, *sizes;
     json_t *siblings; /* cross_parallel_scores, or NULL */
@@ -230,6 +232,9 @@ static tempo_status record_step(running *r, arm *a, tempo_err *err)
     for (size_t i = 0; i < set->n_members && kept; i++)
         kept = push(&a->all, set->members[i].id);
     json_object_set_new(line, "arm", json_string(a->spec->name));
+    if (r->c->e->n_prompts * r->c->e->n_thresholds > 1)
+        json_object_set_new(
+            line, "case", json_integer((json_int_t)(r->c->prompt * r->c->e->n_thresholds + r->c->threshold)));
     if (r->c->e->verbose && r->c->o->note != NULL)
         log_step(r, a, set);
     if (kept && r->lines != NULL)
@@ -301,6 +306,22 @@ static tempo_status step_twin(arm *a, bool reads, tempo_err *err)
     return st;
 }
 
+/* Do the slots of a set that was read share one position?  As the engine holds them, not as they were asked
+ * for. */
+static void check_positions(arm *a)
+{
+    const tempo_seq *seq = tempo_decoder_seq(a->lane.d);
+    const size_t first = a->lane.slots - a->lane.rows;
+    bool equal = true;
+
+    if (a->lane.rows < 2)
+        return;
+    for (size_t i = 1; i < a->lane.rows; i++)
+        equal = equal && tempo_seq_slot_at(seq, first + i).position == tempo_seq_slot_at(seq, first).position;
+    a->parallel++;
+    a->one_position += equal;
+}
+
 /* false in *more when every arm has ended. */
 static tempo_status step_case(running *r, bool *more, tempo_err *err)
 {
@@ -322,9 +343,15 @@ static tempo_status step_case(running *r, bool *more, tempo_err *err)
         return TEMPO_OK;
     if ((st = tempo_lanes_read(lanes, n, r->c->o->poll, r->c->o->user, err)) != TEMPO_OK)
         return st;
-    if (r->isolated != NULL && r->visible != NULL &&
-        (!reads[r->isolated - r->arm] || !reads[r->visible - r->arm]))
-        r->apart = true;
+    for (size_t i = 0; i < r->n; i++)
+        if (reads[i])
+            check_positions(&r->arm[i]);
+    if (r->isolated != NULL && r->visible != NULL && !r->apart) {
+        const bool a = reads[r->isolated - r->arm], b = reads[r->visible - r->arm];
+        r->apart = !a || !b;
+        if (a != b) /* one has ended, the other goes on */
+            r->parting = json_integer((json_int_t)r->step);
+    }
     if ((st = compare_arms(r, err)) != TEMPO_OK || (st = choose_sets(r, reads, err)) != TEMPO_OK)
         return st;
     for (size_t i = 0; i < r->n && st == TEMPO_OK; i++)
@@ -383,11 +410,25 @@ static json_t *arm_json(const running *r, const arm *a)
                   "mean_entropy", tempo_json_number(entropy_mean(a->steps)), "stopped_by",
                   tempo_stopped_name(tempo_decoder_stopped(a->lane.d)));
 
+    json_object_set_new(o, "positions",
+                        json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
+                                  (json_int_t)a->one_position));
     if (a->twin.d != NULL)
         json_object_set_new(o, "modes_identical", json_boolean(a->twin_same));
     if (a->siblings != NULL)
         json_object_set(o, "cross_parallel", a->siblings);
     return o;
+}
+
+/* At how many of the compared steps the two would have chosen different sets, each by itself. */
+static json_t *count_changes(const running *r)
+{
+    const json_t *step;
+    json_int_t n = 0;
+    size_t i;
+
+    json_array_foreach(r->compared, i, step) n += json_is_true(json_object_get(step, "set_changes"));
+    return json_integer(n);
 }
 
 static json_t *case_json(const running *r)
@@ -402,10 +443,11 @@ static json_t *case_json(const running *r)
         json_object_set_new(arms, r->arm[i].spec->name, arm_json(r, &r->arm[i]));
     return json_pack("{s:s, s:o, s:f, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
                      prompt_ids, "threshold", c->e->thresholds[c->threshold], "arms", arms, "comparison",
-                     both ? json_pack("{s:s, s:s, s:b, s:O, s:O}", "a", r->isolated->spec->name, "b",
+                     both ? json_pack("{s:s, s:s, s:b, s:O, s:o, s:O}", "a", r->isolated->spec->name, "b",
                                       r->visible->spec->name, "identical_sets",
                                       r->parting == NULL || json_is_null(r->parting), "first_difference",
-                                      r->parting != NULL ? r->parting : json_null(), "steps", r->compared)
+                                      r->parting != NULL ? r->parting : json_null(), "set_changes",
+                                      count_changes(r), "steps", r->compared)
                           : json_null());
 }
 

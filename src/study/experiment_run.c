@@ -79,6 +79,8 @@ static json_t *published_json(const session *s, const tempo_experiment *e)
         json_array_append_new(runs, published_run_json(&p->runs[i]));
     o = json_pack("{s:s, s:b, s:o, s:f}", "model", p->model, "same_model", is_published_model(s, p->model),
                   "runs", runs, "visible_faster_percent", p->visible_faster_percent);
+    if (p->data_size != NULL)
+        json_object_set_new(o, "data_size", json_string(p->data_size));
     if (p->outputs != NULL)
         json_object_set_new(o, "outputs", json_string(p->outputs));
     if (p->remark != NULL)
@@ -155,6 +157,13 @@ static tempo_status run_case(session *s, tempo_case *c, tempo_jsonlines *lines, 
     return st;
 }
 
+/* Where in the experiment's directory the arms of a case are. */
+static json_t *with_folder(json_t *result, const char *folder)
+{
+    json_object_set_new(result, "folder", json_string(folder));
+    return result;
+}
+
 /* All prompts at all thresholds; one case lies in the experiment's directory itself. */
 static tempo_status run_cases(session *s, const tempo_experiment *e, const char *dir, json_t *cases,
                               tempo_err *err)
@@ -181,7 +190,7 @@ static tempo_status run_cases(session *s, const tempo_experiment *e, const char 
         else
             st = tempo_path_join(c.dir, sizeof(c.dir), dir, name, err);
         if (st == TEMPO_OK && (st = run_case(s, &c, lines, &result, err)) == TEMPO_OK)
-            json_array_append_new(cases, result);
+            json_array_append_new(cases, with_folder(result, strcmp(c.dir, dir) == 0 ? "" : name));
     }
     if (st != TEMPO_OK) {
         tempo_jsonlines_abort(lines);
@@ -204,6 +213,10 @@ static json_t *experiment_json(const session *s, const tempo_experiment *e, cons
     json_object_set_new(out, "directory", json_string(dir));
     json_object_set_new(out, "regime", json_string(e->lockstep ? "lockstep" : "free"));
     json_object_set_new(out, "recorded", recorded_json(e));
+    json_object_set_new(out, "file_names",
+                        json_pack("{s:s, s:s, s:s, s:s, s:s}", "attention", e->attention_file, "logits",
+                                  e->logits_file, "kv", e->kv_file, "positions", e->positions_file,
+                                  "cross_parallel", e->cross_parallel_file));
     json_object_set_new(out, "notes", notes_json(e));
     json_object_set_new(out, "published", published_json(s, e));
     return out;
