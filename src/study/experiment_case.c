@@ -413,6 +413,10 @@ static json_t *arm_json(const running *r, const arm *a)
     json_object_set_new(o, "positions",
                         json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
                                   (json_int_t)a->one_position));
+    /* a replay puts one slot in a set, at a position of its own */
+    json_object_set_new(
+        o, "shared_positions",
+        json_boolean(a->o.replay == TEMPO_REPLAY_NONE && a->o.positions == TEMPO_POSITIONS_SHARED));
     if (a->twin.d != NULL)
         json_object_set_new(o, "modes_identical", json_boolean(a->twin_same));
     if (a->siblings != NULL)

@@ -213,6 +213,7 @@ static json_t *experiment_json(const session *s, const tempo_experiment *e, cons
     json_object_set_new(out, "directory", json_string(dir));
     json_object_set_new(out, "regime", json_string(e->lockstep ? "lockstep" : "free"));
     json_object_set_new(out, "recorded", recorded_json(e));
+    json_object_set_new(out, "max_steps", json_integer((json_int_t)e->arms[0].decoding.steps));
     json_object_set_new(out, "file_names",
                         json_pack("{s:s, s:s, s:s, s:s, s:s}", "attention", e->attention_file, "logits",
                                   e->logits_file, "kv", e->kv_file, "positions", e->positions_file,

@@ -49,13 +49,20 @@ done
 # ---- the published figures beside these; the same files again; JSON
 run check "$dir/all"
 contains "$out" "published figures are another model's"
-contains "$out" 'replayed here'
+contains "$out" 'measured  replay'
 run run exp2 --out "$dir/all" --pairs 0 --json --no-db
 [ $rc -eq 0 ] || fail "a second run: $err"
 if python3 -c '' 2>/dev/null; then
     python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["experiments"][0]["experiment"] == "exp2_logits"' \
         "$dir/stdout" || fail 'the JSON is not what it should be'
 fi
+document=$(cat "$dir/all/EXPERIMENT_RESULTS.md")
+contains "$document" 'No times were taken'
+case $document in *nan*) fail 'a number that does not exist is printed' ;; esac
+contains "$(cat "$dir/all/exp2_logits/analysis.json")" '"kl_isolated_visible"'
+printf 'kept' >"$dir/all/exp2_logits/mine.txt"
+expect 2 'mine.txt' run exp1 exp2 --out "$dir/all" --pairs 0 --no-db
+[ -s "$dir/all/exp2_logits/mine.txt" ] && [ -s "$dir/all/exp2_logits/results.json" ] || fail 'a refused run has removed files'
 
 # ---- what the original project's readers do with such files: load without pickle, compare, look at logits
 if /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
@@ -111,6 +118,6 @@ expect 1 'results.json' check "$dir/nowhere"
 timeout -s INT 0.3 "$tempo" experiment run all --pairs 1000 --out "$dir/stopped" --no-db >/dev/null 2>"$dir/stderr"
 rc=$?
 [ $rc -eq 130 ] || [ $rc -eq 124 ] || fail "interrupted: exit code $rc"
-[ -z "$(find "$dir/stopped" -name '*.tmp*' 2>/dev/null)" ] || fail 'an interrupted run leaves temporary files'
+[ -z "$(find "$dir/stopped" -name '*.tmp*' -o -name '.*.partial' 2>/dev/null)" ] || fail 'an interrupted run leaves temporary files'
 
 [ $failures -eq 0 ] || { printf '%d failed\n' $failures; exit 1; }

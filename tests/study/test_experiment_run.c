@@ -176,6 +176,48 @@ static const char lockstep[] =
     "  - {name: shifted, mode: visible, positions: 'offset:0.5'}\n  - {name: replay, replay: published}\n"
     "driver: isolated\nrecord: [positions]\n";
 
+static json_int_t whole(const json_t *o, const char *a, const char *b)
+{
+    const json_t *v = json_object_get(json_object_get(o, a), b);
+
+    if (!json_is_integer(v))
+        fail_msg("no %s.%s", a, b);
+    return json_integer_value(v);
+}
+
+/* What the arms' own thresholds would have chosen, and at how many steps that is not the same. */
+static void check_changes(const json_t *c)
+{
+    const json_t *comparison = json_object_get(c, "comparison"), *step;
+    json_int_t n = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(comparison, "steps"), i, step)
+    {
+        const double jaccard = json_number_value(json_object_get(step, "jaccard"));
+        assert_int_equal(json_is_true(json_object_get(step, "set_changes")), !(jaccard >= 1.0));
+        n += !(jaccard >= 1.0);
+    }
+    assert_int_equal(n, json_integer_value(json_object_get(comparison, "set_changes")));
+    assert_true(n > 0);
+}
+
+/* The members of shared sets have one position, those that are 0.5 apart have not. */
+static void check_positions(const json_t *c)
+{
+    const json_t *arms = json_object_get(c, "arms"), *isolated = json_object_get(arms, "isolated"),
+                 *shifted = json_object_get(arms, "shifted");
+    const json_int_t parallel = whole(isolated, "positions", "parallel_sets");
+
+    assert_true(parallel > 0);
+    assert_int_equal(whole(isolated, "positions", "one_position"), parallel);
+    assert_int_equal(whole(shifted, "positions", "parallel_sets"), parallel);
+    assert_int_equal(whole(shifted, "positions", "one_position"), 0);
+    assert_true(json_is_true(json_object_get(isolated, "shared_positions")));
+    assert_true(json_is_false(json_object_get(shifted, "shared_positions")));
+    assert_int_equal(whole(json_object_get(arms, "replay"), "positions", "parallel_sets"), 0);
+}
+
 /* In lockstep all arms but replays have the driver's sets, and every prompt is a case of its own. */
 static void test_lockstep(void **state)
 {
@@ -201,6 +243,8 @@ static void test_lockstep(void **state)
             }
         }
         assert_true(json_is_true(json_object_get(comparison, "identical_sets")));
+        check_changes(c);
+        check_positions(c);
         assert_int_equal(json_array_size(json_object_get(comparison, "steps")), 5);
         (void)snprintf(name, sizeof(name), "out/together/p%u-t0.05/shifted/rope_positions.json",
                        (unsigned)i + 1);
