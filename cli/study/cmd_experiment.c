@@ -68,6 +68,8 @@ static int run_experiments(const options *o)
                                           .threads = (unsigned)o->threads,
                                           .has_pairs = o->has_pairs,
                                           .pairs = o->pairs,
+                                          .argc = (int)o->n_command_line,
+                                          .argv = o->command_line,
                                           .progress = progress,
                                           .note = note,
                                           .poll = poll_interrupt};

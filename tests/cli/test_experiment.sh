@@ -62,7 +62,10 @@ case $document in *nan*) fail 'a number that does not exist is printed' ;; esac
 contains "$(cat "$dir/all/exp2_logits/analysis.json")" '"kl_isolated_visible"'
 printf 'kept' >"$dir/all/exp2_logits/mine.txt"
 expect 2 'mine.txt' run exp1 exp2 --out "$dir/all" --pairs 0 --no-db
-[ -s "$dir/all/exp2_logits/mine.txt" ] && [ -s "$dir/all/exp2_logits/results.json" ] || fail 'a refused run has removed files'
+for file in mine.txt results.json; do
+    [ -s "$dir/all/exp2_logits/$file" ] || fail "a refused run has removed $file"
+done
+contains "$(cat "$dir/all/exp2_logits/manifest.json")" '"--pairs"'
 
 # ---- what the original project's readers do with such files: load without pickle, compare, look at logits
 if /usr/bin/python3 -c 'import numpy' 2>/dev/null; then
