@@ -75,13 +75,13 @@ json_t *tempo_case_siblings(const tempo_lane *l, size_t step)
 }
 
 tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const tempo_lane *b,
-                                   const tempo_case *c, size_t step, tempo_err *err)
+                                   const tempo_case *c, size_t step, double threshold, tempo_err *err)
 {
     const double *p = tempo_decoder_distribution(a->d), *q = tempo_decoder_distribution(b->d);
     const size_t n = info_of(a)->n_vocab;
     tempo_q_difference d;
     json_t *overlap = json_object();
-    tempo_status st = tempo_compare_q(a, b, c->e->thresholds[c->threshold], &d, err);
+    tempo_status st = tempo_compare_q(a, b, threshold, &d, err);
 
     *out = NULL;
     if (st != TEMPO_OK) {

@@ -268,8 +268,8 @@ static tempo_status compare_arms(running *r, tempo_err *err)
 
     if (r->isolated == NULL || r->visible == NULL || r->apart)
         return TEMPO_OK;
-    const tempo_status st =
-        tempo_case_difference(&one, &r->isolated->lane, &r->visible->lane, r->c, r->step, err);
+    const tempo_status st = tempo_case_difference(&one, &r->isolated->lane, &r->visible->lane, r->c, r->step,
+                                                  r->isolated->o.threshold, err);
     if (st == TEMPO_OK)
         json_array_append_new(r->compared, one);
     return st;

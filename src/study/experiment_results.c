@@ -328,7 +328,61 @@ static void put_config(tempo_text *t, const json_t *result, const json_t *c)
     tempo_text_add(t, "%s\n\n", json_array_size(recorded) == 0 ? "nothing" : "");
 }
 
-static void put_case(tempo_text *t, const json_t *result, const json_t *c)
+/* Did two arms choose the same ids, in every step? */
+static bool same_steps(const json_t *a, const json_t *b)
+{
+    const json_t *x = json_object_get(a, "steps"), *y = json_object_get(b, "steps"), *step, *m;
+    size_t i, k;
+
+    if (json_array_size(x) != json_array_size(y))
+        return false;
+    json_array_foreach(x, i, step)
+    {
+        const json_t *p = json_object_get(step, "members"),
+                     *q = json_object_get(json_array_get(y, i), "members");
+        if (json_array_size(p) != json_array_size(q))
+            return false;
+        json_array_foreach(p, k, m) if (tempo_results_whole(m, "id") !=
+                                        tempo_results_whole(json_array_get(q, k), "id")) return false;
+    }
+    return true;
+}
+
+/* The first experiment before this one with the same prompt and threshold, arm by arm: what is recorded must
+ * not change what comes out. */
+static void put_earlier(tempo_text *t, const json_t *summary, const json_t *result, const json_t *c)
+{
+    const json_t *earlier, *d, *arm;
+    const char *name;
+    size_t i;
+
+    EACH_EXPERIMENT(i, earlier, summary)
+    {
+        if (earlier == result)
+            return;
+        EACH_CASE(k, d, earlier)
+        {
+            size_t n = 0;
+            if (!json_equal(json_object_get(c, "prompt"), json_object_get(d, "prompt")) ||
+                !json_equal(json_object_get(c, "threshold"), json_object_get(d, "threshold")))
+                continue;
+            EACH_ARM(name, arm, c)
+            {
+                const json_t *other = json_object_get(json_object_get(d, "arms"), name);
+                if (other == NULL)
+                    continue;
+                if (n++ == 0)
+                    tempo_text_add(t, " Beside %s:", tempo_results_string(earlier, "experiment"));
+                tempo_text_add(t, "%s %s %s", n > 1 ? "," : "", name,
+                               same_steps(arm, other) ? "identical" : "different");
+            }
+            tempo_text_add(t, n > 0 ? "." : "");
+            return;
+        }
+    }
+}
+
+static void put_case(tempo_text *t, const json_t *summary, const json_t *result, const json_t *c)
 {
     const json_t *published = json_object_get(result, "published"), *arm;
     const char *name;
@@ -344,6 +398,7 @@ static void put_case(tempo_text *t, const json_t *result, const json_t *c)
     tempo_text_add(t, "\n**Outputs**: ");
     tempo_results_put_outputs(t, result, c);
     tempo_text_add(t, ".");
+    put_earlier(t, summary, result, c);
     if (*tempo_results_string(published, "outputs") != '\0')
         tempo_text_add(t, " Published%s: %s.", other_model(published),
                        tempo_results_string(published, "outputs"));
@@ -410,7 +465,7 @@ static void put_experiments(tempo_text *t, const json_t *summary)
         tempo_text_add(t, "### Experiment %zu: %s\n\n", i + 1, tempo_results_string(result, "experiment"));
         if (*tempo_results_string(result, "goal") != '\0')
             tempo_text_add(t, "**Goal**: %s\n\n", tempo_results_string(result, "goal"));
-        EACH_CASE(k, c, result) put_case(t, result, c);
+        EACH_CASE(k, c, result) put_case(t, summary, result, c);
         put_captured(t, result);
     }
 }

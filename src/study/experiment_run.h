@@ -77,9 +77,10 @@ typedef struct tempo_case {
 tempo_status tempo_case_run(json_t **out, const tempo_case *c, tempo_jsonlines *lines, tempo_err *err) TEMPO_MUST_CHECK;
 /* experiment_time.c: solo runs; adds "generation_time" to the arms of `result`, and "timing". */
 tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err) TEMPO_MUST_CHECK;
-/* experiment_analysis.c: one step of a lane: what its siblings get; and of two arms with one history: how far apart. */
+/* experiment_analysis.c: one step of a lane: what its siblings get; and of two arms with one history: how far apart,
+ * and whether they would choose different sets at that threshold.  */
 json_t *tempo_case_siblings(const tempo_lane *l, size_t step);
 tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const tempo_lane *b, const tempo_case *c, size_t step,
-                                   tempo_err *err) TEMPO_MUST_CHECK;
+                                   double threshold, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

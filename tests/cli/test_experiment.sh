@@ -35,7 +35,8 @@ for text in exp1_attention exp5_high '(isolated = visible, bit for bit)' 'part a
 done
 document=$(cat "$dir/all/EXPERIMENT_RESULTS.md")
 for text in '# TEMPO Experiment Results' '## Key Findings Summary' '### Experiment 3' '## Statistical Summary' \
-    '### Performance Metrics' '### Token Generation Statistics' '## Hypotheses' 'Hypothes' '## Conclusion' 'another model'; do
+    '### Performance Metrics' '### Token Generation Statistics' '## Hypotheses' 'Hypothes' '## Conclusion' 'another model' \
+    'Beside exp1_attention: isolated identical, visible identical, replay identical'; do
     contains "$document" "$text"
 done
 for file in exp1_attention/isolated/attention_weights.npz exp1_attention/replay/parallel_sets.json exp2_logits/visible/logits_distributions.npz \
