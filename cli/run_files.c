@@ -156,7 +156,7 @@ static int save(const char *dir, const char *name, json_t *doc)
     int code = EXIT_FAILED;
 
     if (join(path, dir, name))
-        code = tempo_jsonfile_save(path, doc, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
+        code = tempo_jsonfile_save(path, doc, false, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
     json_decref(doc);
     return code;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "message.h"
+#include "study/jsonfile.h"
 
 enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
@@ -219,28 +220,7 @@ int session_read_prompt(session *s, const options *o)
 
 json_t *json_text(const char *s, size_t n)
 {
-    size_t len = 0;
-    char *clean = malloc(3 * n + 1);
-    json_t *out;
-
-    if (clean == NULL)
-        return NULL;
-    while (n > 0) {
-        const size_t valid = tempo_utf8_valid(s, n);
-        memcpy(clean + len, s, valid);
-        len += valid;
-        s += valid;
-        n -= valid;
-        if (n > 0) {
-            memcpy(clean + len, "\xef\xbf\xbd", 3); /* U+FFFD */
-            len += 3;
-            s++;
-            n--;
-        }
-    }
-    out = json_stringn(clean, len);
-    free(clean);
-    return out;
+    return tempo_json_bytes(s, n);
 }
 
 void json_set_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n)

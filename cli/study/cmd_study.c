@@ -65,6 +65,8 @@ static int run_study(const options *o, const char *dir)
                               .threads = (unsigned)o->threads,
                               .cpu = o->cpu,
                               .compute = (tempo_compute)o->compute,
+                              .argc = (int)o->n_command_line,
+                              .argv = o->command_line,
                               .progress = progress,
                               .poll = poll_interrupt};
     tempo_err err = {0};

@@ -24,31 +24,6 @@ json_t *tempo_json_numbers(const double *x, size_t n)
     return a;
 }
 
-json_t *tempo_json_bytes(const char *s, size_t n)
-{
-    char *clean = malloc(3 * n + 1);
-    size_t len = 0;
-
-    if (clean == NULL)
-        return NULL;
-    while (n > 0) {
-        const size_t valid = tempo_utf8_valid(s, n);
-        memcpy(clean + len, s, valid);
-        len += valid;
-        s += valid;
-        n -= valid;
-        if (n > 0) {
-            memcpy(clean + len, "\xef\xbf\xbd", 3); /* U+FFFD */
-            len += 3;
-            s++;
-            n--;
-        }
-    }
-    json_t *out = json_stringn(clean, len);
-    free(clean);
-    return out;
-}
-
 double tempo_json_get_number(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);
@@ -72,20 +47,9 @@ tempo_status tempo_text_save(const char *path, const char *text, size_t n, tempo
 
 tempo_status tempo_json_save(const char *path, json_t *document, bool compact, tempo_err *err)
 {
-    /* 17 digits: a double comes back as it was */
-    char *text =
-        document == NULL
-            ? NULL
-            : json_dumps(document, JSON_REAL_PRECISION(17) | (compact ? JSON_COMPACT : JSON_INDENT(1)));
-    tempo_status st;
+    const tempo_status st = tempo_jsonfile_save(path, document, compact, err);
 
     json_decref(document);
-    if (text == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: no memory for the document", path);
-    const size_t n = strlen(text);
-    text[n] = '\n'; /* in the place of the NUL */
-    st = tempo_text_save(path, text, n + 1, err);
-    free(text);
     return st;
 }
 

@@ -3,14 +3,12 @@
 #define TEMPO_STUDY_JSON_OUT_H
 #include <jansson.h>
 
-#include "base/status.h"
+#include "study/jsonfile.h"
 
 /* A number, or null where it is not finite. */
 json_t *tempo_json_number(double x);
 /* x[n] as an array of such. */
 json_t *tempo_json_numbers(const double *x, size_t n);
-/* Any bytes as a string: what is not UTF-8 becomes U+FFFD.  NULL only without memory. */
-json_t *tempo_json_bytes(const char *s, size_t n);
 /* The number at key, or NaN where there is none. */
 double tempo_json_get_number(const json_t *object, const char *key);
 

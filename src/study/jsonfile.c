@@ -12,6 +12,31 @@ struct tempo_jsonlines {
     tempo_outfile *file;
 };
 
+json_t *tempo_json_bytes(const char *s, size_t n)
+{
+    char *clean = malloc(3 * n + 1);
+    size_t len = 0;
+
+    if (clean == NULL)
+        return NULL;
+    while (n > 0) {
+        const size_t valid = tempo_utf8_valid(s, n);
+        memcpy(clean + len, s, valid);
+        len += valid;
+        s += valid;
+        n -= valid;
+        if (n > 0) {
+            memcpy(clean + len, "\xef\xbf\xbd", 3); /* U+FFFD */
+            len += 3;
+            s++;
+            n--;
+        }
+    }
+    json_t *out = json_stringn(clean, len);
+    free(clean);
+    return out;
+}
+
 static tempo_status write_document(tempo_outfile *f, const json_t *doc, size_t flags, tempo_err *err)
 {
     char *text = doc != NULL ? json_dumps(doc, flags | JSON_REAL_PRECISION(PRECISION)) : NULL;
@@ -25,14 +50,14 @@ static tempo_status write_document(tempo_outfile *f, const json_t *doc, size_t f
     return st;
 }
 
-tempo_status tempo_jsonfile_save(const char *path, const json_t *doc, tempo_err *err)
+tempo_status tempo_jsonfile_save(const char *path, const json_t *doc, bool compact, tempo_err *err)
 {
     tempo_outfile *f;
     tempo_status st = tempo_outfile_create(&f, path, err);
 
     if (st != TEMPO_OK)
         return st;
-    if ((st = write_document(f, doc, JSON_INDENT(2), err)) == TEMPO_OK)
+    if ((st = write_document(f, doc, compact ? JSON_COMPACT : JSON_INDENT(2), err)) == TEMPO_OK)
         return tempo_outfile_commit(f, err);
     tempo_err_prefix(err, "%s", path);
     tempo_outfile_abort(f);

@@ -5,9 +5,12 @@
 
 #include "base/status.h"
 
-/* Write a document, indented, with a newline at its end.  TEMPO_E_NOMEM when doc is NULL: a document that could not be
+/* Any bytes as a string: what is not UTF-8 becomes U+FFFD.  NULL only without memory. */
+json_t *tempo_json_bytes(const char *s, size_t n);
+
+/* Write a document, indented unless compact, with a newline at its end.  TEMPO_E_NOMEM when doc is NULL: a document that could not be
  * made.  The document stays the caller's.  */
-tempo_status tempo_jsonfile_save(const char *path, const json_t *doc, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_jsonfile_save(const char *path, const json_t *doc, bool compact, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* One document a line, streamed. */
 typedef struct tempo_jsonlines tempo_jsonlines;

@@ -178,7 +178,7 @@ tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_er
             st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a manifest");
     }
     if (st == TEMPO_OK)
-        st = tempo_jsonfile_save(path, doc, err);
+        st = tempo_jsonfile_save(path, doc, false, err);
     json_decref(files);
     json_decref(doc);
     return st;

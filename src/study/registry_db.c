@@ -1,6 +1,8 @@
 /* registry_db.c - statements, their values and their rows, on SQLite. */
 #include "study/registry_db.h"
 
+#include "study/jsonfile.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -131,35 +133,6 @@ tempo_status tempo_registry_int(tempo_registry *r, const char *sql, int64_t fall
 
 /* ---- rows as documents ---- */
 
-/* A path may hold any bytes; JSON may not. */
-static json_t *text_value(const char *s, size_t n)
-{
-    json_t *out;
-    char *clean;
-    size_t len = 0;
-
-    if (tempo_utf8_valid(s, n) == n)
-        return json_stringn(s, n);
-    if ((clean = malloc(3 * n)) == NULL)
-        return NULL;
-    while (n > 0) {
-        const size_t valid = tempo_utf8_valid(s, n);
-        memcpy(clean + len, s, valid);
-        len += valid;
-        s += valid;
-        n -= valid;
-        if (n > 0) {
-            memcpy(clean + len, "\xef\xbf\xbd", 3); /* U+FFFD */
-            len += 3;
-            s++;
-            n--;
-        }
-    }
-    out = json_stringn(clean, len);
-    free(clean);
-    return out;
-}
-
 static json_t *column_value(sqlite3_stmt *s, int i, bool is_json)
 {
     json_t *parsed = NULL;
@@ -179,7 +152,7 @@ static json_t *column_value(sqlite3_stmt *s, int i, bool is_json)
     if (text == NULL)
         return NULL;
     if (!is_json)
-        return text_value(text, n);
+        return tempo_json_bytes(text, n);
     /* written by this program as JSON; what is none came from somewhere else */
     return tempo_json_parse(&parsed, text, n, NULL) == TEMPO_OK ? parsed : json_null();
 }

@@ -116,11 +116,11 @@ static void test_json(void **state)
     size_t n;
 
     (void)state;
-    assert_int_equal(tempo_jsonfile_save(in_dir("x.json"), doc, &err), TEMPO_OK);
+    assert_int_equal(tempo_jsonfile_save(in_dir("x.json"), doc, false, &err), TEMPO_OK);
     json_t *back = read_json("x.json");
     assert_true(json_equal(doc, back));
     json_decref(back);
-    assert_int_equal(tempo_jsonfile_save(in_dir("y.json"), NULL, &err), TEMPO_E_NOMEM);
+    assert_int_equal(tempo_jsonfile_save(in_dir("y.json"), NULL, false, &err), TEMPO_E_NOMEM);
     assert_int_not_equal(access(in_dir("y.json"), F_OK), 0);
     assert_int_equal(tempo_jsonlines_create(&l, in_dir("x.jsonl"), NULL), TEMPO_OK);
     assert_int_equal(tempo_jsonlines_add(l, doc, NULL), TEMPO_OK);
