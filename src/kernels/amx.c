@@ -19,19 +19,19 @@
 #include "kernels/simd_block.inc"
 
 /* Activations for quantised weights: for every group of 8 rows, blocks of [16 rows: 8 of high bytes, 8 of low
- * ones][32], then [block][row] scales, then [block][row] sums of 32 integers, float, then [block][row][2]
- * of 16. */
+ * ones][32], then [block][row] scales, then [block][row] sums of 32 integers, float, then
+ * [block][row][ACT_STARTS]. */
 enum { INT_GROUP = 8, INT_BLOCK = 2 * INT_GROUP * TEMPO_BLOCK, ACT_BLOCK = INT_BLOCK, ACT_STEP = INT_GROUP };
 
 typedef struct act_row {
     unsigned char *q; /* of a group's first row: also the group */
     float *scale, *total;
-    int32_t *sum;
+    int32_t *start;
 } act_row;
 
 static size_t int_group_bytes(size_t k)
 {
-    return k / TEMPO_BLOCK * (INT_BLOCK + 4 * INT_GROUP * sizeof(float));
+    return k / TEMPO_BLOCK * (INT_BLOCK + (2 + ACT_STARTS) * INT_GROUP * sizeof(float));
 }
 
 INLINE act_row act_row_at(const void *act, size_t r, size_t k)
@@ -40,9 +40,9 @@ INLINE act_row act_row_at(const void *act, size_t r, size_t k)
     unsigned char *q = (unsigned char *)(uintptr_t)act + r / INT_GROUP * int_group_bytes(k);
     float *scale = (float *)(void *)(q + blocks * INT_BLOCK);
     float *total = scale + blocks * INT_GROUP;
-    int32_t *sum = (int32_t *)(void *)(total + blocks * INT_GROUP);
+    int32_t *start = (int32_t *)(void *)(total + blocks * INT_GROUP);
 
-    return (act_row){q + row * TEMPO_BLOCK, scale + row, total + row, sum + 2 * row};
+    return (act_row){q + row * TEMPO_BLOCK, scale + row, total + row, start + ACT_STARTS * row};
 }
 
 #define quad_high(x, i) ((x) + 8 * (i))
@@ -379,8 +379,7 @@ static void prepare_integer(void *act, size_t r, const float *x, size_t k, size_
             _mm_storeu_si128((__m128i *)(void *)(high + i * W), _mm512_cvtepi32_epi8(h));
             _mm_storeu_si128((__m128i *)(void *)(low + i * W), _mm512_cvtepi32_epi8(q[i]));
         }
-        row.sum[2 * b * INT_GROUP] = sum_of_16(q);
-        row.sum[2 * b * INT_GROUP + 1] = sum_of_16(q + 1);
+        store_starts(row.start + b * INT_GROUP * ACT_STARTS, sum_of_16(q), sum_of_16(q + 1));
         row.total[b * INT_GROUP] = (float)vi_sum(vi_add(q[0], q[1]));
     }
 }

@@ -20,9 +20,11 @@ typedef struct quad_acc {
 
 #define quad_store vi_store_quads
 
-INLINE quad_acc quad_zero(void)
+INLINE quad_acc quad_start(vi at)
 {
-    return (quad_acc){vi_set1(0), vi_set1(0)};
+    const vi even = vi_and(at, vreinterpretq_s32_u64(vdupq_n_u64(0xffffffffu)));
+
+    return (quad_acc){even, even};
 }
 INLINE vi quad_total(quad_acc a)
 {

@@ -16,9 +16,9 @@ typedef struct quad_acc {
 
 #define quad_store vi_store_bytes
 
-INLINE quad_acc quad_zero(void)
+INLINE quad_acc quad_start(vi at)
 {
-    return (quad_acc){vi_set1(0), vi_set1(0)};
+    return (quad_acc){vi_set1(0), at};
 }
 INLINE vi quad_total(quad_acc a)
 {

@@ -16,9 +16,11 @@ typedef struct quad_acc {
 
 #define quad_store vi_store_bytes
 
-INLINE quad_acc quad_zero(void)
+INLINE quad_acc quad_start(vi at) /* all lanes alike */
 {
-    return (quad_acc){{vi_set1(0), vi_set1(0)}};
+    const vi low = vextq_s32(vi_set1(0), at, 2);
+
+    return (quad_acc){{low, low}};
 }
 INLINE vi quad_total(quad_acc a)
 {
