@@ -27,7 +27,7 @@ static tempo_safetensors_writer *begin(uint64_t room)
 static tempo_safetensors end(tempo_safetensors_writer *w)
 {
     tempo_err err = {0};
-    tempo_safetensors s;
+    tempo_safetensors s = {0};
 
     if (tempo_safetensors_commit(w, &err) != TEMPO_OK || tempo_safetensors_open(&s, path, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
