@@ -48,7 +48,7 @@ part_address() {
 # Data races can only be where threads are: the pool, the engine and what runs through it.
 part_thread() {
     build thread -DCMAKE_C_COMPILER=clang -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
-    check thread -R 'pool|engine|decode|seq|forward|attention|lockstep|capture|study|experiment|doctor|example'
+    check thread -R 'pool|engine|decode|seq|forward|attention|lockstep|capture|doctor|example'
 }
 
 part_fuzz() {
@@ -90,7 +90,8 @@ part_arm64() {
     [ $rc -ne 77 ] || { skip 'arm64: no libraries'; return; }
     [ $rc -eq 0 ] || return $rc
     build arm64 -DCMAKE_TOOLCHAIN_FILE=cmake/arm64-linux.cmake -DTEMPO_ARM64_SYSROOT="$PWD/$root/sysroot"
-    check arm64
+    # What simulates hundreds of studies, or kills one again and again, says nothing about a processor and takes an hour there.
+    check arm64 -E 'stats_simulated|study_run'
 }
 
 part_install() { tools/test-install.sh $root/install; }
