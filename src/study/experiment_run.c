@@ -154,6 +154,10 @@ static tempo_status run_case(session *s, tempo_case *c, tempo_jsonlines *lines, 
         st = save_arm(c, &c->e->arms[i], *result, err);
     tempo_free(c->ids);
     c->ids = NULL;
+    if (st != TEMPO_OK) {
+        json_decref(*result);
+        *result = NULL;
+    }
     return st;
 }
 
