@@ -28,6 +28,17 @@ if(TEMPO_STUDY)
   endforeach()
 endif()
 
+# ---- the server
+if(TEMPO_SERVER)
+  file(GLOB TEMPO_TESTS_SERVER CONFIGURE_DEPENDS tests/server/test_*.c)
+  foreach(source ${TEMPO_TESTS_SERVER})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source} $<TARGET_OBJECTS:tempo_study_objects> $<TARGET_OBJECTS:tempo_server_objects>)
+    target_link_libraries(${name} PRIVATE tempo_test_internal ${TEMPO_STUDY_LIBRARIES} ${TEMPO_SERVER_LIBRARIES})
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  endforeach()
+endif()
+
 # The tests that let allocations fail: those of our objects go through tests/support/nomem.c.
 if(NOT APPLE)
   foreach(name test_nomem test_yaml)

@@ -5,7 +5,7 @@ set -euo pipefail
 shopt -s nullglob globstar
 
 check=${1:?usage: tools/lint.sh CHECK BUILD_DIR} build=${2:?usage: tools/lint.sh CHECK BUILD_DIR}
-objects=("$build"/CMakeFiles/tempo_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_study_objects.dir/src/**/*.o)
+objects=("$build"/CMakeFiles/tempo_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_study_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_server_objects.dir/src/**/*.o)
 
 need() { command -v "$1" >/dev/null || { printf 'skipped: no %s here\n' "$1"; exit 77; }; }
 
@@ -75,6 +75,7 @@ reach() {
     decode) echo base io token kernels model engine decode ;;
     capture) echo base io token kernels model engine decode capture ;;
     study) echo base io capture study ;;
+    server) echo base io capture study server ;;
     esac
 }
 
@@ -89,6 +90,7 @@ lint_includes() {
         src/*)
             layer=${file#src/} layer=${layer%%/*}
             case " $(reach "$layer") " in *" ${target%%/*} "*) continue ;; esac ;;
+        cli/server/*) case $target in study/* | server/*) continue ;; */*) ;; *) [ -e "cli/$target" ] || [ -e "cli/server/$target" ] && continue ;; esac ;;
         cli/study/*) case $target in study/*) continue ;; */*) ;; *) [ -e "cli/$target" ] || [ -e "cli/study/$target" ] && continue ;; esac ;;
         cli/*) case $target in cli/* | study/hash.h | study/jsonfile.h | study/manifest.h | study/run_id.h) continue ;; */*) ;; *) [ -e "cli/$target" ] && continue ;; esac ;;
         esac

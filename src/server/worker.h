@@ -1,0 +1,166 @@
+/* worker.h - the one thread that owns the model: jobs in, events out, all that decode riding in one batch.
+ *
+ * Any thread submits a job and takes its events; the worker's thread alone touches the engine.  A job that comes while
+ * others decode joins them at their next step; its prompt goes through the model in chunks, between their steps.  Row
+ * independence (docs/semantics.md) makes a job's numbers independent of who rides with it.
+ *
+ * Events wait in the job, bounded: a job whose events nobody takes is left out of the batch until somebody does.  */
+#ifndef TEMPO_SERVER_WORKER_H
+#define TEMPO_SERVER_WORKER_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "tempo.h"
+
+typedef struct tempo_worker tempo_worker;
+typedef struct tempo_job tempo_job;
+
+enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32 };
+
+typedef struct tempo_worker_options {
+    size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
+    size_t batch;           /* arms that decode at once; other jobs wait their turn, first come first served */
+    uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
+    size_t max_events;      /* waiting in one job before it is held */
+} tempo_worker_options;
+
+void tempo_worker_options_init(tempo_worker_options *o);
+/* The engine must outlive the worker and belongs to it until tempo_worker_free. */
+tempo_status tempo_worker_start(tempo_worker **out, tempo_engine *e, const tempo_worker_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* Finish the steps under way, end every job with TEMPO_EVENT_ERROR "shutdown", refuse new ones. */
+void tempo_worker_stop(tempo_worker *w);
+/* All jobs must have been closed. */
+void tempo_worker_free(tempo_worker *w);
+
+typedef struct tempo_worker_counts {
+    uint64_t jobs, refused, cancelled, failed, steps, rows, tokens, prompt_tokens; /* since the start; steps: passes */
+    size_t waiting, running, held;
+    uint64_t recorded_bytes;
+    double busy_s;
+} tempo_worker_counts;
+
+tempo_worker_counts tempo_worker_get_counts(tempo_worker *w);
+
+/* ---- jobs -------------------------------------------------------------------------- */
+
+typedef struct tempo_job_arm {
+    char name[24];
+    tempo_decode_options decoding; /* steps counts the given sets too */
+} tempo_job_arm;
+
+/* A set that a step must take. */
+typedef struct tempo_given_set {
+    const tempo_member *members; /* id and probability */
+    size_t n;
+} tempo_given_set;
+
+/* How the one token of a step is drawn, for jobs that sample: softmax(logits / temperature), then min_p (drop what is below min_p
+ * times the largest), then top_p (the fewest that reach it), renormalised; the random numbers depend on seed and step only.  */
+typedef struct tempo_sampling {
+    bool on;
+    double temperature, top_p, min_p;
+    uint64_t seed;
+} tempo_sampling;
+
+typedef struct tempo_job_options {
+    const int32_t *prompt; /* [n_prompt], copied, like everything here */
+    size_t n_prompt;
+    tempo_job_arm arms[TEMPO_JOB_MAX_ARMS];
+    size_t n_arms;         /* 0: nothing is decoded (scores of the prompt only) */
+    const tempo_given_set *given;
+    size_t n_given;
+    tempo_sampling sampling; /* one arm; its threshold and max_set have no say then */
+    bool want_attention;     /* events carry a summary */
+    size_t top_keys;         /* of each row in it, <= TEMPO_JOB_MAX_TOP */
+    bool record;             /* keep the attention of all rows; a closing pass follows the last set */
+    bool want_scores;        /* events carry the log probability of the top member and of the top_scores best tokens */
+    size_t top_scores;       /* <= TEMPO_JOB_MAX_TOP */
+    bool score_prompt;       /* first an event for each prompt token from the second on */
+    size_t top_next;         /* the first step's event carries the so many most probable tokens and their q */
+} tempo_job_options;
+
+typedef enum tempo_event_kind {
+    TEMPO_EVENT_PROMPT, /* scores of prompt token `step` given those before it */
+    TEMPO_EVENT_SET,    /* an arm selected a set */
+    TEMPO_EVENT_ATTENTION, /* what the step read, before its TEMPO_EVENT_SET; step = n sets with closing */
+    TEMPO_EVENT_COMPARE, /* two arms or more took the step, after their sets */
+    TEMPO_EVENT_DONE,   /* the last one */
+    TEMPO_EVENT_ERROR,  /* the last one */
+} tempo_event_kind;
+
+typedef struct tempo_score {
+    int32_t id;
+    double logprob; /* log softmax of the model's logits, without temperature */
+} tempo_score;
+
+/* Means over the step's rows unless said otherwise. */
+typedef struct tempo_attention_summary {
+    size_t n_rows, n_slots;
+    uint32_t n_layers, n_heads;
+    bool closing;
+    const int64_t *query_slots;  /* [n_rows] */
+    const float *sibling_mass, *entropy, *sink; /* [n_layers, n_heads] each; nats; mass on slot 0 */
+    size_t n_keys;               /* a row: min(top_keys, n_slots) */
+    const int64_t *key_slots;    /* [n_rows, n_keys] in descending weight */
+    const float *key_weights;    /* [n_rows, n_keys] mean over layers and heads */
+} tempo_attention_summary;
+
+typedef struct tempo_job_comparison {
+    size_t n;                        /* arms that took the step */
+    size_t arm[TEMPO_JOB_MAX_ARMS];
+    double kl[TEMPO_JOB_MAX_ARMS], tv[TEMPO_JOB_MAX_ARMS]; /* of arm[0] against arm[i], over the vocabulary, nats */
+    bool same;                       /* sets of equal ids */
+} tempo_job_comparison;
+
+/* One allocation; free with tempo_event_free. */
+typedef struct tempo_event {
+    tempo_event_kind kind;
+    size_t arm, step;
+    tempo_set set;              /* SET: members included */
+    bool given;
+    tempo_stopped stopped;      /* SET: the arm's state after it */
+    const tempo_score *scores;  /* [n_scores]: of the token itself, then the best in descending order */
+    size_t n_scores;
+    const tempo_member *next;   /* [n_next] of top_next */
+    size_t n_next;
+    tempo_attention_summary attention;
+    tempo_job_comparison compare;
+    double queued_ms, first_set_ms, total_ms; /* DONE */
+    tempo_err err;              /* ERROR; code TEMPO_E_STOPPED = shutdown */
+} tempo_event;
+
+void tempo_event_free(tempo_event *e);
+
+/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_decoder_create; TEMPO_E_LIMIT with "queue" as the message's first word when
+ * it is full, TEMPO_E_STOPPED when the worker is stopping.  */
+tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* The next event, waiting for it at most wait_ms; NULL: none came.  After DONE or ERROR there are no more. */
+tempo_event *tempo_job_next(tempo_job *j, unsigned wait_ms);
+/* Done with it: what still runs ends within a layer's time (a prompt) or a step. */
+void tempo_job_close(tempo_job *j);
+/* The sequence of slots of an arm so far, for labels: token, set and position of each; *n of them, for free().  */
+tempo_slot *tempo_job_slots(tempo_job *j, size_t arm, size_t *n);
+
+/* ---- recorded attention ------------------------------------------------------------ */
+
+/* Attention of one step of one arm as captured: data[n_layers, n_heads, n_rows, n_slots].  */
+typedef struct tempo_recorded_step {
+    size_t step, n_rows, n_slots;
+    uint32_t n_layers, n_heads;
+    const int64_t *query_slots; /* [n_rows] */
+    const uint32_t *sets;       /* [n_slots] set of each slot: siblings share one */
+    const float *data;
+} tempo_recorded_step;
+
+typedef struct tempo_recording tempo_recording; /* of one job; counted references, any thread */
+
+tempo_recording *tempo_job_recording(tempo_job *j); /* NULL without record; tempo_recording_free gives it back */
+void tempo_recording_free(tempo_recording *r);
+uint64_t tempo_recording_bytes(const tempo_recording *r);
+size_t tempo_recording_steps(const tempo_recording *r, size_t arm);
+/* i < steps; valid while r is held.  False when it was dropped to make room. */
+bool tempo_recording_step(tempo_recording *r, size_t arm, size_t i, tempo_recorded_step *out);
+
+#endif
