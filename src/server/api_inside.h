@@ -1,0 +1,93 @@
+/* api_inside.h - what the files of the API share; nobody else includes it.
+ *
+ *   api.c             the object, the routes, answers          api_fields.c     reading requests strictly
+ *   api_prompt.c      prompts, messages, arms -> a job         api_document.c   events -> JSON
+ *   api_generate.c    decoding, streams                        api_generations.c  what was recorded
+ *   api_next.c  api_tokenize.c  api_info.c  api_presets.c      one file a route
+ *   api_openai*.c     the routes that OpenAI's clients use     api_runs*.c api_attention.c  runs, attention
+ */
+#ifndef TEMPO_SERVER_API_INSIDE_H
+#define TEMPO_SERVER_API_INSIDE_H
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/api.h"
+
+typedef struct tempo_generations tempo_generations;
+
+struct tempo_api {
+    tempo_api_options o;
+    tempo_chat *chat; /* NULL where the model has no tokenizer */
+    tempo_generations *generations;
+    _Atomic(const tempo_http *) http;
+    int64_t created; /* Unix time */
+};
+
+/* ---- answers (api.c) ---------------------------------------------------------------- */
+
+/* The document as application/json; takes the reference.  NULL: a 500. */
+void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document);
+/* err as an error body: TEMPO_E_ARG, _FORMAT, _LIMIT, _UNSUPPORTED 400, _NOTFOUND 404, _STOPPED 503, else 500.  A full
+ * queue is a 503 with Retry-After.  param may be NULL.  */
+void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err);
+/* Refuse query parameters that are not in known[n] with a 400: true if that has happened. */
+bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n);
+/* n random hexadecimal digits behind a prefix, such as "gen-", NUL-terminated. */
+void tempo_api_new_id(char *out, size_t cap, const char *prefix);
+
+/* ---- what was recorded (api_generations.c) ------------------------------------------- */
+
+/* One generation with `record`; counted references.  Everything but what the functions below give is fixed at its start. */
+typedef struct tempo_generation {
+    char id[32];
+    int64_t created;
+    char *prompt; /* [n_prompt] bytes, for free() */
+    size_t n_prompt;
+    size_t n_arms;
+    char arms[TEMPO_JOB_MAX_ARMS][24];
+    tempo_recording *recording;
+    /* guarded by lock */
+    pthread_mutex_t lock;
+    tempo_job *job;                          /* while it runs */
+    tempo_slot *slots[TEMPO_JOB_MAX_ARMS];   /* afterwards */
+    size_t n_slots[TEMPO_JOB_MAX_ARMS];
+    char *document;                          /* afterwards: JSON text [n_document] */
+    size_t n_document, steps;
+    unsigned references;
+} tempo_generation;
+
+/* NULL if there is none of this id (or its attention has been dropped); give it back with tempo_generation_release. */
+tempo_generation *tempo_generations_find(tempo_generations *s, const char *id);
+void tempo_generation_release(tempo_generation *g);
+/* The arm's slots so far, for free(); NULL with *n = 0 if there are none.  */
+tempo_slot *tempo_generation_slots(tempo_generation *g, size_t arm, size_t *n);
+
+/* ---- handlers ------------------------------------------------------------------------ */
+void tempo_api_generate(void *user, tempo_exchange *x);
+void tempo_api_next(void *user, tempo_exchange *x);
+void tempo_api_list_generations(void *user, tempo_exchange *x);
+void tempo_api_get_generation(void *user, tempo_exchange *x);
+void tempo_api_info(void *user, tempo_exchange *x);
+void tempo_api_presets(void *user, tempo_exchange *x);
+void tempo_api_tokenize(void *user, tempo_exchange *x);
+void tempo_api_detokenize(void *user, tempo_exchange *x);
+void tempo_api_health(void *user, tempo_exchange *x);
+void tempo_api_metrics(void *user, tempo_exchange *x);
+void tempo_api_list_models(void *user, tempo_exchange *x);
+void tempo_api_get_model(void *user, tempo_exchange *x);
+void tempo_api_completions(void *user, tempo_exchange *x);
+void tempo_api_chat_completions(void *user, tempo_exchange *x);
+
+/* api_runs*.c, api_attention.c, api_openapi.c.  The attention routes are one handler for generations and runs: the
+ * pattern (tempo_exchange_path) says which.  */
+void tempo_api_runs_list(void *user, tempo_exchange *x);
+void tempo_api_runs_get(void *user, tempo_exchange *x);
+void tempo_api_runs_report(void *user, tempo_exchange *x);
+void tempo_api_runs_compare(void *user, tempo_exchange *x);
+void tempo_api_attention(void *user, tempo_exchange *x);
+void tempo_api_attention_steps(void *user, tempo_exchange *x);
+void tempo_api_attention_summary(void *user, tempo_exchange *x);
+void tempo_api_openapi(void *user, tempo_exchange *x);
+
+#endif
