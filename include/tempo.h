@@ -403,6 +403,10 @@ TEMPO_API tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e
                                             const int32_t *prompt, size_t n,
                                             tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API void tempo_decoder_free(tempo_decoder *d);
+/* What tempo_decoder_create checks of options and prompt, without an engine and from any thread (the slots that memory
+ * allows, for max_slots = 0, are known only to it).  */
+TEMPO_API tempo_status tempo_decode_check(const tempo_model *m, const tempo_decode_options *o, const int32_t *prompt,
+                                          size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* Advance every decoder of ds[n] that is still running by one step, all in one batch: read the
  * rows of the prompt's last token or of the last set, select a set, give it slots.  They must
@@ -417,6 +421,14 @@ TEMPO_API tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n,
  * does) or adopts another decoder's, and only then may be read again.  */
 TEMPO_API tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
                                            tempo_err *err) TEMPO_MUST_CHECK;
+/* Run a part of the prompts of ds[n] ahead of their first read, so that the steps of others can go between the parts of a
+ * long one: in one pass, at most max_rows rows, none of those that a step reads; decoders past their first read are left
+ * alone.  A prompt that several of ds share goes through the model once, if they are always given together.  No number of
+ * the steps depends on it.  obs: only poll is called.  TEMPO_E_STOPPED as tempo_decoders_step.  */
+TEMPO_API tempo_status tempo_decoders_prefill(tempo_decoder *const *ds, size_t n, size_t max_rows,
+                                              const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* Rows of the prompt that have not run, 1 when all that prefill runs has; 0 after the first read. */
+TEMPO_API size_t tempo_decoder_prompt_left(const tempo_decoder *d);
 /* TEMPO_E_ARG unless it was just read. */
 TEMPO_API tempo_status tempo_decoder_select(tempo_decoder *d, tempo_err *err) TEMPO_MUST_CHECK;
 /* Take the members of `set` and their probabilities (which weigh the next readout) as they are; which of them get

@@ -44,30 +44,59 @@ struct tempo_decoder {
 
 /* ---- life ---- */
 
-static tempo_status fill_prompt(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
+/* n of semantics.md. */
+static size_t prompt_rows(const tempo_decode_options *o, size_t n)
 {
-    const tempo_hparams *hp = &d->engine->model->hp;
-    const size_t total = d->n_prompt;
+    return n + (o->replay == TEMPO_REPLAY_PUBLISHED); /* the last token is fed twice */
+}
 
-    if (total > hp->n_ctx)
+static tempo_status check_slots(size_t n, size_t max_slots, tempo_err *err)
+{
+    return n <= max_slots ? TEMPO_OK
+                          : tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+                                       "the prompt is %zu tokens long, max-slots is %zu", n, max_slots);
+}
+
+tempo_status tempo_decode_check(const tempo_model *m, const tempo_decode_options *o, const int32_t *prompt,
+                                size_t n, tempo_err *err)
+{
+    const tempo_seq_options seq = {o->kv, o->max_slots};
+    tempo_status st;
+
+    if ((st = tempo_decode_options_check(o, m->hp.n_layers, err)) != TEMPO_OK ||
+        (st = tempo_seq_options_check(&seq, err)) != TEMPO_OK)
+        return st;
+    if (n == 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the prompt is empty: decoding needs at least one token");
+    const size_t total = prompt_rows(o, n);
+    if (total > m->hp.n_ctx)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
                           "the prompt is %zu tokens long, the model's context has %u positions", total,
-                          hp->n_ctx);
-    if (total > d->seq->max_slots)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
-                          "the prompt is %zu tokens long, max-slots is %zu", total, d->seq->max_slots);
+                          m->hp.n_ctx);
+    if (o->max_slots != 0 && (st = check_slots(total, o->max_slots, err)) != TEMPO_OK)
+        return st;
+    for (size_t i = 0; i < n; i++)
+        if (prompt[i] < 0 || (uint32_t)prompt[i] >= m->hp.n_vocab)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                              "prompt token %zu has id %d, the vocabulary has ids 0 to %u", i, prompt[i],
+                              m->hp.n_vocab - 1);
+    return TEMPO_OK;
+}
+
+static tempo_status fill_prompt(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
+{
+    const size_t total = d->n_prompt;
+    tempo_status st;
+
+    if ((st = check_slots(total, d->seq->max_slots, err)) != TEMPO_OK) /* those that memory allows */
+        return st;
     d->pending = malloc(total * sizeof(*d->pending)); /* total <= n_ctx */
     if (d->pending == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a prompt of %zu tokens", total);
     d->pending_cap = d->n_pending = total;
-    for (size_t i = 0; i < total; i++) {
-        const int32_t id = prompt[i < n ? i : n - 1];
-        if (id < 0 || (uint32_t)id >= hp->n_vocab)
-            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                              "prompt token %zu has id %d, the vocabulary has ids 0 to %u", i, id,
-                              hp->n_vocab - 1);
-        d->pending[i] = (pending_row){id, (uint32_t)i, (double)i, 1.0};
-    }
+    for (size_t i = 0; i < total; i++)
+        d->pending[i] = (pending_row){prompt[i < n ? i : n - 1], (uint32_t)i, (double)i, 1.0};
     d->next_set = (uint32_t)total;
     return TEMPO_OK;
 }
@@ -82,7 +111,7 @@ static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t
         d->opt.context = TEMPO_CONTEXT_LAST;
         d->opt.readout = TEMPO_READOUT_LAST;
     }
-    d->n_prompt = n + (d->opt.replay == TEMPO_REPLAY_PUBLISHED); /* the last token is fed twice */
+    d->n_prompt = prompt_rows(&d->opt, n);
     if ((st = tempo_seq_create(&d->seq, d->engine, &seq, err)) != TEMPO_OK ||
         (st = fill_prompt(d, prompt, n, err)) != TEMPO_OK)
         return st;
@@ -99,11 +128,8 @@ tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e, const te
     tempo_status st;
 
     *out = NULL;
-    if ((st = tempo_decode_options_check(o, e->model->hp.n_layers, err)) != TEMPO_OK)
+    if ((st = tempo_decode_check(e->model, o, prompt, n, err)) != TEMPO_OK)
         return st;
-    if (n == 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "the prompt is empty: decoding needs at least one token");
     tempo_decoder *d = calloc(1, sizeof(*d));
     if (d == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a decoder");
@@ -177,6 +203,26 @@ static tempo_status share_prompt(tempo_decoder *d, const tempo_decoder *from, te
     return TEMPO_OK;
 }
 
+static size_t rows_left(const tempo_decoder *d)
+{
+    return d->n_pending - d->n_done;
+}
+
+/* Whether an earlier decoder of the batch runs the same prompt.  This one waits for it, and takes over when
+ * it has but its last row to run; *st says whether that worked. */
+static bool follows(tempo_decoder *const *ds, size_t i, tempo_status *st, tempo_err *err)
+{
+    if (ds[i]->n_done != 0)
+        return false;
+    for (size_t j = 0; j < i; j++)
+        if (ds[j]->steps == 0 && same_prompt(ds[j], ds[i])) {
+            if (rows_left(ds[j]) == 1 && rows_left(ds[i]) > 1)
+                *st = share_prompt(ds[i], ds[j], err);
+            return true;
+        }
+    return false;
+}
+
 /* Run a prompt but for its last `rest` rows. */
 static tempo_status run_chunks(tempo_decoder *d, size_t rest, const tempo_observer *obs, tempo_err *err)
 {
@@ -185,8 +231,8 @@ static tempo_status run_chunks(tempo_decoder *d, size_t rest, const tempo_observ
     tempo_row rows[PROMPT_CHUNK];
     tempo_status st = TEMPO_OK;
 
-    while (st == TEMPO_OK && d->n_pending - d->n_done > rest) {
-        const size_t left = d->n_pending - d->n_done - rest, n = left < PROMPT_CHUNK ? left : PROMPT_CHUNK;
+    while (st == TEMPO_OK && rows_left(d) > rest) {
+        const size_t left = rows_left(d) - rest, n = left < PROMPT_CHUNK ? left : PROMPT_CHUNK;
         put_rows(d, n, rows);
         st = tempo_engine_forward(d->engine, rows, n, &poll, err);
         if (st == TEMPO_OK)
@@ -203,15 +249,11 @@ static tempo_status run_prompts(tempo_decoder *const *ds, size_t n, const tempo_
 
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         bool shared = false;
-        if (ds[i]->steps != 0 || ds[i]->n_done != 0)
-            continue; /* no prompt any more, or one that a stopped call has begun */
-        for (size_t j = 0; j < i && st == TEMPO_OK && ds[i]->n_done == 0; j++)
-            if (ds[j]->n_done > 0 && same_prompt(ds[j], ds[i]))
-                st = share_prompt(ds[i], ds[j], err);
+        if (ds[i]->steps != 0 || follows(ds, i, &st, err))
+            continue;
         for (size_t j = i + 1; j < n && !shared; j++)
-            shared = same_prompt(ds[i], ds[j]);
-        if (st == TEMPO_OK)
-            st = run_chunks(ds[i], shared ? 1 : PROMPT_CHUNK, obs, err);
+            shared = ds[j]->n_done == 0 && same_prompt(ds[i], ds[j]);
+        st = run_chunks(ds[i], shared ? 1 : PROMPT_CHUNK, obs, err);
     }
     return st;
 }
@@ -450,6 +492,77 @@ tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo
     }
     free(running);
     return st;
+}
+
+static bool in_prompt(const tempo_decoder *d)
+{
+    return d->steps == 0 && !d->read;
+}
+
+/* Rows that prefill has still to run of ds[n], those of shared prompts counted for each. */
+static size_t prefill_left(tempo_decoder *const *ds, size_t n)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < n; i++)
+        left += in_prompt(ds[i]) ? rows_left(ds[i]) - 1 : 0;
+    return left;
+}
+
+/* At most `max` rows of the prompts of ds[n]; returns how many. */
+static size_t prefill_rows(tempo_decoder *const *ds, size_t n, size_t max, tempo_row *rows, tempo_status *st,
+                           tempo_err *err)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < n && *st == TEMPO_OK; i++) {
+        tempo_decoder *d = ds[i];
+        d->batch_rows = 0;
+        if (!in_prompt(d) || follows(ds, i, st, err))
+            continue;
+        d->batch_rows = rows_left(d) - 1 < max - total ? rows_left(d) - 1 : max - total;
+        put_rows(d, d->batch_rows, rows + total);
+        total += d->batch_rows;
+    }
+    return total;
+}
+
+static tempo_status prefill(tempo_decoder *const *ds, size_t n, size_t max, const tempo_observer *obs,
+                            tempo_err *err)
+{
+    const tempo_observer poll = {.user = obs != NULL ? obs->user : NULL,
+                                 .poll = obs != NULL ? obs->poll : NULL};
+    tempo_row *rows = calloc(max, sizeof(*rows));
+    tempo_status st = TEMPO_OK;
+
+    if (rows == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a batch of %zu rows", max);
+    const size_t total = prefill_rows(ds, n, max, rows, &st, err);
+    if (st == TEMPO_OK && total > 0)
+        st = tempo_engine_forward(ds[0]->engine, rows, total, &poll, err);
+    free(rows);
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        ds[i]->n_done += in_prompt(ds[i]) ? ds[i]->batch_rows : 0;
+        if (in_prompt(ds[i]))
+            (void)follows(ds, i, &st, err);
+    }
+    return st;
+}
+
+tempo_status tempo_decoders_prefill(tempo_decoder *const *ds, size_t n, size_t max_rows,
+                                    const tempo_observer *obs, tempo_err *err)
+{
+    const size_t left = prefill_left(ds, n), max = max_rows < left ? max_rows : left;
+
+    for (size_t i = 0; i < n; i++)
+        if (ds[i]->engine != ds[0]->engine)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "decoders of one pass must share an engine");
+    return max == 0 ? TEMPO_OK : prefill(ds, n, max, obs, err);
+}
+
+size_t tempo_decoder_prompt_left(const tempo_decoder *d)
+{
+    return in_prompt(d) ? rows_left(d) : 0;
 }
 
 static tempo_status check_read(const tempo_decoder *d, tempo_err *err)

@@ -115,6 +115,8 @@ struct tempo_engine {
 };
 
 /* ---- seq.c ---- */
+/* TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_seq_create gives them. */
+tempo_status tempo_seq_options_check(const tempo_seq_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* Make room for n more slots: pages and the slot table.  TEMPO_E_LIMIT beyond max_slots. */
 tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 /* Bytes of one page's data. */

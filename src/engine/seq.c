@@ -78,6 +78,16 @@ static size_t default_max_slots(const tempo_hparams *hp, tempo_kv_type kv)
     return pages == 0 ? TEMPO_PAGE_SLOTS : (size_t)pages * TEMPO_PAGE_SLOTS;
 }
 
+tempo_status tempo_seq_options_check(const tempo_seq_options *o, tempo_err *err)
+{
+    if (o->kv != TEMPO_KV_F32 && o->kv != TEMPO_KV_F16)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "cache type %d is not f32 or f16", (int)o->kv);
+    if (o->max_slots > TEMPO_MAX_SLOTS)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "max_slots %zu is over the limit %zu",
+                          o->max_slots, TEMPO_MAX_SLOTS);
+    return TEMPO_OK;
+}
+
 tempo_status tempo_seq_create(tempo_seq **out, tempo_engine *e, const tempo_seq_options *opt, tempo_err *err)
 {
     static const tempo_seq_options defaults = {TEMPO_KV_F32, 0};
@@ -85,11 +95,9 @@ tempo_status tempo_seq_create(tempo_seq **out, tempo_engine *e, const tempo_seq_
     *out = NULL;
     if (opt == NULL)
         opt = &defaults;
-    if (opt->kv != TEMPO_KV_F32 && opt->kv != TEMPO_KV_F16)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "cache type %d is not f32 or f16", (int)opt->kv);
-    if (opt->max_slots > TEMPO_MAX_SLOTS)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "max_slots %zu is over the limit %zu",
-                          opt->max_slots, TEMPO_MAX_SLOTS);
+    const tempo_status st = tempo_seq_options_check(opt, err);
+    if (st != TEMPO_OK)
+        return st;
     tempo_seq *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a sequence");

@@ -21,7 +21,7 @@ enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32 };
 
 typedef struct tempo_worker_options {
     size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
-    size_t batch;           /* arms that decode at once; other jobs wait their turn, first come first served */
+    size_t batch;           /* arms that decode at once, at least TEMPO_JOB_MAX_ARMS; other jobs wait their turn, first come first served */
     uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
     size_t max_events;      /* waiting in one job before it is held */
 } tempo_worker_options;
@@ -29,7 +29,7 @@ typedef struct tempo_worker_options {
 void tempo_worker_options_init(tempo_worker_options *o);
 /* The engine must outlive the worker and belongs to it until tempo_worker_free. */
 tempo_status tempo_worker_start(tempo_worker **out, tempo_engine *e, const tempo_worker_options *o, tempo_err *err) TEMPO_MUST_CHECK;
-/* Finish the steps under way, end every job with TEMPO_EVENT_ERROR "shutdown", refuse new ones. */
+/* Finish the steps under way, end every job with TEMPO_EVENT_ERROR "shutdown", refuse new ones; returns when that is done. */
 void tempo_worker_stop(tempo_worker *w);
 /* All jobs must have been closed. */
 void tempo_worker_free(tempo_worker *w);
@@ -57,10 +57,11 @@ typedef struct tempo_given_set {
 } tempo_given_set;
 
 /* How the one token of a step is drawn, for jobs that sample: softmax(logits / temperature), then min_p (drop what is below min_p
- * times the largest), then top_p (the fewest that reach it), renormalised; the random numbers depend on seed and step only.  */
+ * times the largest), then top_p (the fewest that reach this share of what min_p left), renormalised; the random numbers depend on
+ * seed and step only.  The set's probability is that of softmax(logits / temperature) over the whole vocabulary.  */
 typedef struct tempo_sampling {
     bool on;
-    double temperature, top_p, min_p;
+    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1] */
     uint64_t seed;
 } tempo_sampling;
 
@@ -92,7 +93,7 @@ typedef enum tempo_event_kind {
 
 typedef struct tempo_score {
     int32_t id;
-    double logprob; /* log softmax of the model's logits, without temperature */
+    double logprob; /* a step that read one row: log softmax of its logits, without temperature; several: log q.  -INFINITY for q = 0 */
 } tempo_score;
 
 /* Means over the step's rows unless said otherwise. */
@@ -127,7 +128,7 @@ typedef struct tempo_event {
     size_t n_next;
     tempo_attention_summary attention;
     tempo_job_comparison compare;
-    double queued_ms, first_set_ms, total_ms; /* DONE */
+    double queued_ms, first_set_ms, total_ms; /* DONE; from submit to the first pass, the first SET (0: none), the end */
     tempo_err err;              /* ERROR; code TEMPO_E_STOPPED = shutdown */
 } tempo_event;
 
@@ -152,15 +153,23 @@ typedef struct tempo_recorded_step {
     const int64_t *query_slots; /* [n_rows] */
     const uint32_t *sets;       /* [n_slots] set of each slot: siblings share one */
     const float *data;
+    void *hold;                 /* keeps the arrays above; NULL when somebody else does */
 } tempo_recorded_step;
 
-typedef struct tempo_recording tempo_recording; /* of one job; counted references, any thread */
+/* What one job recorded.  Counted references, any thread.  A reference keeps the recording's name, not its data: those go,
+ * whole recordings at a time and the oldest first, when a job that decodes needs the room (options.max_recorded).  */
+typedef struct tempo_recording tempo_recording;
 
 tempo_recording *tempo_job_recording(tempo_job *j); /* NULL without record; tempo_recording_free gives it back */
 void tempo_recording_free(tempo_recording *r);
-uint64_t tempo_recording_bytes(const tempo_recording *r);
+uint64_t tempo_recording_bytes(const tempo_recording *r); /* 0 when it was dropped */
+/* Steps of an arm whose attention is there, the closing pass included: 0 .. steps-1.  */
 size_t tempo_recording_steps(const tempo_recording *r, size_t arm);
-/* i < steps; valid while r is held.  False when it was dropped to make room. */
+/* Whether steps are missing: it was dropped, or alone it needed more than max_recorded and went on unrecorded. */
+bool tempo_recording_incomplete(const tempo_recording *r);
+/* i < steps; *out is for tempo_recorded_step_free, and valid until then whatever happens to r.  False when there is no such
+ * step or it was dropped to make room.  */
 bool tempo_recording_step(tempo_recording *r, size_t arm, size_t i, tempo_recorded_step *out);
+void tempo_recorded_step_free(tempo_recorded_step *s); /* takes one that holds nothing */
 
 #endif
