@@ -1,0 +1,34 @@
+// Colours that carry meaning. All are told apart by people with any colour vision, and nothing is told by colour alone.
+
+/**
+ * Cividis, t from 0 (dark blue) to 1 (yellow): lightness rises evenly for every kind of colour vision.
+ * Polynomial: d3-scale-chromatic's interpolateCividis; the map: Nuñez, Anderton, Renslow (2018).
+ */
+export function cividisRgb(t: number): [number, number, number] {
+  t = Math.max(0, Math.min(1, t));
+  const c = (x: number) => Math.max(0, Math.min(255, Math.round(x)));
+  return [
+    c(-4.54 - t * (35.34 - t * (2381.73 - t * (6402.7 - t * (7024.72 - t * 2710.57))))),
+    c(32.49 + t * (170.73 + t * (52.82 - t * (131.46 - t * (176.58 - t * 67.37))))),
+    c(81.24 + t * (442.36 - t * (2482.43 - t * (6167.24 - t * (6614.94 - t * 2475.67))))),
+  ];
+}
+
+export const cividis = (t: number): string => `rgb(${cividisRgb(t).join(' ')})`;
+
+/** Probability p to a colour; the square root spreads the small ones, where most members are. */
+export const probabilityColor = (p: number): string => cividis(Math.sqrt(p));
+
+/**
+ * The arms, after Okabe and Ito; `css` is a variable of lib/base.css (its value depends on the theme),
+ * `mark` is how the arm is told apart without colour, `dash` the same for lines.
+ */
+export const ARMS: Record<string, { css: string; mark: string; dash: string; label: string; help: string }> = {
+  isolated: { css: 'var(--arm-isolated)', mark: '●', dash: '', label: 'isolated', help: 'members of a set do not see each other' },
+  visible: { css: 'var(--arm-visible)', mark: '◆', dash: '7 3', label: 'visible', help: 'members of a set see each other, both ways' },
+  causal: { css: 'var(--arm-causal)', mark: '▲', dash: '2 3', label: 'causal', help: 'a member sees itself and the more probable ones before it' },
+  published: { css: 'var(--arm-published)', mark: '■', dash: '9 3 2 3', label: 'published', help: 'as the published experiments ran: only the least probable member enters the context' },
+  'published-nocache': { css: 'var(--arm-published-nocache)', mark: '▼', dash: '4 4', label: 'published-nocache', help: 'the same without the prompt’s last token fed twice' },
+};
+
+export const armOf = (name: string) => ARMS[name] ?? { css: 'var(--ink)', mark: '○', dash: '', label: name, help: '' };

@@ -1,0 +1,22 @@
+// How the page is developed and built. The report, a page of its own in one file, has vite.report.js.
+import { defineConfig } from 'vite';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+
+// `npm run dev` shows a server's answers: the mock's, or those of a `tempo serve` named in TEMPO_SERVER.
+const server = process.env.TEMPO_SERVER ?? 'http://127.0.0.1:8090';
+
+export default defineConfig({
+  base: './',
+  plugins: [svelte()],
+  server: {
+    host: '127.0.0.1',
+    proxy: Object.fromEntries(['/v1', '/health', '/tokenize', '/detokenize'].map((p) => [p, server])),
+  },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0, // the page's Content-Security-Policy has no data: addresses
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 300,
+  },
+});
