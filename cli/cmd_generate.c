@@ -7,6 +7,7 @@
 
 #include "message.h"
 #include "run.h"
+#include "study/decode_json.h"
 
 /* What the table cannot say: options that do not go together. */
 static int check_options(const options *o)
@@ -32,18 +33,9 @@ static int check_options(const options *o)
 
 const char *stopped_by(const run *r, const arm *a)
 {
-    switch (tempo_decoder_stopped(a->decoder)) {
-    case TEMPO_STOPPED_STEPS:
-        return "steps";
-    case TEMPO_STOPPED_EOS:
-        return "eos";
-    case TEMPO_STOPPED_CONTEXT:
-        return "context";
-    case TEMPO_STOPPED_SLOTS:
-        return "slots";
-    default:
-        return r->interrupted ? "interrupt" : "running";
-    }
+    const tempo_stopped s = tempo_decoder_stopped(a->decoder);
+
+    return s == TEMPO_RUNNING && r->interrupted ? "interrupt" : tempo_stopped_name(s);
 }
 
 /* ---- the arms ---- */

@@ -9,6 +9,7 @@
 
 #include "capture.h"
 #include "message.h"
+#include "study/decode_fields.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
 #define CMD_RUN (CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
@@ -199,19 +200,9 @@ static bool set_reals(const option_spec *s, const char *value, real_list *out)
     }
 }
 
-/* The place of value in "a|b|c", or -1. */
 static int find_choice(const char *choices, const char *value)
 {
-    const size_t n = strlen(value);
-
-    for (int i = 0;; i++) {
-        const size_t len = strcspn(choices, "|");
-        if (len == n && memcmp(choices, value, n) == 0)
-            return i;
-        if (choices[len] == '\0')
-            return -1;
-        choices += len + 1;
-    }
+    return tempo_choice_find(choices, value, strlen(value));
 }
 
 static bool unknown_choice(const option_spec *s, const char *value)
@@ -245,31 +236,16 @@ static bool set_capture(const option_spec *s, const char *value, options *o)
 /* --positions shared|unique|offset:D, --visible-layers A-B */
 static bool set_custom(const option_spec *s, const char *value, options *o)
 {
-    tempo_decode_options *d = &o->decoding;
-    char *end;
-
     if (strcmp(s->name, "record") == 0 || strcmp(s->name, "max-capture") == 0)
         return set_capture(s, value, o);
-    if (strcmp(s->name, "positions") == 0) {
-        o->has_positions = true;
-        if (strncmp(value, "offset:", 7) != 0) {
-            const int i = find_choice("shared|unique", value);
-            d->positions = (tempo_positions)i;
-            return i >= 0 || unknown_choice(s, value);
-        }
-        d->positions = TEMPO_POSITIONS_OFFSET;
-        d->position_offset = strtod(value + 7, &end);
-        return (end != value + 7 && *end == '\0' && isfinite(d->position_offset)) ||
-               bad_value(s, value, "offset: with a finite number");
-    }
-    unsigned first, last;
-    int used = 0;
-    if (sscanf(value, "%9u-%9u%n", &first, &last, &used) != 2 || value[used] != '\0' || first > last ||
-        strspn(value, "0123456789-") != strlen(value))
-        return bad_value(s, value, "two layers A-B with A <= B");
-    d->first_visible_layer = first;
-    d->last_visible_layer = last;
-    return true;
+    if (strcmp(s->name, "positions") != 0)
+        return tempo_decode_parse_layers(value, &o->decoding) ||
+               bad_value(s, value, "two layers A-B with A <= B");
+    o->has_positions = true;
+    if (tempo_decode_parse_positions(value, &o->decoding))
+        return true;
+    return strncmp(value, "offset:", 7) == 0 ? bad_value(s, value, "offset: with a finite number")
+                                             : unknown_choice(s, value);
 }
 
 static bool set_value(const option_spec *s, const char *value, options *o)

@@ -5,104 +5,29 @@
 #include <string.h>
 
 #include "run.h"
+#include "study/decode_json.h"
 
 static json_t *real_or_null(double v, bool there)
 {
     return there && isfinite(v) ? json_real(v) : json_null();
 }
 
-static json_t *json_member(const run *r, const tempo_member *m)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(r->s.model);
-    json_t *o = json_object();
-    size_t n = 0;
-    const char *s = t != NULL ? tempo_token_bytes(t, m->id, &n) : "";
-
-    json_object_set_new(o, "id", json_integer(m->id));
-    json_set_text(o, "text", "bytes", s, n);
-    json_object_set_new(o, "probability", json_real(m->probability));
-    json_object_set_new(o, "slot", m->slot >= 0 ? json_integer(m->slot) : json_null());
-    json_object_set_new(o, "position", real_or_null(m->position, m->slot >= 0));
-    return o;
-}
-
 json_t *json_set(const run *r, const tempo_set *set)
 {
-    json_t *members = json_array();
-
-    for (size_t i = 0; i < set->n_members; i++)
-        json_array_append_new(members, json_member(r, &set->members[i]));
-    return json_pack("{s:I, s:f, s:f, s:f, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
-                     set->position, "threshold", set->threshold, "entropy", set->entropy, "reached",
-                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members", members);
+    return tempo_json_set(tempo_model_tokenizer(r->s.model), set);
 }
 
-/* ---- config: every option by its name, with the value that held ---- */
-
-static const char *choice_name(const char *option, int value, char *buffer, size_t cap)
-{
-    for (size_t i = 0; i < option_count; i++) {
-        const char *p = option_table[i].choices;
-        if (p == NULL || strcmp(option_table[i].name, option) != 0)
-            continue;
-        for (int k = 0; k < value; k++)
-            p += strcspn(p, "|") + 1;
-        (void)snprintf(buffer, cap, "%.*s", (int)strcspn(p, "|"), p);
-    }
-    return buffer;
-}
-
-static void set_choice(json_t *c, const char *key, const char *option, int value)
-{
-    char buffer[32] = "";
-
-    json_object_set_new(c, key, json_string(choice_name(option, value, buffer, sizeof(buffer))));
-}
-
-static void set_positions(json_t *c, const tempo_decode_options *d)
-{
-    char text[64] = "shared";
-
-    if (d->positions == TEMPO_POSITIONS_UNIQUE)
-        (void)snprintf(text, sizeof(text), "unique");
-    else if (d->positions == TEMPO_POSITIONS_OFFSET)
-        (void)snprintf(text, sizeof(text), "offset:%.17g", d->position_offset);
-    json_object_set_new(c, "positions", json_string(text));
-}
-
-static void set_layers(json_t *c, const tempo_decode_options *d, uint32_t n_layers)
-{
-    char text[64];
-    const uint32_t last = d->last_visible_layer == TEMPO_ALL_LAYERS ? n_layers - 1 : d->last_visible_layer;
-
-    (void)snprintf(text, sizeof(text), "%u-%u", d->first_visible_layer, last);
-    json_object_set_new(c, "visible_layers", json_string(text));
-}
-
+/* Every option by its name, with the value that held. */
 json_t *json_config(const run *r)
 {
     const tempo_decode_options *d = &r->o->decoding;
     const tempo_model_info *info = tempo_model_get_info(r->s.model);
-    const bool replay = d->replay != TEMPO_REPLAY_NONE;
     json_t *c = json_object();
 
+    tempo_json_add_decoding(c, d, info->n_layers);
     if (r->n_arms > 1)
         json_object_set_new(c, "mode", json_null()); /* the arms' names say it */
-    else
-        set_choice(c, "mode", "mode", (int)d->mode);
     json_object_set_new(c, "paired", json_boolean(r->o->paired));
-    json_object_set_new(c, "steps", json_integer((json_int_t)d->steps));
-    json_object_set_new(c, "min_steps", json_integer((json_int_t)d->min_steps));
-    json_object_set_new(c, "threshold", json_real(d->threshold));
-    json_object_set_new(c, "temperature", json_real(d->temperature));
-    json_object_set_new(c, "max_set", json_integer((json_int_t)d->max_set));
-    set_choice(c, "context", "context", replay ? (int)TEMPO_CONTEXT_LAST : (int)d->context);
-    set_choice(c, "readout", "readout", replay ? (int)TEMPO_READOUT_LAST : (int)d->readout);
-    set_positions(c, d);
-    set_layers(c, d, info->n_layers);
-    set_choice(c, "stop", "stop", (int)d->stop);
-    set_choice(c, "replay", "replay", (int)d->replay);
-    set_choice(c, "kv", "kv", (int)d->kv);
     json_object_set_new(c, "max_slots",
                         json_integer((json_int_t)tempo_seq_max_slots(tempo_decoder_seq(r->arms[0].decoder))));
     json_object_set_new(c, "threads", json_integer((json_int_t)tempo_engine_threads(r->s.engine)));

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "message.h"
-#include "study/jsonfile.h"
+#include "study/decode_json.h"
 
 enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
@@ -225,13 +225,7 @@ json_t *json_text(const char *s, size_t n)
 
 void json_set_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n)
 {
-    json_object_set_new(object, key, json_text(s, n));
-    if (tempo_utf8_valid(s, n) == n)
-        return;
-    json_t *bytes = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(bytes, json_integer((unsigned char)s[i]));
-    json_object_set_new(object, key_bytes, bytes);
+    tempo_json_add_text(object, key, key_bytes, s, n);
 }
 
 json_t *json_model(const session *s, const options *o)

@@ -18,7 +18,7 @@ typedef struct tempo_generations tempo_generations;
 
 struct tempo_api {
     tempo_api_options o;
-    tempo_chat *chat; /* NULL where the model has no tokenizer */
+    struct tempo_chat *chat; /* NULL where the model has no tokenizer */
     tempo_generations *generations;
     _Atomic(const tempo_http *) http;
     int64_t created; /* Unix time */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/decode_json.h"
 #include "study/experiment_run.h"
 #include "study/json_out.h"
 #include "study/jsonfile.h"

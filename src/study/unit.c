@@ -1,4 +1,5 @@
 /* unit.c - arms in lockstep, measured at every step. */
+#include "study/decode_json.h"
 #include "study/unit.h"
 
 #include <math.h>
@@ -47,23 +48,6 @@ struct tempo_unit {
     series band_isolated[TEMPO_UNIT_MAX_BANDS], band_visible[TEMPO_UNIT_MAX_BANDS];
     json_t *steps;
 };
-
-const char *tempo_stopped_name(tempo_stopped s)
-{
-    switch (s) {
-    case TEMPO_STOPPED_STEPS:
-        return "steps";
-    case TEMPO_STOPPED_EOS:
-        return "eos";
-    case TEMPO_STOPPED_CONTEXT:
-        return "context";
-    case TEMPO_STOPPED_SLOTS:
-        return "slots";
-    case TEMPO_RUNNING:
-    default:
-        return "running";
-    }
-}
 
 /* ---- life ---- */
 

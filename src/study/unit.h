@@ -39,7 +39,4 @@ tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err) TEMPO_MUST_CHECK;
  * "knockout": [..], "stopped_by"}.  docs/studies.md says what each is.  */
 json_t *tempo_unit_json(const tempo_unit *u);
 
-/* The name by which outputs call it: "steps", "eos", "context", "slots". */
-const char *tempo_stopped_name(tempo_stopped s);
-
 #endif

@@ -1,0 +1,19 @@
+/* decode_json.h - sets, members and options of decoding as every document has them. */
+#ifndef TEMPO_STUDY_DECODE_JSON_H
+#define TEMPO_STUDY_DECODE_JSON_H
+#include <jansson.h>
+
+#include "study/jsonfile.h"
+
+/* object[key] = text (what is not UTF-8 as U+FFFD), and then object[key_bytes] = its bytes as numbers. */
+void tempo_json_add_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n);
+/* {"text", "bytes"?} of a token are added to object; t may be NULL. */
+void tempo_json_add_token(json_t *object, const tempo_tokenizer *t, int32_t id);
+/* {"step", "position", "threshold", "entropy", "reached", "capped", "eos", "members": [..]} */
+json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set);
+/* "steps" | "eos" | "context" | "slots" | "running" */
+const char *tempo_stopped_name(tempo_stopped s);
+/* Every option with the value that holds, visible_layers within n_layers; max_slots apart, which a sequence knows.  */
+void tempo_json_add_decoding(json_t *object, const tempo_decode_options *o, uint32_t n_layers);
+
+#endif
