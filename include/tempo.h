@@ -200,6 +200,52 @@ TEMPO_API const char *tempo_token_piece(const tempo_tokenizer *t, int32_t id, si
 TEMPO_API bool tempo_token_is_control(const tempo_tokenizer *t, int32_t id);
 TEMPO_API bool tempo_token_is_eos(const tempo_tokenizer *t, int32_t id);
 
+/* ---- chat -------------------------------------------------------------------------- */
+
+/* A chat template: how messages become one text for a model.  Templates are those of Hugging Face (Jinja2), of which
+ * docs/chat.md says what is understood; anything else is refused by name.  A chat is immutable: threads may share it.
+ *
+ * Text from messages is never taken for special tokens: a user who types "<|eot_id|>" ends no turn.  Every byte of the
+ * rendered text is known to be the template's or a message's, and only what the template wrote can name special tokens.  */
+typedef struct tempo_chat tempo_chat;
+
+/* template_text[n] NULL: the model's own template, or a plain one ("User: ...") where it has none; else this text, which
+ * messages call source_name.  The text is copied, the model must outlive the chat.  TEMPO_E_UNSUPPORTED names a construct
+ * that is not understood, TEMPO_E_FORMAT what is wrong, both with line and column; TEMPO_E_LIMIT above 256 KB;
+ * TEMPO_E_NOTFOUND when the model has no tokenizer.  */
+TEMPO_API tempo_status tempo_chat_open(tempo_chat **out, const tempo_model *m, const char *template_text, size_t n,
+                                       const char *source_name, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_chat_free(tempo_chat *c);
+/* "model", "plain", or source_name */
+TEMPO_API const char *tempo_chat_source(const tempo_chat *c);
+/* The template that is in the model's files, *n bytes, or NULL if there is none. */
+TEMPO_API const char *tempo_model_chat_template(const tempo_model *m, size_t *n);
+
+typedef struct tempo_message {
+    const char *role;    /* "system", "user", "assistant"; what a template makes of others is its own affair */
+    const char *content; /* [n_content] UTF-8 */
+    size_t n_content;
+} tempo_message;
+
+typedef struct tempo_chat_options {
+    bool no_generation_prompt; /* do not write the head of the assistant's answer after the last message */
+    int thinking;              /* 0: as the template does it; 1, -1: its variable enable_thinking is true, false */
+    const char *date;          /* today for templates that write a date, "2024-07-26"; NULL: the local date */
+} tempo_chat_options;
+
+/* messages[n], n >= 1 -> *text (malloc'd, NUL-terminated, *n_text without the NUL; free with tempo_free).  opt may be NULL.
+ * TEMPO_E_ARG when the template refuses these messages (the message is its own) or cannot handle them, TEMPO_E_FORMAT for
+ * a message that is not UTF-8, TEMPO_E_LIMIT when rendering takes too many steps, too much memory or gives more than 16 MB,
+ * TEMPO_E_UNSUPPORTED for what shows only now.  */
+TEMPO_API tempo_status tempo_chat_render(const tempo_chat *c, const tempo_message *messages, size_t n,
+                                         const tempo_chat_options *opt, char **text, size_t *n_text,
+                                         tempo_err *err) TEMPO_MUST_CHECK;
+/* The same as token ids (free with tempo_free).  BOS stands in front if the model's rule is so or the template writes it,
+ * once in either case; no EOS is added.  text may be NULL; else it gets the rendered text as above.  */
+TEMPO_API tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_message *messages, size_t n,
+                                           const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
+                                           size_t *n_text, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* ---- engine and sequences ---------------------------------------------------------- */
 
 typedef struct tempo_engine tempo_engine;

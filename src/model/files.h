@@ -11,6 +11,7 @@
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/model.h"
+#include "token/chat.h"
 
 /* How the architectures that run differ. */
 typedef struct tempo_arch {
@@ -89,6 +90,8 @@ void *tempo_files_alloc(tempo_loader *ld, size_t n);
 /* p[n] as a NUL-terminated string; control characters and what is not UTF-8 become '?', for it may end up
  * on a terminal or in JSON.  */
 char *tempo_files_text(tempo_loader *ld, const char *p, size_t n);
+/* Keep a copy of the text[n] of the model's chat template. */
+tempo_status tempo_files_chat(tempo_loader *ld, const char *text, size_t n) TEMPO_MUST_CHECK;
 /* Fill by_name.  TEMPO_E_FORMAT when two tensors have one name. */
 tempo_status tempo_files_index(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_tensor *tempo_files_find(const struct tempo_model_files *f, const char *name); /* or NULL */

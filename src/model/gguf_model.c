@@ -380,10 +380,22 @@ static tempo_status read_name(tempo_loader *ld)
     return ld->f->name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
 
+static tempo_status read_chat(tempo_loader *ld)
+{
+    tempo_str text;
+    const tempo_status st = tempo_gguf_str(&ld->f->gguf, "tokenizer.chat_template", &text, ld->err);
+
+    if (st == TEMPO_E_NOTFOUND)
+        return TEMPO_OK;
+    return st == TEMPO_OK ? tempo_files_chat(ld, text.p, text.n) : st;
+}
+
 static tempo_status read_tokenizer(tempo_loader *ld)
 {
-    const tempo_status st = tempo_tokenizer_from_gguf(&ld->m->tokenizer, &ld->f->gguf, ld->err);
+    tempo_status st = tempo_tokenizer_from_gguf(&ld->m->tokenizer, &ld->f->gguf, ld->err);
 
+    if (st == TEMPO_OK)
+        st = read_chat(ld);
     if (st != TEMPO_E_NOTFOUND)
         return tempo_soften(ld, st);
     if (ld->load == TEMPO_LOAD_TOKENIZER)

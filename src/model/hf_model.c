@@ -262,6 +262,51 @@ static tempo_status add_special_ids(tempo_loader *ld, const json_file *config)
     return st;
 }
 
+/* "chat_template" of tokenizer_config.json is a text, or a list of named ones, of which "default" is meant.
+ */
+static tempo_status chat_from_settings(tempo_loader *ld, const json_file *settings)
+{
+    static const char key[] = "chat_template";
+    const json_t *value = json_object_get(settings->root, key), *one;
+    size_t i;
+
+    if (value == NULL || json_is_null(value))
+        return TEMPO_OK;
+    json_array_foreach(value, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        if (name != NULL && strcmp(name, "default") == 0) {
+            value = json_object_get(one, "template");
+            break;
+        }
+    }
+    if (json_is_array(value)) /* none of them is the default */
+        return TEMPO_OK;
+    if (!json_is_string(value))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(settings, key),
+                          "%s: %s: expected a text, or a list of objects with \"name\" and \"template\"",
+                          settings->name, key);
+    return tempo_files_chat(ld, json_string_value(value), json_string_length(value));
+}
+
+/* A file of its own comes before the settings. */
+static tempo_status load_chat(tempo_loader *ld, const json_file *settings)
+{
+    static const char name[] = "chat_template.jinja";
+    char path[PATH_MAX];
+    tempo_map text;
+    tempo_status st;
+
+    if (!has_file(ld, name))
+        return chat_from_settings(ld, settings);
+    if ((st = tempo_path_format(path, sizeof(path), ld->err, "%s/%s", ld->f->path, name)) != TEMPO_OK ||
+        (st = tempo_map_open(&text, path, ld->err)) != TEMPO_OK)
+        return st;
+    st = tempo_files_chat(ld, (const char *)text.p, text.n);
+    tempo_map_close(&text);
+    return st;
+}
+
 static tempo_status no_tokenizer(tempo_loader *ld)
 {
     static const char *const others[] = {"tokenizer.model", "vocab.json", "vocab.txt"};
@@ -291,6 +336,8 @@ static tempo_status load_tokenizer(tempo_loader *ld, const json_file *config)
         tempo_err_prefix(ld->err, "tokenizer.json");
     if (st == TEMPO_OK)
         st = add_special_ids(ld, config);
+    if (st == TEMPO_OK)
+        st = load_chat(ld, &settings);
     close_json(&settings);
     close_json(&tokenizer);
     return tempo_soften(ld, st);

@@ -47,6 +47,8 @@ struct tempo_model {
     tempo_layer *layers;      /* [n_layers] */
     double *rope_freq;        /* [head_dim/2] radians per position, rope scaling included */
     tempo_tokenizer *tokenizer;
+    const char *chat_template; /* [chat_template_len], cut off beyond what a template may have; NULL: none */
+    size_t chat_template_len;
     struct tempo_model_files *files; /* private to src/model: maps, names, float vectors */
 };
 

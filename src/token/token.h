@@ -23,6 +23,21 @@ tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *toke
                                        tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_tokenizer_free(tempo_tokenizer *t);
 
+/* What text from outside may not name. */
+typedef struct tempo_outside {
+    const unsigned char *bytes;    /* [n] of the text: not 0, and the byte is from outside */
+    const unsigned char *reserved; /* [n_specials] of the tokenizer: not 0, and the token is a marker although it is not a
+                                      control token; NULL: none is */
+} tempo_outside;
+
+/* tempo_tokenize of a text that is partly from outside: no control token, nor a reserved one, covers a byte from there.
+ * Otherwise the text is one: words and merges go across the borders.  add_bos: BOS stands in front, once.  */
+tempo_status tempo_tokenize_outside(const tempo_tokenizer *t, const char *text, size_t n, const tempo_outside *outside,
+                                    bool add_bos, int32_t **ids, size_t *n_ids, tempo_err *err) TEMPO_MUST_CHECK;
+/* reserved[n_specials] for a template: tokens that are no control tokens, but end a text or are spelled in it, white space
+ * apart.  calloc'd; NULL without memory.  */
+unsigned char *tempo_tokenizer_reserve(const tempo_tokenizer *t, const char *text, size_t n);
+
 /* For facts that live in other files (config.json, generation_config.json); ids must be in the
  * vocabulary (TEMPO_E_FORMAT) and at most TEMPO_MAX_EOS (TEMPO_E_LIMIT).  Before the tokenizer is shared.  */
 tempo_status tempo_tokenizer_add_eos(tempo_tokenizer *t, int64_t id, tempo_err *err) TEMPO_MUST_CHECK;

@@ -323,8 +323,37 @@ static tempo_status tokenize_section(job *j, const char *s, size_t n, bool first
     return st;
 }
 
-/* The longest special token at the beginning of s[n], or NULL: binary search, one more byte each round. */
-static const tempo_special *match_special(const tempo_tokenizer *t, const char *s, size_t n, bool control)
+/* Where special tokens may stand. */
+typedef struct guard {
+    bool control; /* control tokens anywhere; else only where outside says so */
+    const tempo_outside *outside;
+    size_t clean_end; /* outside->bytes are 0 from where we are up to here */
+} guard;
+
+/* How many of the bytes from i on a control token may cover. */
+static size_t control_room(guard *g, size_t i, size_t n)
+{
+    if (g->outside == NULL)
+        return g->control ? n - i : 0;
+    if (i >= g->clean_end) {
+        size_t end = i;
+        while (end < n && g->outside->bytes[end] == 0)
+            end++;
+        g->clean_end = end;
+    }
+    return g->clean_end > i ? g->clean_end - i : 0;
+}
+
+static bool may_stand_outside(const tempo_tokenizer *t, const guard *g, size_t special)
+{
+    return t->vocab.tokens[t->specials[special].id].type == TEMPO_TOKEN_USER &&
+           (g->outside == NULL || g->outside->reserved == NULL || g->outside->reserved[special] == 0);
+}
+
+/* The longest special token at the beginning of s[n], or NULL: binary search, one more byte each round.
+ * Control tokens have `room` bytes.  */
+static const tempo_special *match_special(const tempo_tokenizer *t, const char *s, size_t n, const guard *g,
+                                          size_t room)
 {
     const tempo_special *best = NULL;
     size_t low = 0, high = t->n_specials;
@@ -332,7 +361,7 @@ static const tempo_special *match_special(const tempo_tokenizer *t, const char *
     for (size_t k = 0; low < high; k++) {
         /* all of [low, high) begin with s[0 .. k); those of length k come first */
         for (; low < high && t->specials[low].n == k; low++)
-            if (k > 0 && (control || t->vocab.tokens[t->specials[low].id].type == TEMPO_TOKEN_USER))
+            if (k > 0 && (k <= room || may_stand_outside(t, g, low)))
                 best = &t->specials[low];
         if (k == n)
             break;
@@ -364,13 +393,13 @@ static bool is_space(char c)
 }
 
 /* Cut the text at special tokens. */
-static tempo_status tokenize_text(job *j, const char *text, size_t n, bool control)
+static tempo_status tokenize_text(job *j, const char *text, size_t n, guard *g)
 {
     size_t begin = 0, i = 0;
     tempo_status st;
 
     while (i < n) {
-        const tempo_special *s = match_special(j->t, text + i, n - i, control);
+        const tempo_special *s = match_special(j->t, text + i, n - i, g, control_room(g, i, n));
         if (s == NULL) {
             i++;
             continue;
@@ -390,11 +419,17 @@ static tempo_status tokenize_text(job *j, const char *text, size_t n, bool contr
     return tokenize_section(j, text + begin, n - begin, begin == 0);
 }
 
-tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n, unsigned flags,
-                            int32_t **ids, size_t *n_ids, tempo_err *err)
+/* Does the text itself begin with BOS? */
+static bool begins_with_bos(const tempo_tokenizer *t, const char *text, size_t n, guard *g)
 {
-    const bool frame = (flags & TEMPO_TOKENIZE_NO_BOS) == 0,
-               control = (flags & TEMPO_TOKENIZE_NO_SPECIAL) == 0;
+    const tempo_special *s = n > 0 ? match_special(t, text, n, g, control_room(g, 0, n)) : NULL;
+
+    return s != NULL && s->id == t->bos;
+}
+
+static tempo_status tokenize(const tempo_tokenizer *t, const char *text, size_t n, bool bos, bool eos,
+                             guard *g, int32_t **ids, size_t *n_ids, tempo_err *err)
+{
     const size_t valid = tempo_utf8_valid(text, n);
     job j = {.t = t, .err = err};
     tempo_status st = TEMPO_OK;
@@ -403,11 +438,11 @@ tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n
     *n_ids = 0;
     if (valid != n)
         return tempo_fail(err, TEMPO_E_FORMAT, valid, "the text is not valid UTF-8");
-    if (frame && t->add_bos && t->bos >= 0)
+    if (bos)
         st = tempo_id_push(&j.ids, t->bos, err);
     if (st == TEMPO_OK)
-        st = tokenize_text(&j, text, n, control);
-    if (st == TEMPO_OK && frame && t->add_eos && t->n_eos > 0)
+        st = tokenize_text(&j, text, n, g);
+    if (st == TEMPO_OK && eos)
         st = tempo_id_push(&j.ids, t->eos[0], err);
     tempo_merge_work_free(&j.work);
     free(j.text.p);
@@ -419,6 +454,48 @@ tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n
     *ids = j.ids.p;
     *n_ids = j.ids.n;
     return TEMPO_OK;
+}
+
+tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n, unsigned flags,
+                            int32_t **ids, size_t *n_ids, tempo_err *err)
+{
+    const bool frame = (flags & TEMPO_TOKENIZE_NO_BOS) == 0;
+    guard g = {.control = (flags & TEMPO_TOKENIZE_NO_SPECIAL) == 0};
+
+    return tokenize(t, text, n, frame && t->add_bos && t->bos >= 0, frame && t->add_eos && t->n_eos > 0, &g,
+                    ids, n_ids, err);
+}
+
+tempo_status tempo_tokenize_outside(const tempo_tokenizer *t, const char *text, size_t n,
+                                    const tempo_outside *outside, bool add_bos, int32_t **ids, size_t *n_ids,
+                                    tempo_err *err)
+{
+    guard g = {.outside = outside};
+    const bool bos = add_bos && t->bos >= 0 && !begins_with_bos(t, text, n, &g);
+
+    return tokenize(t, text, n, bos, false, &g, ids, n_ids, err);
+}
+
+static bool is_white(const char *s, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && is_space(s[i]))
+        i++;
+    return i == n;
+}
+
+unsigned char *tempo_tokenizer_reserve(const tempo_tokenizer *t, const char *text, size_t n)
+{
+    unsigned char *reserved = calloc(t->n_specials + 1, 1);
+
+    for (size_t i = 0; reserved != NULL && i < t->n_specials; i++) {
+        const tempo_special *s = &t->specials[i];
+        if (t->vocab.tokens[s->id].type == TEMPO_TOKEN_USER)
+            reserved[i] = tempo_token_is_eos(t, s->id) ||
+                          (!is_white(s->s, s->n) && memmem(text, n, s->s, s->n) != NULL);
+    }
+    return reserved;
 }
 
 /* ---- ids to text ---- */
