@@ -221,6 +221,10 @@ void tempo_exchange_stream(tempo_exchange *x, unsigned status, const char *type,
     }
     x->stream = *s;
     x->has_stream = true; /* tempo_exchange_end calls its end, whatever becomes of the answer */
+    if (strcmp(x->method, "HEAD") == 0) { /* the library would send the last chunk */
+        reply_bytes(x, status, type, NULL, 0, NULL);
+        return;
+    }
     queue(x, status, type,
           MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 << 10, read_stream, x, NULL));
 }
