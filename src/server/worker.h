@@ -17,11 +17,11 @@
 typedef struct tempo_worker tempo_worker;
 typedef struct tempo_job tempo_job;
 
-enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32 };
+enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32, TEMPO_WORKER_MAX_BATCH = 1024 };
 
 typedef struct tempo_worker_options {
     size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
-    size_t batch;           /* arms that decode at once, at least TEMPO_JOB_MAX_ARMS; other jobs wait their turn, first come first served */
+    size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH, held ones too; other jobs wait their turn, first come first served */
     uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
     size_t max_events;      /* waiting in one job before it is held */
 } tempo_worker_options;
@@ -79,7 +79,7 @@ typedef struct tempo_job_options {
     bool want_scores;        /* events carry the log probability of the top member and of the top_scores best tokens */
     size_t top_scores;       /* <= TEMPO_JOB_MAX_TOP */
     bool score_prompt;       /* first an event for each prompt token from the second on */
-    size_t top_next;         /* the first step's event carries the so many most probable tokens and their q */
+    size_t top_next;         /* the event of the first step that is not given carries the so many most probable tokens and their q */
 } tempo_job_options;
 
 typedef enum tempo_event_kind {
