@@ -8,6 +8,7 @@
 #include "message.h"
 #include "run.h"
 #include "study/decode_json.h"
+#include "terminal.h"
 
 /* What the table cannot say: options that do not go together. */
 static int check_options(const options *o)
@@ -21,10 +22,16 @@ static int check_options(const options *o)
         problem = "--paired runs both modes: leave --mode out";
     else if (o->json && o->jsonl)
         problem = "--json and --jsonl: give only one of them";
+    else if (o->view && (o->json || o->jsonl))
+        problem = "--view is for people, --json and --jsonl are for programs: give only one of them";
     else if (o->capture == NULL && (o->has_capture_option || o->closing_pass))
         problem = "--record, --format, --max-capture and --closing-pass need --capture DIR";
     else if (!o->paired && d->mode == TEMPO_ISOLATED && d->last_visible_layer != TEMPO_ALL_LAYERS)
         problem = "--visible-layers needs --mode visible or causal, or --paired";
+    if (problem == NULL && o->view && terminal_problem() != NULL) {
+        say("--view draws on a terminal, and %s; programs read --jsonl", terminal_problem());
+        return EXIT_USAGE;
+    }
     if (problem == NULL)
         return EXIT_OK;
     say("%s", problem);
@@ -66,6 +73,7 @@ static int add_arm(run *r, tempo_mode mode)
 static void free_arms(run *r)
 {
     abort_files(r);
+    view_free(r->view);
     for (size_t i = 0; i < r->n_arms; i++) {
         tempo_decoder_free(r->arms[i].decoder);
         json_decref(r->arms[i].steps);
@@ -157,7 +165,7 @@ static bool poll_run(void *user)
     if (r->first_set_ms == 0)
         show_progress("reading the prompt", r->polls, r->prompt_polls);
     r->polls++;
-    return !interrupted();
+    return (r->view == NULL || view_poll(r->view)) && !interrupted();
 }
 
 static bool view_run(void *user, const tempo_attention_view *view)
@@ -185,6 +193,8 @@ static int take_step(run *r, size_t step)
         compare_distributions(r, step);
         compare_sets(r, step);
     }
+    if (r->view != NULL)
+        return view_step(r->view) ? EXIT_OK : EXIT_FAILED;
     if (!r->o->json && !r->o->jsonl) {
         show_step(r);
         if (ferror(stdout)) /* main says it */
@@ -223,7 +233,7 @@ static int decode(run *r)
         if (step == 0) {
             r->first_set_ms = now_ms();
             show_progress("", 0, 0);
-            if (!r->o->json && !r->o->jsonl)
+            if (!r->o->json && !r->o->jsonl && r->view == NULL)
                 show_prompt(r);
         }
         code = take_step(r, step);
@@ -239,9 +249,15 @@ static int decode_and_report(run *r)
     const bool text = !r->o->json && !r->o->jsonl;
     int code;
 
+    if (r->o->view && (r->view = view_open(r)) == NULL)
+        return EXIT_FAILED;
     r->begin_ms = now_ms();
     code = decode(r);
     show_progress("", 0, 0);
+    if (r->view != NULL) {
+        view_stay(r->view);
+        view_print(r->view);
+    }
     if (text)
         show_end(r);
     if (code == EXIT_OK && r->o->json)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "terminal.h"
 
 /* What takes less is over before anybody has read how far it is. */
 enum { PATIENCE_MS = 500 };
@@ -33,6 +34,7 @@ void say(const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    terminal_leave();
     (void)fputs("tempo: ", stderr);
     put_safely(text);
     (void)fputc('\n', stderr);
@@ -72,7 +74,8 @@ void show_progress(const char *what, uint64_t done, uint64_t total)
 
     if (done == 0 && !ended)
         begin = now_ms();
-    if (percent == shown || !isatty(STDERR_FILENO) || (!ended && now_ms() - begin < PATIENCE_MS))
+    if (percent == shown || !isatty(STDERR_FILENO) || terminal_is_entered() ||
+        (!ended && now_ms() - begin < PATIENCE_MS))
         return;
     shown = percent;
     if (ended)
@@ -86,7 +89,17 @@ static volatile sig_atomic_t interrupt_flag;
 
 static void on_signal(int number)
 {
-    (void)number;
+    if (interrupt_flag == 0) {
+        interrupt_flag = 1;
+        return;
+    }
+    terminal_leave();
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+void interrupt(void)
+{
     interrupt_flag = 1;
 }
 
@@ -96,7 +109,6 @@ void catch_interrupts(void)
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
-    action.sa_flags = (int)SA_RESETHAND;
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);

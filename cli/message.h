@@ -5,7 +5,7 @@
 
 #include <tempo.h>
 
-/* "tempo: ...\n" on standard error.  Control characters in it are shown as escapes. */
+/* "tempo: ...\n" on standard error.  Control characters in it are shown as escapes.  A terminal that is drawn on is left. */
 void say(const char *fmt, ...) TEMPO_PRINTF(1, 2);
 /* The same for a failure of the library; returns the exit code that goes with it. */
 int say_error(const tempo_err *err);
@@ -20,6 +20,7 @@ void show_progress(const char *what, uint64_t done, uint64_t total);
 /* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */
 void catch_interrupts(void);
 bool interrupted(void);
+void interrupt(void); /* set it */
 
 /* Milliseconds since some fixed moment. */
 double now_ms(void);

@@ -30,7 +30,20 @@ const command_spec command_table[] = {
      "enters the context at one position, and the next step reads all of its members.\n\n"
      "On a terminal text streams as it is decoded: sets of several members as [a/b/c].  A line of figures "
      "follows "
-     "on standard error.  Ctrl-C ends cleanly with what was decoded so far.",
+     "on standard error.  Ctrl-C ends cleanly with what was decoded so far.\n\n"
+     "With --view every step is a column on the whole terminal: its members stand in it from the most "
+     "probable "
+     "down, each as high and as light as it is probable; what stays empty is the probability outside of the "
+     "set.  "
+     "A member behind a dotted line is not in the context.  In a column's head 'end' marks an end of "
+     "sequence, "
+     "'cut' a set that --max-set cut off, and with --paired an unequal sign where the two modes differ.  "
+     "Left and "
+     "right (or h and l) go through the steps, page keys, Home and End further, up and down (or k and j) "
+     "through "
+     "sets that are higher than the screen; space holds the columns while decoding goes on; q or Ctrl-C "
+     "leaves, "
+     "and ends the decoding if it still runs.  The text is then printed as without --view.",
      cmd_generate},
     {"inspect", CMD_INSPECT, "[MODEL]", "what a model's files hold",
      "Prints hyper-parameters, tensors with their types and sizes, facts about the tokenizer, and what is "

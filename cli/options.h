@@ -72,7 +72,7 @@ typedef struct options {
     bool has_mode, has_context, has_readout, has_positions; /* given on the command line */
     bool paired;
 
-    bool json, jsonl, probs;
+    bool json, jsonl, view, probs;
     int color; /* color_when */
 
     const char *capture; /* the directory, or NULL */

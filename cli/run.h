@@ -33,6 +33,7 @@ typedef struct run {
     uint64_t polls, prompt_polls; /* for the progress of the prompt */
     json_t *difference;    /* of two arms: where their sets first differ, or NULL */
     json_t *distribution_difference;
+    struct run_view *view;      /* with --view */
     tempo_jsonlines *lines; /* of a capture's results.jsonl, or NULL */
     uint64_t captured;      /* bytes, of all arms */
     char id[TEMPO_RUN_ID_CHARS], created[TEMPO_UTC_CHARS];
@@ -61,7 +62,20 @@ void abort_files(run *r);         /* fine after commit_files, and without open_f
 /* ---- run_text.c ---- */
 void show_prompt(const run *r);
 void show_step(run *r);    /* what the arms have just given */
+/* The same of kept sets: one of each arm, NULL for an arm that had stopped. */
+void show_sets(run *r, const tempo_set *const *sets);
 void show_end(run *r);     /* both texts and the difference, of two arms */
 void show_figures(const run *r);
+
+/* ---- view.c: --view ---- */
+typedef struct run_view run_view;
+
+/* NULL: a message was printed. */
+run_view *view_open(run *r);
+void view_free(run_view *v);          /* gives the terminal back; NULL is fine */
+bool view_poll(run_view *v);          /* keys, and what they change on the screen; false: stop decoding */
+bool view_step(run_view *v);          /* what the arms have just given; false: a message was printed */
+void view_stay(run_view *v);          /* after the last step, until the person leaves; the terminal is back then */
+void view_print(run_view *v);         /* the run as text on the ordinary screen */
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "run.h"
+#include "view_layout.h"
 
 #define DIM "\033[2m"
 #define BOLD "\033[1m"
@@ -69,7 +70,7 @@ static void show_in_text(run *r, arm *a, const tempo_set *set)
         show_held(&a->held);
         show_members(r, set);
     } else if (!tempo_token_is_control(t, m->id)) {
-        const bool strip = r->strip && a->n_steps == 1 && n > 0 && s[0] == ' ';
+        const bool strip = r->strip && set->step == 0 && n > 0 && s[0] == ' ';
         show_text(&a->held, s + strip, n - strip);
     }
 }
@@ -87,16 +88,6 @@ void show_prompt(const run *r)
     (void)fflush(stdout);
 }
 
-static bool same_members(const tempo_set *a, const tempo_set *b)
-{
-    if (a->n_members != b->n_members)
-        return false;
-    for (size_t i = 0; i < a->n_members; i++)
-        if (a->members[i].id != b->members[i].id)
-            return false;
-    return true;
-}
-
 static void show_labelled(const run *r, const char *label, const tempo_set *set)
 {
     printf("%4zu  %-9s ", set->step, label);
@@ -104,24 +95,27 @@ static void show_labelled(const run *r, const char *label, const tempo_set *set)
     putchar('\n');
 }
 
+void show_sets(run *r, const tempo_set *const *sets)
+{
+    if (r->n_arms == 1) {
+        show_in_text(r, &r->arms[0], sets[0]);
+    } else if (sets[0] != NULL && sets[1] != NULL && view_same_members(sets[0], sets[1])) {
+        show_labelled(r, "both", sets[0]);
+    } else {
+        for (size_t i = 0; i < 2; i++)
+            if (sets[i] != NULL)
+                show_labelled(r, r->arms[i].name, sets[i]);
+    }
+}
+
 void show_step(run *r)
 {
-    const tempo_set *a = tempo_decoder_last_set(r->arms[0].decoder);
+    const tempo_set *sets[2] = {NULL, NULL};
 
-    if (r->n_arms == 1) {
-        show_in_text(r, &r->arms[0], a);
-    } else {
-        const tempo_set *b = tempo_decoder_last_set(r->arms[1].decoder);
-        const bool both = r->arms[0].advanced && r->arms[1].advanced;
-        if (both && same_members(a, b)) {
-            show_labelled(r, "both", a);
-        } else {
-            if (r->arms[0].advanced)
-                show_labelled(r, r->arms[0].name, a);
-            if (r->arms[1].advanced)
-                show_labelled(r, r->arms[1].name, b);
-        }
-    }
+    for (size_t i = 0; i < r->n_arms; i++)
+        if (r->arms[i].advanced)
+            sets[i] = tempo_decoder_last_set(r->arms[i].decoder);
+    show_sets(r, sets);
     (void)fflush(stdout);
 }
 
