@@ -255,6 +255,8 @@ static int decode_and_report(run *r)
     code = decode(r);
     show_progress("", 0, 0);
     if (r->view != NULL) {
+        if (code == EXIT_OK && r->o->capture != NULL)
+            code = commit_files(r); /* before a person takes their time */
         view_stay(r->view);
         view_print(r->view);
     }
@@ -266,8 +268,10 @@ static int decode_and_report(run *r)
         code = EXIT_FAILED;
     if (code == EXIT_OK)
         show_figures(r);
-    if (code == EXIT_OK && r->o->capture != NULL)
+    if (code == EXIT_OK && r->o->capture != NULL && r->view == NULL)
         code = commit_files(r);
+    if (code == EXIT_OK)
+        show_captured(r);
     return code == EXIT_OK && r->interrupted ? EXIT_INTERRUPTED : code;
 }
 

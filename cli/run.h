@@ -36,6 +36,7 @@ typedef struct run {
     struct run_view *view;      /* with --view */
     tempo_jsonlines *lines; /* of a capture's results.jsonl, or NULL */
     uint64_t captured;      /* bytes, of all arms */
+    bool committed;         /* the capture's files are there */
     char id[TEMPO_RUN_ID_CHARS], created[TEMPO_UTC_CHARS];
 } run;
 
@@ -57,6 +58,7 @@ void feed_files(run *r, const tempo_attention_view *view);
 int add_step_to_files(run *r);    /* of the arms that have advanced */
 int add_closing_to_files(run *r, const tempo_observer *o);
 int commit_files(run *r);
+void show_captured(const run *r); /* what was committed, if anything */
 void abort_files(run *r);         /* fine after commit_files, and without open_files */
 
 /* ---- run_text.c ---- */

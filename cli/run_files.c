@@ -211,7 +211,6 @@ static int save_results(const run *r)
 
 int commit_files(run *r)
 {
-    char size[32];
     tempo_err err = {0};
     json_t *facts;
     int code;
@@ -226,9 +225,16 @@ int commit_files(run *r)
     if (tempo_manifest_write(r->o->capture, facts, &err) != TEMPO_OK)
         code = say_error(&err);
     json_decref(facts);
-    if (code == EXIT_OK)
-        (void)fprintf(stderr, "captured %s in %s\n", bytes_text(r->captured, size), r->o->capture);
+    r->committed = code == EXIT_OK;
     return code;
+}
+
+void show_captured(const run *r)
+{
+    char size[32];
+
+    if (r->committed)
+        (void)fprintf(stderr, "captured %s in %s\n", bytes_text(r->captured, size), r->o->capture);
 }
 
 void abort_files(run *r)

@@ -182,10 +182,11 @@ static void write_status(run_view *v)
     }
     if (v->ended) {
         const char *a = stopped_by(r, &r->arms[0]), *b = stopped_by(r, &r->arms[r->n_arms - 1]);
-        if (strcmp(a, b) == 0)
-            (void)snprintf(stopped, sizeof(stopped), " \u00b7 stopped by %s", a);
+        if (strcmp(a, b) == 0 && strcmp(a, "steps") == 0)
+            (void)snprintf(stopped, sizeof(stopped), " \u00b7 done");
         else
-            (void)snprintf(stopped, sizeof(stopped), " \u00b7 stopped by %s, %s", a, b);
+            (void)snprintf(stopped, sizeof(stopped), " \u00b7 stopped by %s%s%s", a,
+                           strcmp(a, b) == 0 ? "" : ", ", strcmp(a, b) == 0 ? "" : b);
     }
     (void)snprintf(v->status, sizeof(v->status), "%sstep %zu of %zu%s", held, v->n_columns,
                    r->o->decoding.steps, stopped);

@@ -8,7 +8,8 @@
 enum {
     GUTTER = 1,      /* in front of a member */
     BAND_ROWS = 14,  /* a further band needs as many for each arm */
-    NAMES_FROM = 60, /* cells of width: two arms' names are written out */
+    NAMES_FROM = 60, /* cells of width: two arms' names are written out, else three letters */
+    BOTH_ENDS = 5,   /* rows: a set scrolled in the middle says what is above as well as what is below */
 };
 
 /* ---- members and columns ---- */
@@ -185,7 +186,7 @@ static void draw_long_set(const frame *f, const tempo_set *set, int x, int y, in
 
     for (int i = 0; i < rows; i++) {
         const size_t k = skip + (size_t)i;
-        if (i == 0 && skip > 0 && rows > 1)
+        if (i == 0 && skip > 0 && rows >= BOTH_ENDS)
             draw_more(f, skip + 1, "up", x, y, width);
         else if (i == rows - 1 && k + 1 < n)
             draw_more(f, n - k, "down", x, y + i, width);
@@ -256,12 +257,19 @@ static void draw_head(const frame *f, const tempo_set *set, size_t column, int x
     screen_text(f->s, x + GUTTER, y, x + width, text, (size_t)n, SPACES_AS_TEXT, style);
 }
 
+static void draw_name(const frame *f, const view_arm *a, int y, cell_style style)
+{
+    const size_t n = strnlen(a->name, (size_t)f->margin - 1);
+
+    screen_text(f->s, 0, y, f->margin - 1, a->name, n, SPACES_AS_TEXT, style);
+}
+
 static void draw_panel(const frame *f, const view_arm *a, size_t first, size_t end, int y)
 {
     int x = f->margin;
 
     if (f->margin > 0)
-        screen_text(f->s, 0, y, f->margin - 1, a->name, strlen(a->name), SPACES_AS_TEXT, STYLE_BOLD);
+        draw_name(f, a, y, STYLE_BOLD);
     for (size_t i = first; i < end; i++) {
         const int width = f->in->widths[i];
         if (i < a->n_sets) {
@@ -352,7 +360,7 @@ static void draw_sentence(const frame *f, const view_arm *a, int y)
     const int from = lines > f->sentence_rows ? lines - f->sentence_rows : 0;
 
     if (f->margin > 0)
-        screen_text(f->s, 0, y, f->margin - 1, a->name, strlen(a->name), SPACES_AS_TEXT, STYLE_DIM);
+        draw_name(f, a, y, STYLE_DIM);
     (void)wrap_sentence(f, a, x, y, from);
     if (from > 0)
         screen_text(f->s, x - 1, y, x, "\u2026", 3, SPACES_AS_TEXT, STYLE_DIM);

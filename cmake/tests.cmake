@@ -81,6 +81,11 @@ if(TARGET tempo_program)
     tempo_script_test(cli_study tests/cli/test_study.sh ${program})
     tempo_script_test(cli_experiment tests/cli/test_experiment.sh ${program})
   endif()
+  # what --view draws, as a function and under a pseudo-terminal
+  add_executable(test_view_layout tests/cli/test_view_layout.c cli/cells.c cli/view_layout.c cli/terminal.c)
+  target_include_directories(test_view_layout PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(test_view_layout PRIVATE tempo_test_internal)
+  add_test(NAME cli_view_layout COMMAND test_view_layout WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   if(EXISTS ${PROJECT_SOURCE_DIR}/cli/cmd_doctor.c)
     foreach(threads 1 2 3)
       add_test(NAME doctor_${threads} COMMAND tempo_program doctor --threads ${threads}
