@@ -57,7 +57,7 @@ static void test_glyphs(void **state)
         {"\xe6\x97", 2, "<0xE6><0x97>", "<0xE6><0x97>", 12}, /* half a character */
         {"\xff", 1, "<0xFF>", "<0xFF>", 6},
         {"\xed\xa0\x80", 3, "<0xED><0xA0><0x80>", "<0xED><0xA0><0x80>", 18}, /* a surrogate */
-        {"e\xcc\x81", 3, "e\u0301", "e\u0301", 1},                                       /* a mark joins its letter */
+        {"e\xcc\x81", 3, "e\u0301", "e\u0301", 1},                           /* a mark joins its letter */
         {"\xcc\x81", 2, "◌́", "◌́", 1},                   /* and alone stands on a circle */
         {"\xe2\x80\xae", 3, "<U+202E>", "<U+202E>", 8}, /* right-to-left override */
         {"\xe2\x80\x8b", 3, "<U+200B>", "<U+200B>", 8}, /* no width */
