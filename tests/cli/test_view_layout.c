@@ -407,6 +407,7 @@ static void assert_shows(const vt *t, const screen *s)
             assert_string_equal(t->cells[y][x], text);
         }
     assert_int_equal(t->unknown, 0);
+    assert_int_equal(t->outside, 0);
 }
 
 static uint32_t next_random(uint32_t *seed)

@@ -93,7 +93,7 @@ static void do_sequence(vt *t, const char *p, char final)
         (void)sscanf(p, "%d;%d", &a, &b);
         t->y = a < 1 || a > t->height ? 0 : a - 1;
         t->x = b < 1 || b > t->width ? 0 : b - 1;
-        t->unknown += a < 1 || a > t->height || b < 1 || b > t->width;
+        t->outside += a < 1 || a > t->height || b < 1 || b > t->width;
         break;
     case 'J':
         t->unknown += strcmp(p, "2") != 0;
