@@ -12,7 +12,7 @@
 #include "study/decode_fields.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
-#define CMD_RUN (CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
+#define CMD_RUN (CMD_SERVE | CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
 #define CMD_MODEL ((CMD_RUN & ~CMD_STUDY) | CMD_INSPECT | CMD_TOKENIZE)
 
 const option_spec option_table[] = {
@@ -109,6 +109,17 @@ const command_spec command_table[] = {
      "runs whose directories are gone.  rebuild indexes every run in the directories and below them.  An ID "
      "may be cut short as long as it is the beginning of only one.",
      cmd_runs},
+#endif
+#ifdef TEMPO_SERVER
+    {"serve", CMD_SERVE, NULL, "a page and an HTTP interface for a model",
+     "Answers HTTP until Ctrl-C or SIGTERM: a page on which sets, attention and the modes can be seen, event "
+     "streams for "
+     "programs, and the routes that OpenAI's client libraries use.  docs/server.md describes them; "
+     "/openapi.json does so for "
+     "programs.\n\n"
+     "Only this machine can reach it unless --host names another address; then --api-key-file should ask for "
+     "a key.",
+     cmd_serve},
 #endif
     {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
      "Prints help for a command, or an overview.", cmd_help},
@@ -414,7 +425,10 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
                    .repeats = 5,
                    .buffer_mb = 4096,
                    .shape = "llama-3.2-3b",
-                   .type = "BF16"};
+                   .type = "BF16",
+                   .host = "127.0.0.1",
+                   .port = 8080,
+                   .max_steps = 4096};
     tempo_decode_options_init(&o->decoding);
     tempo_capture_options_init(&o->capturing);
     for (int i = 1; i < argc; i++) {

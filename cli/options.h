@@ -27,7 +27,8 @@ enum command_bit {
     CMD_STUDY = 1u << 10,
     CMD_RUNS = 1u << 11,
     CMD_ANALYZE = 1u << 12,
-    CMD_ALL = (1u << 13) - 1,
+    CMD_SERVE = 1u << 13, /* with TEMPO_SERVER only */
+    CMD_ALL = (1u << 14) - 1,
 };
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
@@ -100,6 +101,10 @@ typedef struct options {
     size_t pairs;
     bool has_pairs;
 
+    const char *host, *api_key_file; /* of a server */
+    size_t port, max_steps;
+    bool open;
+
     bool list;
     const char *man, *completion;
     bool help;
@@ -165,6 +170,9 @@ int cmd_version(const options *o);
 int cmd_runs(const options *o);
 int cmd_study(const options *o);
 int cmd_experiment(const options *o);
+#endif
+#ifdef TEMPO_SERVER
+int cmd_serve(const options *o);
 #endif
 
 /* ---- help.c, docs.c ---- */

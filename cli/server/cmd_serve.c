@@ -1,0 +1,172 @@
+/* cmd_serve.c - serve a model and the page over HTTP. */
+#include <ctype.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "message.h"
+#include "options.h"
+#include "server/http.h"
+#include "server/page.h"
+#include "session.h"
+
+extern char **environ;
+
+static const double grace_s = 5; /* for answers under way when the server goes down */
+
+typedef struct serving {
+    session s;
+    char *key; /* or NULL */
+    tempo_route *routes;
+    size_t n_routes;
+    tempo_http *http;
+} serving;
+
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+/* The key in a file, without the white space around it. */
+static int read_key(const char *path, char **key)
+{
+    struct stat st;
+    char *text = NULL;
+    size_t n, first = 0;
+    int code = read_input(path, &text, &n);
+
+    if (code != EXIT_OK)
+        return code;
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    while (first < n && isspace((unsigned char)text[first]))
+        first++;
+    for (size_t i = first; i < n; i++)
+        if (!isgraph((unsigned char)text[i])) {
+            say("%s: byte %zu is not part of a key: letters, digits and signs without spaces", path, i);
+            free(text);
+            return EXIT_FAILED;
+        }
+    if (first == n) {
+        say("%s: holds no key", path);
+        free(text);
+        return EXIT_FAILED;
+    }
+    memmove(text, text + first, n - first);
+    text[n - first] = '\0';
+    if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
+        say("%s can be read by everyone on this machine (chmod 600 would change that)", path);
+    *key = text;
+    return EXIT_OK;
+}
+
+/* Hand a URL to the desktop; no shell sees it. */
+static void open_browser(const char *url)
+{
+#ifdef __APPLE__
+    char program[] = "open";
+#else
+    char program[] = "xdg-open";
+#endif
+    char *const argv[] = {program, (char *)(uintptr_t)url, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return;
+    (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (posix_spawnp(&pid, program, &actions, NULL, argv, environ) != 0)
+        say("%s was not found: open %s in a browser", program, url);
+    (void)posix_spawn_file_actions_destroy(&actions);
+}
+
+static void health(void *user, tempo_exchange *x)
+{
+    static const char ok[] = "{\"status\": \"ok\"}";
+
+    (void)user;
+    tempo_exchange_reply_static(x, 200, "application/json", ok, sizeof(ok) - 1);
+}
+
+/* The page's routes and the others. */
+static int make_routes(serving *v)
+{
+    static const tempo_route others[] = {{"GET", "/health", health, true}};
+    const size_t n_others = sizeof(others) / sizeof(*others);
+    size_t n_page;
+    tempo_route *page = tempo_page_routes(tempo_page_files, tempo_page_n_files, &n_page);
+
+    v->routes = page == NULL ? NULL : realloc(page, (n_page + n_others) * sizeof(*page));
+    if (v->routes == NULL) {
+        free(page);
+        say("out of memory for the server's routes");
+        return EXIT_FAILED;
+    }
+    memcpy(v->routes + n_page, others, sizeof(others));
+    v->n_routes = n_page + n_others;
+    return EXIT_OK;
+}
+
+static int start(serving *v, const options *o)
+{
+    tempo_http_options h;
+    tempo_err err = {0};
+    int code;
+
+    if (o->api_key_file != NULL && (code = read_key(o->api_key_file, &v->key)) != EXIT_OK)
+        return code;
+    if (!is_loopback(o->host) && v->key == NULL)
+        say("warning: whoever reaches %s can use this server: --api-key-file asks for a key", o->host);
+    if ((code = session_open_engine(&v->s, o)) != EXIT_OK || (code = make_routes(v)) != EXIT_OK)
+        return code;
+    tempo_http_options_init(&h);
+    h.host = o->host;
+    h.port = (uint16_t)o->port;
+    h.key = v->key;
+    h.routes = v->routes;
+    h.n_routes = v->n_routes;
+    return tempo_http_start(&v->http, &h, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
+}
+
+static void announce(const serving *v, const options *o)
+{
+    const bool v6 = strchr(o->host, ':') != NULL;
+    char url[300];
+
+    (void)snprintf(url, sizeof(url), "http://%s%s%s:%u/", v6 ? "[" : "", o->host, v6 ? "]" : "",
+                   tempo_http_port(v->http));
+    say("serving %s at %s", tempo_model_get_info(v->s.model)->path, url);
+    if (!o->open)
+        return;
+    if (!is_loopback(o->host)) /* it may be all addresses, which are none to go to */
+        (void)snprintf(url, sizeof(url), "http://localhost:%u/", tempo_http_port(v->http));
+    open_browser(url);
+}
+
+int cmd_serve(const options *o)
+{
+    serving v = {0};
+    int code;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    if ((code = start(&v, o)) == EXIT_OK) {
+        catch_interrupts();
+        announce(&v, o);
+        while (!interrupted())
+            (void)poll(NULL, 0, 200); /* the signal may come to another thread */
+        tempo_http_stop(v.http, grace_s);
+    }
+    tempo_http_free(v.http);
+    free(v.routes);
+    free(v.key);
+    session_close(&v.s);
+    return code;
+}

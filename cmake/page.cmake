@@ -1,0 +1,55 @@
+# Write OUT, a C file with the page's files: cmake -DROOT=web/dist -DOUT=page_files.c [-DGZIP=/usr/bin/gzip] -P page.cmake
+# What becomes smaller by it is embedded in gzip's form; without gzip all is embedded as it is.
+file(GLOB_RECURSE files LIST_DIRECTORIES false RELATIVE ${ROOT} ${ROOT}/*)
+list(SORT files)
+set(arrays "")
+set(rows "")
+set(i 0)
+foreach(name ${files})
+  if(name MATCHES "\\.map$" OR name STREQUAL report.html) # the report is a page of its own
+    continue()
+  endif()
+  set(source ${ROOT}/${name})
+  set(zipped false)
+  if(GZIP)
+    execute_process(COMMAND ${GZIP} -9nc ${source} OUTPUT_FILE ${OUT}.gz RESULT_VARIABLE rc)
+    if(NOT rc EQUAL 0)
+      message(FATAL_ERROR "gzip failed on ${source}")
+    endif()
+    file(SIZE ${source} plain_size)
+    file(SIZE ${OUT}.gz size)
+    if(size LESS plain_size)
+      set(zipped true)
+    endif()
+  endif()
+  if(zipped)
+    file(READ ${OUT}.gz bytes HEX)
+  else()
+    file(READ ${source} bytes HEX)
+  endif()
+  file(SHA256 ${source} hash)
+  string(SUBSTRING ${hash} 0 32 hash)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  if(name STREQUAL index.html)
+    set(path /)
+  else()
+    set(path /${name})
+  endif()
+  string(APPEND arrays "static const unsigned char file_${i}[] = {\n${bytes}0};\n")
+  string(APPEND rows "    {\"${path}\", \"${hash}\", file_${i}, sizeof(file_${i}) - 1, ${zipped}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(REMOVE ${OUT}.gz)
+if(i EQUAL 0)
+  set(rows "    {NULL, NULL, NULL, 0, false},\n")
+endif()
+file(WRITE ${OUT}.new "/* Made by cmake/page.cmake from the files of web/dist. */
+#include \"server/page.h\"
+
+${arrays}
+const tempo_page_file tempo_page_files[] = {
+${rows}};
+const size_t tempo_page_n_files = ${i};
+")
+file(RENAME ${OUT}.new ${OUT})
