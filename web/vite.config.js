@@ -2,8 +2,8 @@
 import { defineConfig } from 'vite';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 
-// `npm run dev` shows a server's answers: the mock's, or those of a `tempo serve` named in TEMPO_SERVER.
-const server = process.env.TEMPO_SERVER ?? 'http://127.0.0.1:8090';
+// `npm run dev` shows the answers of a `tempo serve` that runs beside it.
+const server = process.env.TEMPO_SERVER ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   base: './',

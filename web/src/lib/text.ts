@@ -1,16 +1,35 @@
 // How tokens and numbers are written.
 
-/** A token's text with what is invisible made visible: a leading space as ·, line ends as ↵. */
-export function shown(token: { text: string; bytes?: string | undefined; id?: number }): string {
-  if (token.text === '') return token.bytes ? `‹${token.bytes}›` : '∅';
+interface Token {
+  text: string;
+  bytes?: number[] | undefined;
+}
+
+const encoder = new TextEncoder();
+
+export const bytesOf = (t: Token): number[] => t.bytes ?? [...encoder.encode(t.text)];
+
+export const hex = (bytes: readonly number[]): string => bytes.map((b) => b.toString(16).padStart(2, '0')).join(' ');
+
+/** Text of tokens one after another; a character that is spread over several becomes whole. */
+export function joined(tokens: readonly Token[]): string {
+  if (tokens.every((t) => !t.bytes)) return tokens.map((t) => t.text).join('');
+  return new TextDecoder().decode(Uint8Array.from(tokens.flatMap(bytesOf)));
+}
+
+/** A token's text with what is invisible made visible: a space as ·, a line end as ↵, bytes that are no text in hexadecimal. */
+export function shown(token: Token): string {
+  if (token.bytes) return `‹${hex(token.bytes)}›`;
+  if (token.text === '') return '∅';
   return token.text.replaceAll(' ', '·').replaceAll('\n', '↵').replaceAll('\r', '␍').replaceAll('\t', '⇥');
 }
 
 /** A token as it is read aloud: line ends and spaces have names. */
-export function spoken(token: { text: string; bytes?: string | undefined }): string {
+export function spoken(token: Token): string {
+  if (token.bytes) return `bytes ${hex(token.bytes)}`;
   const plain = token.text.trim();
   if (plain) return plain;
-  if (token.text === '') return token.bytes ? `bytes ${token.bytes}` : 'empty token';
+  if (token.text === '') return 'empty token';
   return token.text.includes('\n') ? 'line end' : 'space';
 }
 

@@ -3,8 +3,8 @@
 export interface Member {
   id: number;
   text: string;
-  /** The token's bytes in hexadecimal, where they are no UTF-8 of their own. */
-  bytes?: string;
+  /** The token's bytes, where they are no UTF-8 of their own (a character may be spread over tokens). */
+  bytes?: number[];
   probability: number;
   /** The slot in the context; absent or null when the member never enters it. */
   slot?: number | null;
@@ -138,7 +138,7 @@ export interface Preset {
 
 export interface NextAnswer {
   entropy: number;
-  tokens: { id: number; text: string; bytes?: string; probability: number }[];
+  tokens: { id: number; text: string; bytes?: number[]; probability: number }[];
 }
 
 export interface GenerationEntry {

@@ -1,0 +1,82 @@
+// The member that is being looked at, and what it attends to.
+import { keysOf, places, type Key } from './arcs';
+import { ApiError } from './api';
+import type { Generation } from './generation.svelte';
+import type { Member, SetEvent } from './types';
+
+export interface At {
+  /** Index into the run's arms. */
+  arm: number;
+  step: number;
+  row: number;
+}
+
+/** A pointer that only passes over members asks for nothing. */
+const PAUSE_MS = 60;
+
+export class Inspection {
+  at = $state.raw<At | null>(null);
+  layer = $state<number | 'mean'>('mean');
+  head = $state<number | 'mean'>('mean');
+  keys = $state.raw<Key[]>([]);
+  /** Why there are no keys, or ''. */
+  note = $state('');
+
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #round = 0;
+
+  setOf(g: Generation): SetEvent | null {
+    return (this.at && g.sets[g.arms[this.at.arm] ?? '']?.[this.at.step]) ?? null;
+  }
+
+  memberOf(g: Generation): Member | null {
+    return (this.at && this.setOf(g)?.members[this.at.row]) ?? null;
+  }
+
+  /** Fetches what the member at `at` attended to; only the latest call has an effect. */
+  refresh(g: Generation): void {
+    clearTimeout(this.#timer);
+    const round = ++this.#round;
+    const at = this.at;
+    const arm = g.arms[at?.arm ?? 0];
+    const member = this.memberOf(g);
+    if (!at || !arm || !member || !g.start) {
+      this.keys = [];
+      this.note = '';
+      return;
+    }
+    if (typeof member.slot !== 'number' || member.slot < 0) {
+      this.keys = [];
+      this.note = 'This member never entered the context, so it read nothing.';
+      return;
+    }
+    if (!g.start.recording) {
+      this.keys = [];
+      this.note = 'This run kept no attention: switch on “Keep attention” and run again.';
+      return;
+    }
+    const slot = member.slot;
+    const start = g.start;
+    this.#timer = setTimeout(() => {
+      g.attention(arm, at.step, this.layer, this.head).then(
+        (slice) => {
+          if (round !== this.#round) return;
+          this.keys = keysOf(slice, slot, at.step, places(start, g.sets[arm] ?? []));
+          this.note = this.keys.length ? '' : 'Nothing was kept for this member.';
+        },
+        (e: unknown) => {
+          if (round !== this.#round) return;
+          this.keys = [];
+          this.note =
+            g.state === 'running'
+              ? 'It is read by the next step, which has not been taken yet.'
+              : e instanceof ApiError && e.status === 404
+                ? 'The server keeps nothing for this step (any more): a stopped run has no attention of its last set, and old runs make room.'
+                : e instanceof Error
+                  ? e.message
+                  : String(e);
+        },
+      );
+    }, PAUSE_MS);
+  }
+}
