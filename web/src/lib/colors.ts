@@ -16,8 +16,21 @@ export function cividisRgb(t: number): [number, number, number] {
 
 export const cividis = (t: number): string => `rgb(${cividisRgb(t).join(' ')})`;
 
+const VIRIDIS = [
+  [0.2777273272234177, 0.1050930431085774, -0.3308618287255563, -4.634230498983486, 6.228269936347081, 4.776384997670288, -5.435455855934631],
+  [0.005407344544966578, 1.404613529898575, 0.214847559468213, -5.799100973351585, 14.17993336680509, -13.74514537774601, 4.645852612178535],
+  [0.3340998053353061, 1.384590162594685, 0.09509516302823659, -19.33244095627987, 56.69055260068105, -65.35303263337234, 26.3124352495832],
+] as const;
+
+/** Viridis, t from 0 (violet) to 1 (yellow), by Matt Zucker's polynomial; the map: Smith and van der Walt (2015). */
+export function viridis(t: number): string {
+  const x = Math.max(0, Math.min(1, t));
+  const rgb = VIRIDIS.map((c) => Math.round(255 * Math.max(0, Math.min(1, c.reduceRight<number>((sum, k) => sum * x + k, 0)))));
+  return `rgb(${rgb.join(' ')})`;
+}
+
 /** Probability p to a colour; the square root spreads the small ones, where most members are. */
-export const probabilityColor = (p: number): string => cividis(Math.sqrt(p));
+export const probabilityColor = (p: number): string => viridis(0.12 + 0.88 * Math.sqrt(p));
 
 /**
  * The arms, after Okabe and Ito; `css` is a variable of lib/base.css (its value depends on the theme),

@@ -8,15 +8,17 @@ import type { GenerateRequest, Given } from '../lib/types';
 /** Roots that are kept; the oldest goes with all of its branches. */
 const MAX_ROOTS = 12;
 
-export interface Node {
-  id: number;
-  parent: Node | null;
-  children: Node[];
-  gen: Generation;
-  /** What the branch was taken from: the step and the member's text; for a root its prompt. */
-  step: number | null;
-  label: string;
-  hash: string;
+export class Node {
+  children = $state.raw<Node[]>([]);
+  /** `step` and `label`: what the branch was taken from, the step and the member's text; for a root null and its prompt. */
+  constructor(
+    readonly id: number,
+    readonly parent: Node | null,
+    readonly gen: Generation,
+    readonly step: number | null,
+    readonly label: string,
+    readonly hash: string,
+  ) {}
 }
 
 /** The sets that lead to a member, and the member alone: what a branch is given. */
@@ -32,17 +34,9 @@ export class Branches {
   #ids = 0;
 
   add(request: GenerateRequest, parent: Node | null, step: number | null, label: string): Node {
-    const node: Node = {
-      id: ++this.#ids,
-      parent,
-      children: [],
-      gen: new Generation(request),
-      step,
-      label,
-      hash: `#/play?${paramsOf(request)}`,
-    };
+    const node = new Node(++this.#ids, parent, new Generation(request), step, label, `#/play?${paramsOf(request)}`);
     if (parent) parent.children = [...parent.children, node];
-    this.roots = parent ? this.roots.slice() : [...this.roots, node].slice(-MAX_ROOTS);
+    else this.roots = [...this.roots, node].slice(-MAX_ROOTS);
     this.now = node;
     return node;
   }

@@ -1,1 +1,0 @@
-import{n as e,t}from"./index-Q7knZwUw.js";var n=e(`<h1>Compare</h1>`);function r(e){var r=n();t(e,r)}export{r as default};
