@@ -60,6 +60,10 @@ export interface Input {
 const EXTRA = 64;
 const MIN = 76;
 const MAX = 230;
+/** Beside each other arms need more: the sign of a difference, the divergence in the head, a sign for the arm at the left. */
+const EXTRA_ARMS = 84;
+const MIN_ARMS = 128;
+const INDENT_ARMS = 20;
 const PROMPT_PAD = 8;
 
 const shownRows = (members: readonly Member[], open: boolean) =>
@@ -70,7 +74,9 @@ export function arrange(input: Input): Layout {
   const { arms, sets, open, measure, prompt } = input;
   const layout: Layout = { lines: [], height: 0, lineOf: [], promptLineOf: [] };
   const width = Math.max(120, input.width);
-  let x = 0;
+  const several = arms.length > 1;
+  const indent = several ? INDENT_ARMS : 0;
+  let x = indent;
   let columns: Column[] = [];
 
   const close = () => {
@@ -89,12 +95,12 @@ export function arrange(input: Input): Layout {
     layout.lines.push({ y: y0, height: y, columns, tops });
     layout.height = y0 + y;
     columns = [];
-    x = 0;
+    x = indent;
   };
   const isOpen = (c: Column, a: number) => open.has(c.index) && (c.sets[a]?.members.length ?? 0) > FOLD + 1;
   const place = (c: Column, gap: number) => {
-    const need = Math.min(c.width, width);
-    if (x > 0 && x + need > width) close();
+    const need = Math.min(c.width, width - indent);
+    if (columns.length > 0 && x + need > width) close();
     c.x = x;
     c.width = need;
     columns.push(c);
@@ -109,8 +115,8 @@ export function arrange(input: Input): Layout {
   for (let t = 0; t < steps; t++) {
     const here = arms.map((a) => sets[a]?.[t] ?? null);
     const rows = here.map((s) => (s ? shownRows(s.members, open.has(t)) : 0));
-    let w = MIN;
-    here.forEach((s, a) => s?.members.slice(0, rows[a]).forEach((m, i) => (w = Math.max(w, measure(m, i === 0) + EXTRA))));
+    let w = several ? MIN_ARMS : MIN;
+    here.forEach((s, a) => s?.members.slice(0, rows[a]).forEach((m, i) => (w = Math.max(w, measure(m, i === 0) + (several ? EXTRA_ARMS : EXTRA)))));
     place(
       {
         kind: 'set',

@@ -2,6 +2,9 @@
 import { shown } from './text';
 
 export const TOKEN_FONT = '16px';
+/** Names of special tokens are set smaller. */
+export const isSpecial = (text: string): boolean => /^<[|\w].*>$/.test(text) && text.length > 3;
+const SPECIAL_FONT = '400 11.5px';
 let context: CanvasRenderingContext2D | null = null;
 let family = '';
 const known = [new Map<string, number>(), new Map<string, number>()];
@@ -16,7 +19,7 @@ export function measure(token: { text: string; bytes?: number[] | undefined }, t
   family ||= getComputedStyle(document.documentElement).getPropertyValue('--serif') || 'serif';
   let width = 9 * text.length;
   if (context) {
-    context.font = `${top ? '700' : '400'} ${TOKEN_FONT} ${family}`;
+    context.font = `${isSpecial(text) ? SPECIAL_FONT : `${top ? '700' : '400'} ${TOKEN_FONT}`} ${family}`;
     width = context.measureText(text).width;
   }
   cache.set(text, width);
