@@ -80,7 +80,7 @@ static const char *const single[] = {"Host",          "Content-Length", "Content
 
 typedef struct header_counts {
     unsigned seen[sizeof(single) / sizeof(*single)];
-    bool twice, nul;
+    bool twice, strange;
 } header_counts;
 
 static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name, size_t n_name,
@@ -92,7 +92,7 @@ static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const c
     for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
         if (strcasecmp(name, single[i]) == 0)
             counts->twice |= ++counts->seen[i] > 1;
-    counts->nul |= strlen(name) != n_name || (value != NULL && strlen(value) != n_value);
+    counts->strange |= n_name == 0 || strlen(name) != n_name || (value != NULL && strlen(value) != n_value);
     return MHD_YES;
 }
 
@@ -130,8 +130,8 @@ static bool check_form(tempo_exchange *x)
                              TEMPO_HTTP_MAX_HEADERS, TEMPO_HTTP_MAX_HEAD);
     else if (counts.twice)
         tempo_exchange_error(x, 400, NULL, "a header that says one thing is given twice");
-    else if (counts.nul)
-        tempo_exchange_error(x, 400, NULL, "a NUL in a header");
+    else if (counts.strange)
+        tempo_exchange_error(x, 400, NULL, "a header without a name, or a NUL in one");
     else if (encoding != NULL && tempo_exchange_header(x, "Content-Length") != NULL)
         tempo_exchange_error(x, 400, NULL, "both Content-Length and Transfer-Encoding");
     else if (encoding != NULL && strcasecmp(encoding, "chunked") != 0)
