@@ -48,7 +48,7 @@ part_address() {
 # Data races can only be where threads are: the pool, the engine and what runs through it.
 part_thread() {
     build thread -DCMAKE_C_COMPILER=clang -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
-    check thread -R 'pool|engine|decode|seq|forward|attention|lockstep|capture|doctor|example'
+    check thread -R 'pool|engine|decode|seq|forward|attention|lockstep|capture|doctor|example|http|worker|api|server|page'
 }
 
 part_fuzz() {

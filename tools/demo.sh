@@ -20,3 +20,10 @@ Next:
   $tempo doctor                                    the exact identities, on this machine
   $tempo --help                                    all commands; the README has the C API
 END
+# A build may lack the server.
+"$tempo" serve --help >/dev/null 2>&1 || exit 0
+cat <<END
+
+On a page, with sets, attention and both modes to look at:
+  $tempo serve --open
+END
