@@ -40,30 +40,11 @@ json_t *json_config(const run *r)
 
 /* ---- the document ---- */
 
-/* The text that ids add to the prompt: decoded together with it, because of the space that SentencePiece puts
- * in front. */
 static void set_continuation(json_t *o, const run *r, const char *key, const char *key_bytes,
                              const id_list *ids)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(r->s.model);
-    const size_t n_prompt = r->s.n_ids;
-    int32_t *all = t != NULL ? malloc((n_prompt + ids->n) * sizeof(*all)) : NULL;
-    char *before = NULL, *text = NULL;
-    size_t skip = 0, n = 0;
-
-    if (all == NULL) {
-        json_object_set_new(o, key, json_string(""));
-        return;
-    }
-    memcpy(all, r->s.ids, n_prompt * sizeof(*all));
-    if (ids->n > 0)
-        memcpy(all + n_prompt, ids->p, ids->n * sizeof(*all));
-    if (tempo_detokenize(t, all, n_prompt, false, &before, &skip, NULL) == TEMPO_OK &&
-        tempo_detokenize(t, all, n_prompt + ids->n, false, &text, &n, NULL) == TEMPO_OK)
-        json_set_text(o, key, key_bytes, text + skip, n - skip);
-    tempo_free(before);
-    tempo_free(text);
-    free(all);
+    tempo_json_add_continuation(o, key, key_bytes, tempo_model_tokenizer(r->s.model), r->s.ids, r->s.n_ids,
+                                ids->p, ids->n);
 }
 
 static void set_arm(json_t *o, const run *r, const arm *a)

@@ -15,10 +15,12 @@
 #include "server/api.h"
 
 typedef struct tempo_generations tempo_generations;
+struct tempo_api_problem;
 
 struct tempo_api {
     tempo_api_options o;
-    struct tempo_chat *chat; /* NULL where the model has no tokenizer */
+    tempo_chat *chat;  /* NULL: no_chat says why */
+    tempo_err no_chat;
     tempo_generations *generations;
     _Atomic(const tempo_http *) http;
     int64_t created; /* Unix time */
@@ -31,10 +33,32 @@ void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document);
 /* err as an error body: TEMPO_E_ARG, _FORMAT, _LIMIT, _UNSUPPORTED 400, _NOTFOUND 404, _STOPPED 503, else 500.  A full
  * queue is a 503 with Retry-After.  param may be NULL.  */
 void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err);
+void tempo_api_reply_problem(tempo_exchange *x, const struct tempo_api_problem *p);
+/* What ended a job, as an answer: a shutdown is a 503 with that code, all else a 500. */
+void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err);
+/* The job's next event; NULL: the client went away. */
+tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x);
+/* The body as an object; false: p says what is wrong. */
+bool tempo_api_read_body(tempo_exchange *x, json_t **body, struct tempo_api_problem *p);
 /* Refuse query parameters that are not in known[n] with a 400: true if that has happened. */
 bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n);
 /* n random hexadecimal digits behind a prefix, such as "gen-", NUL-terminated. */
 void tempo_api_new_id(char *out, size_t cap, const char *prefix);
+
+/* Text that grows; what fails for lack of memory is remembered. */
+typedef struct tempo_text {
+    char *p; /* [n], NUL-terminated once something was added; for free() */
+    size_t n, cap;
+    bool failed;
+} tempo_text;
+
+void tempo_text_add(tempo_text *t, const char *s, size_t n);
+void tempo_text_add_string(tempo_text *t, const char *s);
+/* The document, compact and with enough digits that doubles come back (floats, with `single`); takes the reference.  NULL: failed. */
+void tempo_text_add_json(tempo_text *t, json_t *document, bool single);
+
+/* The data of an `attention` event. */
+json_t *tempo_api_attention_json(const tempo_attention_summary *s, const char *arm, size_t step);
 
 /* ---- what was recorded (api_generations.c) ------------------------------------------- */
 
@@ -57,6 +81,14 @@ typedef struct tempo_generation {
     unsigned references;
 } tempo_generation;
 
+tempo_generations *tempo_generations_create(void);
+void tempo_generations_free(tempo_generations *s); /* takes NULL */
+/* A generation that begins: id, arms, prompt and recording are set, the recording is taken over.  The caller holds it and
+ * releases it; the store drops the oldest ones when there are too many, or when their attention has gone.  NULL: no memory (the
+ * recording is freed).  */
+tempo_generation *tempo_generations_add(tempo_generations *s, const tempo_generation *begin, tempo_job *job);
+/* It ends: take the slots from the job, which may be closed then, and the document (malloc'd, or NULL). */
+void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t steps, char *document, size_t n);
 /* NULL if there is none of this id (or its attention has been dropped); give it back with tempo_generation_release. */
 tempo_generation *tempo_generations_find(tempo_generations *s, const char *id);
 void tempo_generation_release(tempo_generation *g);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "study/decode_fields.h"
@@ -24,6 +25,29 @@ void tempo_json_add_token(json_t *object, const tempo_tokenizer *t, int32_t id)
     const char *s = t != NULL ? tempo_token_bytes(t, id, &n) : "";
 
     tempo_json_add_text(object, "text", "bytes", s, n);
+}
+
+void tempo_json_add_continuation(json_t *object, const char *key, const char *key_bytes,
+                                 const tempo_tokenizer *t, const int32_t *prompt, size_t n_prompt,
+                                 const int32_t *ids, size_t n)
+{
+    int32_t *all = t != NULL ? malloc((n_prompt + n) * sizeof(*all)) : NULL;
+    char *before = NULL, *text = NULL;
+    size_t skip = 0, n_text = 0;
+
+    if (all == NULL) {
+        json_object_set_new(object, key, json_string(""));
+        return;
+    }
+    memcpy(all, prompt, n_prompt * sizeof(*all));
+    if (n > 0)
+        memcpy(all + n_prompt, ids, n * sizeof(*all));
+    if (tempo_detokenize(t, all, n_prompt, false, &before, &skip, NULL) == TEMPO_OK &&
+        tempo_detokenize(t, all, n_prompt + n, false, &text, &n_text, NULL) == TEMPO_OK)
+        tempo_json_add_text(object, key, key_bytes, text + skip, n_text - skip);
+    tempo_free(before);
+    tempo_free(text);
+    free(all);
 }
 
 static json_t *make_member(const tempo_tokenizer *t, const tempo_member *m)

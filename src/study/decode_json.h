@@ -9,6 +9,10 @@
 void tempo_json_add_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n);
 /* {"text", "bytes"?} of a token are added to object; t may be NULL. */
 void tempo_json_add_token(json_t *object, const tempo_tokenizer *t, int32_t id);
+/* The text that ids[n] add to prompt[n_prompt], as tempo_json_add_text: decoded together with it, because of the space that
+ * SentencePiece puts in front.  "" without a tokenizer.  */
+void tempo_json_add_continuation(json_t *object, const char *key, const char *key_bytes, const tempo_tokenizer *t,
+                                 const int32_t *prompt, size_t n_prompt, const int32_t *ids, size_t n);
 /* {"step", "position", "threshold", "entropy", "reached", "capped", "eos", "members": [..]} */
 json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set);
 /* "steps" | "eos" | "context" | "slots" | "running" */

@@ -1,0 +1,240 @@
+/* api.c - the object that handlers share, the table of routes, and answers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "io/map.h"
+#include "server/api_fields.h"
+#include "server/api_inside.h"
+
+enum { MAX_STEPS = 4096, POLL_MS = 100 };
+
+void tempo_api_options_init(tempo_api_options *o)
+{
+    tempo_http_options http;
+    tempo_worker_options worker;
+
+    tempo_http_options_init(&http);
+    tempo_worker_options_init(&worker);
+    *o = (tempo_api_options){.threads = 1,
+                             .max_steps = MAX_STEPS,
+                             .max_body = http.max_body,
+                             .queue = worker.queue,
+                             .max_recorded = worker.max_recorded};
+}
+
+/* The chat of a template file, or of the model; a model whose own template cannot be used still serves the
+ * rest. */
+static tempo_status open_chat(tempo_api *a, tempo_err *err)
+{
+    tempo_map file;
+    tempo_status st;
+
+    if (a->o.chat_template == NULL) {
+        (void)!tempo_chat_open(&a->chat, a->o.model, NULL, 0, NULL, &a->no_chat);
+        return TEMPO_OK;
+    }
+    if ((st = tempo_map_open(&file, a->o.chat_template, err)) != TEMPO_OK)
+        return st;
+    st = tempo_chat_open(&a->chat, a->o.model, (const char *)file.p, (size_t)file.n, a->o.chat_template, err);
+    tempo_map_close(&file);
+    return st;
+}
+
+tempo_status tempo_api_create(tempo_api **out, const tempo_api_options *o, tempo_err *err)
+{
+    tempo_api *a = calloc(1, sizeof(*a));
+    tempo_status st = TEMPO_OK;
+
+    *out = NULL;
+    if (a == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for the server");
+    a->o = *o;
+    a->created = (int64_t)time(NULL);
+    if ((a->generations = tempo_generations_create()) == NULL)
+        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for the server");
+    else
+        st = open_chat(a, err);
+    if (st != TEMPO_OK)
+        tempo_api_free(a);
+    else
+        *out = a;
+    return st;
+}
+
+void tempo_api_set_http(tempo_api *a, const tempo_http *h)
+{
+    atomic_store(&a->http, h);
+}
+
+void tempo_api_free(tempo_api *a)
+{
+    if (a == NULL)
+        return;
+    tempo_generations_free(a->generations);
+    tempo_chat_free(a->chat);
+    free(a);
+}
+
+/* ---- routes ---- */
+
+const tempo_route *tempo_api_routes(size_t *n)
+{
+    static const tempo_route routes[] = {
+        {"POST", "/v1/tempo/generate", tempo_api_generate, false},
+        {"POST", "/v1/tempo/next", tempo_api_next, false},
+        {"GET", "/v1/tempo/generations", tempo_api_list_generations, false},
+        {"GET", "/v1/tempo/generations/{id}", tempo_api_get_generation, false},
+        {"GET", "/v1/tempo/info", tempo_api_info, false},
+        {"POST", "/tokenize", tempo_api_tokenize, false},
+        {"POST", "/detokenize", tempo_api_detokenize, false},
+        {"GET", "/health", tempo_api_health, true},
+        {"GET", "/metrics", tempo_api_metrics, false},
+    };
+
+    *n = sizeof(routes) / sizeof(*routes);
+    return routes;
+}
+
+/* ---- text ---- */
+
+void tempo_text_add(tempo_text *t, const char *s, size_t n)
+{
+    if (t->failed)
+        return;
+    if (t->cap - t->n < n + 1) {
+        size_t cap = t->cap == 0 ? 1024 : t->cap;
+        while (cap - t->n < n + 1)
+            cap *= 2;
+        char *p = realloc(t->p, cap);
+        if (p == NULL) {
+            t->failed = true;
+            return;
+        }
+        t->p = p;
+        t->cap = cap;
+    }
+    memcpy(t->p + t->n, s, n);
+    t->n += n;
+    t->p[t->n] = '\0';
+}
+
+void tempo_text_add_string(tempo_text *t, const char *s)
+{
+    tempo_text_add(t, s, strlen(s));
+}
+
+static int add_piece(const char *s, size_t n, void *user)
+{
+    tempo_text_add(user, s, n);
+    return ((tempo_text *)user)->failed ? -1 : 0;
+}
+
+void tempo_text_add_json(tempo_text *t, json_t *document, bool single)
+{
+    if (document == NULL ||
+        json_dump_callback(document, add_piece, t, JSON_COMPACT | JSON_REAL_PRECISION(single ? 9 : 17)) != 0)
+        t->failed = true;
+    json_decref(document);
+}
+
+/* ---- answers ---- */
+
+void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document)
+{
+    tempo_text t = {0};
+
+    tempo_text_add_json(&t, document, false);
+    tempo_text_add(&t, "\n", 1);
+    if (!t.failed) {
+        tempo_exchange_reply(x, status, "application/json", t.p, t.n);
+        return;
+    }
+    free(t.p);
+    tempo_exchange_error(x, 500, NULL, "out of memory");
+}
+
+void tempo_api_reply_problem(tempo_exchange *x, const tempo_api_problem *p)
+{
+    if (p->status == 503)
+        tempo_exchange_set_header(x, "Retry-After", "1");
+    tempo_exchange_error(x, p->status, p->param[0] != '\0' ? p->param : NULL, "%s", p->message);
+}
+
+void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err)
+{
+    tempo_api_problem p = {0};
+
+    tempo_api_refuse_err(&p, param, err);
+    tempo_api_reply_problem(x, &p);
+}
+
+void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
+{
+    const bool shutdown = err->code == TEMPO_E_STOPPED;
+    char *text = tempo_http_error_json(shutdown ? 503 : 500, NULL, shutdown ? "shutdown" : NULL, err->msg);
+
+    if (shutdown)
+        tempo_exchange_set_header(x, "Retry-After", "1");
+    if (text != NULL)
+        tempo_exchange_reply(x, shutdown ? 503 : 500, "application/json", text, strlen(text));
+    else
+        tempo_exchange_error(x, 500, NULL, "out of memory");
+}
+
+tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x)
+{
+    for (;;) {
+        tempo_event *e = tempo_job_next(job, POLL_MS);
+        if (e != NULL)
+            return e;
+        if (tempo_exchange_gone(x))
+            return NULL;
+    }
+}
+
+bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n)
+{
+    const char *name;
+
+    for (size_t i = 0; (name = tempo_exchange_query_name(x, i)) != NULL; i++) {
+        bool found = false;
+        for (size_t k = 0; k < n; k++)
+            found |= strcmp(known[k], name) == 0;
+        if (found)
+            continue;
+        tempo_exchange_error(x, 400, name, "%.64s: there is no such parameter", name);
+        return true;
+    }
+    return false;
+}
+
+void tempo_api_new_id(char *out, size_t cap, const char *prefix)
+{
+    unsigned char bytes[12] = {0};
+    size_t at = (size_t)snprintf(out, cap, "%s", prefix);
+
+    if (getrandom(bytes, sizeof(bytes), 0) !=
+        (ssize_t)sizeof(bytes)) { /* never, for so few; then the clock has to do */
+        struct timespec now;
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        memcpy(bytes, &now.tv_nsec,
+               sizeof(bytes) < sizeof(now.tv_nsec) ? sizeof(bytes) : sizeof(now.tv_nsec));
+    }
+    for (size_t i = 0; i < sizeof(bytes) && at + 3 <= cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%02x", bytes[i]);
+}
+
+bool tempo_api_read_body(tempo_exchange *x, json_t **body, tempo_api_problem *p)
+{
+    size_t n;
+    const char *text = tempo_exchange_body(x, &n);
+
+    if (tempo_exchange_query_name(x, 0) != NULL) {
+        *body = NULL;
+        return tempo_api_refuse(p, 400, tempo_exchange_query_name(x, 0), "this route takes no parameters");
+    }
+    return tempo_api_parse(text, n, body, p);
+}
