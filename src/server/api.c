@@ -135,7 +135,8 @@ static int add_piece(const char *s, size_t n, void *user)
 void tempo_text_add_json(tempo_text *t, json_t *document, bool single)
 {
     if (document == NULL ||
-        json_dump_callback(document, add_piece, t, JSON_COMPACT | JSON_REAL_PRECISION(single ? 9 : 17)) != 0)
+        json_dump_callback(document, add_piece, t,
+                           JSON_COMPACT | (size_t)JSON_REAL_PRECISION(single ? 9 : 17)) != 0)
         t->failed = true;
     json_decref(document);
 }
@@ -224,7 +225,7 @@ void tempo_api_new_id(char *out, size_t cap, const char *prefix)
                sizeof(bytes) < sizeof(now.tv_nsec) ? sizeof(bytes) : sizeof(now.tv_nsec));
     }
     for (size_t i = 0; i < sizeof(bytes) && at + 3 <= cap; i++)
-        at += (size_t)snprintf(out + at, cap - at, "%02x", bytes[i]);
+        at += (size_t)snprintf(out + at, cap - at, "%02x", (unsigned)bytes[i]);
 }
 
 bool tempo_api_read_body(tempo_exchange *x, json_t **body, tempo_api_problem *p)
