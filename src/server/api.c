@@ -90,6 +90,10 @@ const tempo_route *tempo_api_routes(size_t *n)
         {"GET", "/v1/tempo/info", tempo_api_info, false},
         {"POST", "/tokenize", tempo_api_tokenize, false},
         {"POST", "/detokenize", tempo_api_detokenize, false},
+        {"GET", "/v1/models", tempo_api_list_models, false},
+        {"GET", "/v1/models/{id}", tempo_api_get_model, false},
+        {"POST", "/v1/completions", tempo_api_completions, false},
+        {"POST", "/v1/chat/completions", tempo_api_chat_completions, false},
         {"GET", "/health", tempo_api_health, true},
         {"GET", "/metrics", tempo_api_metrics, false},
     };

@@ -1,0 +1,99 @@
+/* api_openai_completions.c - POST /v1/completions, with log probabilities in the legacy form. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api_openai.h"
+#include "study/decode_json.h"
+
+/* A token as a key: what is not UTF-8 as "bytes:\xe2\x80", as OpenAI writes it. */
+static json_t *token_key(const tempo_oai *o, int32_t id)
+{
+    size_t n;
+    const char *s = tempo_oai_token_text(o, id, &n);
+    tempo_text t = {0};
+    char hex[8];
+
+    if (tempo_utf8_valid(s, n) == n)
+        return json_stringn(s, n);
+    tempo_text_add_string(&t, "bytes:");
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)s[i]);
+        tempo_text_add_string(&t, hex);
+    }
+    json_t *key = t.failed ? NULL : json_stringn(t.p, t.n);
+    free(t.p);
+    return key;
+}
+
+/* {token: logprob} of the best and of the token itself; of tokens that read alike the more probable one
+ * stays. */
+static json_t *tell_top(const tempo_oai *o, const tempo_oai_token *k)
+{
+    json_t *top = json_object();
+
+    for (size_t i = 0; i < k->n_scores; i++) {
+        const tempo_score *s = &k->scores[(i + 1) % k->n_scores]; /* its own comes last */
+        json_t *key = token_key(o, s->id);
+        if (key != NULL && json_object_get(top, json_string_value(key)) == NULL)
+            json_object_set_new(top, json_string_value(key), json_real(s->logprob));
+        json_decref(key);
+    }
+    return top;
+}
+
+static json_t *tell_logprobs(const tempo_oai *o, size_t from, size_t to)
+{
+    json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array(), *offsets = json_array();
+
+    for (size_t i = from; i < to; i++) {
+        const tempo_oai_token *k = &o->tokens[i];
+        json_array_append_new(tokens, token_key(o, k->id));
+        json_array_append_new(logprobs, k->has_score ? json_real(k->scores[0].logprob) : json_null());
+        json_array_append_new(tops, k->has_score ? tell_top(o, k) : json_null());
+        json_array_append_new(offsets, json_integer((json_int_t)tempo_oai_characters(o, k->begin)));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs, "top_logprobs",
+                     tops, "text_offset", offsets);
+}
+
+static json_t *make_choice(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+                           const char *finish)
+{
+    json_t *c = json_pack("{s:i, s:o, s:o, s:s?}", "index", 0, "text", tempo_json_bytes(text, n), "logprobs",
+                          o->logprobs ? tell_logprobs(o, from, to) : json_null(), "finish_reason", finish);
+
+    if (c != NULL)
+        tempo_oai_add_sets(o, c);
+    return c;
+}
+
+static json_t *make_piece(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+                          const char *finish, bool first)
+{
+    (void)first;
+    return make_choice(o, text, n, from, to, finish);
+}
+
+#define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_oai_request, f)
+static const tempo_api_field fields[] = {
+    {FIELD("prompt", ANY, prompt)},
+    {FIELD("max_tokens", SIZE, max_tokens), .high = 1e9},
+    {FIELD("logprobs", SIZE, logprobs_count), .high = 20},
+    {FIELD("echo", FLAG, echo)},
+    {.name = "best_of", .kind = TEMPO_API_NEUTRAL, .choices = "1"},
+    {.name = "suffix", .kind = TEMPO_API_NEUTRAL},
+};
+#undef FIELD
+
+static const tempo_oai_shape shape = {.chat = false,
+                                      .prefix = "cmpl-",
+                                      .object = "text_completion",
+                                      .chunk = "text_completion",
+                                      .choice = make_choice,
+                                      .piece = make_piece};
+
+void tempo_api_completions(void *user, tempo_exchange *x)
+{
+    tempo_oai_answer(user, x, &shape, fields, sizeof(fields) / sizeof(*fields));
+}
