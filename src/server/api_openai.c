@@ -344,7 +344,7 @@ static void echo_prompt(tempo_oai *o, const tempo_api_request *r)
     for (size_t i = 0; i < r->n_ids; i++)
         add_token(o, r->ids[i], NULL, 0);
     tempo_tail_end(&o->tail);
-    o->echoed = o->tail.n;
+    o->tail.begin = o->tail.n;
     memcpy(o->tail.stops, plain.stops, sizeof(plain.stops));
     o->tail.n_stops = plain.n_stops;
 }

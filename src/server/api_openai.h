@@ -47,7 +47,6 @@ struct tempo_oai {
     bool stream, include_usage, echo, logprobs, sets;
     size_t n_prompt, n_steps; /* tokens of the prompt; steps taken */
     tempo_tail tail;
-    size_t echoed;            /* bytes of the tail that are the prompt's */
     tempo_oai_token *tokens;  /* [n_tokens] */
     size_t n_tokens, token_cap, told_tokens;
     size_t told;              /* bytes of the tail */

@@ -27,7 +27,7 @@ static size_t stop_before(const tempo_tail *t, size_t n)
 
     for (size_t i = 0; i < t->n_stops; i++) {
         const size_t len = t->stops[i].n;
-        if (len <= n && n - len < at && memcmp(t->p + n - len, t->stops[i].p, len) == 0)
+        if (len <= n - t->begin && n - len < at && memcmp(t->p + n - len, t->stops[i].p, len) == 0)
             at = n - len;
     }
     return at;
@@ -39,7 +39,8 @@ static size_t held_back(const tempo_tail *t)
     size_t most = 0;
 
     for (size_t i = 0; i < t->n_stops; i++) {
-        size_t k = t->stops[i].n - 1 < t->n ? t->stops[i].n - 1 : t->n;
+        const size_t most_k = t->n - t->begin;
+        size_t k = t->stops[i].n - 1 < most_k ? t->stops[i].n - 1 : most_k;
         while (k > most && memcmp(t->p + t->n - k, t->stops[i].p, k) != 0)
             k--;
         most = k > most ? k : most;
@@ -89,7 +90,8 @@ bool tempo_tail_add(tempo_tail *t, const char *s, size_t n)
             return true;
         }
     }
-    t->ready = whole_characters(t->p, t->n - held_back(t));
+    const size_t ready = whole_characters(t->p, t->n - held_back(t));
+    t->ready = ready > t->ready ? ready : t->ready; /* what was let go is gone */
     return true;
 }
 

@@ -13,6 +13,7 @@ typedef struct tempo_tail {
     char *p; /* [n] all that came */
     size_t n, cap;
     size_t ready;   /* bytes of it that may go out */
+    size_t begin;   /* stop strings are looked for from this byte on: what is before has been decided */
     bool stopped;   /* a stop string was there; the text ends at ready, in front of it */
     struct {
         char *p;
