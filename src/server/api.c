@@ -104,7 +104,7 @@ const tempo_route *tempo_api_routes(size_t *n)
 
 /* ---- text ---- */
 
-void tempo_text_add(tempo_text *t, const char *s, size_t n)
+void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n)
 {
     if (t->failed)
         return;
@@ -125,18 +125,18 @@ void tempo_text_add(tempo_text *t, const char *s, size_t n)
     t->p[t->n] = '\0';
 }
 
-void tempo_text_add_string(tempo_text *t, const char *s)
+void tempo_api_text_add_string(tempo_api_text *t, const char *s)
 {
-    tempo_text_add(t, s, strlen(s));
+    tempo_api_text_add(t, s, strlen(s));
 }
 
 static int add_piece(const char *s, size_t n, void *user)
 {
-    tempo_text_add(user, s, n);
-    return ((tempo_text *)user)->failed ? -1 : 0;
+    tempo_api_text_add(user, s, n);
+    return ((tempo_api_text *)user)->failed ? -1 : 0;
 }
 
-void tempo_text_add_json(tempo_text *t, json_t *document, bool single)
+void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single)
 {
     if (document == NULL ||
         json_dump_callback(document, add_piece, t,
@@ -149,10 +149,10 @@ void tempo_text_add_json(tempo_text *t, json_t *document, bool single)
 
 void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document)
 {
-    tempo_text t = {0};
+    tempo_api_text t = {0};
 
-    tempo_text_add_json(&t, document, false);
-    tempo_text_add(&t, "\n", 1);
+    tempo_api_text_add_json(&t, document, false);
+    tempo_api_text_add(&t, "\n", 1);
     if (!t.failed) {
         tempo_exchange_reply(x, status, "application/json", t.p, t.n);
         return;

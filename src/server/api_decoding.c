@@ -46,7 +46,7 @@ static bool check_layers(tempo_api *a, const tempo_api_request *r, const char *p
     char param[96];
 
     name_field(param, prefix, "visible_layers");
-    if (was_given(r, "visible-layers") && r->decoding.last_visible_layer >= n)
+    if (was_given(r, "visible_layers") && r->decoding.last_visible_layer >= n)
         return tempo_api_refuse(p, 400, param, "layers %u-%u are not within 0-%u",
                                 r->decoding.first_visible_layer, r->decoding.last_visible_layer, n - 1);
     return true;
@@ -65,7 +65,7 @@ bool tempo_api_check_decoding(tempo_api *a, const tempo_api_request *r, const ch
     if (d->replay != TEMPO_REPLAY_NONE && !refuse_replayed(r, prefix, p))
         return false;
     name_field(param, prefix, "visible_layers");
-    if (r->arms == NULL && was_given(r, "visible-layers") && d->mode == TEMPO_ISOLATED)
+    if (r->arms == NULL && was_given(r, "visible_layers") && d->mode == TEMPO_ISOLATED)
         return tempo_api_refuse(p, 400, param, "it means nothing in isolated mode: choose visible or causal");
     return check_layers(a, r, prefix, p);
 }
@@ -129,7 +129,7 @@ static bool read_arms(tempo_api_request *r, tempo_api_problem *p)
     r->job.n_arms = json_array_size(r->arms);
     if (seen >> FIRST_REPLAY != 0 && !refuse_replayed(r, "", p))
         return false;
-    if ((seen & 6) == 0 && was_given(r, "visible-layers"))
+    if ((seen & 6) == 0 && was_given(r, "visible_layers"))
         return tempo_api_refuse(p, 400, "visible_layers", "no arm is visible or causal");
     return true;
 }

@@ -33,10 +33,10 @@ struct tempo_document {
     size_t n_arms;
     size_t step;              /* the one that sets are coming for */
     json_t *first_difference; /* or NULL */
-    tempo_text line;          /* what the last call gave */
+    tempo_api_text line;      /* what the last call gave */
     size_t max_bytes;
     bool overflowed;
-    tempo_text start_text, sets, attention, compare, done; /* of the document */
+    tempo_api_text start_text, sets, attention, compare, done; /* of the document */
 };
 
 /* ---- attention ---- */
@@ -352,7 +352,7 @@ static json_t *tell_done(tempo_document *d, const tempo_event *e)
 /* ---- telling ---- */
 
 /* The line is one of a document's section; several are separated by commas. */
-static void keep_line(tempo_document *d, tempo_text *section)
+static void keep_line(tempo_document *d, tempo_api_text *section)
 {
     const size_t held = d->start_text.n + d->sets.n + d->attention.n + d->compare.n + d->done.n;
 
@@ -363,8 +363,8 @@ static void keep_line(tempo_document *d, tempo_text *section)
         return;
     }
     if (section->n > 0)
-        tempo_text_add(section, ",", 1);
-    tempo_text_add(section, d->line.p, d->line.n);
+        tempo_api_text_add(section, ",", 1);
+    tempo_api_text_add(section, d->line.p, d->line.n);
     d->overflowed |= section->failed;
 }
 
@@ -377,7 +377,7 @@ static const char *give_line(tempo_document *d, size_t *n)
 static void set_line(tempo_document *d, json_t *o, bool single)
 {
     d->line.n = 0;
-    tempo_text_add_json(&d->line, o, single);
+    tempo_api_text_add_json(&d->line, o, single);
 }
 
 const char *tempo_document_start(tempo_document *d, size_t *n)
@@ -398,7 +398,7 @@ static void set_error_line(tempo_document *d, const tempo_err *err)
     d->line.n = 0;
     d->line.failed |= text == NULL;
     if (text != NULL)
-        tempo_text_add_string(&d->line, text);
+        tempo_api_text_add_string(&d->line, text);
     free(text);
 }
 
@@ -448,25 +448,25 @@ bool tempo_document_overflowed(const tempo_document *d)
 
 char *tempo_document_text(tempo_document *d, size_t *n)
 {
-    tempo_text t = {0};
+    tempo_api_text t = {0};
 
     *n = 0;
     if (d->max_bytes == 0 || d->overflowed || d->start_text.n == 0)
         return NULL;
-    tempo_text_add_string(&t, "{\"start\":");
-    tempo_text_add(&t, d->start_text.p, d->start_text.n);
-    tempo_text_add_string(&t, ",\"sets\":[");
-    tempo_text_add(&t, d->sets.p, d->sets.n);
-    tempo_text_add_string(&t, "],\"attention\":[");
-    tempo_text_add(&t, d->attention.p, d->attention.n);
-    tempo_text_add_string(&t, "],\"compare\":[");
-    tempo_text_add(&t, d->compare.p, d->compare.n);
-    tempo_text_add_string(&t, "],\"done\":");
+    tempo_api_text_add_string(&t, "{\"start\":");
+    tempo_api_text_add(&t, d->start_text.p, d->start_text.n);
+    tempo_api_text_add_string(&t, ",\"sets\":[");
+    tempo_api_text_add(&t, d->sets.p, d->sets.n);
+    tempo_api_text_add_string(&t, "],\"attention\":[");
+    tempo_api_text_add(&t, d->attention.p, d->attention.n);
+    tempo_api_text_add_string(&t, "],\"compare\":[");
+    tempo_api_text_add(&t, d->compare.p, d->compare.n);
+    tempo_api_text_add_string(&t, "],\"done\":");
     if (d->done.n > 0)
-        tempo_text_add(&t, d->done.p, d->done.n);
+        tempo_api_text_add(&t, d->done.p, d->done.n);
     else
-        tempo_text_add_string(&t, "null");
-    tempo_text_add_string(&t, "}");
+        tempo_api_text_add_string(&t, "null");
+    tempo_api_text_add_string(&t, "}");
     if (t.failed) {
         free(t.p);
         return NULL;

@@ -14,7 +14,7 @@ typedef struct generation {
     tempo_job *job;
     tempo_document *document;
     tempo_generation *kept; /* with record, or NULL */
-    tempo_text out;         /* a stream's bytes, those up to `sent` are gone */
+    tempo_api_text out;     /* a stream's bytes, those up to `sent` are gone */
     size_t sent;
     bool over; /* nothing comes after what is in out */
 } generation;
@@ -85,11 +85,11 @@ static void put_event(generation *g, const char *name, const char *data, size_t 
         g->out.failed = true;
         return;
     }
-    tempo_text_add_string(&g->out, "event: ");
-    tempo_text_add_string(&g->out, name);
-    tempo_text_add_string(&g->out, "\ndata: ");
-    tempo_text_add(&g->out, data, n);
-    tempo_text_add_string(&g->out, "\n\n");
+    tempo_api_text_add_string(&g->out, "event: ");
+    tempo_api_text_add_string(&g->out, name);
+    tempo_api_text_add_string(&g->out, "\ndata: ");
+    tempo_api_text_add(&g->out, data, n);
+    tempo_api_text_add_string(&g->out, "\n\n");
 }
 
 static void take_event(generation *g, const tempo_event *e)

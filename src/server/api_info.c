@@ -136,16 +136,16 @@ void tempo_api_health(void *user, tempo_exchange *x)
 
 typedef enum metric_kind { COUNTER, GAUGE } metric_kind;
 
-static void add_metric(tempo_text *t, const char *name, metric_kind kind, const char *help, double value)
+static void add_metric(tempo_api_text *t, const char *name, metric_kind kind, const char *help, double value)
 {
     char line[400];
 
     (void)snprintf(line, sizeof(line), "# HELP tempo_%s %s\n# TYPE tempo_%s %s\ntempo_%s %.17g\n", name, help,
                    name, kind == COUNTER ? "counter" : "gauge", name, value);
-    tempo_text_add_string(t, line);
+    tempo_api_text_add_string(t, line);
 }
 
-static void add_worker(tempo_text *t, const tempo_worker_counts *c)
+static void add_worker(tempo_api_text *t, const tempo_worker_counts *c)
 {
     add_metric(t, "jobs_total", COUNTER, "Requests for decoding that were taken.", (double)c->jobs);
     add_metric(t, "jobs_refused_total", COUNTER, "Requests for decoding refused, the queue being full.",
@@ -164,17 +164,17 @@ static void add_worker(tempo_text *t, const tempo_worker_counts *c)
     add_metric(t, "recorded_bytes", GAUGE, "Bytes of attention that are kept.", (double)c->recorded_bytes);
 }
 
-static void add_http(tempo_text *t, const tempo_http_counts *c)
+static void add_http(tempo_api_text *t, const tempo_http_counts *c)
 {
     char line[80];
 
     add_metric(t, "http_requests_total", COUNTER, "Requests.", (double)c->requests);
-    tempo_text_add_string(t, "# HELP tempo_http_answers_total Answers by class of status.\n"
-                             "# TYPE tempo_http_answers_total counter\n");
+    tempo_api_text_add_string(t, "# HELP tempo_http_answers_total Answers by class of status.\n"
+                                 "# TYPE tempo_http_answers_total counter\n");
     for (unsigned i = 1; i < 6; i++) {
         (void)snprintf(line, sizeof(line), "tempo_http_answers_total{class=\"%uxx\"} %" PRIu64 "\n", i,
                        c->by_class[i]);
-        tempo_text_add_string(t, line);
+        tempo_api_text_add_string(t, line);
     }
     add_metric(t, "http_connections_total", COUNTER, "Connections.", (double)c->connections);
     add_metric(t, "http_refused_total", COUNTER, "Connections and requests refused before a route saw them.",
@@ -190,7 +190,7 @@ void tempo_api_metrics(void *user, tempo_exchange *x)
     tempo_api *a = user;
     const tempo_http *h = atomic_load(&a->http);
     const tempo_worker_counts w = tempo_worker_get_counts(a->o.worker);
-    tempo_text t = {0};
+    tempo_api_text t = {0};
 
     add_worker(&t, &w);
     if (h != NULL) {

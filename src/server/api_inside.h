@@ -46,16 +46,16 @@ bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t 
 void tempo_api_new_id(char *out, size_t cap, const char *prefix);
 
 /* Text that grows; what fails for lack of memory is remembered. */
-typedef struct tempo_text {
+typedef struct tempo_api_text {
     char *p; /* [n], NUL-terminated once something was added; for free() */
     size_t n, cap;
     bool failed;
-} tempo_text;
+} tempo_api_text;
 
-void tempo_text_add(tempo_text *t, const char *s, size_t n);
-void tempo_text_add_string(tempo_text *t, const char *s);
+void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n);
+void tempo_api_text_add_string(tempo_api_text *t, const char *s);
 /* The document, compact and with enough digits that doubles come back (floats, with `single`); takes the reference.  NULL: failed. */
-void tempo_text_add_json(tempo_text *t, json_t *document, bool single);
+void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single);
 
 /* The data of an `attention` event. */
 json_t *tempo_api_attention_json(const tempo_attention_summary *s, const char *arm, size_t step);

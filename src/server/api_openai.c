@@ -194,9 +194,9 @@ static json_t *tell_document(const tempo_oai *o)
 
 static void put_line(tempo_oai *o, json_t *document)
 {
-    tempo_text_add_string(&o->out, "data: ");
-    tempo_text_add_json(&o->out, document, false);
-    tempo_text_add_string(&o->out, "\n\n");
+    tempo_api_text_add_string(&o->out, "data: ");
+    tempo_api_text_add_json(&o->out, document, false);
+    tempo_api_text_add_string(&o->out, "\n\n");
 }
 
 static void put_piece(tempo_oai *o, bool first)
@@ -223,7 +223,7 @@ static void put_end(tempo_oai *o)
             json_object_set_new(last, "usage", tell_usage(o));
         put_line(o, last);
     }
-    tempo_text_add_string(&o->out, "data: [DONE]\n\n");
+    tempo_api_text_add_string(&o->out, "data: [DONE]\n\n");
     o->over = true;
 }
 
@@ -232,9 +232,9 @@ static void put_error(tempo_oai *o, const tempo_err *err)
     const bool shutdown = err->code == TEMPO_E_STOPPED;
     char *text = tempo_http_error_json(shutdown ? 503 : 500, NULL, shutdown ? "shutdown" : NULL, err->msg);
 
-    tempo_text_add_string(&o->out, "data: ");
-    tempo_text_add_string(&o->out, text != NULL ? text : "{\"error\":{\"message\":\"out of memory\"}}");
-    tempo_text_add_string(&o->out, "\n\n");
+    tempo_api_text_add_string(&o->out, "data: ");
+    tempo_api_text_add_string(&o->out, text != NULL ? text : "{\"error\":{\"message\":\"out of memory\"}}");
+    tempo_api_text_add_string(&o->out, "\n\n");
     free(text);
     o->over = true;
 }

@@ -55,7 +55,7 @@ struct tempo_oai {
     const char *finish;       /* "stop", "length", or NULL */
     bool failed;              /* no memory */
     /* a stream's bytes */
-    tempo_text out;
+    tempo_api_text out;
     size_t sent;
     bool begun, over;
 };

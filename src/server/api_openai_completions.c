@@ -11,15 +11,15 @@ static json_t *token_key(const tempo_oai *o, int32_t id)
 {
     size_t n;
     const char *s = tempo_oai_token_text(o, id, &n);
-    tempo_text t = {0};
+    tempo_api_text t = {0};
     char hex[8];
 
     if (tempo_utf8_valid(s, n) == n)
         return json_stringn(s, n);
-    tempo_text_add_string(&t, "bytes:");
+    tempo_api_text_add_string(&t, "bytes:");
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(hex, sizeof(hex), "\\x%02x", (unsigned)(unsigned char)s[i]);
-        tempo_text_add_string(&t, hex);
+        tempo_api_text_add_string(&t, hex);
     }
     json_t *key = t.failed ? NULL : json_stringn(t.p, t.n);
     free(t.p);
