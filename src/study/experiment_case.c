@@ -48,22 +48,23 @@ static tempo_status no_memory(tempo_err *err)
 
 /* ---- before ---- */
 
+static const char *const mode_names[] = {"isolated", "visible", "causal"};
+static const char *const replay_names[] = {"none", "published", "published-nocache"};
+
 static json_t *config_json(const running *r, const arm *a)
 {
-    static const char *const modes[] = {"isolated", "visible", "causal"};
-    static const char *const replays[] = {"none", "published", "published-nocache"};
     const tempo_case *c = r->c;
     char description[256];
 
     (void)snprintf(description, sizeof(description), "%.180s (%s)",
                    c->e->description != NULL ? c->e->description : c->e->name, a->spec->name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name",
-                     c->e->name, "arm", a->spec->name, "description", description, "prompt",
-                     c->e->prompts[c->prompt], "max_tokens", (json_int_t)a->o.steps, "steps",
-                     (json_int_t)a->o.steps, "selection_threshold", a->o.threshold, "mode", modes[a->o.mode],
-                     "replay", replays[a->o.replay], "allow_intraset_token_visibility",
-                     a->o.mode != TEMPO_ISOLATED, "use_custom_rope", a->o.positions == TEMPO_POSITIONS_SHARED,
-                     "lockstep", c->e->lockstep, "file_sha256", c->e->sha256);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name", c->e->name,
+        "arm", a->spec->name, "description", description, "prompt", c->e->prompts[c->prompt], "max_tokens",
+        (json_int_t)a->o.steps, "steps", (json_int_t)a->o.steps, "selection_threshold", a->o.threshold,
+        "mode", mode_names[a->o.mode], "replay", replay_names[a->o.replay], "allow_intraset_token_visibility",
+        a->o.mode != TEMPO_ISOLATED, "use_custom_rope", a->o.positions == TEMPO_POSITIONS_SHARED, "lockstep",
+        c->e->lockstep, "file_sha256", c->e->sha256);
 }
 
 static tempo_status parse_ranges(const tempo_experiment *e, tempo_capture_options *o, tempo_err *err)
@@ -414,6 +415,8 @@ static json_t *arm_json(const running *r, const arm *a)
     json_object_set_new(o, "positions",
                         json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
                                   (json_int_t)a->one_position));
+    json_object_set_new(o, "mode", json_string(mode_names[a->o.mode]));
+    json_object_set_new(o, "replay", json_string(replay_names[a->o.replay]));
     /* a replay puts one slot in a set, at a position of its own */
     json_object_set_new(
         o, "shared_positions",
@@ -440,14 +443,19 @@ static json_t *case_json(const running *r)
 {
     const tempo_case *c = r->c;
     const bool both = r->isolated != NULL && r->visible != NULL;
-    json_t *prompt_ids = json_array(), *arms = json_object();
+    json_t *prompt_ids = json_array(), *tokens = json_array(), *arms = json_object();
 
-    for (size_t i = 0; i < c->n_ids; i++)
+    for (size_t i = 0; i < c->n_ids; i++) {
+        json_t *token = json_pack("{s:i}", "id", (int)c->ids[i]);
+        tempo_json_add_token(token, tempo_model_tokenizer(tempo_engine_model(c->engine)), c->ids[i]);
+        json_array_append_new(tokens, token);
         json_array_append_new(prompt_ids, json_integer(c->ids[i]));
+    }
     for (size_t i = 0; i < r->n; i++)
         json_object_set_new(arms, r->arm[i].spec->name, arm_json(r, &r->arm[i]));
-    return json_pack("{s:s, s:o, s:f, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
-                     prompt_ids, "threshold", c->e->thresholds[c->threshold], "arms", arms, "comparison",
+    return json_pack("{s:s, s:o, s:o, s:f, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
+                     prompt_ids, "prompt_tokens", tokens, "threshold", c->e->thresholds[c->threshold], "arms",
+                     arms, "comparison",
                      both ? json_pack("{s:s, s:s, s:b, s:O, s:o, s:O}", "a", r->isolated->spec->name, "b",
                                       r->visible->spec->name, "identical_sets",
                                       r->parting == NULL || json_is_null(r->parting), "first_difference",
