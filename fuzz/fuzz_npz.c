@@ -38,6 +38,19 @@ static uint64_t sum(const tempo_npy *a)
     return s;
 }
 
+/* Where the elements can be looked at in place they are those that were read. */
+static void check_view(const tempo_npz *z, size_t i, const tempo_npy *read)
+{
+    const void *p;
+    tempo_npy a;
+
+    if (tempo_npz_view(z, tempo_npz_name(z, i), &a, &p, NULL) != TEMPO_OK)
+        return;
+    if (a.count != read->count || a.item_bytes != read->item_bytes ||
+        (a.count > 0 && memcmp(p, read->data, a.count * a.item_bytes) != 0))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -63,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         check_array(&a);
         if (sum(&a) > UINT64_C(255) * MAX_BYTES) /* cannot be, but the compiler does not know */
             abort();
+        check_view(z, i, &a);
         tempo_npy_free(&a);
     }
     tempo_npz_free(z);

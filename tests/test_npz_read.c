@@ -51,6 +51,37 @@ static test_bytes our_archive(void)
     return b;
 }
 
+/* ---- arrays where they lie ----------------------------------------------------------- */
+
+static void test_view(void **state)
+{
+    (void)state;
+    test_bytes b = our_archive();
+    unsigned char *aligned = aligned_alloc(64, (b.n + 128) / 64 * 64);
+    const void *p;
+    tempo_npz *z;
+    tempo_npy a;
+
+    memcpy(aligned, b.p, b.n);
+    assert_int_equal(tempo_npz_parse(&z, aligned, b.n, NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_view(z, "f32", &a, &p, NULL), TEMPO_OK);
+    assert_null(a.data);
+    assert_true((const unsigned char *)p > aligned && (const unsigned char *)p < aligned + b.n);
+    assert_int_equal(a.count, 6);
+    assert_memory_equal(a.shape, shape, sizeof(shape));
+    assert_memory_equal(p, f32s, sizeof(f32s));
+    assert_int_equal(tempo_npz_view(z, "nothing", &a, &p, NULL), TEMPO_E_NOTFOUND);
+    assert_null(p);
+    tempo_npz_free(z);
+    memmove(aligned + 2, aligned, b.n); /* now at odd places */
+    assert_int_equal(tempo_npz_parse(&z, aligned + 2, b.n, NULL), TEMPO_OK);
+    assert_int_equal(tempo_npz_view(z, "f32", &a, &p, NULL), TEMPO_E_UNSUPPORTED);
+    assert_null(p);
+    tempo_npz_free(z);
+    free(aligned);
+    test_bytes_free(&b);
+}
+
 /* ---- archives of others -------------------------------------------------------------- */
 
 /* An entry as Python's zipfile writes it for NumPy, and the end of an archive that holds this one. */
@@ -151,7 +182,10 @@ static void check_foreign(const char *version, uint16_t method, bool zip64)
     if (tempo_npz_parse(&z, b.p, b.n, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     assert_int_equal(tempo_npz_count(z), 1);
+    const void *p;
     tempo_npy a;
+    if (method != 0)
+        assert_int_equal(tempo_npz_view(z, "f32", &a, &p, NULL), TEMPO_E_UNSUPPORTED);
     assert_int_equal(tempo_npz_read(z, "f32", sizeof(f32s), &a, NULL), TEMPO_OK);
     assert_array(&a);
     tempo_npy_free(&a);
@@ -426,7 +460,7 @@ int main(void)
         cmocka_unit_test(test_as_numpy_writes), cmocka_unit_test(test_big_endian),
         cmocka_unit_test(test_arrays_refused),  cmocka_unit_test(test_names_read),
         cmocka_unit_test(test_two_of_one_name), cmocka_unit_test(test_files_refused),
-        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_every_byte),      cmocka_unit_test(test_view),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,9 +184,10 @@ static void swap_bytes(unsigned char *p, uint64_t bytes, size_t size)
 }
 
 /* Values that would not be values of their C type. */
-static tempo_status check_values(const tempo_npy *a, uint64_t bytes, uint64_t at, tempo_err *err)
+static tempo_status check_values(const void *data, const tempo_npy *a, uint64_t bytes, uint64_t at,
+                                 tempo_err *err)
 {
-    const unsigned char *p = a->data;
+    const unsigned char *p = data;
 
     if (a->type == TEMPO_NPY_BOOL)
         for (uint64_t i = 0; i < bytes; i++)
@@ -204,6 +205,18 @@ static tempo_status check_values(const tempo_npy *a, uint64_t bytes, uint64_t at
     return TEMPO_OK;
 }
 
+/* What is left of the entry must be the elements. */
+static tempo_status count_bytes(const tempo_zip_stream *s, const tempo_npy *a, uint64_t *bytes,
+                                tempo_err *err)
+{
+    if (__builtin_mul_overflow(a->count, a->item_bytes, bytes) || *bytes != s->left)
+        return tempo_fail(err, TEMPO_E_FORMAT, tempo_zip_stream_at(s),
+                          "%" PRIu64 " elements of %" PRIu32 " bytes, the entry has %" PRIu64
+                          " bytes for them",
+                          a->count, a->item_bytes, s->left);
+    return TEMPO_OK;
+}
+
 /* The elements, memory for them included. */
 static tempo_status read_data(tempo_zip_stream *s, uint64_t max_bytes, bool swapped, tempo_npy *out,
                               tempo_err *err)
@@ -212,11 +225,8 @@ static tempo_status read_data(tempo_zip_stream *s, uint64_t max_bytes, bool swap
     uint64_t bytes;
     tempo_status st;
 
-    if (__builtin_mul_overflow(out->count, out->item_bytes, &bytes) || bytes != s->left)
-        return tempo_fail(err, TEMPO_E_FORMAT, at,
-                          "%" PRIu64 " elements of %" PRIu32 " bytes, the entry has %" PRIu64
-                          " bytes for them",
-                          out->count, out->item_bytes, s->left);
+    if ((st = count_bytes(s, out, &bytes, err)) != TEMPO_OK)
+        return st;
     if (bytes > max_bytes || bytes > SIZE_MAX - 1)
         return tempo_fail(err, TEMPO_E_LIMIT, at, "array of %" PRIu64 " bytes, the limit is %" PRIu64, bytes,
                           max_bytes);
@@ -242,25 +252,77 @@ static tempo_status read_entry(const tempo_npz *z, const tempo_zip_entry *e, uin
         (st = read_data(&s, max_bytes, swapped, out, err)) != TEMPO_OK ||
         (st = tempo_zip_stream_finish(&s, err)) != TEMPO_OK)
         goto out;
-    st = check_values(out, out->count * out->item_bytes, e->data, err);
+    st = check_values(out->data, out, out->count * out->item_bytes, e->data, err);
 out:
     tempo_zip_stream_close(&s);
     return st;
 }
 
+static tempo_status find_array(const tempo_npz *z, const char *name, const array **out, tempo_err *err)
+{
+    const array key = {name, NULL};
+
+    *out = bsearch(&key, z->sorted, z->n, sizeof(*z->sorted), by_name);
+    if (*out == NULL)
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "no array named %s", name);
+    return TEMPO_OK;
+}
+
 tempo_status tempo_npz_read(const tempo_npz *z, const char *name, uint64_t max_bytes, tempo_npy *out,
                             tempo_err *err)
 {
-    const array key = {name, NULL};
-    const array *a = bsearch(&key, z->sorted, z->n, sizeof(*z->sorted), by_name);
+    const array *a;
     tempo_status st;
 
     *out = (tempo_npy){0};
-    if (a == NULL)
-        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "no array named %s", name);
+    if ((st = find_array(z, name, &a, err)) != TEMPO_OK)
+        return st;
     if ((st = read_entry(z, a->entry, max_bytes, out, err)) != TEMPO_OK) {
         tempo_err_prefix(err, "array %s", a->name);
         tempo_npy_free(out);
+    }
+    return st;
+}
+
+/* ---- one array where it lies --------------------------------------------------------- */
+
+static tempo_status view_entry(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out,
+                               const void **data, tempo_err *err)
+{
+    tempo_zip_stream s = {0};
+    uint64_t bytes;
+    bool swapped;
+    tempo_status st;
+
+    if ((st = tempo_zip_stream_open(&s, &z->zip, e, err)) != TEMPO_OK ||
+        (st = read_header(&s, out, &swapped, err)) != TEMPO_OK ||
+        (st = count_bytes(&s, out, &bytes, err)) != TEMPO_OK)
+        goto out;
+    *data = s.p;
+    if (e->method != TEMPO_ZIP_STORED || swapped || (uintptr_t)s.p % tempo_npy_type_bytes(out->type) != 0)
+        st = tempo_fail(err, TEMPO_E_UNSUPPORTED, e->data,
+                        "the elements do not lie in the archive as they are in memory");
+    else
+        st = check_values(*data, out, bytes, e->data, err);
+out:
+    tempo_zip_stream_close(&s);
+    return st;
+}
+
+tempo_status tempo_npz_view(const tempo_npz *z, const char *name, tempo_npy *out, const void **data,
+                            tempo_err *err)
+{
+    const array *a;
+    tempo_status st;
+
+    *out = (tempo_npy){0};
+    *data = NULL;
+    if ((st = find_array(z, name, &a, err)) != TEMPO_OK)
+        return st;
+    if ((st = view_entry(z, a->entry, out, data, err)) != TEMPO_OK) {
+        tempo_err_prefix(err, "array %s", a->name);
+        *out = (tempo_npy){0};
+        *data = NULL;
     }
     return st;
 }
