@@ -91,6 +91,7 @@ typedef struct options {
     size_t seed;
 
     const char *db; /* the database of runs, NULL: the default one */
+    const char *html; /* study: a file for the report as a page, or NULL */
     bool dry_run;
 
     text_list models; /* of a study */

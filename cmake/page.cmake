@@ -6,7 +6,7 @@ set(arrays "")
 set(rows "")
 set(i 0)
 foreach(name ${files})
-  if(name MATCHES "\\.map$" OR name STREQUAL report.html) # the report is a page of its own
+  if(name MATCHES "\\.map$")
     continue()
   endif()
   set(source ${ROOT}/${name})

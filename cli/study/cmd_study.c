@@ -6,6 +6,7 @@
 #include "message.h"
 #include "options.h"
 #include "record.h"
+#include "report_html.h"
 #include "session.h"
 #include "study/report.h"
 #include "study/study.h"
@@ -23,12 +24,30 @@ static bool poll_interrupt(void *user)
     return !interrupted();
 }
 
+/* The file that --html names, if any. */
+static int put_html(const options *o, const char *dir)
+{
+#ifdef TEMPO_SERVER
+    if (o->html != NULL)
+        return write_report_html(o, dir);
+#else
+    (void)o;
+    (void)dir;
+#endif
+    return EXIT_OK;
+}
+
 /* The report on standard output; takes it. */
 static int put_report(const options *o, const char *dir, json_t *report)
 {
     const tempo_report_style style = {.color = use_colors(o->color), .width = terminal_width()};
+    const int code = put_html(o, dir);
     char *text;
 
+    if (code != EXIT_OK) {
+        json_decref(report);
+        return code;
+    }
     if (o->json)
         return print_json(report, false);
     text = tempo_study_report_text(report, &style);
@@ -39,6 +58,8 @@ static int put_report(const options *o, const char *dir, json_t *report)
     }
     (void)fputs(text, stdout);
     printf("\nAll of it: %s/report.md and report.json\n", dir);
+    if (o->html != NULL)
+        printf("As pictures: %s\n", o->html);
     free(text);
     return EXIT_OK;
 }

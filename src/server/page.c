@@ -152,6 +152,8 @@ tempo_route *tempo_page_routes(const tempo_page_file *files, size_t n_files, siz
     if (routes == NULL)
         return NULL;
     for (size_t i = 0; i < n_files; i++) {
+        if (strcmp(files[i].path, "/report.html") == 0)
+            continue; /* a template for files: report_page.h */
         root |= strcmp(files[i].path, "/") == 0;
         routes[(*n)++] = (tempo_route){"GET", files[i].path, get_file, true};
     }

@@ -108,6 +108,27 @@ expect 1 'changed after the study began' run --resume --out "$dir/b"
 works report "$dir/b"
 contains 'WARNING'
 
+# ---- the report as one page ----
+if "$tempo" study --help | grep -q -- --html; then
+    works report "$dir/a" --html "$dir/report.html"
+    contains "As pictures: $dir/report.html"
+    check_page() {
+        python3 - "$@" <<'EOF' || fail "the page: $*"
+import json, re, sys
+page = open(sys.argv[1]).read()
+data = re.findall(r'<script id="tempo-report" type="application/json">(.*?)</script>', page, re.S)
+assert len(data) == 1
+view = json.loads(data[0])
+report = json.load(open(sys.argv[2] + '/report.json'))
+assert view['kind'] == 'study' and view['report']['verdicts'] == report['verdicts']
+assert len(view['values'][0]['values']['A2']) == len(view['prompts'])
+assert not re.search(r'(src|href)="?(https?:)?//', page), 'it loads something'
+EOF
+    }
+    if python3 -c '' 2>/dev/null; then check_page "$dir/report.html" "$dir/a"; fi
+    expect 1 'no-such-directory' report "$dir/a" --html "$dir/no-such-directory/r.html"
+fi
+
 # ---- Ctrl-C, and on ----
 set -m # so that the program in the background does not ignore the interrupt
 "$tempo" study run --hypotheses "$dir/h.yaml" --max-prompts 40 --steps 12 --batch 2 --no-db --out "$dir/d" \
