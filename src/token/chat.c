@@ -201,7 +201,7 @@ static tempo_status tokenize(const tempo_chat *c, tempo_chat_heap *h, tempo_chat
     tempo_outside outside = {s.outside, c->reserved};
 
     if (s.outside == NULL && (outside.bytes = tempo_chat_alloc(h, s.n)) == NULL)
-        return h->err->code;
+        return h->failed;
     return tempo_tokenize_outside(c->t, s.p, s.n, &outside, c->t->add_bos, ids, n_ids, err);
 }
 

@@ -17,15 +17,16 @@ void *tempo_chat_alloc(tempo_chat_heap *h, size_t n)
 {
     n = n < (size_t)1 << 40 ? (n + ALIGN - 1) / ALIGN * ALIGN : SIZE_MAX;
     if (n > h->limit - h->used) {
-        (void)tempo_fail(h->err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "more than %zu MiB of memory",
-                         h->limit >> 20);
+        h->failed =
+            tempo_fail(h->err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "more than %zu MiB of memory", h->limit >> 20);
         return NULL;
     }
     if (n > (size_t)(h->end - h->at)) {
         const size_t size = n > BLOCK / 2 ? n : BLOCK;
         block *b = malloc(sizeof(*b) + size);
         if (b == NULL) {
-            (void)tempo_fail(h->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a chat template");
+            h->failed =
+                tempo_fail(h->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a chat template");
             return NULL;
         }
         b->next = h->blocks;
@@ -61,7 +62,7 @@ static tempo_status grow(tempo_chat_heap *h, tempo_chat_buffer *b, size_t n)
         return TEMPO_OK;
     char *p = tempo_chat_alloc(h, 2 * cap);
     if (p == NULL)
-        return h->used + 2 * cap > h->limit ? TEMPO_E_LIMIT : TEMPO_E_NOMEM;
+        return h->failed;
     unsigned char *outside = (unsigned char *)p + cap;
     if (b->n > 0) {
         memcpy(p, b->p, b->n);

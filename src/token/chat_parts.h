@@ -28,6 +28,7 @@ typedef struct tempo_chat_heap {
     struct tempo_chat_block *blocks;
     unsigned char *at, *end; /* room in the newest block */
     size_t used, limit;
+    tempo_status failed; /* what the last NULL meant */
     tempo_err *err;
 } tempo_chat_heap;
 

@@ -1,0 +1,115 @@
+/* chat_tree.h - lexemes and the tree of a template; private to chat*.c. */
+#ifndef TEMPO_TOKEN_CHAT_TREE_H
+#define TEMPO_TOKEN_CHAT_TREE_H
+#include "token/chat_parts.h"
+
+/* ---- lexemes ---- */
+
+typedef enum tempo_chat_lexeme_type {
+    TEMPO_LEX_END,
+    TEMPO_LEX_TEXT,        /* between tags */
+    TEMPO_LEX_BLOCK_BEGIN, /* {% */
+    TEMPO_LEX_BLOCK_END,
+    TEMPO_LEX_PRINT_BEGIN, /* {{ */
+    TEMPO_LEX_PRINT_END,
+    TEMPO_LEX_NAME,
+    TEMPO_LEX_STRING, /* text: escapes resolved */
+    TEMPO_LEX_INTEGER,
+    TEMPO_LEX_OPERATOR,
+} tempo_chat_lexeme_type;
+
+/* An operator of one or two characters. */
+#define TEMPO_OP1(a) ((int64_t)(a))
+#define TEMPO_OP2(a, b) ((int64_t)(a) | (int64_t)(b) << 8)
+
+typedef struct tempo_chat_lexeme {
+    tempo_chat_lexeme_type type;
+    uint32_t at;         /* byte offset in the template */
+    tempo_chat_str text; /* as written, but of strings the value */
+    int64_t number;      /* integer; operator as TEMPO_OP1 or TEMPO_OP2 */
+} tempo_chat_lexeme;
+
+/* All lexemes of p->text, the last one TEMPO_LEX_END; on p->heap. */
+tempo_status tempo_chat_lex(tempo_chat_program *p, const tempo_chat_lexeme **out, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- the tree ---- */
+
+typedef enum tempo_chat_node_type {
+    /* statements; lists of them hang together by next */
+    TEMPO_CHAT_TEXT,  /* text */
+    TEMPO_CHAT_PRINT, /* a */
+    TEMPO_CHAT_IF,    /* a: condition, b: then, c: else */
+    TEMPO_CHAT_FOR,   /* d: names, a: iterable, b: condition or NULL, c: body, e: else */
+    TEMPO_CHAT_SET,   /* d: name or ATTRIBUTE of a name; a: value, or NULL and c: body */
+    TEMPO_CHAT_MACRO, /* text: name; d: parameters, NAME with a: default or NULL; c: body */
+    TEMPO_CHAT_GENERATION, /* c: body */
+    TEMPO_CHAT_BREAK,
+    TEMPO_CHAT_CONTINUE,
+    /* expressions; arguments hang together by next */
+    TEMPO_CHAT_STRING,  /* text */
+    TEMPO_CHAT_INTEGER, /* number */
+    TEMPO_CHAT_TRUE,
+    TEMPO_CHAT_FALSE,
+    TEMPO_CHAT_NONE,
+    TEMPO_CHAT_NAME,      /* text */
+    TEMPO_CHAT_LIST,      /* a: elements */
+    TEMPO_CHAT_DICT,      /* a: key, value, key, value */
+    TEMPO_CHAT_ATTRIBUTE, /* a . text */
+    TEMPO_CHAT_ITEM,      /* a [ b ] */
+    TEMPO_CHAT_SLICE,     /* a [ b : c : d ], each may be NULL */
+    TEMPO_CHAT_CALL,      /* a ( b: arguments ) */
+    TEMPO_CHAT_METHOD,    /* a . text ( b: arguments ), number: which */
+    TEMPO_CHAT_KEYWORD,   /* argument text = a */
+    TEMPO_CHAT_FILTER,    /* a | text ( b: arguments ), number: which */
+    TEMPO_CHAT_TEST,      /* a is text ( b: arguments ), number: which */
+    TEMPO_CHAT_NOT,       /* a */
+    TEMPO_CHAT_NEGATIVE,  /* a */
+    TEMPO_CHAT_POSITIVE,  /* a */
+    TEMPO_CHAT_AND,       /* a, b */
+    TEMPO_CHAT_OR,        /* a, b */
+    TEMPO_CHAT_BINARY,    /* a, b; number: operator */
+    TEMPO_CHAT_COMPARE,   /* a, then b: COMPARE nodes with number: operator, a: operand; by next */
+    TEMPO_CHAT_COND,      /* a if b else c; c may be NULL */
+} tempo_chat_node_type;
+
+/* Operators of comparison that are words. */
+#define TEMPO_OP_IN TEMPO_OP2('i', 'n')
+#define TEMPO_OP_NOT_IN TEMPO_OP2('n', 'i')
+
+struct tempo_chat_node {
+    tempo_chat_node_type type;
+    uint32_t at; /* byte offset in the template */
+    tempo_chat_str text;
+    int64_t number;
+    tempo_chat_node *a, *b, *c, *d, *e, *next;
+};
+
+/* ---- parsing: chat_parse.c, chat_expr.c ---- */
+
+typedef struct tempo_chat_parser {
+    tempo_chat_program *p;
+    const tempo_chat_lexeme *now; /* the next lexeme */
+    unsigned nesting, loops;      /* loops: that we are inside of */
+    tempo_err *err;
+} tempo_chat_parser;
+
+tempo_chat_node *tempo_chat_node_new(tempo_chat_parser *ps, tempo_chat_node_type type, size_t at);
+/* The next lexeme is this operator, this name. */
+bool tempo_chat_at_op(const tempo_chat_parser *ps, int64_t op);
+bool tempo_chat_at_name(const tempo_chat_parser *ps, const char *name);
+/* It is, and was taken. */
+bool tempo_chat_take_op(tempo_chat_parser *ps, int64_t op);
+bool tempo_chat_take_name(tempo_chat_parser *ps, const char *name);
+/* "expected what, found ..." */
+tempo_status tempo_chat_expected(tempo_chat_parser *ps, const char *what);
+tempo_status tempo_chat_expect_op(tempo_chat_parser *ps, int64_t op, const char *what) TEMPO_MUST_CHECK;
+tempo_status tempo_chat_nest(tempo_chat_parser *ps) TEMPO_MUST_CHECK; /* one level down; --ps->nesting is up */
+
+/* A whole expression; without `conditional` one that ends before "if". */
+tempo_status tempo_chat_parse_expr(tempo_chat_parser *ps, bool conditional, tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* The same, or several with commas: a list. */
+tempo_status tempo_chat_parse_tuple(tempo_chat_parser *ps, bool conditional, tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* A name that is no word of the language. */
+tempo_status tempo_chat_parse_name(tempo_chat_parser *ps, tempo_chat_node **out) TEMPO_MUST_CHECK;
+
+#endif
