@@ -68,6 +68,8 @@ typedef struct options {
 
     const char *prompt, *file, *prompt_ids;
     bool no_bos, no_special, decode;
+    bool chat; /* and what it takes: */
+    const char *system, *chat_template, *chat_date;
 
     tempo_decode_options decoding;
     bool has_mode, has_context, has_readout, has_positions; /* given on the command line */

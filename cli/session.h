@@ -19,7 +19,8 @@ typedef struct session {
 /* Each prints a message and returns an exit code other than EXIT_OK on failure; session_close takes all. */
 int session_open_model(session *s, const options *o, tempo_load load);
 int session_open_engine(session *s, const options *o);
-/* The prompt of -p, -f or --prompt-ids; exactly one must be given, and not be empty. */
+/* The prompt of -p, -f or --prompt-ids; exactly one must be given, and not be empty.  With --chat it is a message and
+ * the template makes ids and text of it.  */
 int session_read_prompt(session *s, const options *o);
 void session_close(session *s);
 
