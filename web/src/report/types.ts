@@ -1,0 +1,133 @@
+// report.json of a study, results.json of an experiment and rows of the registry, as the server sends them
+// (docs/studies.md, docs/experiments.md, docs/registry.md, docs/server.md). Everything may be missing or null: a report
+// can be of an interrupted study or of another version.
+
+export type Pair = [number | null, number | null];
+export type Verdict = 'identical' | 'equivalent' | 'different' | 'inconclusive' | 'no data';
+export type EndpointId = 'A2' | 'B' | 'C' | 'D2';
+export const ENDPOINTS: readonly EndpointId[] = ['A2', 'B', 'C', 'D2'];
+
+export interface Model {
+  path?: string; name?: string; architecture?: string; format?: string; parameters?: number;
+  layers?: number; heads?: number; sha256?: string; cpu?: string; compute?: string;
+}
+
+export interface Decision {
+  id: string; name?: string; title?: string; metric?: string; unit?: string; kind?: string; verdict: string;
+  registered_bound?: number | null; bound?: number | null; bound_from?: string; n?: number; left_out?: number;
+  mean?: number | null; sd?: number | null; median?: number | null; ratio_to_bound?: number | null;
+  effect?: { from?: string; dz?: number | null; dz_ci?: Pair; g?: number | null; g_ci?: Pair } | null;
+  ci90?: Pair | null; ci95?: Pair | null; bca95?: Pair | null;
+  equivalent?: { method?: string; p?: number | null; p_holm?: number | null } | null;
+  different?: { method?: string; p?: number | null; p_holm?: number | null } | null;
+  mde?: number | null; margin?: number | null; alpha?: number; power?: number; family?: number;
+}
+
+export interface Contrast {
+  n?: number; mean?: number | null; interval?: Pair | null; p_sign_flip?: number | null; p_wilcoxon?: number | null;
+  dz?: number | null; dz_interval?: Pair | null; minimal_detectable?: number | null;
+}
+export interface StepMetric { steps?: number; prompts?: number; mean?: number | null; interval?: Pair | null }
+export interface RankedHead { layer: number; head: number; share: number | null; over_uniform?: number | null; p_bh?: number | null }
+export interface Stratum { stratum: string; n: number; A2?: number | null; B?: number | null; C?: number | null; D2?: number | null }
+export interface Shift {
+  id: number; text: string; isolated: number | null; visible: number | null; prompt?: string; step?: number;
+}
+export interface Knockout { first_layer: number; last_layer: number; tv_to_isolated: number | null; tv_to_visible: number | null }
+
+export interface Exploratory {
+  contrasts?: Record<string, Contrast>;
+  step_metrics?: Record<string, StepMetric>;
+  unchanged_prompts?: { n?: number; unchanged?: number; interval?: Pair | null } | null;
+  heads?: {
+    prompts?: number; uniform_share?: number | null; sibling_share?: (number | null)[][];
+    p_bh?: (number | null)[][]; ranked?: RankedHead[];
+  } | null;
+  layers?: { attention_js?: (number | null)[]; attention_l1?: (number | null)[] } | null;
+  knockout?: Knockout[];
+  strata?: Stratum[];
+  shifts?: Shift[];
+}
+
+export interface ThresholdReport {
+  threshold: number; family?: string; prompts?: number; decisions?: Decision[];
+  deterministic?: {
+    A1?: { n?: number; holds?: boolean | null; worst?: number | null; tolerance?: number };
+    D1?: { n?: number; holds?: boolean | null; unequal?: number | null };
+  };
+  exploratory?: Exploratory;
+}
+
+export interface ModelReport {
+  model: Model;
+  noise_floor?: {
+    prompts?: number; quantile?: number; groups?: Record<string, Record<string, number | null>>;
+    floor?: Record<string, number | null>;
+  } | null;
+  exact?: { prompts?: number; repeats?: number; threads?: number; batch_width?: number } | null;
+  thresholds?: ThresholdReport[];
+}
+
+export interface TimingPair { prompt?: string; isolated_s: number; visible_s: number; first?: string }
+export interface Timing {
+  pairs?: number; published_percent?: number | null; raw?: TimingPair[]; ratio?: number | null; ratio_interval?: Pair | null;
+  visible_faster_percent?: number | null; visible_faster_interval?: Pair | null;
+  p_sign_flip?: number | null; p_wilcoxon?: number | null;
+}
+
+/** One prompt of a study at one threshold with one model: its prompt values. */
+export interface StudyCase {
+  unit?: string; model?: number; threshold?: number;
+  prompt?: { id?: string; stratum?: string; text?: string; tokens?: number };
+  values?: Record<string, number | null>;
+}
+
+export interface StudyReport {
+  schema?: number; title?: string; files_changed?: boolean; alpha?: number; models: ModelReport[];
+  study?: {
+    version?: string; hypotheses?: { sha256?: string }; prompts?: { sha256?: string; n?: number }; models?: Model[];
+    thresholds?: number[]; steps?: number;
+  };
+  timing?: (Timing | null)[];
+  cases?: StudyCase[];
+}
+
+export interface Member { id: number; text: string; probability: number | null; slot?: number | null; position?: number | null }
+export interface Step {
+  step: number; position?: number | null; threshold?: number; entropy?: number | null; reached?: number; capped?: boolean;
+  eos?: boolean; members: Member[];
+}
+export interface Arm {
+  steps?: Step[]; set_sizes?: number[]; n_steps?: number; total_tokens?: number; text?: string; top_text?: string;
+  mean_entropy?: number | null; stopped_by?: string; shared_positions?: boolean; modes_identical?: boolean;
+  positions?: { parallel_sets?: number; one_position?: number } | null; generation_time?: number | null;
+}
+export interface ComparisonStep {
+  step: number; identical?: boolean; set_changes?: boolean; tv?: number | null; js?: number | null; jaccard?: number | null;
+  kl_isolated_visible?: number | null; kl_visible_isolated?: number | null;
+}
+export interface PublishedRun {
+  mode: string; steps?: number; total_tokens?: number; tokens_per_step?: [number, number]; set_sizes?: number[];
+  sets?: string; text?: string; seconds?: number; data_size?: string;
+}
+export interface Published {
+  model?: string; same_model?: boolean; runs?: PublishedRun[]; visible_faster_percent?: number | null; data_size?: string;
+  outputs?: string; remark?: string;
+}
+export interface ExperimentCase {
+  prompt?: string; threshold?: number; arms?: Record<string, Arm>;
+  comparison?: { a?: string; b?: string; identical_sets?: boolean; first_difference?: number | null; steps?: ComparisonStep[] } | null;
+  timing?: {
+    pairs?: number; isolated_over_visible?: number | null; interval?: Pair | null; visible_faster_percent?: number | null;
+    visible_faster_interval?: Pair | null; p?: number | null; seconds?: Record<string, number[]>;
+  } | null;
+}
+export interface ExperimentResults extends ExperimentCase {
+  experiment?: string; description?: string; goal?: string; regime?: string; notes?: (string | { key?: string; text?: string })[];
+  published?: Published | null; cases?: ExperimentCase[];
+}
+
+export interface RunRow {
+  id: string; kind: string; name?: string; created?: string; status?: string; dir?: string; model?: string | null;
+  models?: number; units?: number; headline?: { id: string; verdicts: string[] }[];
+}
