@@ -75,13 +75,6 @@ export interface Timing {
   p_sign_flip?: number | null; p_wilcoxon?: number | null;
 }
 
-/** One prompt of a study at one threshold with one model: its prompt values. */
-export interface StudyCase {
-  unit?: string; model?: number; threshold?: number;
-  prompt?: { id?: string; stratum?: string; text?: string; tokens?: number };
-  values?: Record<string, number | null>;
-}
-
 export interface StudyReport {
   schema?: number; title?: string; files_changed?: boolean; alpha?: number; models: ModelReport[];
   study?: {
@@ -89,21 +82,19 @@ export interface StudyReport {
     thresholds?: number[]; steps?: number;
   };
   timing?: (Timing | null)[];
-  cases?: StudyCase[];
 }
 
-export interface Member { id: number; text: string; probability: number | null; slot?: number | null; position?: number | null }
-export interface Step {
-  step: number; position?: number | null; threshold?: number; entropy?: number | null; reached?: number; capped?: boolean;
-  eos?: boolean; members: Member[];
-}
-export interface Arm {
-  steps?: Step[]; set_sizes?: number[]; n_steps?: number; total_tokens?: number; text?: string; top_text?: string;
-  mean_entropy?: number | null; stopped_by?: string; shared_positions?: boolean; modes_identical?: boolean;
-  positions?: { parallel_sets?: number; one_position?: number } | null; generation_time?: number | null;
+/** A study's prompt values: one number a prompt, in the order of the view's `prompts`. */
+export interface PromptValues { model: number; threshold: number; values: Record<string, (number | null)[]> }
+export interface Prompt { id: string; stratum?: string | null; text?: string | null }
+
+export interface ExperimentArm {
+  arm: string; kind?: string; text?: string | null; top_text?: string | null; stopped_by?: string | null; n_steps?: number | null;
+  total_tokens?: number | null; mean_entropy?: number | null; shared_positions?: boolean | null; modes_identical?: boolean | null;
+  generation_time?: number | null; set_sizes?: number[]; sets?: { id: number; text: string; probability: number | null }[][];
 }
 export interface ComparisonStep {
-  step: number; identical?: boolean; set_changes?: boolean; tv?: number | null; js?: number | null; jaccard?: number | null;
+  step: number; identical?: boolean; set_changes?: boolean | null; tv?: number | null; js?: number | null; jaccard?: number | null;
   kl_isolated_visible?: number | null; kl_visible_isolated?: number | null;
 }
 export interface PublishedRun {
@@ -115,16 +106,29 @@ export interface Published {
   outputs?: string; remark?: string;
 }
 export interface ExperimentCase {
-  prompt?: string; threshold?: number; arms?: Record<string, Arm>;
-  comparison?: { a?: string; b?: string; identical_sets?: boolean; first_difference?: number | null; steps?: ComparisonStep[] } | null;
+  prompt?: string | null; threshold?: number | null; arms: ExperimentArm[];
+  comparison?: {
+    a?: string; b?: string; identical_sets?: boolean | null; first_difference?: number | null; set_changes?: number | null;
+    steps?: ComparisonStep[];
+  } | null;
   timing?: {
     pairs?: number; isolated_over_visible?: number | null; interval?: Pair | null; visible_faster_percent?: number | null;
     visible_faster_interval?: Pair | null; p?: number | null; seconds?: Record<string, number[]>;
   } | null;
 }
-export interface ExperimentResults extends ExperimentCase {
-  experiment?: string; description?: string; goal?: string; regime?: string; notes?: (string | { key?: string; text?: string })[];
-  published?: Published | null; cases?: ExperimentCase[];
+export interface Experiment {
+  run?: string | null; name?: string | null; description?: string | null; goal?: string | null; regime?: string | null;
+  model?: string | null; notes?: unknown[]; published?: Published | null; cases: ExperimentCase[]; cases_left_out?: number;
+}
+
+/** GET /v1/tempo/runs/{id}/report, and what stands in a report.html. */
+export interface ReportView {
+  view: number; kind: 'study' | 'experiment';
+  run: {
+    id?: string | null; name?: string | null; created?: string | null; status?: string | null; version?: string | null;
+    compiler?: string | null; cpu?: string | null; kernels?: string | null; compute?: string | null; threads?: number | null;
+  };
+  report: StudyReport | null; prompts: Prompt[]; values: PromptValues[]; experiments: Experiment[];
 }
 
 export interface RunRow {

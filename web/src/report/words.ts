@@ -196,3 +196,22 @@ export function familyNote(d: Decision): string {
   const p = (x: { p_holm?: number | null } | null | undefined) => pValue(x?.p_holm);
   return `equivalent: p ${p(d.equivalent)}; different: p ${p(d.different)} (Holm over ${d.family ?? 4} tests)`;
 }
+
+export const CONTRAST_WORDS: Record<string, string> = {
+  c_minus_uniform: 'than an even spread',
+  c_minus_nearest: 'than on the nearest earlier slots',
+  c_minus_exchanged: 'than on strangers of equal rank',
+  d_unique: 'D2 with a position each',
+};
+
+export const STEP_WORDS: Record<string, string> = {
+  tv: 'total variation', js: 'Jensen-Shannon divergence (nat)', kl_isolated_visible: 'KL, isolated to visible (nat)',
+  kl_visible_isolated: 'KL, visible to isolated (nat)', max_dlogp: 'largest change of log probability (nat)',
+  jaccard: 'Jaccard index of the sets', set_changes: 'share of steps with another set', top_1: 'same most probable token',
+  top_5: 'overlap of the 5 most probable', top_10: 'overlap of the 10 most probable', top_20: 'overlap of the 20 most probable',
+  row_tv: 'total variation, row by row', row_kl: 'KL, row by row (nat)', row_cosine: 'cosine of centred logits',
+  attention_js: 'divergence of attention (nat)', attention_l1: 'attention moved (L1)', sibling_share: 'attention on siblings',
+  nearest_share: 'attention on the nearest earlier slots', uniform_share: 'an even spread would give siblings',
+  tv_offset: 'total variation, positions of their own', position_tv_isolated: 'what the position does, isolated',
+  position_tv_visible: 'what the position does, visible',
+};
