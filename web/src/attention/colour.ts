@@ -40,14 +40,6 @@ export function ramp(dark: boolean): Ramp {
   return dark ? ramps.dark : ramps.light;
 }
 
-/** True where an element's text is lighter than mid grey, whatever made the page dark. */
-export function isDark(element: Element): boolean {
-  const m = getComputedStyle(element).color.match(/[\d.]+/g)?.map(Number);
-  if (!m || m.length < 3) return false;
-  const [r, g, b] = m as [number, number, number];
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 127;
-}
-
 /** Black or white, whichever is easier to read on a level of a ramp. */
 export function inkOn(r: Ramp, level: number): string {
   const [red, green, blue] = channels(r.css[level] ?? '#000000').map((v) => {

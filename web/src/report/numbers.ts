@@ -22,11 +22,17 @@ export function number(x: unknown, digits = 3): string {
   if (size < 1e-4 || size >= 1e6) {
     const [mantissa, power] = x.toExponential(Math.max(0, Math.min(digits, 2) - 1)).split('e');
     const raised = String(Number(power)).replace(/[-0-9]/g, (c) => SUPERSCRIPT[c] ?? c);
-    return `${withMinus(mantissa ?? '')} × 10${raised}`;
+    return `${withMinus(mantissa ?? '')}\u00a0×\u00a010${raised}`;
   }
   // toPrecision would print 123456 as 1.23e+5; whole digits are never rounded away
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return withMinus(x.toFixed(decimals));
+}
+
+/** As `number` but without the zeros at the end: axes, bounds, and what was set by hand. */
+export function plain(x: unknown, digits = 3): string {
+  const text = number(x, digits);
+  return /^[^×]*\.[0-9]*$/.test(text) ? text.replace(/\.?0+$/, '') : text;
 }
 
 export function integer(x: unknown): string {
@@ -37,7 +43,7 @@ export function integer(x: unknown): string {
 export function percent(x: unknown, digits = 2): string {
   if (!isNumber(x)) return DASH;
   const y = 100 * x;
-  return `${Math.abs(y) >= 99.95 ? y.toFixed(0) : number(y, digits)}%`;
+  return `${Math.abs(y) >= 99.95 ? y.toFixed(0) : plain(y, digits)}%`;
 }
 
 /** What is a percentage already, with its sign. */

@@ -1,6 +1,6 @@
 // What the report says in words: the registered questions in plain language, verdicts, and one-sentence readings of
 // pictures. Numbers in sentences come from the report; nothing here decides anything that the report has not decided.
-import { integer, interval, isNumber, number, percent, plural, pValue, signedPercent } from './numbers.ts';
+import { integer, interval, isNumber, number, percent, plain, plural, pValue, signedPercent } from './numbers.ts';
 import type { Decision, EndpointId, ModelReport, ThresholdReport, Timing } from './types.ts';
 
 export interface Endpoint {
@@ -85,7 +85,7 @@ export function verdictWords(verdict: string | undefined): VerdictWords {
 /** The amount of an endpoint, with what it is an amount of. */
 export function amount(id: string, x: number | null | undefined): string {
   if (!isNumber(x)) return 'an unknown amount';
-  if (id === 'A2') return `${number(x)} nat`;
+  if (id === 'A2') return `${plain(x)} nat`;
   if (id === 'C') return `${percent(x)} of the attention`;
   return `${percent(x)} of probability`;
 }
@@ -163,7 +163,7 @@ export function headline(model: ModelReport, t: ThresholdReport): string {
 
 export function distributionReading(d: Decision): string {
   const place = isNumber(d.median) ? `half of the prompts lie above ${number(d.median)}` : 'there is no median';
-  const bound = isNumber(d.bound) ? number(d.bound) : null;
+  const bound = isNumber(d.bound) ? plain(d.bound) : null;
   const sign = d.id === 'D2' ? '±' : '';
   return bound ? `Mean ${number(d.mean)}; ${place}; the bound is ${sign}${bound}.` : `Mean ${number(d.mean)}; ${place}.`;
 }
