@@ -23,12 +23,14 @@ export interface Scene {
 }
 
 export const TOP = 96;
-const LABELLED = 11;
+/** Room for the end of the last slanted label. */
+export const RIGHT = 30;
+const LABELLED = 13;
 
 export function paint(canvas: HTMLCanvasElement, scratch: HTMLCanvasElement, s: Scene, ratio: number): void {
   const c = canvas.getContext('2d');
   if (!c) return;
-  const width = s.left + s.extent.width;
+  const width = s.left + s.extent.width + RIGHT;
   const height = s.top + s.extent.height;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
@@ -154,7 +156,7 @@ function paintRows(c: CanvasRenderingContext2D, s: Scene): void {
       c.strokeStyle = s.ink.line;
       c.lineWidth = 1;
       c.beginPath();
-      line(c, 0, y(s, r), s.left + s.extent.width, y(s, r));
+      line(c, s.left, y(s, r), s.left + s.extent.width, y(s, r));
       if (s.view.cellHeight >= 4) c.stroke();
     }
     if (r % every !== 0 && every > 1) continue;

@@ -12,9 +12,9 @@ export interface Viewport {
   cellHeight: number;
 }
 
-const LARGEST_WIDTH = 44;
+const LARGEST_WIDTH = 64;
 const LARGEST_HEIGHT = 30;
-const FIT_WIDTH = 30;
+const FIT_WIDTH = 44;
 const FIT_HEIGHT = 26;
 
 export function fit(e: Extent): Viewport {
