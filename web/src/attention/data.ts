@@ -7,7 +7,7 @@ export interface Token {
   slot: number;
   id: number;
   text: string;
-  bytes?: string;
+  bytes?: number[];
   /** The set it is a member of; null or below 0 for the prompt's. */
   set: number | null;
   position: number;

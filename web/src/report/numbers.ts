@@ -66,8 +66,9 @@ export function pValue(p: unknown): string {
 
 export function seconds(s: unknown): string {
   if (!isNumber(s)) return DASH;
-  if (s < 1e-3) return `${number(s * 1e6)} µs`;
-  if (s < 1) return `${number(s * 1e3)} ms`;
+  if (s === 0) return '0 s';
+  if (s < 1e-3) return `${plain(s * 1e6)} µs`;
+  if (s < 1) return `${plain(s * 1e3)} ms`;
   return `${number(s)} s`;
 }
 
