@@ -1,1 +1,0 @@
-import{F as e,L as t}from"./index-DGlLNs5p.js";var n=t(`<h1>Runs</h1>`);function r(t){var r=n();e(t,r)}export{r as default};
