@@ -460,7 +460,7 @@ static bool plain_decoding(const tempo_oai_request *q, tempo_api_request *r, tem
 
     r->decoding.threshold = 1;
     r->decoding.max_set = 1;
-    if (!(q->temperature > 0))
+    if (!(q->temperature > 0) || q->max_tokens == 0)
         return true;
     if (!q->has_seed && getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return tempo_api_refuse(p, 500, NULL, "the system gives no random numbers");

@@ -6,7 +6,7 @@
 #include "server/api_openai.h"
 #include "study/decode_json.h"
 
-/* A token as a key: what is not UTF-8 as "bytes:\xe2\x80", as OpenAI writes it. */
+/* A token as a key: what is not UTF-8, or has a NUL, as "bytes:\xe2\x80", as OpenAI writes it. */
 static json_t *token_key(const tempo_oai *o, int32_t id)
 {
     size_t n;
@@ -14,7 +14,7 @@ static json_t *token_key(const tempo_oai *o, int32_t id)
     tempo_api_text t = {0};
     char hex[8];
 
-    if (tempo_utf8_valid(s, n) == n)
+    if (tempo_utf8_valid(s, n) == n && memchr(s, '\0', n) == NULL)
         return json_stringn(s, n);
     tempo_api_text_add_string(&t, "bytes:");
     for (size_t i = 0; i < n; i++) {

@@ -92,7 +92,7 @@ static inline char *api_text(const api_server *s, const char *method, const char
 static inline json_t *api_parse(const char *text)
 {
     json_error_t e;
-    json_t *v = json_loads(text, JSON_REJECT_DUPLICATES, &e);
+    json_t *v = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 
     if (v == NULL)
         fail_msg("%s at %d of %.400s", e.text, e.position, text);
