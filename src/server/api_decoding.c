@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api_openapi.h"
 #include "server/api_inside.h"
 #include "server/api_request.h"
 #include "study/decode_fields.h"
@@ -276,4 +277,18 @@ bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r,
     tempo_api_one_arm(r);
     r->job.top_next = r->top;
     return tempo_api_prompt(a, r, p);
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_generate_fields(size_t *n)
+{
+    *n = sizeof(generate_fields) / sizeof(*generate_fields);
+    return generate_fields;
+}
+
+const tempo_api_field *tempo_api_next_fields(size_t *n)
+{
+    *n = sizeof(next_fields) / sizeof(*next_fields);
+    return next_fields;
 }

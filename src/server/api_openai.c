@@ -1,4 +1,5 @@
 /* api_openai.c - completions for OpenAI's clients: from a request to a job, from events to pieces of text. */
+#include "server/api_openapi.h"
 #include "server/api_openai.h"
 
 #include <math.h>
@@ -595,4 +596,18 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
         answer_stream(o, x);
     else
         answer_document(o, x);
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_openai_fields(size_t *n)
+{
+    *n = sizeof(shared_fields) / sizeof(*shared_fields);
+    return shared_fields;
+}
+
+const tempo_api_field *tempo_api_stream_option_fields(size_t *n)
+{
+    *n = sizeof(stream_fields) / sizeof(*stream_fields);
+    return stream_fields;
 }

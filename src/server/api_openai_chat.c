@@ -1,6 +1,7 @@
 /* api_openai_chat.c - POST /v1/chat/completions. */
 #include <string.h>
 
+#include "server/api_openapi.h"
 #include "server/api_openai.h"
 #include "study/decode_json.h"
 
@@ -104,4 +105,12 @@ static const tempo_oai_shape shape = {.chat = true,
 void tempo_api_chat_completions(void *user, tempo_exchange *x)
 {
     tempo_oai_answer(user, x, &shape, fields, sizeof(fields) / sizeof(*fields));
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_chat_fields(size_t *n)
+{
+    *n = sizeof(fields) / sizeof(*fields);
+    return fields;
 }

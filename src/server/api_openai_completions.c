@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api_openapi.h"
 #include "server/api_openai.h"
 #include "study/decode_json.h"
 
@@ -96,4 +97,12 @@ static const tempo_oai_shape shape = {.chat = false,
 void tempo_api_completions(void *user, tempo_exchange *x)
 {
     tempo_oai_answer(user, x, &shape, fields, sizeof(fields) / sizeof(*fields));
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_completion_fields(size_t *n)
+{
+    *n = sizeof(fields) / sizeof(*fields);
+    return fields;
 }

@@ -1,6 +1,7 @@
 /* api_tokenize.c - POST /tokenize and /detokenize. */
 #include <stdlib.h>
 
+#include "server/api_openapi.h"
 #include "server/api_inside.h"
 #include "server/api_fields.h"
 #include "study/decode_json.h"
@@ -118,4 +119,18 @@ void tempo_api_tokenize(void *user, tempo_exchange *x)
 void tempo_api_detokenize(void *user, tempo_exchange *x)
 {
     answer_with(detokenize, user, x);
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_tokenize_fields(size_t *n)
+{
+    *n = sizeof(text_fields) / sizeof(*text_fields);
+    return text_fields;
+}
+
+const tempo_api_field *tempo_api_detokenize_fields(size_t *n)
+{
+    *n = sizeof(token_fields) / sizeof(*token_fields);
+    return token_fields;
 }
