@@ -302,6 +302,20 @@ static bool is_closing(source *s, const tempo_recorded_step *r)
     return over && n == r->n_slots;
 }
 
+/* Numbers with the digits of floats, as in an event. */
+static void reply_floats(tempo_exchange *x, json_t *document)
+{
+    tempo_api_text t = {0};
+
+    tempo_api_text_add_json(&t, document, true);
+    if (t.failed) {
+        free(t.p);
+        tempo_api_reply_json(x, 200, NULL);
+        return;
+    }
+    tempo_exchange_reply(x, 200, "application/json", t.p, t.n);
+}
+
 static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_keys)
 {
     summary_memory m = {0};
@@ -333,7 +347,7 @@ static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_
                                                  .n_keys = n_keys,
                                                  .key_slots = m.key_slots,
                                                  .key_weights = m.key_weights};
-        tempo_api_reply_json(x, 200, tempo_api_attention_json(&summary, s->arm, r.step));
+        reply_floats(x, tempo_api_attention_json(&summary, s->arm, r.step));
     } else {
         tempo_api_reply_json(x, 200, NULL);
     }
