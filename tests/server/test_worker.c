@@ -1,4 +1,7 @@
 /* The worker: jobs that decode together give what each gives alone; queue, hold, cancel, shutdown. */
+#include <math.h>
+#include <time.h>
+
 #include "server/worker_jobs.h"
 
 static test_bench bench;
@@ -135,11 +138,270 @@ static void test_arms(void **state)
     tempo_job_close(j);
 }
 
+/* Sets that are given: the run of one who adopts them, and goes on by itself. */
+static void test_given(void **state)
+{
+    enum { PROMPT = 20, STEPS = 5 };
+    static const tempo_member first[] = {{300, 0.5, -1, 0}, {420, 0.25, -1, 0}, {333, 0.125, -1, 0}},
+                              second[] = {{700, 1, -1, 0}};
+    static const tempo_given_set given[] = {{first, 3}, {second, 1}};
+    int32_t prompt[PROMPT];
+    tempo_err err = {0};
+
+    (void)state;
+    fill_prompt(prompt, PROMPT, 4);
+    tempo_job_options o = job_options(prompt, PROMPT, TEMPO_VISIBLE, STEPS);
+    o.given = given;
+    o.n_given = 2;
+    o.top_next = 7;
+    tempo_decoder *d = decoder_alone(&bench, &o, 0);
+    tempo_job *j = submit(&bench, &o);
+    for (size_t t = 0; t < STEPS; t++) {
+        assert_int_equal(tempo_decoders_read(&d, 1, NULL, &err), TEMPO_OK);
+        if (t < 2) {
+            const tempo_set set = {.threshold = 0.02,
+                                   .n_reached = given[t].n,
+                                   .n_members = given[t].n,
+                                   .members = given[t].members};
+            assert_int_equal(tempo_decoder_adopt(d, &set, &err), TEMPO_OK);
+        } else {
+            assert_int_equal(tempo_decoder_select(d, &err), TEMPO_OK);
+        }
+        tempo_event *e = next_event(j, TEMPO_EVENT_SET);
+        assert_same_set(&e->set, tempo_decoder_last_set(d));
+        assert_int_equal(e->given, t < 2);
+        assert_int_equal(e->n_next, t == 2 ? 7 : 0); /* of the first step that the model chooses */
+        for (size_t i = 0; i < e->n_next; i++) {
+            assert_true(e->next[i].probability == tempo_decoder_distribution(d)[e->next[i].id]);
+            assert_true(i == 0 || e->next[i].probability <= e->next[i - 1].probability);
+        }
+        if (t == 2)
+            assert_int_equal(e->next[0].id, e->set.members[0].id);
+        tempo_event_free(e);
+    }
+    expect_done(j);
+    tempo_decoder_free(d);
+}
+
+/* An EOS among what is given ends the run as one that was chosen would. */
+static void test_given_eos(void **state)
+{
+    const tempo_tokenizer_info t = tempo_tokenizer_get_info(tempo_model_tokenizer(bench.model));
+    const tempo_member eos[] = {{t.eos[0], 1, -1, 0}};
+    const tempo_given_set given[] = {{eos, 1}};
+    const int32_t prompt[] = {300, 301};
+
+    (void)state;
+    tempo_job_options o = job_options(prompt, 2, TEMPO_ISOLATED, 8);
+    o.arms[0].decoding.stop = TEMPO_STOP_ANY;
+    o.given = given;
+    o.n_given = 1;
+    tempo_job *j = submit(&bench, &o);
+    tempo_event *e = next_event(j, TEMPO_EVENT_SET);
+    assert_int_equal(e->stopped, TEMPO_STOPPED_EOS);
+    assert_true(e->set.eos && e->given);
+    tempo_event_free(e);
+    expect_done(j);
+}
+
+/* ---- the queue ---- */
+
+static tempo_worker_counts counts(void)
+{
+    return tempo_worker_get_counts(bench.worker);
+}
+
+/* Until the worker is where it was waited for: a condition that holds at some time, whenever that is. */
+static void wait_until(bool (*holds)(const tempo_worker_counts *))
+{
+    const struct timespec moment = {0, 1000000};
+    tempo_worker_counts c = counts();
+
+    for (size_t i = 0; !holds(&c); i++) {
+        assert_true(i < WAIT_MS);
+        (void)nanosleep(&moment, NULL);
+        c = counts();
+    }
+}
+
+static bool one_held(const tempo_worker_counts *c)
+{
+    return c->held == 1 && c->running == 0;
+}
+
+static bool idle(const tempo_worker_counts *c)
+{
+    return c->held == 0 && c->running == 0 && c->waiting == 0;
+}
+
+static void restart(size_t queue, size_t batch, size_t max_events)
+{
+    tempo_worker_options o;
+    tempo_err err = {0};
+
+    tempo_worker_free(bench.worker);
+    tempo_worker_options_init(&o);
+    o.queue = queue;
+    o.batch = batch;
+    o.max_events = max_events;
+    if (tempo_worker_start(&bench.worker, bench.engine, &o, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+}
+
+/* A job whose events nobody takes stands still, others go on; it goes on where it was. */
+static void test_held(void **state)
+{
+    enum { STEPS = 30, MOST = 5 };
+    const int32_t prompt[] = {300, 301, 302}, other[] = {400};
+    const tempo_job_options o = job_options(prompt, 3, TEMPO_VISIBLE, STEPS),
+                            p = job_options(other, 1, TEMPO_VISIBLE, 4);
+
+    (void)state;
+    restart(8, 4, MOST);
+    tempo_job *held = submit(&bench, &o);
+    wait_until(one_held);
+    assert_int_equal(counts().steps,
+                     MOST); /* a step is one event, and no pass more than the events that wait */
+    compare_with_alone(submit(&bench, &p), &p);
+    assert_int_equal(counts().held, 1);
+    assert_int_equal(counts().steps, MOST + 4);
+    compare_with_alone(held, &o);
+    assert_int_equal(counts().steps, STEPS + 4);
+}
+
+/* Arms beyond the batch wait, in order; jobs beyond the queue are refused; a waiting one can be closed. */
+static void test_queue(void **state)
+{
+    const int32_t prompt[] = {300, 301, 302};
+    tempo_job_options o = job_options(prompt, 3, TEMPO_VISIBLE, 50);
+    tempo_err err = {0};
+    tempo_job *refused;
+
+    (void)state;
+    restart(3, 4, 2);
+    o.n_arms = 3;
+    o.arms[1] = o.arms[2] = o.arms[0];
+    tempo_job *first = submit(&bench, &o);
+    wait_until(one_held);
+    const tempo_job_options small = job_options(prompt, 3, TEMPO_VISIBLE, 1);
+    tempo_job *second = submit(&bench, &o), *third = submit(&bench, &small);
+    assert_int_equal(tempo_job_submit(&refused, bench.worker, &small, &err), TEMPO_E_LIMIT);
+    assert_null(refused);
+    assert_memory_equal(err.msg, "queue", 5);
+    assert_int_equal(counts().refused, 1);
+    assert_int_equal(counts().waiting, 2); /* the third would fit beside the first, but it is not its turn */
+    assert_null(tempo_job_next(third, 0));
+    tempo_job_close(second);
+    compare_with_alone(third, &small);
+    tempo_job_close(first);
+    wait_until(idle);
+    assert_int_equal(counts().cancelled, 2);
+    assert_int_equal(counts().jobs, 3);
+}
+
+/* A client that goes while its prompt is read, or between steps, stops its own work and nobody else's. */
+static void test_cancel(void **state)
+{
+    enum { PROMPT = 400, STEPS = 20 };
+    int32_t prompt[PROMPT];
+
+    (void)state;
+    restart(64, 16, 64);
+    fill_prompt(prompt, PROMPT, 3);
+    const tempo_job_options o = job_options(prompt, 4, TEMPO_VISIBLE, STEPS),
+                            goes = job_options(prompt + 1, PROMPT - 1, TEMPO_VISIBLE, 64);
+    tempo_job *stays = submit(&bench, &o);
+    for (size_t i = 0; i < 20; i++) {
+        tempo_job *j = submit(&bench, &goes);
+        if (i % 2 == 1)
+            tempo_event_free(next_event(j, TEMPO_EVENT_SET));
+        tempo_job_close(j);
+    }
+    compare_with_alone(stays, &o);
+    wait_until(idle);
+    assert_int_equal(counts().cancelled, 20);
+    assert_int_equal(counts().failed, 0);
+    assert_true(counts().tokens < 20 * 5 * 30); /* nowhere near the 20 * 64 steps that were asked for */
+}
+
+/* Stopping ends what runs and what waits, by an event; nothing new is taken. */
+static void test_shutdown(void **state)
+{
+    const int32_t prompt[] = {300, 301, 302};
+    tempo_job_options o = job_options(prompt, 3, TEMPO_VISIBLE, 50);
+    tempo_err err = {0};
+    tempo_job *jobs[3], *refused;
+
+    (void)state;
+    restart(8, 4, 3);
+    for (size_t i = 0; i < 3; i++) {
+        jobs[i] = submit(&bench, &o);
+        o.n_arms = 4;
+        o.arms[1] = o.arms[2] = o.arms[3] = o.arms[0];
+    }
+    wait_until(one_held);
+    tempo_worker_stop(bench.worker);
+    assert_int_equal(tempo_job_submit(&refused, bench.worker, &o, &err), TEMPO_E_STOPPED);
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = 0; i == 0 && k < 3; k++)
+            tempo_event_free(next_event(jobs[i], TEMPO_EVENT_SET));
+        tempo_event *e = next_event(jobs[i], TEMPO_EVENT_ERROR);
+        assert_int_equal(e->err.code, TEMPO_E_STOPPED);
+        assert_string_equal(e->err.msg, "shutdown");
+        tempo_event_free(e);
+        assert_null(tempo_job_next(jobs[i], WAIT_MS)); /* at once: nothing follows */
+        tempo_job_close(jobs[i]);
+    }
+    restart(64, 16, 64);
+}
+
+/* What cannot be decoded is refused at once, and says why. */
+static void test_refused(void **state)
+{
+    const int32_t prompt[] = {300, 301}, wrong[] = {300, 1 << 20};
+    static const tempo_member outside[] = {{1 << 20, 0.5, -1, 0}}, impossible[] = {{300, 1.5, -1, 0}};
+    static const tempo_given_set sets[] = {{outside, 1}, {impossible, 1}, {NULL, 0}};
+    const struct {
+        const char *says;
+        tempo_status st;
+    } cases[] = {
+        {"vocabulary", TEMPO_E_ARG}, {"prompt is empty", TEMPO_E_ARG}, {"threshold", TEMPO_E_ARG},
+        {"top_keys", TEMPO_E_LIMIT}, {"top_scores", TEMPO_E_LIMIT},    {"temperature", TEMPO_E_ARG},
+        {"top_p", TEMPO_E_ARG},      {"min_p", TEMPO_E_ARG},           {"one arm", TEMPO_E_ARG},
+        {"given", TEMPO_E_ARG},      {"id 1048576", TEMPO_E_ARG},      {"probability 1.5", TEMPO_E_ARG},
+        {"0 members", TEMPO_E_ARG},  {"arms", TEMPO_E_LIMIT}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        tempo_job_options o = job_options(prompt, 2, TEMPO_VISIBLE, 3);
+        tempo_err err = {0};
+        tempo_job *j;
+        o.sampling = (tempo_sampling){.on = i >= 5 && i <= 8, .temperature = 1, .top_p = 1};
+        o.prompt = i == 0 ? wrong : prompt;
+        o.n_prompt = i == 1 ? 0 : 2;
+        o.arms[0].decoding.threshold = i == 2 ? -1 : 0.5;
+        o.top_keys = i == 3 ? TEMPO_JOB_MAX_TOP + 1 : 0;
+        o.top_scores = i == 4 ? TEMPO_JOB_MAX_TOP + 1 : 0;
+        o.sampling.temperature = i == 5 ? (double)NAN : 1;
+        o.sampling.top_p = i == 6 ? 0 : 1;
+        o.sampling.min_p = i == 7 ? -0.5 : 0;
+        o.n_arms = i == 8 ? 2 : i == 13 ? TEMPO_JOB_MAX_ARMS + 1 : 1;
+        o.n_given = i == 9 ? 4 : i >= 10 && i <= 12 ? 1 : 0;
+        o.given = i >= 10 && i <= 12 ? &sets[i - 10] : sets;
+        assert_int_equal(tempo_job_submit(&j, bench.worker, &o, &err), cases[i].st);
+        assert_null(j);
+        if (strstr(err.msg, cases[i].says) == NULL)
+            fail_msg("case %zu: %s", i, err.msg);
+    }
+    assert_int_equal(counts().waiting + counts().running, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together),
-        cmocka_unit_test(test_arms),
+        cmocka_unit_test(test_together),  cmocka_unit_test(test_arms),     cmocka_unit_test(test_given),
+        cmocka_unit_test(test_given_eos), cmocka_unit_test(test_held),     cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_shutdown), cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests_name("worker", tests, setup, teardown);
