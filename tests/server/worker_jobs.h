@@ -24,12 +24,9 @@ typedef struct test_bench {
 
 static inline void bench_open(test_bench *b, const tempo_worker_options *o)
 {
-    char path[4096];
     tempo_err err = {0};
 
-    if (tempo_model_find(NULL, path, sizeof(path), &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    b->model = test_open_model(path);
+    b->model = test_open_model("models/tempo-tiny");
     b->n_vocab = tempo_model_get_info(b->model)->n_vocab;
     b->engine = test_engine(b->model, 2);
     b->alone = test_engine(b->model, 1);
