@@ -521,10 +521,9 @@ static bool read_prompt(tempo_api *a, const tempo_oai_request *q, tempo_api_requ
 }
 
 static bool read_request(tempo_api *a, const json_t *body, tempo_oai_request *q, tempo_api_request *r,
-                         const tempo_oai_shape *shape, const tempo_api_field *fields, size_t n,
-                         tempo_api_problem *p)
+                         const tempo_oai_shape *shape, tempo_api_problem *p)
 {
-    tempo_api_table tables[] = {{fields, n, q, 0},
+    tempo_api_table tables[] = {{shape->fields, shape->n_fields, q, 0},
                                 {shared_fields, sizeof(shared_fields) / sizeof(*shared_fields), q, 0}};
 
     if (!tempo_api_read(body, "", true, tables, 2, p))
@@ -572,10 +571,16 @@ static bool make_job(tempo_api *a, const tempo_oai_request *q, tempo_api_request
     return true;
 }
 
-void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *shape,
-                      const tempo_api_field *fields, size_t n)
+bool tempo_oai_read(tempo_api *a, const tempo_oai_shape *shape, const json_t *body, tempo_oai_request *q,
+                    tempo_api_request *r, tempo_tail *stops, tempo_api_problem *p)
 {
-    tempo_oai_request q = {.max_tokens = 16, .temperature = 1, .top_p = 1};
+    *q = (tempo_oai_request){.max_tokens = 16, .temperature = 1, .top_p = 1};
+    return read_request(a, body, q, r, shape, p) && read_stop(q->stop, stops, p) && make_job(a, q, r, p);
+}
+
+void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *shape)
+{
+    tempo_oai_request q = {0};
     tempo_api_problem p = {0};
     tempo_api_request r;
     tempo_tail stops = {0};
@@ -583,9 +588,8 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
     json_t *body = NULL;
 
     tempo_api_request_init(&r);
-    const bool ok = tempo_api_read_body(x, &body, &p) &&
-                    read_request(a, body, &q, &r, shape, fields, n, &p) && read_stop(q.stop, &stops, &p) &&
-                    make_job(a, &q, &r, &p) && begin(&o, a, shape, &q, &r, &stops, &p);
+    const bool ok = tempo_api_read_body(x, &body, &p) && tempo_oai_read(a, shape, body, &q, &r, &stops, &p) &&
+                    begin(&o, a, shape, &q, &r, &stops, &p);
     const bool stream = q.stream;
     tempo_tail_clear(&stops);
     tempo_api_request_free(&r);

@@ -32,6 +32,8 @@ typedef struct tempo_oai tempo_oai;
 typedef struct tempo_oai_shape {
     bool chat;
     const char *prefix, *object, *chunk; /* "cmpl-", "text_completion", and of a chunk */
+    const tempo_api_field *fields; /* [n_fields] those that only this one has; into a tempo_oai_request */
+    size_t n_fields;
     /* A choice of text[n] with the tokens from..to; finish NULL: more comes.  In a stream `first` is the piece before any text. */
     json_t *(*choice)(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to, const char *finish);
     json_t *(*piece)(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to, const char *finish, bool first);
@@ -60,9 +62,13 @@ struct tempo_oai {
     bool begun, over;
 };
 
-/* Whole handler of both routes.  fields[n] are those that only this one has; into a tempo_oai_request. */
-void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *shape, const tempo_api_field *fields,
-                      size_t n);
+extern const tempo_oai_shape tempo_oai_completions, tempo_oai_chat;
+
+/* A body -> r, whose job can be submitted, and its stop strings.  What it got stays the caller's to free, whatever comes of it. */
+bool tempo_oai_read(tempo_api *a, const tempo_oai_shape *shape, const json_t *body, tempo_oai_request *q,
+                    tempo_api_request *r, tempo_tail *stops, tempo_api_problem *p);
+/* Whole handler of both routes. */
+void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *shape);
 
 /* ---- for the shapes ---- */
 /* The token's text, bytes[*n] not NUL-terminated. */

@@ -95,16 +95,18 @@ static const tempo_api_field fields[] = {
 };
 #undef FIELD
 
-static const tempo_oai_shape shape = {.chat = true,
-                                      .prefix = "chatcmpl-",
-                                      .object = "chat.completion",
-                                      .chunk = "chat.completion.chunk",
-                                      .choice = make_choice,
-                                      .piece = make_piece};
+const tempo_oai_shape tempo_oai_chat = {.chat = true,
+                                        .prefix = "chatcmpl-",
+                                        .object = "chat.completion",
+                                        .chunk = "chat.completion.chunk",
+                                        .fields = fields,
+                                        .n_fields = sizeof(fields) / sizeof(*fields),
+                                        .choice = make_choice,
+                                        .piece = make_piece};
 
 void tempo_api_chat_completions(void *user, tempo_exchange *x)
 {
-    tempo_oai_answer(user, x, &shape, fields, sizeof(fields) / sizeof(*fields));
+    tempo_oai_answer(user, x, &tempo_oai_chat);
 }
 
 /* ---- for the OpenAPI document ---- */

@@ -87,16 +87,18 @@ static const tempo_api_field fields[] = {
 };
 #undef FIELD
 
-static const tempo_oai_shape shape = {.chat = false,
-                                      .prefix = "cmpl-",
-                                      .object = "text_completion",
-                                      .chunk = "text_completion",
-                                      .choice = make_choice,
-                                      .piece = make_piece};
+const tempo_oai_shape tempo_oai_completions = {.chat = false,
+                                               .prefix = "cmpl-",
+                                               .object = "text_completion",
+                                               .chunk = "text_completion",
+                                               .fields = fields,
+                                               .n_fields = sizeof(fields) / sizeof(*fields),
+                                               .choice = make_choice,
+                                               .piece = make_piece};
 
 void tempo_api_completions(void *user, tempo_exchange *x)
 {
-    tempo_oai_answer(user, x, &shape, fields, sizeof(fields) / sizeof(*fields));
+    tempo_oai_answer(user, x, &tempo_oai_completions);
 }
 
 /* ---- for the OpenAPI document ---- */
