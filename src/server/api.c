@@ -203,13 +203,12 @@ void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
 
 tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x)
 {
-    for (;;) {
+    while (!tempo_exchange_gone(x)) { /* before every event: those of a fast model never let it wait */
         tempo_event *e = tempo_job_next(job, POLL_MS);
         if (e != NULL)
             return e;
-        if (tempo_exchange_gone(x))
-            return NULL;
     }
+    return NULL;
 }
 
 bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n)

@@ -1,5 +1,6 @@
 /* The native routes over real sockets: generate as stream and document, next, generations, tokenize, info. */
 #include <math.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -372,29 +373,62 @@ static void test_tokenize(void **state)
     api_refused(&server, "/detokenize", "{\"token\": [1]}", 400, "token", "did you mean tokens?");
 }
 
-/* Two who read and one who goes: its job ends. */
+/* A stream of more bytes than any socket takes by itself: it is under way until somebody reads it. */
+static int begin_long_stream(const api_server *s)
+{
+    static const char body[] =
+        "{" PROMPT ", \"steps\": 200, \"stop\": \"never\", \"threshold\": 0.0005, \"max_set\": 64, "
+        "\"attention\": true, \"top_keys\": 32, \"arms\": [\"isolated\", \"visible\", \"causal\", "
+        "\"published\"]}";
+    const int fd = http_connect(s->port), small = 4096;
+    char request[1024], some[4096];
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    (void)snprintf(request, sizeof(request),
+                   "POST " GENERATE " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\nContent-Type: "
+                                    "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                   s->port, sizeof(body) - 1, body);
+    assert_true(http_send(fd, request, strlen(request)));
+    assert_true(http_receive_some(fd, some, sizeof(some)) > 0);
+    return fd;
+}
+
+/* Whoever goes away stops the work. */
 static void test_client_goes(void **state)
 {
     (void)state;
-    static const char body[] = "{" PROMPT ", \"steps\": 200, \"stop\": \"never\"}";
-    char request[512], some[4096];
-    const int fd = http_connect(server.port);
-
-    (void)snprintf(
-        request, sizeof(request),
-        "POST " GENERATE
-        " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-        server.port, sizeof(body) - 1, body);
     const uint64_t before = tempo_worker_get_counts(server.worker).cancelled;
-    assert_true(http_send(fd, request, strlen(request)));
-    assert_true(http_receive_some(fd, some, sizeof(some)) > 0);
+    const int fd = begin_long_stream(&server);
+
     close(fd);
     for (int i = 0; tempo_worker_get_counts(server.worker).running > 0; i++) {
         const struct timespec nap = {.tv_nsec = 10000000};
         nanosleep(&nap, NULL);
-        assert_true(i < 3000);
+        assert_true(i < 6000);
     }
-    assert_true(tempo_worker_get_counts(server.worker).cancelled >= before);
+    assert_int_equal(tempo_worker_get_counts(server.worker).cancelled, before + 1);
+}
+
+/* When the server goes down a stream ends with an event that says so. */
+static void test_shutdown(void **state)
+{
+    (void)state;
+    api_server s;
+
+    api_open(&s, NULL, NULL, NULL);
+    const int fd = begin_long_stream(&s);
+    tempo_worker_stop(s.worker);
+    http_answer a = http_receive(fd);
+    const char *last = strstr(a.text, "event: error\ndata: ");
+    assert_non_null(last);
+    assert_non_null(strstr(last, "\"code\":\"shutdown\""));
+    assert_null(strstr(last, "event: done"));
+    http_answer_free(&a);
+    close(fd);
+    /* and new ones are refused */
+    char *text = api_text(&s, "POST", GENERATE, "{" PROMPT "}", 503);
+    free(text);
+    api_close(&s);
 }
 
 int main(void)
@@ -404,7 +438,7 @@ int main(void)
         cmocka_unit_test(test_given),       cmocka_unit_test(test_next),
         cmocka_unit_test(test_generations), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_info),        cmocka_unit_test(test_tokenize),
-        cmocka_unit_test(test_client_goes),
+        cmocka_unit_test(test_client_goes), cmocka_unit_test(test_shutdown),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);
