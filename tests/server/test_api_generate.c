@@ -386,7 +386,7 @@ static int begin_long_stream(const api_server *s)
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
     (void)snprintf(request, sizeof(request),
                    "POST " GENERATE " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\nContent-Type: "
-                                    "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                   "application/json\r\nContent-Length: %zu\r\n\r\n%s",
                    s->port, sizeof(body) - 1, body);
     assert_true(http_send(fd, request, strlen(request)));
     assert_true(http_receive_some(fd, some, sizeof(some)) > 0);
