@@ -1,0 +1,480 @@
+// The page in a real Chromium, as a person uses it.  Usage: node e2e.mjs PROGRAM
+// PROGRAM is a tempo that can `serve`; instead of it, an address of a server that runs already. Environment: CHROMIUM, the
+// browser's path; TEMPO_SHOTS, a directory for pictures of the page at three widths; ONLY, a part of the names of the tests
+// to run.  Exit 0: all passed.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const WAIT_MS = 30000;
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const shots = process.env.TEMPO_SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+
+const target = process.argv[2];
+if (!target) {
+  console.error('usage: node e2e.mjs PROGRAM');
+  process.exit(2);
+}
+
+/** A port that nothing listens on now. */
+function freePort() {
+  return new Promise((found, failed) => {
+    const probe = createServer();
+    probe.once('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => found(port));
+    });
+  });
+}
+
+let server = null;
+let base = target.endsWith('/') ? target : `${target}/`;
+let serverWords = '';
+if (!/^https?:/.test(target)) {
+  const port = await freePort();
+  base = `http://127.0.0.1:${port}/`;
+  server = spawn(target, ['serve', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const s of [server.stdout, server.stderr]) s.on('data', (d) => (serverWords += d));
+  const end = Date.now() + WAIT_MS;
+  for (;;) {
+    if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}: ${serverWords}`);
+    const ok = await fetch(`${base}health`).then((r) => r.ok, () => false);
+    if (ok) break;
+    if (Date.now() > end) throw new Error(`the server does not answer: ${serverWords}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+
+/** Answers of the server, asked without the page. */
+const api = async (path, body) => {
+  const r = await fetch(base + path, body ? { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) } : {});
+  assert.ok(r.ok, `${path}: ${r.status} ${r.ok ? '' : await r.text()}`);
+  return r;
+};
+const asJson = async (path, body) => (await api(path, body)).json();
+
+// Every page is watched: an error, a refused style or script, a word with another host fails the test.
+const trouble = [];
+async function open(options = {}, hash = '') {
+  const { allow = [], ...rest } = options;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...rest });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  page.on('console', (m) => {
+    if (['error', 'warning'].includes(m.type()) && !allow.some((a) => m.text().includes(a))) trouble.push(`console: ${m.text()}`);
+  });
+  page.on('pageerror', (e) => trouble.push(`error in the page: ${e.stack}`));
+  page.requests = [];
+  context.on('request', (r) => {
+    page.requests.push(r);
+    if (!r.url().startsWith(base)) trouble.push(`asks another host: ${r.url()}`);
+  });
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', (e) => console.error(`refused by the policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+  });
+  await page.goto(base + hash);
+  page.generated = () => page.requests.filter((r) => r.url().endsWith('/v1/tempo/generate')).length;
+  return page;
+}
+
+const play = (page) => page.locator('main section[aria-label="Sets"]');
+const members = (page) => page.locator('main [data-at]:visible');
+const at = (page, arm, step, row) => page.locator(`[data-at="${arm},${step},${row}"]:visible`);
+const status = (page) => page.locator('[role="status"]');
+const finished = (page) => status(page).filter({ hasText: /^Done/ }).waitFor({ state: 'attached' });
+
+async function run(page, prompt, options = {}) {
+  await page.getByLabel('Prompt', { exact: true }).fill(prompt);
+  for (const [label, value] of Object.entries(options)) await page.getByRole('textbox', { name: label, exact: true }).fill(String(value));
+  await page.getByRole('button', { name: '▶ Run', exact: true }).click();
+  await finished(page);
+}
+
+/** The members that stand on the page, step by step: [["·the", "11%"], ..]; only of lines that exist. */
+const columns = (page, arm = 0) =>
+  page.evaluate((a) => {
+    const steps = {};
+    for (const m of document.querySelectorAll('[data-at]')) {
+      const [arm_, step, row] = m.dataset.at.split(',').map(Number);
+      if (arm_ === a) (steps[step] ??= [])[row] = [m.querySelector('.t').textContent, m.querySelector('.n').textContent];
+    }
+    return steps;
+  }, arm);
+
+const shown = (m) => m.text.replaceAll(' ', '·').replaceAll('\n', '↵');
+const rounded = (p) => (100 * p >= 9.95 ? `${(100 * p).toFixed(0)}%` : 100 * p >= 0.995 ? `${(100 * p).toFixed(1)}%` : null);
+
+function sameAsApi(steps, sets) {
+  for (const s of sets) {
+    const there = steps[s.step];
+    assert.ok(there, `set ${s.step} is not on the page`);
+    assert.deepEqual(there.map((m) => m[0]), s.members.slice(0, there.length).map(shown), `set ${s.step}`);
+    s.members.slice(0, there.length).forEach((m, i) => rounded(m.probability) && assert.equal(there[i][1], rounded(m.probability)));
+  }
+}
+
+async function accessible(page, what) {
+  await page.evaluate(axeSource).catch(() => undefined);
+  const found = await page.evaluate(async () => {
+    const r = await window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] });
+    return r.violations.map((v) => ({ id: v.id, impact: v.impact, nodes: v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`) }));
+  });
+  const serious = found.filter((v) => ['serious', 'critical'].includes(v.impact));
+  assert.deepEqual(serious, [], `${what}: axe`);
+}
+
+async function fits(page, what) {
+  const [inside, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.ok(inside <= window, `${what}: ${inside} px wide in a window of ${window}`);
+}
+
+const PROMPT = 'The moon is made of';
+const OPTIONS = { Threshold: 0.06, Steps: 14 };
+const REQUEST = { prompt: PROMPT, threshold: 0.06, steps: 14, stream: false };
+
+const tests = [];
+const test = (name, f) => tests.push({ name, f });
+
+test('opens, explains itself, and shows how many tokens the threshold selects', async () => {
+  const page = await open();
+  await page.getByText('See a language model decide.').waitFor();
+  const next = await asJson('v1/tempo/next', { prompt: PROMPT, top: 1000 });
+  const n = Math.max(1, next.tokens.filter((t) => t.probability >= 0.08).length);
+  await page.getByText(new RegExp(`First set:\\s+${n} tokens?`)).waitFor();
+  const slider = page.getByRole('slider', { name: /^Threshold/ });
+  await slider.focus();
+  for (let i = 0; i < 8; i++) await page.keyboard.press('ArrowLeft');
+  const now = Number(await slider.getAttribute('aria-valuenow'));
+  assert.ok(now < 0.06, `the arrow keys moved the threshold to ${now}`);
+  assert.equal(await page.getByRole('textbox', { name: 'Threshold', exact: true }).inputValue(), String(now));
+  const m = Math.max(1, next.tokens.filter((t) => t.probability >= now).length);
+  await page.getByText(new RegExp(`First set:\\s+${m} tokens?`)).waitFor();
+  await page.getByRole('button', { name: 'About' }).click();
+  await page.getByRole('dialog').getByText('greedy decoding').waitFor();
+  await accessible(page, 'About');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.getByRole('dialog').count(), 0);
+  return page;
+});
+
+test('sets stream in and are those of the program', async () => {
+  const page = await open();
+  await run(page, PROMPT, OPTIONS);
+  const want = await asJson('v1/tempo/generate', REQUEST);
+  sameAsApi(await columns(page), want.sets);
+  assert.equal(Object.keys(await columns(page)).length, want.sets.length);
+  const sentence = await play(page).locator('.sentence').textContent();
+  assert.equal(sentence, PROMPT + want.sets.map((s) => s.members[0].text).join(''));
+  assert.equal(page.generated(), 1);
+  return page;
+});
+
+test('a member that is pointed at shows its numbers and what it attends to', async () => {
+  const page = await open();
+  await run(page, PROMPT, { ...OPTIONS });
+  const doc = await asJson('v1/tempo/generate', { ...REQUEST, record: ['attention'] });
+  const step = doc.sets.findIndex((s, t) => t > 2 && s.members.length > 1);
+  assert.ok(step > 0, 'the prompt gives no set of two');
+  const set = doc.sets[step];
+  const m = set.members[1];
+  await at(page, 0, step, 1).hover();
+  const card = page.getByRole('region', { name: 'The member looked at' });
+  await card.getByText(String(m.id), { exact: true }).waitFor();
+  await card.locator('ol li').first().waitFor();
+  const r = await api(`v1/tempo/generations/${doc.start.id}/attention?arm=isolated&step=${step + 1}&layer=mean&head=mean`);
+  const [rows, slots] = r.headers.get('X-Tempo-Shape').split(',').map(Number);
+  const query = r.headers.get('X-Tempo-Query-Slots').split(',').map(Number);
+  assert.equal(rows, set.members.length);
+  const w = new Float32Array(await r.arrayBuffer()).slice(query.indexOf(m.slot) * slots, (query.indexOf(m.slot) + 1) * slots);
+  const order = [...w.keys()].filter((s) => s !== m.slot && w[s] > 0).sort((a, b) => w[b] - w[a] || a - b);
+  const texts = await card.locator('ol li').allTextContents();
+  const name = (slot) => shown(slot < doc.start.prompt_tokens.length ? doc.start.prompt_tokens[slot] : doc.sets.flatMap((s) => s.members).find((x) => x.slot === slot));
+  assert.ok(texts[0].startsWith(name(order[0])) && texts[1].startsWith(name(order[1])), `${texts.slice(0, 2)} are not ${name(order[0])}, ${name(order[1])}`);
+  assert.ok((await page.locator('svg.arcs path').count()) >= 3);
+  await card.getByText(/siblings 0%/).waitFor(); // isolated: exactly nothing
+  const before = await page.locator('svg.arcs path').evaluateAll((p) => p.map((x) => x.getAttribute('stroke-width')).join());
+  await card.getByLabel('layer').selectOption('0');
+  await page.waitForFunction((b) => [...document.querySelectorAll('svg.arcs path')].map((x) => x.getAttribute('stroke-width')).join() !== b, before);
+  return page;
+});
+
+test('a click branches: the path is given, the tree leads back, the link holds it all', async () => {
+  const page = await open();
+  await run(page, PROMPT, OPTIONS);
+  const root = await asJson('v1/tempo/generate', REQUEST);
+  const step = root.sets.findIndex((s, t) => t > 1 && s.members.length > 1);
+  await at(page, 0, step, 1).click();
+  await finished(page);
+  const given = [...root.sets.slice(0, step).map((s) => s.members.map(({ id, probability }) => ({ id, probability }))), [{ id: root.sets[step].members[1].id, probability: 1 }]];
+  const want = await asJson('v1/tempo/generate', { ...REQUEST, given });
+  await page.waitForFunction((n) => document.querySelector(`[data-at^="0,${n},"]`), want.sets.length - 1);
+  sameAsApi(await columns(page), want.sets);
+  assert.equal(await page.locator('.head .given').count(), step + 1);
+  const tree = page.getByRole('navigation', { name: 'Runs and branches' });
+  assert.equal(await tree.getByRole('button').count(), 2);
+  const link = page.url();
+
+  await tree.getByRole('button').first().click();
+  await page.waitForFunction(() => document.querySelectorAll('.head .given').length === 0);
+  sameAsApi(await columns(page), root.sets);
+  await page.goBack();
+  await page.waitForFunction((n) => document.querySelectorAll('.head .given').length === n, step + 1);
+  assert.equal(page.generated(), 2, 'going back asks for nothing');
+
+  const other = await open({}, link.slice(base.length));
+  await finished(other);
+  sameAsApi(await columns(other), want.sets);
+  await other.context().close();
+  return page;
+});
+
+test('what is wrong is said at the field, before and after the server is asked', async () => {
+  const page = await open({ allow: ['400'] });
+  const threshold = page.getByRole('textbox', { name: 'Threshold', exact: true });
+  await threshold.fill('1.5');
+  assert.equal(await threshold.getAttribute('aria-invalid'), 'true');
+  await page.getByText('must be at most 1').waitFor();
+  await page.getByRole('button', { name: '▶ Run', exact: true }).click();
+  await page.waitForFunction(() => document.activeElement?.id === 'option-threshold');
+  assert.equal(page.generated(), 0);
+  await accessible(page, 'a wrong field');
+  await threshold.fill('0.5');
+  await page.getByText('More options').click();
+  await page.getByRole('textbox', { name: 'Visible layers' }).fill('0-99');
+  await page.getByLabel('Mode', { exact: true }).selectOption('visible');
+  await page.getByRole('button', { name: '▶ Run', exact: true }).click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await page.getByRole('textbox', { name: 'Visible layers' }).getAttribute('aria-invalid'), 'true');
+  await page.getByRole('textbox', { name: 'Visible layers' }).fill('0-1');
+  assert.equal(await page.getByRole('textbox', { name: 'Visible layers' }).getAttribute('aria-invalid'), null);
+  return page;
+});
+
+test('a run can be stopped', async () => {
+  const page = await open();
+  await page.getByLabel('Prompt', { exact: true }).fill(PROMPT);
+  await page.getByRole('textbox', { name: 'Threshold', exact: true }).fill('0.03');
+  await page.getByRole('textbox', { name: 'Steps', exact: true }).fill('400');
+  await page.getByText('More options').click();
+  await page.getByLabel('Stop', { exact: true }).selectOption('never');
+  await page.getByRole('button', { name: '▶ Run', exact: true }).click();
+  await members(page).first().waitFor();
+  await page.getByRole('button', { name: '■ Stop' }).click();
+  await status(page).filter({ hasText: /^Stopped/ }).waitFor({ state: 'attached' });
+  const n = Number(/Stopped: (\d+)/.exec(await status(page).textContent())[1]);
+  assert.ok(n > 0 && n < 400, `stopped after ${n} sets`);
+  return page;
+});
+
+test('copies as text, Markdown and JSON', async () => {
+  const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
+  await run(page, PROMPT, OPTIONS);
+  const want = await asJson('v1/tempo/generate', REQUEST);
+  const copied = async (name) => {
+    await page.getByRole('button', { name, exact: true }).click();
+    await status(page).filter({ hasText: `Copied: ${name}` }).waitFor({ state: 'attached' });
+    return page.evaluate(() => navigator.clipboard.readText());
+  };
+  const text = want.sets.map((s) => (s.members.length === 1 ? s.members[0].text : `[${s.members.map((m) => m.text).join('/')}]`)).join('');
+  assert.equal(await copied('Text'), PROMPT + text);
+  assert.match(await copied('Markdown'), /\| step \| members \| entropy \|/);
+  const doc = JSON.parse(await copied('JSON'));
+  assert.deepEqual(doc.sets.map((s) => s.members), want.sets.map((s) => s.members));
+  return page;
+});
+
+test('modes side by side: differences are those of the server, the first one is marked', async () => {
+  const page = await open({ viewport: { width: 1280, height: 3000 } }, '#/compare');
+  await page.getByRole('checkbox', { name: 'published', exact: true }).check();
+  await run(page, PROMPT, OPTIONS);
+  const want = await asJson('v1/tempo/generate', { ...REQUEST, arms: ['isolated', 'visible', 'published'] });
+  for (const [i, arm] of ['isolated', 'visible', 'published'].entries()) sameAsApi(await columns(page, i), want.sets.filter((s) => s.arm === arm));
+  const marked = await page.locator('.member.only').count();
+  assert.equal(marked, want.compare.reduce((n, c) => n + Object.values(c.only).reduce((k, ids) => k + ids.length, 0), 0));
+  assert.ok(want.done.first_difference, 'the prompt gives no difference');
+  assert.equal(await page.locator('.head .flag').count(), 1);
+  await page.getByText(`First difference at set ${want.done.first_difference.step + 1}`).waitFor();
+  assert.equal(await page.locator('figure path').count(), 2);
+  const chart = page.getByRole('slider', { name: /^Divergence/ });
+  await chart.focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction((n) => document.activeElement?.dataset.at === `0,${n},0`, want.compare.at(-1).step);
+  await accessible(page, 'Compare, light');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await accessible(page, 'Compare, dark');
+  return page;
+});
+
+test('the keyboard alone is enough', async () => {
+  const page = await open();
+  await page.getByText(/First set:/).waitFor();
+  const tabTo = async (is, most = 60) => {
+    for (let i = 0; i < most; i++) {
+      await page.keyboard.press('Tab');
+      if (await page.evaluate(is)) return;
+    }
+    assert.fail(`Tab does not lead to ${is}`);
+  };
+  await tabTo(() => document.activeElement?.id === 'prompt');
+  await page.keyboard.press('Control+A');
+  await page.keyboard.type('The cat sat on the');
+  await page.keyboard.press('Enter');
+  await finished(page);
+  await tabTo(() => document.activeElement?.dataset.at !== undefined);
+  const here = () => page.evaluate(() => document.activeElement?.dataset.at);
+  assert.equal(await here(), '0,0,0');
+  for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
+  assert.match(await here(), /^0,3,/);
+  await page.keyboard.press('End');
+  const last = Number((await here()).split(',')[1]);
+  assert.equal(last, 23);
+  await page.keyboard.press('PageUp');
+  assert.ok(Number((await here()).split(',')[1]) < last);
+  await page.keyboard.press('Home');
+  const rows = await page.locator('[data-at^="0,0,"]').count();
+  for (let i = 0; i < rows + 2; i++) await page.keyboard.press('ArrowDown');
+  assert.equal(await here(), `0,0,${rows - 1}`, 'ArrowDown stays in the column');
+  assert.equal(await page.evaluate(() => document.querySelectorAll('[data-at][tabindex="0"]').length), 1, 'one tab stop');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('.head .given').length > 0);
+  await finished(page);
+  await tabTo(() => document.activeElement?.dataset.at !== undefined, 90);
+  await page.keyboard.press('Backspace');
+  await page.waitForFunction(() => document.querySelectorAll('.head .given').length === 0);
+  await page.waitForFunction(() => document.activeElement?.dataset.at === '0,1,0');
+  return page;
+});
+
+test('200 sets of 30 members: only what is in sight exists', async () => {
+  const page = await open();
+  let slot = 5;
+  const sets = Array.from({ length: 200 }, (_, step) => ({
+    arm: 'isolated', step, position: 5 + step, threshold: 0.001, entropy: 3, reached: 30, capped: false, eos: false, given: false, stopped_by: step === 199 ? 'steps' : null,
+    members: Array.from({ length: 30 }, (_, i) => ({ id: 100 + i, text: ` word${(step * 31 + i * 17) % 997}`, probability: 0.3 / (i + 1), slot: slot++, position: 5 + step })),
+  }));
+  const tokens = ['The', ' moon', ' is', ' made', ' of'].map((text, id) => ({ id, text }));
+  const start = { id: 'gen-big', created: 0, model: 'mock', version: '0', prompt: PROMPT, prompt_ids: [0, 1, 2, 3, 4], prompt_tokens: tokens, config: {}, arms: ['isolated'], layers: 2, heads: 2, vocabulary: 1000, recording: false };
+  const done = { id: 'gen-big', arms: [{ arm: 'isolated', steps: 200, text: '', top_text: '', stopped_by: 'steps' }], first_difference: null, timing: { queued_ms: 0, first_set_ms: 1, total_ms: 2 } };
+  const body = [['start', start], ...sets.map((s) => ['set', s]), ['done', done]].map(([e, d]) => `event: ${e}\ndata: ${JSON.stringify(d)}\n\n`).join('');
+  await page.route('**/v1/tempo/generate', (r) => r.fulfill({ contentType: 'text/event-stream', body }));
+  await run(page, PROMPT);
+  const nodes = () => page.evaluate(() => document.querySelectorAll('.sets *').length);
+  const MOST = 3000;
+  assert.ok((await nodes()) < MOST, `${await nodes()} elements at the top`);
+  assert.ok((await members(page).count()) > 100, `${await members(page).count()} members at the top`);
+  const height = await page.evaluate(() => document.querySelector('.sets').getBoundingClientRect().height);
+  assert.ok(height > 5000, `all sets have their place: ${height} px`);
+  // Walking to the end and scrolling back: the elements are exchanged, not collected; the one with the focus stays.
+  await at(page, 0, 0, 0).focus();
+  await page.keyboard.press('End');
+  await page.waitForFunction(() => document.activeElement?.dataset.at === '0,199,0');
+  await page.waitForFunction(() => !document.querySelector('[data-at="0,0,0"]'));
+  assert.ok((await nodes()) < MOST, `${await nodes()} elements at the end`);
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.waitForFunction(() => document.querySelector('[data-at="0,0,0"]'));
+  assert.equal(await page.evaluate(() => document.activeElement?.dataset.at), '0,199,0');
+  await page.evaluate(() => document.activeElement.blur());
+  // Pointing at a member touches it and the one before, not the column or the page.
+  await at(page, 0, 3, 2).hover();
+  const touched = await page.evaluate(
+    () =>
+      new Promise((end) => {
+        const seen = new Set();
+        const o = new MutationObserver((all) => all.forEach((m) => seen.add(m.target)));
+        o.observe(document.querySelector('.sets'), { subtree: true, attributes: true, childList: true });
+        const m = document.querySelector('[data-at="0,3,3"]');
+        m.dispatchEvent(new PointerEvent('pointerover', { bubbles: true, pointerType: 'mouse' }));
+        setTimeout(() => (o.disconnect(), end(seen.size)), 300);
+      }),
+  );
+  assert.ok(touched <= 8, `${touched} elements changed`);
+  // A column opens on demand.
+  await page.locator('[data-more="2"]').click();
+  assert.equal(await page.locator('[data-at^="0,2,"]').count(), 30);
+  return page;
+});
+
+test('nothing is wider than the window, and axe finds nothing serious, in light and dark', async () => {
+  for (const [width, height] of [[360, 780], [1280, 900], [2560, 1400]])
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open({ viewport: { width, height }, colorScheme, hasTouch: width < 500 });
+      const shot = (name) => (shots ? page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`) }) : null);
+      await page.getByRole('button', { name: 'Run the prompt' }).waitFor();
+      await accessible(page, `empty, ${width} px, ${colorScheme}`);
+      await fits(page, `empty, ${width} px`);
+      await shot('empty');
+      await page.getByRole('button', { name: 'Run the prompt' }).click();
+      await finished(page);
+      await at(page, 0, 4, 0).scrollIntoViewIfNeeded();
+      if (width >= 500) await at(page, 0, 4, 0).hover();
+      else await at(page, 0, 4, 0).tap();
+      await page.locator('svg.arcs').waitFor({ state: 'attached' });
+      await accessible(page, `sets, ${width} px, ${colorScheme}`);
+      await fits(page, `sets, ${width} px`);
+      await shot('sets');
+      for (const view of ['Compare', 'Attention', 'Runs']) {
+        await page.getByRole('link', { name: view, exact: true }).click();
+        await page.waitForFunction((v) => document.title.endsWith(v), view);
+        await page.locator('main h1:visible, main h1.hidden-text').first().waitFor({ state: 'attached' });
+        await page.waitForLoadState('networkidle');
+        await accessible(page, `${view}, ${width} px, ${colorScheme}`);
+        await fits(page, `${view}, ${width} px`);
+        await shot(view.toLowerCase());
+      }
+      await page.context().close();
+    }
+});
+
+test('colours follow the system until they are chosen, and the choice is kept', async () => {
+  const page = await open({ colorScheme: 'dark' });
+  const now = () => page.evaluate(() => document.documentElement.dataset.theme);
+  assert.equal(await now(), 'dark');
+  await page.getByRole('button', { name: /^Colours/ }).click();
+  assert.equal(await now(), 'light');
+  await page.reload();
+  assert.equal(await now(), 'light');
+  return page;
+});
+
+let failed = 0;
+let ran = 0;
+for (const { name, f } of tests) {
+  if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
+  ran++;
+  trouble.length = 0;
+  try {
+    const page = await f();
+    assert.deepEqual(trouble, []);
+    await page?.context().close();
+    console.log(`ok      ${name}`);
+  } catch (e) {
+    failed++;
+    console.log(`FAILED  ${name}\n${e.stack}\n${trouble.join('\n')}`);
+    if (shots) for (const c of browser.contexts()) for (const p of c.pages()) await p.screenshot({ path: join(shots, `failed-${failed}.png`) }).catch(() => undefined);
+  }
+  for (const c of browser.contexts()) await c.close();
+}
+await browser.close();
+if (server) {
+  server.kill('SIGTERM');
+  const code = await new Promise((r) => (server.exitCode !== null ? r(server.exitCode) : server.once('exit', (c, s) => r(c ?? s))));
+  if (code !== 0) {
+    failed++;
+    console.log(`FAILED  the server ended with ${code}: ${serverWords}`);
+  }
+}
+console.log(`${ran - failed} of ${ran} tests of the page passed`);
+process.exit(failed ? 1 : 0);
