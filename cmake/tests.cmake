@@ -80,6 +80,7 @@ if(TARGET tempo_program)
     tempo_script_test(cli_runs tests/cli/test_runs.sh ${program})
     tempo_script_test(cli_study tests/cli/test_study.sh ${program})
     tempo_script_test(cli_experiment tests/cli/test_experiment.sh ${program})
+    tempo_script_test(cli_serve tests/cli/test_serve.sh ${program})
   endif()
   # what --view draws, as a function and under a pseudo-terminal
   add_executable(test_view_layout tests/cli/test_view_layout.c cli/cells.c cli/view_layout.c cli/terminal.c)

@@ -12,8 +12,10 @@
 
 #include "message.h"
 #include "options.h"
+#include "server/api.h"
 #include "server/http.h"
 #include "server/page.h"
+#include "server/worker.h"
 #include "session.h"
 
 extern char **environ;
@@ -25,6 +27,8 @@ typedef struct serving {
     char *key; /* or NULL */
     tempo_route *routes;
     size_t n_routes;
+    tempo_worker *worker;
+    tempo_api *api;
     tempo_http *http;
 } serving;
 
@@ -88,31 +92,45 @@ static void open_browser(const char *url)
     (void)posix_spawn_file_actions_destroy(&actions);
 }
 
-static void health(void *user, tempo_exchange *x)
-{
-    static const char ok[] = "{\"status\": \"ok\"}";
-
-    (void)user;
-    tempo_exchange_reply_static(x, 200, "application/json", ok, sizeof(ok) - 1);
-}
-
-/* The page's routes and the others. */
+/* The page's routes and the interface's. */
 static int make_routes(serving *v)
 {
-    static const tempo_route others[] = {{"GET", "/health", health, true}};
-    const size_t n_others = sizeof(others) / sizeof(*others);
-    size_t n_page;
+    size_t n_page, n_api;
+    const tempo_route *api = tempo_api_routes(&n_api);
     tempo_route *page = tempo_page_routes(tempo_page_files, tempo_page_n_files, &n_page);
 
-    v->routes = page == NULL ? NULL : realloc(page, (n_page + n_others) * sizeof(*page));
+    v->routes = page == NULL ? NULL : realloc(page, (n_page + n_api) * sizeof(*page));
     if (v->routes == NULL) {
         free(page);
         say("out of memory for the server's routes");
         return EXIT_FAILED;
     }
-    memcpy(v->routes + n_page, others, sizeof(others));
-    v->n_routes = n_page + n_others;
+    memcpy(v->routes + n_page, api, n_api * sizeof(*api));
+    v->n_routes = n_page + n_api;
     return EXIT_OK;
+}
+
+/* What decodes, and what requests mean. */
+static int make_api(serving *v, const options *o, size_t max_body)
+{
+    tempo_worker_options w;
+    tempo_api_options a;
+    tempo_err err = {0};
+
+    tempo_worker_options_init(&w);
+    tempo_api_options_init(&a);
+    if (tempo_worker_start(&v->worker, v->s.engine, &w, &err) != TEMPO_OK)
+        return say_error(&err);
+    a.model = v->s.model;
+    a.worker = v->worker;
+    a.threads = (unsigned)o->threads;
+    a.db = o->db;
+    a.chat_template = o->chat_template;
+    a.max_steps = o->max_steps;
+    a.max_body = max_body;
+    a.queue = w.queue;
+    a.max_recorded = w.max_recorded;
+    return tempo_api_create(&v->api, &a, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
 }
 
 static int start(serving *v, const options *o)
@@ -125,15 +143,20 @@ static int start(serving *v, const options *o)
         return code;
     if (!is_loopback(o->host) && v->key == NULL)
         say("warning: whoever reaches %s can use this server: --api-key-file asks for a key", o->host);
-    if ((code = session_open_engine(&v->s, o)) != EXIT_OK || (code = make_routes(v)) != EXIT_OK)
-        return code;
     tempo_http_options_init(&h);
+    if ((code = session_open_engine(&v->s, o)) != EXIT_OK || (code = make_api(v, o, h.max_body)) != EXIT_OK ||
+        (code = make_routes(v)) != EXIT_OK)
+        return code;
     h.host = o->host;
     h.port = (uint16_t)o->port;
     h.key = v->key;
     h.routes = v->routes;
     h.n_routes = v->n_routes;
-    return tempo_http_start(&v->http, &h, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
+    h.user = v->api;
+    if (tempo_http_start(&v->http, &h, &err) != TEMPO_OK)
+        return say_error(&err);
+    tempo_api_set_http(v->api, v->http);
+    return EXIT_OK;
 }
 
 static void announce(const serving *v, const options *o)
@@ -162,9 +185,13 @@ int cmd_serve(const options *o)
         announce(&v, o);
         while (!interrupted())
             (void)poll(NULL, 0, 200); /* the signal may come to another thread */
+        tempo_worker_stop(v.worker);  /* its jobs' streams then end with an event that says so */
         tempo_http_stop(v.http, grace_s);
+        tempo_api_set_http(v.api, NULL);
     }
     tempo_http_free(v.http);
+    tempo_api_free(v.api);
+    tempo_worker_free(v.worker);
     free(v.routes);
     free(v.key);
     session_close(&v.s);

@@ -412,6 +412,47 @@ static void test_large_bodies(void **state)
     (void)close(fd);
 }
 
+/* A client that sends all of it before it reads is not cut off in the middle. */
+static void test_refused_body_is_taken(void **state)
+{
+    enum { LENGTH = 6 << 20 };
+    const tempo_http *h = *state;
+    const int fd = http_connect(tempo_http_port(h));
+    char head[256], *body = calloc(1, LENGTH);
+
+    assert_non_null(body);
+    (void)snprintf(head, sizeof(head), POST_JSON "Content-Length: %d\r\n\r\n", LENGTH);
+    assert_true(http_send(fd, head, strlen(head)));
+    assert_true(http_send(fd, body, LENGTH));
+    http_answer a = http_receive(fd);
+    assert_int_equal(a.status, 413);
+    http_answer_free(&a);
+    (void)close(fd);
+    free(body);
+}
+
+/* The body of a refused request is not read as another one. */
+static void test_no_request_in_a_body(void **state)
+{
+    static const char *const heads[] = {"GET /none", "GET /files/..", "PUT /post", "POST /post",
+                                        "DELETE /health"};
+    static const char inner[] = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    const tempo_http *h = *state;
+    char text[512];
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(*heads); i++) {
+        (void)snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+                       heads[i], strlen(inner), inner);
+        const int fd = http_connect(tempo_http_port(h));
+        assert_true(http_send(fd, text, strlen(text)));
+        http_answer a = http_receive(fd); /* the server closes it */
+        assert_int_equal(a.status / 100, 4);
+        assert_null(strstr(a.text + 1, "HTTP/1.1 "));
+        http_answer_free(&a);
+        (void)close(fd);
+    }
+}
+
 /* A client that closes its side has asked, and waits: it gets its answers, in order. */
 static void test_half_closed(void **state)
 {
@@ -508,11 +549,18 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_traversal),    cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_hosts),        cmocka_unit_test(test_other_sites),
-        cmocka_unit_test(test_framing),      cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_many_headers), cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_half_closed),  cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_traversal),
+        cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_other_sites),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_many_headers),
+        cmocka_unit_test(test_large_bodies),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_refused_body_is_taken),
+        cmocka_unit_test(test_no_request_in_a_body),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }

@@ -362,10 +362,12 @@ static void test_stop_lets_streams_end(void **state)
 {
     watched w = {.stop_soon = true};
     tempo_http *h = start(&w, far, far, far, 8);
-    const int idle = http_connect(tempo_http_port(h)), fd = ask_slowly(h, "/quiet");
-    char byte;
+    const int idle = http_connect(tempo_http_port(h)), kept = ask_slowly(h, "/health"),
+              fd = ask_slowly(h, "/quiet");
+    char byte, text[1024];
 
     (void)state;
+    assert_true(http_receive_some(kept, text, sizeof(text)) > 0);
     await(&w.begun, 1);
     tempo_http_stop(h, far); /* returns because the stream ends and the idle connection is closed */
     http_answer a = http_receive(fd);
@@ -376,6 +378,7 @@ static void test_stop_lets_streams_end(void **state)
     assert_int_equal(http_receive_some(idle, &byte, 1), 0);
     (void)close(fd);
     (void)close(idle);
+    (void)close(kept);
     tempo_http_free(h);
     assert_int_equal(w.ended, 1);
 }

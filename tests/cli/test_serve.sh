@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# tempo serve as its users meet it: starting, keys, the page, errors, signals.  Usage: test_serve.sh PROGRAM
+# Run from the source root.
+set -uo pipefail
+tempo=${1:?usage: test_serve.sh PROGRAM}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-serve.XXXXXX")
+server=''
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
+failures=0
+export XDG_DATA_HOME=$dir/data
+"$tempo" serve --help >/dev/null 2>&1 || { echo 'skipped: built without the server'; exit 77; }
+
+fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
+
+# start ARGS...: a server on a port of its own: $server, $port, messages in $dir/log
+start() {
+    : >"$dir/log" # of an earlier one, which the new one may not have emptied yet
+    "$tempo" serve --port 0 --threads 1 "$@" >"$dir/out" 2>"$dir/log" </dev/null &
+    server=$! port=''
+    until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/$|\1|p' "$dir/log") && [ -n "$port" ]; do
+        kill -0 "$server" 2>/dev/null || { fail "serve $*: it ended: $(cat "$dir/log")"; return 1; }
+        sleep 0.05
+    done
+}
+
+# finish SIGNAL CODE: end it, with that exit code
+finish() {
+    local rc=0
+    kill -"$1" "$server"
+    wait "$server" || rc=$?
+    server=''
+    [ $rc -eq "$2" ] || fail "SIG$1: exit code $rc, expected $2 ($(cat "$dir/log"))"
+}
+
+# ask METHOD TARGET [HEADER]...: the answer in $answer
+ask() {
+    local method=$1 target=$2
+    shift 2
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    { printf '%s %s HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n' "$method" "$target" "$port"
+      for header; do printf '%s\r\n' "$header"; done
+      printf '\r\n'; } >&3
+    answer=$(tr -d '\0' <&3)
+    exec 3>&-
+}
+
+answers() { case $answer in "HTTP/1.1 $1 "*) ;; *) fail "$2: expected $1: ${answer:0:200}" ;; esac; }
+contains() { case $answer in *"$1"*) ;; *) fail "no '$1' in: ${answer:0:600}" ;; esac; }
+
+# expect CODE TEXT ARGS...: it does not start: that exit code, and TEXT in the message
+expect() {
+    local code=$1 text=$2 rc=0 err
+    shift 2
+    err=$("$tempo" serve "$@" 2>&1 >/dev/null </dev/null) || rc=$?
+    [ $rc -eq "$code" ] || fail "serve $*: exit code $rc, expected $code ($err)"
+    case $err in *"$text"*) ;; *) fail "serve $*: message '$err' has no '$text'" ;; esac
+}
+
+# ---- starting and ending
+if start; then
+    ask GET /health && answers 200 /health && contains '"status"'
+    ask GET / && answers 200 / && contains "default-src 'self'"
+    ask GET /v1/tempo/info && answers 200 /v1/tempo/info
+    ask GET /../../etc/passwd && answers 400 traversal
+    expect 1 "cannot listen on 127.0.0.1 port $port: Address already in use" --port "$port"
+    [ ! -s "$dir/out" ] || fail 'something on standard output'
+    [ "$(wc -l <"$dir/log")" -eq 1 ] || fail "more than one line: $(cat "$dir/log")"
+    finish TERM 0
+fi
+start && finish INT 0
+
+# ---- streams end with an event
+if start; then
+    exec 4<>"/dev/tcp/127.0.0.1/$port"
+    body='{"prompt": "a", "steps": 4000, "threshold": 0.01, "stop": "never", "context": "top"}'
+    printf 'POST /v1/tempo/generate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+        ${#body} "$body" >&4
+    for ((i = 0; i < 40; i++)); do read -r -t 20 line <&4 || break; case $line in 'event: set'*) break ;; esac; done
+    case $line in 'event: set'*) ;; *) fail "no set in the stream: $line" ;; esac
+    finish TERM 0
+    answer=$(tr -d '\0' <&4)
+    exec 4>&-
+    contains 'event: error'
+    contains '"shutdown"'
+fi
+
+# ---- keys
+printf '  sesame\n' >"$dir/key" && chmod 600 "$dir/key"
+if start --api-key-file "$dir/key"; then
+    ask GET /health && answers 200 /health
+    ask GET /v1/tempo/info && answers 401 'no key'
+    ask GET /v1/tempo/info 'Authorization: Bearer sesam' && answers 401 'another key'
+    ask GET /v1/tempo/info 'Authorization: Bearer sesame' && answers 200 'the key'
+    finish TERM 0
+fi
+: >"$dir/empty"
+expect 1 'holds no key' --api-key-file "$dir/empty"
+printf 'two words' >"$dir/words"
+expect 1 'is not part of a key' --api-key-file "$dir/words"
+expect 1 'cannot be opened' --api-key-file "$dir/none"
+chmod 644 "$dir/key"
+if start --api-key-file "$dir/key"; then
+    grep -q 'can be read by everyone' "$dir/log" || fail 'no word on a key that everyone can read'
+    finish TERM 0
+fi
+
+# ---- other addresses
+if start --host 0.0.0.0; then
+    grep -q 'warning: whoever reaches 0.0.0.0' "$dir/log" || fail 'no warning about an open address'
+    finish TERM 0
+fi
+expect 1 'no.such.name.invalid' --host no.such.name.invalid
+expect 2 'whole number from 0 to 65535' --port 70000
+expect 2 'whole number from 1' --max-steps 0
+expect 1 'none.gguf' -m "$dir/none.gguf"
+
+# ---- the browser
+mkdir "$dir/bin"
+# shellcheck disable=SC2016 # expanded by that script
+printf '#!/bin/sh\nprintf %%s "$1" >"%s/opened.tmp" && mv "%s/opened.tmp" "%s/opened"\n' "$dir" "$dir" "$dir" >"$dir/bin/xdg-open"
+cp "$dir/bin/xdg-open" "$dir/bin/open" && chmod +x "$dir"/bin/*
+if PATH=$dir/bin:$PATH start --open; then
+    for ((i = 0; i < 400; i++)); do [ -e "$dir/opened" ] && break; sleep 0.05; done
+    [ "$(cat "$dir/opened" 2>/dev/null)" = "http://127.0.0.1:$port/" ] || fail "opened: $(cat "$dir/opened" 2>/dev/null), the port is $port"
+    finish TERM 0
+fi
+
+[ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }
+echo 'tempo serve: all checks passed'
