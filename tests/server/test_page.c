@@ -152,6 +152,8 @@ static void test_embedded(void **state)
     tempo_http *h = start(routes, n);
     for (size_t i = 0; i < tempo_page_n_files; i++) {
         const char *at = tempo_page_files[i].path;
+        if (strcmp(at, "/report.html") == 0) /* embedded for the report's own command */
+            continue;
         (void)snprintf(path, sizeof(path), "web/dist%s", strcmp(at, "/") == 0 ? "/index.html" : at);
         FILE *f = fopen(path, "rb");
         if (f == NULL)
@@ -160,7 +162,8 @@ static void test_embedded(void **state)
         const size_t size = fread(bytes, 1, 16 << 20, f);
         (void)fclose(f);
         http_answer a = http_request(tempo_http_port(h), "GET", at, "", NULL);
-        assert_int_equal(a.status, 200);
+        if (a.status != 200)
+            fail_msg("%s: %s", at, a.text);
         if (strcmp(http_header(&a, "Content-Type", type, sizeof(type)), "application/octet-stream") == 0)
             fail_msg("%s: no content type is known for it", at);
         assert_int_equal(a.n_body, size);
