@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -285,11 +286,13 @@ void terminal_release_signals(void)
 
 void terminal_wait(void)
 {
-    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
     sigset_t open;
+    fd_set in;
 
     (void)sigprocmask(SIG_SETMASK, NULL, &open);
     for (size_t i = 0; i < sizeof(waited_for) / sizeof(*waited_for); i++)
         (void)sigdelset(&open, waited_for[i]);
-    (void)ppoll(&in, has_keys ? 1 : 0, NULL, &open);
+    FD_ZERO(&in);
+    FD_SET(STDIN_FILENO, &in);
+    (void)pselect(STDIN_FILENO + 1, has_keys ? &in : NULL, NULL, NULL, NULL, &open);
 }
