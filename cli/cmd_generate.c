@@ -84,29 +84,15 @@ static void free_arms(run *r)
     json_decref(r->distribution_difference);
 }
 
-static bool push_id(id_list *l, int32_t id)
-{
-    if (l->n == l->cap) {
-        const size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
-        int32_t *p = realloc(l->p, cap * sizeof(*p));
-        if (p == NULL)
-            return false;
-        l->p = p;
-        l->cap = cap;
-    }
-    l->p[l->n++] = id;
-    return true;
-}
-
 static bool record_step(run *r, arm *a)
 {
     const tempo_set *set = tempo_decoder_last_set(a->decoder);
-    bool ok = push_id(&a->top, set->members[0].id);
+    bool ok = tempo_ids_push(&a->top, set->members[0].id);
 
     a->n_steps++;
     a->n_members += set->n_members;
     for (size_t i = 0; i < set->n_members && ok; i++)
-        ok = push_id(&a->all, set->members[i].id);
+        ok = tempo_ids_push(&a->all, set->members[i].id);
     if (ok && (r->o->json || r->o->capture != NULL))
         ok = json_array_append_new(a->steps, json_set(r, set)) == 0;
     if (!ok)

@@ -4,14 +4,7 @@
 
 #include "message.h"
 #include "session.h"
-
-#if defined(__clang__)
-#define COMPILER "clang " __clang_version__
-#elif defined(__GNUC__)
-#define COMPILER "gcc " __VERSION__
-#else
-#define COMPILER "unknown"
-#endif
+#include "study/manifest.h"
 
 /* Our own code is MIT; a program that holds GSL is under its licence as a whole. */
 #ifdef TEMPO_STUDY
@@ -27,9 +20,9 @@
 int cmd_version(const options *o)
 {
     if (o->json)
-        return print_json(json_pack("{s:s, s:s, s:s, s:s}", "version", tempo_version(), "compiler", COMPILER,
-                                    "licence", "MIT", "program_licence", PROGRAM_LICENCE),
+        return print_json(json_pack("{s:s, s:s, s:s, s:s}", "version", tempo_version(), "compiler",
+                                    TEMPO_COMPILER, "licence", "MIT", "program_licence", PROGRAM_LICENCE),
                           false);
-    printf("tempo %s\nbuilt with %s\n" LICENCE_LINES, tempo_version(), COMPILER);
+    printf("tempo %s\nbuilt with %s\n" LICENCE_LINES, tempo_version(), TEMPO_COMPILER);
     return EXIT_OK;
 }

@@ -2,13 +2,9 @@
 #ifndef TEMPO_CLI_RUN_H
 #define TEMPO_CLI_RUN_H
 #include "session.h"
+#include "study/ids.h"
 #include "study/jsonfile.h"
 #include "study/run_id.h"
-
-typedef struct id_list {
-    int32_t *p; /* [n] */
-    size_t n, cap;
-} id_list;
 
 /* One decoder of the run and what it has given so far. */
 typedef struct arm {
@@ -16,7 +12,7 @@ typedef struct arm {
     tempo_decoder *decoder;
     bool advanced;         /* by the last call */
     size_t n_steps, n_members;
-    id_list all, top;      /* every member; the first of each set */
+    tempo_ids all, top;      /* every member; the first of each set */
     json_t *steps;         /* with --json or --capture */
     tempo_capture *capture; /* or NULL */
     held_text held;

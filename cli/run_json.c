@@ -41,7 +41,7 @@ json_t *json_config(const run *r)
 /* ---- the document ---- */
 
 static void set_continuation(json_t *o, const run *r, const char *key, const char *key_bytes,
-                             const id_list *ids)
+                             const tempo_ids *ids)
 {
     tempo_json_add_continuation(o, key, key_bytes, tempo_model_tokenizer(r->s.model), r->s.ids, r->s.n_ids,
                                 ids->p, ids->n);

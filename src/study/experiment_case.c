@@ -5,14 +5,10 @@
 
 #include "study/decode_json.h"
 #include "study/experiment_run.h"
+#include "study/ids.h"
 #include "study/json_out.h"
 #include "study/jsonfile.h"
 #include "study/unit.h"
-
-typedef struct ids {
-    int32_t *p;
-    size_t n, cap;
-} ids;
 
 typedef struct arm {
     const tempo_experiment_arm *spec;
@@ -24,8 +20,8 @@ typedef struct arm {
         one_position; /* sets of several slots that were read; those whose slots share a position */
     tempo_capture *capture;
     json_t *steps, *sizes;
-    json_t *siblings; /* cross_parallel_scores, or NULL */
-    ids all, top;     /* tokens of all members, and of the most probable ones */
+    json_t *siblings;   /* cross_parallel_scores, or NULL */
+    tempo_ids all, top; /* tokens of all members, and of the most probable ones */
     char dir[TEMPO_RUN_PATH];
 } arm;
 
@@ -177,20 +173,6 @@ static void close_case(running *r)
 
 /* ---- one step ---- */
 
-static bool push(ids *v, int32_t id)
-{
-    if (v->n == v->cap) {
-        const size_t cap = v->cap == 0 ? 64 : 2 * v->cap;
-        int32_t *more = realloc(v->p, cap * sizeof(*more));
-        if (more == NULL)
-            return false;
-        v->p = more;
-        v->cap = cap;
-    }
-    v->p[v->n++] = id;
-    return true;
-}
-
 static json_t *set_json(const running *r, const tempo_set *set)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(tempo_engine_model(r->c->engine));
@@ -228,11 +210,11 @@ static tempo_status record_step(running *r, arm *a, tempo_err *err)
 {
     const tempo_set *set = tempo_decoder_last_set(a->lane.d);
     json_t *step = set_json(r, set), *line = json_copy(step);
-    bool kept = step != NULL && line != NULL && push(&a->top, set->members[0].id);
+    bool kept = step != NULL && line != NULL && tempo_ids_push(&a->top, set->members[0].id);
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < set->n_members && kept; i++)
-        kept = push(&a->all, set->members[i].id);
+        kept = tempo_ids_push(&a->all, set->members[i].id);
     json_object_set_new(line, "arm", json_string(a->spec->name));
     if (r->c->e->n_prompts * r->c->e->n_thresholds > 1)
         json_object_set_new(
@@ -372,7 +354,7 @@ static tempo_status step_case(running *r, bool *more, tempo_err *err)
 
 /* What ids add to the prompt's text: decoded with it, because of the space that SentencePiece puts in front.
  */
-static json_t *continuation(const tempo_case *c, const ids *add)
+static json_t *continuation(const tempo_case *c, const tempo_ids *add)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(tempo_engine_model(c->engine));
     int32_t *all = malloc((c->n_ids + add->n + 1) * sizeof(*all));

@@ -5,46 +5,15 @@
 #include "study/json_out.h"
 #include "study/stats.h"
 #include "study/study.h"
-
-/* The set that the paired run recorded; members grows. */
-static tempo_status recorded(const json_t *steps, size_t i, tempo_member **members, tempo_set *set,
-                             tempo_err *err)
-{
-    const json_t *list = json_object_get(json_array_get(steps, i), "members");
-    const size_t n = json_array_size(list);
-    tempo_member *more = realloc(*members, (n + 1) * sizeof(*more));
-
-    if (more == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to time a run");
-    *members = more;
-    for (size_t k = 0; k < n; k++)
-        more[k] =
-            (tempo_member){.id = (int32_t)json_integer_value(json_object_get(json_array_get(list, k), "id")),
-                           .probability = tempo_json_get_number(json_array_get(list, k), "probability")};
-    *set = (tempo_set){.members = more, .n_members = n};
-    return TEMPO_OK;
-}
+#include "study/timed_run.h"
 
 /* One run of one arm over the sets that it had in the paired run; the same work whatever the regime. */
 static tempo_status solo(const tempo_case *c, size_t arm, const json_t *steps, double *took, tempo_err *err)
 {
     const tempo_decode_options o = tempo_experiment_decoding(c->e, arm, c->threshold);
     const tempo_observer obs = {.user = c->o->user, .poll = c->o->poll};
-    tempo_member *members = NULL;
-    tempo_decoder *d = NULL;
-    tempo_set set;
-    const double begin = tempo_study_seconds();
-    tempo_status st = tempo_decoder_create(&d, c->engine, &o, c->ids, c->n_ids, err);
 
-    for (size_t i = 0;
-         i < json_array_size(steps) && st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING; i++)
-        if ((st = tempo_decoders_read(&d, 1, &obs, err)) == TEMPO_OK &&
-            (st = recorded(steps, i, &members, &set, err)) == TEMPO_OK)
-            st = tempo_decoder_adopt(d, &set, err);
-    *took = tempo_study_seconds() - begin;
-    tempo_decoder_free(d);
-    free(members);
-    return st;
+    return tempo_timed_run(c->engine, &o, c->ids, c->n_ids, steps, &obs, took, err);
 }
 
 static json_t *arm_of(json_t *result, const tempo_case *c, size_t arm)
@@ -83,13 +52,7 @@ static void put_ratio(json_t *timing, const tempo_case *c, const double *took, s
     if (a == c->e->n_arms || b == c->e->n_arms || pairs < 2 ||
         tempo_stats_ratio(took + a * pairs, took + b * pairs, pairs, 0.95, &r, NULL) != TEMPO_OK)
         return;
-    json_object_set_new(timing, "isolated_over_visible", tempo_json_number(r.ratio));
-    json_object_set_new(timing, "interval",
-                        json_pack("[o, o]", tempo_json_number(r.ci.lo), tempo_json_number(r.ci.hi)));
-    json_object_set_new(timing, "visible_faster_percent", tempo_json_number(100.0 * (1.0 - 1.0 / r.ratio)));
-    json_object_set_new(timing, "visible_faster_interval",
-                        json_pack("[o, o]", tempo_json_number(100.0 * (1.0 - 1.0 / r.ci.lo)),
-                                  tempo_json_number(100.0 * (1.0 - 1.0 / r.ci.hi))));
+    tempo_json_put_ratio(timing, "isolated_over_visible", "interval", &r);
     json_object_set_new(timing, "p", tempo_json_number(r.p));
 }
 

@@ -24,6 +24,25 @@ json_t *tempo_json_numbers(const double *x, size_t n)
     return a;
 }
 
+json_t *tempo_json_interval(double lo, double hi)
+{
+    return json_pack("[o, o]", tempo_json_number(lo), tempo_json_number(hi));
+}
+
+static double faster_percent(double ratio)
+{
+    return 100.0 * (1.0 - 1.0 / ratio);
+}
+
+void tempo_json_put_ratio(json_t *object, const char *key, const char *interval_key, const tempo_ratio *r)
+{
+    json_object_set_new(object, key, tempo_json_number(r->ratio));
+    json_object_set_new(object, interval_key, tempo_json_interval(r->ci.lo, r->ci.hi));
+    json_object_set_new(object, "visible_faster_percent", tempo_json_number(faster_percent(r->ratio)));
+    json_object_set_new(object, "visible_faster_interval",
+                        tempo_json_interval(faster_percent(r->ci.lo), faster_percent(r->ci.hi)));
+}
+
 double tempo_json_get_number(const json_t *object, const char *key)
 {
     const json_t *v = json_object_get(object, key);

@@ -4,11 +4,16 @@
 #include <jansson.h>
 
 #include "study/jsonfile.h"
+#include "study/stats.h"
 
 /* A number, or null where it is not finite. */
 json_t *tempo_json_number(double x);
 /* x[n] as an array of such. */
 json_t *tempo_json_numbers(const double *x, size_t n);
+/* [lo, hi], each as such. */
+json_t *tempo_json_interval(double lo, double hi);
+/* A ratio of times, isolated over visible, and its interval under these keys; and by how many percent visible is faster. */
+void tempo_json_put_ratio(json_t *object, const char *key, const char *interval_key, const tempo_ratio *r);
 /* The number at key, or NaN where there is none. */
 double tempo_json_get_number(const json_t *object, const char *key);
 

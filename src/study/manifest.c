@@ -14,14 +14,6 @@
 #include "study/jsonfile.h"
 #include "study/run_id.h"
 
-#if defined(__clang__)
-#define COMPILER "clang " __clang_version__
-#elif defined(__GNUC__)
-#define COMPILER "gcc " __VERSION__
-#else
-#define COMPILER "unknown"
-#endif
-
 enum { PATH_BYTES = 4096 };
 
 /* ---- the processor ---- */
@@ -172,7 +164,7 @@ tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_er
         if (json_object_get(doc, "created") == NULL)
             (void)json_object_set_new(doc, "created", json_string(now));
         (void)json_object_set_new(doc, "version", json_string(tempo_version()));
-        (void)json_object_set_new(doc, "compiler", json_string(COMPILER));
+        (void)json_object_set_new(doc, "compiler", json_string(TEMPO_COMPILER));
         add_processor(doc);
         if (json_object_set(doc, "files", files) != 0)
             st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a manifest");

@@ -14,6 +14,15 @@
 
 enum { TEMPO_MANIFEST_MAX_DEPTH = 16 }; /* of directories below dir: deeper is TEMPO_E_LIMIT */
 
+/* What compiled this. */
+#if defined(__clang__)
+#define TEMPO_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define TEMPO_COMPILER "gcc " __VERSION__
+#else
+#define TEMPO_COMPILER "unknown"
+#endif
+
 /* Write dir/manifest.json, complete or not at all.  facts: an object of what the caller knows, the keys above; to it come
  * version, compiler, cpu (the processor's name), cpu_features, created (now, UTC, ISO 8601, unless it is there) and files.
  * It is borrowed and stays as it is.  TEMPO_E_NOMEM when it is NULL: an object that could not be made.  */

@@ -14,11 +14,6 @@ static tempo_status no_memory(tempo_err *err)
     return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the report");
 }
 
-static json_t *interval(double lo, double hi)
-{
-    return json_pack("[o, o]", tempo_json_number(lo), tempo_json_number(hi));
-}
-
 /* ---- signed contrasts: one number a prompt ---- */
 
 static tempo_status contrast(json_t *list, const char *name, const double *x, size_t n,
@@ -42,11 +37,12 @@ static tempo_status contrast(json_t *list, const char *name, const double *x, si
     const double mde = tempo_minimal_effect(n, tempo_stats_sd(x, n), h->alpha, 0.8, true);
     json_object_set_new(list, name,
                         json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)n, "mean",
-                                  tempo_json_number(flip.mean), "interval", interval(boot.lo, boot.hi),
-                                  "p_sign_flip", tempo_json_number(flip.p), "p_wilcoxon",
-                                  tempo_json_number(wilcoxon.p), "dz", tempo_json_number(effect.dz),
-                                  "dz_interval", interval(effect.dz_ci.lo, effect.dz_ci.hi),
-                                  "minimal_detectable", tempo_json_number(mde)));
+                                  tempo_json_number(flip.mean), "interval",
+                                  tempo_json_interval(boot.lo, boot.hi), "p_sign_flip",
+                                  tempo_json_number(flip.p), "p_wilcoxon", tempo_json_number(wilcoxon.p),
+                                  "dz", tempo_json_number(effect.dz), "dz_interval",
+                                  tempo_json_interval(effect.dz_ci.lo, effect.dz_ci.hi), "minimal_detectable",
+                                  tempo_json_number(mde)));
     return TEMPO_OK;
 }
 
@@ -101,7 +97,7 @@ static tempo_status step_metric(json_t *list, const tempo_slice *s, const char *
         json_object_set_new(list, name,
                             json_pack("{s:I, s:I, s:o, s:o}", "steps", (json_int_t)n, "prompts",
                                       (json_int_t)clusters, "mean", tempo_json_number(boot.estimate),
-                                      "interval", interval(boot.lo, boot.hi)));
+                                      "interval", tempo_json_interval(boot.lo, boot.hi)));
     free(sizes);
     free(x);
     return st;
@@ -155,7 +151,7 @@ static tempo_status unchanged(json_t *out, const tempo_slice *s, double *x, temp
     if ((st = tempo_interval_share(k, n, 0.95, &ci, err)) == TEMPO_OK)
         json_object_set_new(out, "unchanged_prompts",
                             json_pack("{s:I, s:I, s:o}", "n", (json_int_t)n, "unchanged", (json_int_t)k,
-                                      "interval", interval(ci.lo, ci.hi)));
+                                      "interval", tempo_json_interval(ci.lo, ci.hi)));
     return st;
 }
 

@@ -26,13 +26,7 @@ static tempo_status test_pairs(json_t *out, double *isolated, const double *visi
             TEMPO_OK ||
         (st = tempo_test_wilcoxon(isolated, n, &wilcoxon, err)) != TEMPO_OK)
         return st;
-    json_object_set_new(out, "ratio", tempo_json_number(ratio.ratio));
-    json_object_set_new(out, "ratio_interval",
-                        json_pack("[o, o]", tempo_json_number(ratio.ci.lo), tempo_json_number(ratio.ci.hi)));
-    json_object_set_new(out, "visible_faster_percent", tempo_json_number(100.0 * (1.0 - 1.0 / ratio.ratio)));
-    json_object_set_new(out, "visible_faster_interval",
-                        json_pack("[o, o]", tempo_json_number(100.0 * (1.0 - 1.0 / ratio.ci.lo)),
-                                  tempo_json_number(100.0 * (1.0 - 1.0 / ratio.ci.hi))));
+    tempo_json_put_ratio(out, "ratio", "ratio_interval", &ratio);
     json_object_set_new(out, "p_sign_flip", tempo_json_number(flip.p));
     json_object_set_new(out, "p_wilcoxon", tempo_json_number(wilcoxon.p));
     return TEMPO_OK;

@@ -9,6 +9,7 @@
 #include "study/control.h"
 #include "study/json_out.h"
 #include "study/study.h"
+#include "study/timed_run.h"
 
 /* What a unit's file says of its sets. */
 typedef struct sets {
@@ -172,38 +173,13 @@ static tempo_status time_run(tempo_study *s, size_t prompt, const sets *u, tempo
                              tempo_err *err)
 {
     const tempo_observer obs = {.user = s->o->user, .poll = s->o->poll};
-    tempo_member *members = NULL;
     tempo_decode_options o;
-    tempo_decoder *d = NULL;
-    tempo_status st;
 
     tempo_decode_options_init(&o);
     o.mode = mode;
     o.steps = json_array_size(u->steps);
     o.threshold = s->thresholds[0];
-    const double begin = tempo_study_seconds();
-    st = tempo_decoder_create(&d, s->engine, &o, s->ids[prompt], s->n_ids[prompt], err);
-    for (size_t i = 0; i < o.steps && st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING; i++) {
-        const json_t *list = members_of(u->steps, i);
-        const size_t n = json_array_size(list);
-        tempo_member *more = realloc(members, (n + 1) * sizeof(*more));
-        if (more == NULL) {
-            st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to time a run");
-            break;
-        }
-        members = more;
-        for (size_t k = 0; k < n; k++)
-            members[k] =
-                (tempo_member){.id = id_at(list, k),
-                               .probability = tempo_json_get_number(json_array_get(list, k), "probability")};
-        const tempo_set set = {.threshold = o.threshold, .n_members = n, .members = members};
-        if ((st = tempo_decoders_read(&d, 1, &obs, err)) == TEMPO_OK)
-            st = tempo_decoder_adopt(d, &set, err);
-    }
-    *took = tempo_study_seconds() - begin;
-    tempo_decoder_free(d);
-    free(members);
-    return st;
+    return tempo_timed_run(s->engine, &o, s->ids[prompt], s->n_ids[prompt], u->steps, &obs, took, err);
 }
 
 /* Pair `k` in ABBA order; added to `pairs` unless it only warms up. */

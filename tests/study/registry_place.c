@@ -12,7 +12,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-
 int registry_setup(void **state)
 {
     place *at = calloc(1, sizeof(*at));
