@@ -1,48 +1,10 @@
 #!/usr/bin/env bash
 # tempo analyze: arguments, messages, exit codes, and the golden runs compared.  Usage: test_analyze.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_analyze.sh PROGRAM}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh analyze analyze
 golden=../shared/golden
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-analyze.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-unset NO_COLOR COLUMNS
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
-
-# run ARGS...: standard output to $out, standard error to $err, exit code to $rc
-run() {
-    "$tempo" analyze "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    rc=$?
-    out=$(tr -d '\0' <"$dir/out") err=$(cat "$dir/err")
-}
-
-# refuses CODE TEXT ARGS...: that exit code, TEXT in the message, nothing on standard output
-refuses() {
-    local code=$1 text=$2
-    shift 2
-    run "$@"
-    [ $rc -eq "$code" ] || fail "analyze $*: exit code $rc, expected $code ($err)"
-    case $err in *"$text"*) ;; *) fail "analyze $*: message '$err' has no '$text'" ;; esac
-    [ -z "$out" ] || fail "analyze $*: printed '$out'"
-}
-
-works() {
-    run "$@"
-    [ $rc -eq 0 ] || fail "analyze $*: exit code $rc ($err)"
-}
-
-contains() { case $1 in *"$2"*) ;; *) fail "no '$2' in: ${1:0:400}" ;; esac; }
-
-# check PYTHON: assertions about the document d that was just printed
-check() {
-    if ! python3 -c '' 2>/dev/null; then return; fi
-    python3 -c "
-import json
-d = json.load(open('$dir/out'))
-$1" || fail "JSON: $1"
-}
 
 # ---- usage ----
 refuses 2 'needs one directory, or two .npz files'
@@ -68,7 +30,7 @@ if [ -d "$golden" ]; then
     COLUMNS=40 works "$a" "$b" # words are wrapped, tables are as wide as they are
     contains "$out" '  0, head 0, row 0, slot 0:'
     works "$b" "$a" --json
-    check "
+    check_json "
 a, l = d['comparisons']
 assert a['kind'] == 'attention' and l['kind'] == 'logits' and len(d['warnings']) == 1
 assert a['first'].endswith('isolated.npz') and a['a1']['holds'] and a['steps_compared'] == 3
@@ -94,7 +56,7 @@ assert [s['identical'] for s in l['steps'][:2]] == [True, False]"
     cp "$a" "$dir/run/isolated/attention_weights.npz"
     cp "$b" "$dir/run/visible/attention_weights.npz"
     works "$dir/run" --json
-    check "assert len(d['captures']) == 4 and len(d['comparisons']) == 2 and d['what'] == 'arms'"
+    check_json "assert len(d['captures']) == 4 and len(d['comparisons']) == 2 and d['what'] == 'arms'"
     works "$dir/run/visible"
     contains "$out" 'Attention on siblings'
     contains "$out" 'entropy'
@@ -102,5 +64,4 @@ else
     echo "without $golden: golden runs are not compared"
 fi
 
-[ $failures -eq 0 ] || exit 1
-echo 'analyze: all as expected'
+finish

@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
 # generate --capture: files, their readers, refusals, interruptions.  Usage: test_capture.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_capture.sh PROGRAM}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh capture
 here=$(dirname "$0")
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-capture.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-export TEMPO_MODELS=$PWD/models
 prompt='The cat sat on the'
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
 
 # capture ARGS...: exit code 0, standard output to $dir/out, standard error to $dir/err
 capture() {
@@ -128,5 +123,4 @@ else
 fi
 find "$dir" -name '*.tmp.*' | grep -q . && fail "temporary files: $(find "$dir" -name '*.tmp.*')"
 
-[ $failures -eq 0 ] || { printf '%d checks failed\n' $failures; exit 1; }
-echo 'all checks passed'
+finish

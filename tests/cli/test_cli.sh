@@ -1,119 +1,76 @@
 #!/usr/bin/env bash
 # Drive the program as its users do: output, messages, exit codes.  Usage: test_cli.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_cli.sh PROGRAM}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh cli
 model=models/tempo-tiny
 shared=../shared
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-cli.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-export TEMPO_MODELS=$PWD/models
-unset NO_COLOR
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
-
-# run ARGS...: standard output to $out, standard error to $err, exit code to $rc
-run() {
-    "$tempo" "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    rc=$?
-    out=$(tr -d '\0' <"$dir/out") err=$(cat "$dir/err")
-}
-
-# expect CODE TEXT ARGS...: that exit code, TEXT in the message, nothing on standard output
-expect() {
-    local code=$1 text=$2
-    shift 2
-    run "$@"
-    [ $rc -eq "$code" ] || fail "tempo $*: exit code $rc, expected $code ($err)"
-    case $err in *"$text"*) ;; *) fail "tempo $*: message '$err' has no '$text'" ;; esac
-    case $err in 'tempo: '*) ;; *) fail "tempo $*: message '$err' does not say who speaks" ;; esac
-    [ -z "$out" ] || fail "tempo $*: printed '$out'"
-}
-
-# works ARGS...: exit code 0
-works() {
-    run "$@"
-    [ $rc -eq 0 ] || fail "tempo $*: exit code $rc ($err)"
-}
-
-contains() { case $1 in *"$2"*) ;; *) fail "no '$2' in: ${1:0:400}" ;; esac; }
-
-has_python() { python3 -c '' 2>/dev/null; }
-
-# check_json PYTHON: assertions about the document d that was just printed
-check_json() {
-    if ! has_python; then return; fi
-    python3 -c "
-import json, sys
-d = json.load(open('$dir/out'))
-$1" || fail "JSON: $1"
-}
 
 # ---- usage ----
-expect 2 "there is no command 'foo'" foo
-expect 2 'did you mean --threshold' generate -p x --treshold 0.1
-expect 2 'has no option --zzzzzzzz; see tempo generate --help' generate --zzzzzzzz
-expect 2 'has no option -z' generate -z
-expect 2 'needs a value' generate -p
-expect 2 'takes no value' generate -p x --json=yes
-expect 2 "unexpected argument 'text'" generate text
-expect 2 'no prompt' generate
-expect 2 'more than one prompt' generate -p x --prompt-ids 1
-expect 2 'the prompt is empty' generate -p ''
-expect 2 'the prompt is empty' generate --prompt-ids ''
+refuses 2 "there is no command 'foo'" foo
+refuses 2 'did you mean --threshold' generate -p x --treshold 0.1
+refuses 2 'has no option --zzzzzzzz; see tempo generate --help' generate --zzzzzzzz
+refuses 2 'has no option -z' generate -z
+refuses 2 'needs a value' generate -p
+refuses 2 'takes no value' generate -p x --json=yes
+refuses 2 "unexpected argument 'text'" generate text
+refuses 2 'no prompt' generate
+refuses 2 'more than one prompt' generate -p x --prompt-ids 1
+refuses 2 'the prompt is empty' generate -p ''
+refuses 2 'the prompt is empty' generate --prompt-ids ''
 for value in 0 2 -1 nan inf '' 1e-400 0.5x; do
-    expect 2 "--threshold: '$value' is not a number above 0 and at most 1" generate -p x --threshold "$value"
+    refuses 2 "--threshold: '$value' is not a number above 0 and at most 1" generate -p x --threshold "$value"
 done
 for value in 0 -1 nan inf; do
-    expect 2 "--temperature: '$value' is not a finite number above 0" generate -p x --temperature "$value"
+    refuses 2 "--temperature: '$value' is not a finite number above 0" generate -p x --temperature "$value"
 done
 for value in 0 -1 1.5 '' 99999999999999999999; do
-    expect 2 "--steps: '$value' is not a whole number" generate -p x --steps "$value"
+    refuses 2 "--steps: '$value' is not a whole number" generate -p x --steps "$value"
 done
-expect 2 'one of isolated, visible, causal' generate -p x --mode both
-expect 2 'one of mixture, uniform, geometric, top, last' generate -p x --readout first
-expect 2 'one of shared, unique, offset:D' generate -p x --positions other
-expect 2 'finite number' generate -p x --positions offset:nan
-expect 2 'two layers A-B' generate -p x --mode visible --visible-layers 3
-expect 2 'two layers A-B' generate -p x --mode visible --visible-layers 3-1
-expect 2 '--visible-layers needs' generate -p x --visible-layers 0-1
-expect 2 'within 0-7' generate -p x --mode visible --visible-layers 7-9
-expect 2 '--replay sets' generate -p x --replay published --context all
-expect 2 '--replay sets' generate -p x --replay published-nocache --positions shared
-expect 2 'leave --mode out' generate -p x --paired --mode visible
-expect 2 'only one' generate -p x --json --jsonl
-expect 2 'is not a token id' generate --prompt-ids 1,two
-expect 2 'is not a token id' generate --prompt-ids 1,,2
-expect 2 'is not a token id' generate --prompt-ids 1,
-expect 2 '99999' generate --prompt-ids 1,99999
-expect 2 'no text' tokenize
-expect 2 'give only one' tokenize text -f "$dir/x"
-expect 2 'takes one model' inspect $model -m $model
+refuses 2 'one of isolated, visible, causal' generate -p x --mode both
+refuses 2 'one of mixture, uniform, geometric, top, last' generate -p x --readout first
+refuses 2 'one of shared, unique, offset:D' generate -p x --positions other
+refuses 2 'finite number' generate -p x --positions offset:nan
+refuses 2 'two layers A-B' generate -p x --mode visible --visible-layers 3
+refuses 2 'two layers A-B' generate -p x --mode visible --visible-layers 3-1
+refuses 2 '--visible-layers needs' generate -p x --visible-layers 0-1
+refuses 2 'within 0-7' generate -p x --mode visible --visible-layers 7-9
+refuses 2 '--replay sets' generate -p x --replay published --context all
+refuses 2 '--replay sets' generate -p x --replay published-nocache --positions shared
+refuses 2 'leave --mode out' generate -p x --paired --mode visible
+refuses 2 'only one' generate -p x --json --jsonl
+refuses 2 'is not a token id' generate --prompt-ids 1,two
+refuses 2 'is not a token id' generate --prompt-ids 1,,2
+refuses 2 'is not a token id' generate --prompt-ids 1,
+refuses 2 '99999' generate --prompt-ids 1,99999
+refuses 2 'no text' tokenize
+refuses 2 'give only one' tokenize text -f "$dir/x"
+refuses 2 'takes one model' inspect $model -m $model
 run
 [ $rc -eq 2 ] || fail "no command: exit code $rc"
 contains "$out" 'tempo COMMAND'
 
 # ---- failures ----
-expect 1 'no such file or directory' generate -m "$dir/none" -p x
-expect 1 'fetch it with' generate -m no-such-org/no-such-model -p x
-expect 1 'holds no model' generate -m "$dir" -p x
-expect 1 'cannot be opened: No such file' generate -f "$dir/none"
-expect 1 'is a directory' generate -f "$dir"
-expect 1 'is a directory' tokenize -f "$dir"
+refuses 1 'no such file or directory' generate -m "$dir/none" -p x
+refuses 1 'fetch it with' generate -m no-such-org/no-such-model -p x
+refuses 1 'holds no model' generate -m "$dir" -p x
+refuses 1 'cannot be opened: No such file' generate -f "$dir/none"
+refuses 1 'is a directory' generate -f "$dir"
+refuses 1 'is a directory' tokenize -f "$dir"
 printf 'ab\377' >"$dir/bad.txt"
-expect 1 'not valid UTF-8 (at byte 2)' generate -f "$dir/bad.txt"
-expect 1 'not valid UTF-8 (at byte 2)' tokenize -f "$dir/bad.txt"
+refuses 1 'not valid UTF-8 (at byte 2)' generate -f "$dir/bad.txt"
+refuses 1 'not valid UTF-8 (at byte 2)' tokenize -f "$dir/bad.txt"
 head -c 100000 /dev/zero | tr '\0' a >"$dir/long.txt"
-expect 1 "the model's context has 512 positions" generate -f "$dir/long.txt"
-expect 1 'max-slots is 2' generate -p 'a b c d' --max-slots 2
+refuses 1 "the model's context has 512 positions" generate -f "$dir/long.txt"
+refuses 1 'max-slots is 2' generate -p 'a b c d' --max-slots 2
 printf 'GGUF' >"$dir/short.gguf"
-expect 1 'the version needs 4 bytes, 0 left (at byte 4)' inspect "$dir/short.gguf"
-expect 1 'No space left on device' logits -p x --all /dev/full
+refuses 1 'the version needs 4 bytes, 0 left (at byte 4)' inspect "$dir/short.gguf"
+refuses 1 'No space left on device' logits -p x --all /dev/full
 if [ "$(id -u)" -ne 0 ]; then
     : >"$dir/secret.gguf"
     chmod 000 "$dir/secret.gguf"
-    expect 1 'Permission denied' inspect "$dir/secret.gguf"
+    refuses 1 'Permission denied' inspect "$dir/secret.gguf"
 fi
 for arguments in 'generate -p x' 'generate -p x --json' 'generate -p x --jsonl' inspect 'tokenize x' 'logits -p x' doctor help version; do
     # shellcheck disable=SC2086 # a list of words
@@ -237,7 +194,7 @@ works tokenize --decode "$(cat "$dir/ids")"
 cmp -s "$dir/out" "$dir/text.txt" || fail 'decode(encode(text)) is not the text'
 works tokenize --decode -f "$dir/ids"
 cmp -s "$dir/out" "$dir/text.txt" || fail 'decode of a file'
-expect 2 'is not in the vocabulary' tokenize --decode 4096
+refuses 2 'is not in the vocabulary' tokenize --decode 4096
 
 # ---- inspect, logits, doctor, version, help ----
 works inspect
@@ -272,14 +229,14 @@ for command in generate inspect tokenize logits doctor help version; do
         for option in $options; do contains "$out" "${option#--}"; done
     done
 done
-expect 2 'one of bash, zsh, fish' help --completion tcsh
-expect 2 "there is no command 'nothing'" help nothing
+refuses 2 'one of bash, zsh, fish' help --completion tcsh
+refuses 2 "there is no command 'nothing'" help nothing
 
 # ---- synthetic models and benchmarks ----
-expect 2 'synth needs a file to write: -o FILE' synth
-expect 2 'one of llama-3.2-1b' synth --shape llama-4 -o "$dir/x.gguf"
-expect 2 'one of F32' synth --type Q2_K -o "$dir/x.gguf"
-expect 1 "$dir/none/x.gguf" synth --shape tiny -o "$dir/none/x.gguf"
+refuses 2 'synth needs a file to write: -o FILE' synth
+refuses 2 'one of llama-3.2-1b' synth --shape llama-4 -o "$dir/x.gguf"
+refuses 2 'one of F32' synth --type Q2_K -o "$dir/x.gguf"
+refuses 1 "$dir/none/x.gguf" synth --shape tiny -o "$dir/none/x.gguf"
 [ ! -e "$dir/x.gguf" ] || fail 'synth left a file'
 works synth --shape tiny --type Q4_K_M -o "$dir/tiny.gguf"
 [ -z "$out$err" ] || fail "synth talks: $out$err"
@@ -302,11 +259,11 @@ for c in d['decode']:
 assert [(p['tokens'], p['compute']) for p in d['prompt']] == [(128, 'fast')]
 assert d['prompt'][0]['tokens_per_s'] > 0
 "
-expect 2 "'1,x' is not" bench -m "$dir/tiny.gguf" --rows 1,x
-expect 2 "'1,,2' is not" bench -m "$dir/tiny.gguf" --rows 1,,2
-expect 2 'is not a whole number from 1 to 1024' bench -m "$dir/tiny.gguf" --rows 0
-expect 2 'at most 16 numbers' bench --rows 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
-expect 1 'context' bench -m "$dir/tiny.gguf" --context 5000
+refuses 2 "'1,x' is not" bench -m "$dir/tiny.gguf" --rows 1,x
+refuses 2 "'1,,2' is not" bench -m "$dir/tiny.gguf" --rows 1,,2
+refuses 2 'is not a whole number from 1 to 1024' bench -m "$dir/tiny.gguf" --rows 0
+refuses 2 'at most 16 numbers' bench --rows 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1
+refuses 1 'context' bench -m "$dir/tiny.gguf" --context 5000
 
 # ---- files that are not part of the project ----
 if [ -d $shared ]; then
@@ -318,10 +275,9 @@ if [ -d $shared ]; then
     contains "$out" 'tokens             128256'
     works tokenize -m $shared/vocab/ggml-vocab-llama-spm.gguf --json --no-bos 'Hello world'
     check_json "assert d['ids'] == [15043, 3186], d"
-    expect 1 'token_embd.weight is missing' generate -m $shared/vocab/ggml-vocab-llama-spm.gguf -p x
+    refuses 1 'token_embd.weight is missing' generate -m $shared/vocab/ggml-vocab-llama-spm.gguf -p x
 else
     echo 'skipped: what needs models that are not part of the project'
 fi
 
-[ $failures -eq 0 ] || { printf '%d checks failed\n' $failures; exit 1; }
-echo 'all checks passed'
+finish

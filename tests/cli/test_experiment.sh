@@ -1,31 +1,9 @@
 #!/usr/bin/env bash
 # tempo experiment as its users meet it.  Usage: test_experiment.sh PROGRAM; run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_experiment.sh PROGRAM}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-experiment.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-export XDG_DATA_HOME=$dir/data
-"$tempo" experiment --help >/dev/null 2>&1 || { echo 'skipped: built without studies'; exit 77; }
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
-
-# run ARGS...: tempo experiment ARGS: standard output to $out, standard error to $err, exit code to $rc
-run() {
-    "$tempo" experiment "$@" >"$dir/stdout" 2>"$dir/stderr" </dev/null
-    rc=$?
-    out=$(cat "$dir/stdout") err=$(cat "$dir/stderr")
-}
-
-expect() { # CODE TEXT ARGS...: that exit code, and TEXT in the message
-    local code=$1 text=$2
-    shift 2
-    run "$@"
-    [ $rc -eq "$code" ] || fail "experiment $*: exit code $rc, expected $code ($err)"
-    case $err in *"$text"*) ;; *) fail "experiment $*: message '$err' has no '$text'" ;; esac
-}
-
-contains() { case $1 in *"$2"*) ;; *) fail "no '$2' in: ${1:0:400}" ;; esac; }
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh experiment experiment
+needs_command experiment
 
 # ---- all five, and what they leave
 run run all --out "$dir/all" --pairs 2
@@ -55,7 +33,7 @@ run run exp2 --out "$dir/all" --pairs 0 --json --no-db
 [ $rc -eq 0 ] || fail "a second run: $err"
 if python3 -c '' 2>/dev/null; then
     python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["experiments"][0]["experiment"] == "exp2_logits"' \
-        "$dir/stdout" || fail 'the JSON is not what it should be'
+        "$dir/out" || fail 'the JSON is not what it should be'
 fi
 document=$(cat "$dir/all/EXPERIMENT_RESULTS.md")
 contains "$document" 'No times were taken'
@@ -119,9 +97,9 @@ expect 1 'use_retroactive_removal' run "$dir/removal.yaml" --out "$dir/no"
 expect 1 'results.json' check "$dir/nowhere"
 
 # ---- Ctrl-C
-timeout -s INT 0.3 "$tempo" experiment run all --pairs 1000 --out "$dir/stopped" --no-db >/dev/null 2>"$dir/stderr"
+timeout -s INT 0.3 "$tempo" experiment run all --pairs 1000 --out "$dir/stopped" --no-db >/dev/null 2>"$dir/err"
 rc=$?
 [ $rc -eq 130 ] || [ $rc -eq 124 ] || fail "interrupted: exit code $rc"
 [ -z "$(find "$dir/stopped" -name '*.tmp*' -o -name '.*.partial' 2>/dev/null)" ] || fail 'an interrupted run leaves temporary files'
 
-[ $failures -eq 0 ] || { printf '%d failed\n' $failures; exit 1; }
+finish

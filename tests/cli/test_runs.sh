@@ -1,47 +1,10 @@
 #!/usr/bin/env bash
 # tempo runs as its users meet it: the database of runs against hand-made directories.  Usage: test_runs.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_runs.sh PROGRAM}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-runs.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-export XDG_DATA_HOME=$dir/data
-unset NO_COLOR
-"$tempo" runs --help >/dev/null 2>&1 || { echo 'skipped: built without studies'; exit 77; }
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
-
-# run ARGS...: tempo runs ARGS: standard output to $out, standard error to $err, exit code to $rc
-run() {
-    "$tempo" runs "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    rc=$?
-    out=$(cat "$dir/out") err=$(cat "$dir/err")
-}
-
-works() {
-    run "$@"
-    [ $rc -eq 0 ] || fail "runs $*: exit code $rc ($err)"
-}
-
-# expect CODE TEXT ARGS...: that exit code, and TEXT in the message
-expect() {
-    local code=$1 text=$2
-    shift 2
-    run "$@"
-    [ $rc -eq "$code" ] || fail "runs $*: exit code $rc, expected $code ($err)"
-    case $err in 'tempo: '*"$text"*) ;; *) fail "runs $*: message '$err' has no '$text'" ;; esac
-}
-
-contains() { case $out in *"$1"*) ;; *) fail "no '$1' in: ${out:0:600}" ;; esac; }
-
-check_json() {
-    python3 -c '' 2>/dev/null || return 0
-    python3 -c "
-import json
-d = json.load(open('$dir/out'))
-$1" || fail "JSON: $1"
-}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh runs runs
+needs_command runs
 
 # make_run DIR ID CREATED LAST: an experiment of two steps, the second of which selects LAST
 make_run() {
@@ -61,7 +24,7 @@ END
 for words in '' list 'show x' 'compare x y' gc; do
     # shellcheck disable=SC2086 # a list of words
     works $words
-    contains 'No runs yet'
+    contains "$out" 'No runs yet'
 done
 works --json
 [ "$out" = '[]' ] || fail "no runs as JSON: '$out'"
@@ -93,18 +56,18 @@ cat >"$dir/runs/s/report.json" <<'END'
  "threshold": 0.1}, {"id": "B", "verdict": "different"}, {"id": "B", "verdict": "inconclusive"}]}
 END
 works rebuild "$dir/runs"
-contains '3 runs indexed'
+contains "$out" '3 runs indexed'
 [ "$(stat -c %a "$XDG_DATA_HOME/tempo" 2>/dev/null || echo 700)" = 700 ] || fail 'others may look into the directory'
 works
 [ "$(grep -c cat-aaaa <<<"$out")" -eq 1 ] || fail "the list: $out"
-contains 'A2 equivalent, B different/inconclusive'
+contains "$out" 'A2 equivalent, B different/inconclusive'
 case $out in *cat-bbbb*cat-aaaa*20261123-st*) ;; *) fail "the order of the list: $out" ;; esac
 works show 20261124
 for text in 'kind           experiment' 'threshold 0.5' 'isolated: 2 steps, 2 members, stopped by steps' results.json 'The \x1b[2Jcat'; do
-    contains "$text"
+    contains "$out" "$text"
 done
 works show 20261123
-for text in 'A2       equivalent' 'interval [0, 0.002]' 'B 0.25' tv 'st\x1b]0;x\x07'; do contains "$text"; done
+for text in 'A2       equivalent' 'interval [0, 0.002]' 'B 0.25' tv 'st\x1b]0;x\x07'; do contains "$out" "$text"; done
 for words in list 'show 20261123' 'show 20261124' 'compare 20261124 20261125'; do
     # shellcheck disable=SC2086 # a list of words
     works $words
@@ -113,9 +76,9 @@ done
 works show 20261124 --json
 check_json "assert d['units'][0]['arms'][0]['members'] == 2 and d['config']['threshold'] == 0.5"
 works compare 20261124 20261125
-for text in 'different sets at 1 of 2: 1' 'The two differ.'; do contains "$text"; done
+for text in 'different sets at 1 of 2: 1' 'The two differ.'; do contains "$out" "$text"; done
 works compare 20261124 20261124
-contains 'The two agree in everything.'
+contains "$out" 'The two agree in everything.'
 works compare 20261124 20261125 --json
 check_json "assert d['same'] is False and d['units'][0]['arms'][0]['differ'] == [1]"
 expect 2 'begins the ids of several runs' show 2026112
@@ -128,7 +91,7 @@ works list --db "$dir/other.db" --json
 check_json "assert [r['id'][:8] for r in d] == ['20261125', '20261124']"
 printf '{"kind": "study"' >"$dir/runs/s/manifest.json"
 expect 1 'manifest.json: JSON, line 1' rebuild "$dir/runs"
-contains '2 runs indexed, 1 could not be.'
+contains "$out" '2 runs indexed, 1 could not be.'
 works show 20261123
 expect 1 'cannot be read: No such file' rebuild "$dir/nowhere"
 printf 'this is a text and no database; it is long enough to be one, by a good many bytes, more than a hundred of them' >"$dir/text"
@@ -139,19 +102,19 @@ grep -q 'neither XDG_DATA_HOME nor HOME' "$dir/err" || fail "without HOME: $(cat
 
 # ---- gc ----
 works gc
-contains "Every run's directory is there."
+contains "$out" "Every run's directory is there."
 rm -r "$dir/runs/s"
 works gc --dry-run
-contains '1 would be dropped.'
+contains "$out" '1 would be dropped.'
 works gc --json --dry-run
 check_json "assert d[0]['id'] == '20261123-st'"
 works gc
-contains '1 dropped.'
+contains "$out" '1 dropped.'
 run list
 case $out in *20261123-st*) fail 'gc left a run that is gone' ;; esac
 rm -r "$dir/runs"
 works gc
 works list
-contains 'No runs yet in '
+contains "$out" 'No runs yet in '
 
-[ $failures -eq 0 ] || { echo "$failures failed"; exit 1; }
+finish

@@ -1,48 +1,10 @@
 #!/usr/bin/env bash
 # tempo study as its users meet it: run, report, resume, what is refused.  Usage: test_study.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_study.sh PROGRAM}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-study.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
-failures=0
-export XDG_DATA_HOME=$dir/data
-unset NO_COLOR
-"$tempo" study --help >/dev/null 2>&1 || { echo 'skipped: built without studies'; exit 77; }
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
-
-# run ARGS...: tempo study ARGS: standard output to $out, standard error to $err, exit code to $rc
-run() {
-    "$tempo" study "$@" >"$dir/out" 2>"$dir/err" </dev/null
-    rc=$?
-    out=$(cat "$dir/out") err=$(cat "$dir/err")
-}
-
-works() {
-    run "$@"
-    [ $rc -eq 0 ] || fail "study $*: exit code $rc ($err)"
-}
-
-# expect CODE TEXT ARGS...: that exit code, and TEXT in the message
-expect() {
-    local code=$1 text=$2
-    shift 2
-    run "$@"
-    [ $rc -eq "$code" ] || fail "study $*: exit code $rc, expected $code ($err)"
-    case $err in *'tempo: '*"$text"*) ;; *) fail "study $*: message '$err' has no '$text'" ;; esac
-}
-
-contains() { case $out in *"$1"*) ;; *) fail "no '$1' in: ${out:0:600}" ;; esac; }
-
-# check_json FILE PYTHON: d is the document
-check_json() {
-    python3 -c '' 2>/dev/null || return 0
-    python3 -c "
-import json
-d = json.load(open('$1'))
-$2" || fail "JSON: $2"
-}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh study study
+needs_command study
 
 sed -e 's/^permutations:.*/permutations: 200/; s/^resamples:.*/resamples: 100/' \
     -e 's/^timing:.*/timing: {pairs: 2, warmup: 1, published_percent: 18.8}/' \
@@ -52,10 +14,10 @@ small=(--hypotheses "$dir/h.yaml" --max-prompts 4 --steps 3)
 
 # ---- run, and the report again ----
 works run "${small[@]}" --out "$dir/a"
-contains 'Threshold 0.1: confirmatory'
-contains 'exploratory replication'
-contains 'D1 holds'
-contains 'Noise floor'
+contains "$out" 'Threshold 0.1: confirmatory'
+contains "$out" 'exploratory replication'
+contains "$out" 'D1 holds'
+contains "$out" 'Noise floor'
 for f in study.json hypotheses.yaml prompts.yaml noise_floor-m0.json exact-m0.json timing-m0.json \
     manifest.json report.json report.md; do
     [ -s "$dir/a/$f" ] || fail "no $f"
@@ -66,10 +28,10 @@ for folder in units:8 control:8 floor:4; do
 done
 cp "$dir/a/report.json" "$dir/report.json"
 works report "$dir/a"
-contains 'report.md'
+contains "$out" 'report.md'
 cmp -s "$dir/a/report.json" "$dir/report.json" || fail 'a second report is another one'
 works report --json "$dir/a"
-check_json "$dir/out" "
+check_document "$dir/out" "
 assert d == json.load(open('$dir/report.json'))
 assert [v['id'] for v in d['verdicts']] == ['A2', 'B', 'C', 'D2'] * 2
 assert all(v['verdict'] in ('identical', 'equivalent', 'different', 'inconclusive', 'no data') for v in d['verdicts'])
@@ -81,7 +43,7 @@ case $out in *$'\033'*) fail 'colours in spite of NO_COLOR' ;; esac
 
 # one threshold
 works run "${small[@]}" --thresholds 0.05 --no-db --json --out "$dir/b"
-check_json "$dir/out" "
+check_document "$dir/out" "
 assert len(d['models'][0]['thresholds']) == 1
 assert d['models'][0]['thresholds'][0]['family'] == 'confirmatory'"
 
@@ -106,7 +68,7 @@ expect 1 'no-such-model' run "${small[@]}" -m "$dir/no-such-model" --out "$dir/c
 printf '# more\n' >>"$dir/b/hypotheses.yaml"
 expect 1 'changed after the study began' run --resume --out "$dir/b"
 works report "$dir/b"
-contains 'WARNING'
+contains "$out" 'WARNING'
 
 # ---- the report as one page ----
 if "$tempo" study --help | grep -q -- --html; then
@@ -148,9 +110,9 @@ sed -n '/"n":/p' "$dir/d/study.json" | grep -q 40 || fail 'the plan does not say
 rm -r "$dir/a/control" "$dir/a/timing-m0.json" "$dir/a/units/m0-t0.05-narrative-03.json"
 mkdir "$dir/a/control"
 works run --resume --no-db --out "$dir/a"
-check_json "$dir/a/report.json" "
+check_document "$dir/a/report.json" "
 e = json.load(open('$dir/report.json'))
 d.pop('timing'), e.pop('timing')
 assert d == e"
 
-[ $failures -eq 0 ] || { echo "$failures failed"; exit 1; }
+finish
