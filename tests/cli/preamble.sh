@@ -6,7 +6,8 @@
 set -uo pipefail
 : "${tempo:?}"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-$1.XXXXXX")
-trap 'rm -rf "$dir"' EXIT
+# Not in a child that a signal meets before it has become the program: it has the trap, too.
+trap '[ "$BASHPID" -ne $$ ] || rm -rf "$dir"' EXIT
 failures=0
 first_words=("${@:2}")
 export TEMPO_MODELS=$PWD/models XDG_DATA_HOME=$dir/data

@@ -153,10 +153,11 @@ import json
 assert json.load(open('$dir/out'))['steps'] == json.load(open('$dir/paired'))['arms']['visible']['steps']" || fail 'a paired arm differs from the run alone'
 fi
 
-# wait_until_caught PID: until it catches SIGINT (bit 1 of the mask), at most some seconds.
+# wait_until_caught PID: until it is the program and catches SIGINT (bit 1 of the mask), at most some seconds.
 wait_until_caught() {
     for _ in {1..200}; do
-        ! grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status" 2>/dev/null || return
+        [ "$(cat "/proc/$1/comm" 2>/dev/null)" = bash ] ||
+            ! grep -q '^SigCgt:.*[2367abef]$' "/proc/$1/status" 2>/dev/null || return
         sleep 0.02
     done
 }

@@ -73,7 +73,7 @@ contains "$out" 'WARNING'
 # ---- the report as one page ----
 if "$tempo" study --help | grep -q -- --html; then
     works report "$dir/a" --html "$dir/report.html"
-    contains "As pictures: $dir/report.html"
+    contains "$out" "As pictures: $dir/report.html"
     check_page() {
         python3 - "$@" <<'EOF' || fail "the page: $*"
 import json, re, sys
