@@ -3,7 +3,7 @@
 # both compilers with warnings as errors, sanitizers, fuzz targets, processors without AVX2, arm64 under
 # qemu, and the installed library as a stranger would use it.
 #   tools/check-all.sh          all parts
-#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 install
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 web install
 # A part that this machine cannot run says so and is counted at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -94,9 +94,21 @@ part_arm64() {
     check arm64 -E 'stats_simulated|study_run'
 }
 
+# The page: built anew and compared with what is committed; then in a browser.
+part_web() {
+    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    local rc=0
+    tests/web/rebuild.sh $root/web-build || rc=$?
+    [ $rc -ne 77 ] || { skip 'the page built anew'; rc=0; }
+    [ $rc -eq 0 ] || return $rc
+    tests/web/run.sh $root/gcc/tempo $root/web-tests || rc=$?
+    [ $rc -ne 77 ] || { skip 'the page in a browser'; rc=0; }
+    return $rc
+}
+
 part_install() { tools/test-install.sh $root/install; }
 
-[ $# -gt 0 ] || set -- gcc clang address thread fuzz tiles cpus arm64 install
+[ $# -gt 0 ] || set -- gcc clang address thread fuzz tiles cpus arm64 web install
 for part; do
     declare -F "part_$part" >/dev/null || { echo "check-all: no part '$part'" >&2; exit 2; }
 done

@@ -38,6 +38,9 @@ aarch64-linux-gnu-gcc | gcc-aarch64-linux-gnu libc6-dev-arm64-cross | gcc-aarch6
 shellcheck  | shellcheck        | ShellCheck         | shellcheck | shellcheck
 mandoc      | mandoc            | mandoc             | mandoc    | mandoc
 clang-format | clang-format     | clang-tools-extra  | clang     | clang-format
+any:node,nodejs | nodejs        | nodejs             | nodejs    | node
+npm         | npm               | npm                | npm       | node
+any:chromium,chromium-browser,google-chrome | chromium | chromium | chromium | -
 '
 
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -46,6 +49,11 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 present() {
     case $1 in
     lib:clang-rt) clang -fsanitize=address -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null ;;
+    any:*) # the first of several names that is there
+        local name
+        for name in $(tr , ' ' <<<"${1#any:}"); do command -v "$name" >/dev/null && return; done
+        return 1
+        ;;
     lib:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#lib:}" ;;
     *) command -v "$1" >/dev/null ;;
     esac
