@@ -46,6 +46,6 @@ export default defineConfig({
     modulePreload: false,
     reportCompressedSize: false,
     chunkSizeWarningLimit: 600,
-    rolldownOptions: { input: 'report.html', output: { codeSplitting: false } },
+    rolldownOptions: { checks: { pluginTimings: false }, input: 'report.html', output: { codeSplitting: false } },
   },
 });
