@@ -10,7 +10,10 @@ export default defineConfig({
   plugins: [svelte()],
   server: {
     host: '127.0.0.1',
-    proxy: Object.fromEntries(['/v1', '/health', '/tokenize', '/detokenize'].map((p) => [p, server])),
+    proxy: Object.fromEntries(['/v1', '/health', '/tokenize', '/detokenize'].map((p) => [
+      // The server answers its own page only.
+      p, { target: server, changeOrigin: true, headers: { origin: server } },
+    ])),
   },
   build: {
     target: 'es2022',
