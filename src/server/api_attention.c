@@ -50,18 +50,19 @@ static size_t count_steps(const source *s)
                                : tempo_recording_steps(s->g->recording, s->g_arm);
 }
 
-/* Step i; of a run without its weights unless `data`. */
+/* Step i, for tempo_recorded_step_free; of a run without its weights unless `data`. */
 static tempo_status read_step(source *s, size_t i, bool data, tempo_recorded_step *out, tempo_err *err)
 {
-    if (i >= count_steps(s))
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "step %zu: there are %zu, from 0", i,
-                          count_steps(s));
-    if (s->captured != NULL)
+    *out = (tempo_recorded_step){0};
+    if (s->captured != NULL && i < count_steps(s))
         return tempo_captured_step(s->captured, i, data, out, err);
-    if (tempo_recording_step(s->g->recording, s->g_arm, i, out))
+    if (s->captured == NULL && tempo_recording_step(s->g->recording, s->g_arm, i, out))
         return TEMPO_OK;
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "the attention of this generation had to make room for that of others");
+    if (s->captured == NULL && tempo_recording_incomplete(s->g->recording))
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                          "the attention of this step had to make room for that of others");
+    return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "step %zu: there are %zu, from 0", i,
+                      count_steps(s));
 }
 
 /* A query parameter that is a whole number; *out stays if it is absent.  false: answered with a 400. */
@@ -208,16 +209,21 @@ static json_t *step_json(const tempo_recorded_step *r)
 /* "steps", "layers" and "heads" of the document. */
 static tempo_status add_steps(source *s, json_t *out, tempo_err *err)
 {
-    tempo_recorded_step r = {0};
+    tempo_recorded_step r;
+    uint32_t layers = 0, heads = 0;
     json_t *list = json_array();
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < count_steps(s) && st == TEMPO_OK; i++)
-        if ((st = read_step(s, i, false, &r, err)) == TEMPO_OK)
+        if ((st = read_step(s, i, false, &r, err)) == TEMPO_OK) {
             json_array_append_new(list, step_json(&r));
+            layers = r.n_layers;
+            heads = r.n_heads;
+            tempo_recorded_step_free(&r);
+        }
     json_object_set_new(out, "steps", list);
-    json_object_set_new(out, "layers", json_integer((json_int_t)r.n_layers));
-    json_object_set_new(out, "heads", json_integer((json_int_t)r.n_heads));
+    json_object_set_new(out, "layers", json_integer((json_int_t)layers));
+    json_object_set_new(out, "heads", json_integer((json_int_t)heads));
     return st;
 }
 
@@ -316,44 +322,51 @@ static void reply_floats(tempo_exchange *x, json_t *document)
     tempo_exchange_reply(x, 200, "application/json", t.p, t.n);
 }
 
-static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_keys)
+static void summarise_step(source *s, tempo_exchange *x, const tempo_recorded_step *r, size_t top_keys)
 {
     summary_memory m = {0};
-    tempo_recorded_step r;
-    tempo_err err = {0};
 
-    if (read_step(s, step, true, &r, &err) != TEMPO_OK) {
-        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
-        return;
-    }
-    if (weight_bytes(&r) > MAX_SUMMARY_BYTES) {
+    if (weight_bytes(r) > MAX_SUMMARY_BYTES) {
         tempo_exchange_error(x, 400, "step", "step: %" PRIu64 " bytes of attention are too many to summarise",
-                             weight_bytes(&r));
+                             weight_bytes(r));
         return;
     }
-    const size_t n_keys = top_keys < r.n_slots ? top_keys : r.n_slots, heads = (size_t)r.n_layers * r.n_heads;
-    if (alloc_summary(&m, &r, n_keys)) {
-        tempo_attention_summarise(&r, n_keys, m.heads, m.heads + heads, m.heads + 2 * heads, m.key_slots,
+    const size_t n_keys = top_keys < r->n_slots ? top_keys : r->n_slots,
+                 heads = (size_t)r->n_layers * r->n_heads;
+    if (alloc_summary(&m, r, n_keys)) {
+        tempo_attention_summarise(r, n_keys, m.heads, m.heads + heads, m.heads + 2 * heads, m.key_slots,
                                   m.key_weights);
-        const tempo_attention_summary summary = {.n_rows = r.n_rows,
-                                                 .n_slots = r.n_slots,
-                                                 .n_layers = r.n_layers,
-                                                 .n_heads = r.n_heads,
-                                                 .closing = is_closing(s, &r),
-                                                 .query_slots = r.query_slots,
+        const tempo_attention_summary summary = {.n_rows = r->n_rows,
+                                                 .n_slots = r->n_slots,
+                                                 .n_layers = r->n_layers,
+                                                 .n_heads = r->n_heads,
+                                                 .closing = is_closing(s, r),
+                                                 .query_slots = r->query_slots,
                                                  .sibling_mass = m.heads,
                                                  .entropy = m.heads + heads,
                                                  .sink = m.heads + 2 * heads,
                                                  .n_keys = n_keys,
                                                  .key_slots = m.key_slots,
                                                  .key_weights = m.key_weights};
-        reply_floats(x, tempo_api_attention_json(&summary, s->arm, r.step));
+        reply_floats(x, tempo_api_attention_json(&summary, s->arm, r->step));
     } else {
         tempo_api_reply_json(x, 200, NULL);
     }
     free(m.heads);
     free(m.key_slots);
     free(m.key_weights);
+}
+
+static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_keys)
+{
+    tempo_recorded_step r;
+    tempo_err err = {0};
+
+    if (read_step(s, step, true, &r, &err) == TEMPO_OK)
+        summarise_step(s, x, &r, top_keys);
+    else
+        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
+    tempo_recorded_step_free(&r);
 }
 
 /* `step` must be there. */
@@ -457,32 +470,40 @@ static void set_headers(const source *s, tempo_exchange *x, const tempo_recorded
     set_etag(s, x, r->step, p);
 }
 
-static void reply_slice(source *s, tempo_exchange *x, size_t step, const tempo_attention_pick *pick)
+static void slice_step(source *s, tempo_exchange *x, const tempo_recorded_step *r,
+                       const tempo_attention_pick *pick)
 {
-    tempo_recorded_step r;
     tempo_err err = {0};
     size_t shape[4], n_axes, n;
     float *weights;
 
-    if (read_step(s, step, true, &r, &err) != TEMPO_OK) {
-        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
-        return;
-    }
-    if (slice_bytes(&r, pick) > MAX_SLICE_BYTES) {
+    if (slice_bytes(r, pick) > MAX_SLICE_BYTES) {
         tempo_exchange_error(x, 400, "layer",
                              "%" PRIu64
                              " bytes are more than the %d of one answer: pick a layer, a head or a row",
-                             slice_bytes(&r, pick), MAX_SLICE_BYTES);
+                             slice_bytes(r, pick), MAX_SLICE_BYTES);
         return;
     }
-    if (tempo_attention_slice(&r, pick, &weights, &n, shape, &n_axes, &err) != TEMPO_OK) {
+    if (tempo_attention_slice(r, pick, &weights, &n, shape, &n_axes, &err) != TEMPO_OK) {
         char axis[16];
         (void)snprintf(axis, sizeof(axis), "%.*s", (int)strcspn(err.msg, " "), err.msg);
         tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? axis : NULL, &err);
         return;
     }
-    set_headers(s, x, &r, pick, shape, n_axes);
+    set_headers(s, x, r, pick, shape, n_axes);
     tempo_exchange_reply(x, 200, "application/octet-stream", (char *)weights, n * sizeof(*weights));
+}
+
+static void reply_slice(source *s, tempo_exchange *x, size_t step, const tempo_attention_pick *pick)
+{
+    tempo_recorded_step r;
+    tempo_err err = {0};
+
+    if (read_step(s, step, true, &r, &err) == TEMPO_OK)
+        slice_step(s, x, &r, pick);
+    else
+        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
+    tempo_recorded_step_free(&r);
 }
 
 void tempo_api_attention(void *user, tempo_exchange *x)
