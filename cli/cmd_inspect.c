@@ -77,6 +77,28 @@ static void print_tokenizer(const tempo_tokenizer *t)
            i.add_eos ? "yes" : "no", i.add_space_prefix ? "yes" : "no");
 }
 
+/* "1234 bytes", and what is wrong with it. */
+static void print_chat(const tempo_model *m)
+{
+    tempo_chat *chat = NULL;
+    tempo_err err = {0};
+    size_t n;
+
+    if (tempo_model_tokenizer(m) == NULL)
+        return;
+    if (tempo_model_chat_template(m, &n) == NULL) {
+        printf("%-18s none\n", "chat template");
+        return;
+    }
+    const bool good = tempo_chat_open(&chat, m, NULL, 0, NULL, &err) == TEMPO_OK;
+    printf("%-18s %zu bytes%s", "chat template", n, good ? "\n" : "; ");
+    if (!good) {
+        show_token(err.msg, strlen(err.msg));
+        putchar('\n');
+    }
+    tempo_chat_free(chat);
+}
+
 static void print_tensors(const tempo_model *m)
 {
     const size_t n = tempo_model_tensor_count(m);
@@ -109,6 +131,22 @@ static json_t *tokenizer_json(const tempo_tokenizer *t)
                      (json_int_t)i.n_tokens, "bos", i.bos >= 0 ? json_integer(i.bos) : json_null(), "eos",
                      eos, "add_bos", i.add_bos, "add_eos", i.add_eos, "add_space_prefix", i.add_space_prefix,
                      "ignore_merges", i.ignore_merges);
+}
+
+/* The template and what is wrong with it. */
+static json_t *chat_json(const tempo_model *m)
+{
+    tempo_chat *chat = NULL;
+    tempo_err err = {0};
+    size_t n;
+    const char *text = tempo_model_chat_template(m, &n);
+
+    if (text == NULL)
+        return json_null();
+    const bool good = tempo_chat_open(&chat, m, NULL, 0, NULL, &err) == TEMPO_OK;
+    tempo_chat_free(chat);
+    return json_pack("{s:o, s:o}", "text", json_text(text, n), "unsupported",
+                     good ? json_null() : json_text(err.msg, strlen(err.msg)));
 }
 
 static json_t *tensors_json(const tempo_model *m)
@@ -150,8 +188,9 @@ static json_t *document(const session *s, const options *o)
     json_object_set_new(model, "unsupported",
                         i->unsupported != NULL ? json_text(i->unsupported, strlen(i->unsupported))
                                                : json_null());
-    return json_pack("{s:s, s:o, s:o, s:o}", "version", tempo_version(), "model", model, "tokenizer",
-                     tokenizer_json(tempo_model_tokenizer(s->model)), "tensors", tensors_json(s->model));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", tempo_version(), "model", model, "tokenizer",
+                     tokenizer_json(tempo_model_tokenizer(s->model)), "chat_template", chat_json(s->model),
+                     "tensors", tensors_json(s->model));
 }
 
 int cmd_inspect(const options *o)
@@ -177,6 +216,7 @@ int cmd_inspect(const options *o)
         if (o->hash && (code = hash_path(info->path, hash) ? EXIT_OK : EXIT_FAILED) == EXIT_OK)
             printf("%-18s %s\n", "SHA-256", hash);
         print_tokenizer(tempo_model_tokenizer(s.model));
+        print_chat(s.model);
         print_tensors(s.model);
     }
     session_close(&s);

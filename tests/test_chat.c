@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "io/json.h"
-#include "support/model_writer.h"
 #include "support/tmpdir.h"
 #include "token/chat_parts.h"
 
@@ -125,10 +124,298 @@ static void test_golden(void **state)
     json_decref(list);
 }
 
+/* ---- one template, one or two messages ---- */
+
+static const tempo_message hello[] = {{"user", "Hello", 5}};
+
+static void render_text(rendering *r, const char *text, const tempo_message *messages, size_t n)
+{
+    const tempo_chat_input in = {.messages = messages,
+                                 .n_messages = n,
+                                 .bos = {"<s>", NULL, 3},
+                                 .eos = {"</s>", NULL, 4},
+                                 .add_generation_prompt = true,
+                                 .year = 2024,
+                                 .month = 7,
+                                 .day = 6,
+                                 .weekday = 6};
+
+    render(r, text, strlen(text), &in);
+}
+
+/* What is not understood or wrong is said by name, with its place. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        tempo_status st;
+        const char *message; /* part of it */
+    } cases[] = {
+        {"{% include 'x' %}", TEMPO_E_UNSUPPORTED, "line 1, column 4: the tag {% include %}"},
+        {"a\n{%- import 'x' as y %}", TEMPO_E_UNSUPPORTED, "line 2, column 5: the tag {% import %}"},
+        {"{% raw %}{{ x }}{% endraw %}", TEMPO_E_UNSUPPORTED, "the tag {% raw %}"},
+        {"{% with x = 1 %}{% endwith %}", TEMPO_E_UNSUPPORTED, "the tag {% with %}"},
+        {"{% call f() %}{% endcall %}", TEMPO_E_UNSUPPORTED, "the tag {% call %}"},
+        {"{% set a, b = 1, 2 %}", TEMPO_E_UNSUPPORTED, "line 1, column 9: set with several names"},
+        {"{% for x in y recursive %}{% endfor %}", TEMPO_E_UNSUPPORTED, "recursive"},
+        {"{{ 1 | sqrt }}", TEMPO_E_UNSUPPORTED, "line 1, column 8: the filter 'sqrt'"},
+        {"{{ 1 is prime }}", TEMPO_E_UNSUPPORTED, "line 1, column 9: the test 'prime'"},
+        {"{{ 'a'.swapcase() }}", TEMPO_E_UNSUPPORTED, "line 1, column 8: the method 'swapcase'"},
+        {"{{ [].append(1) }}", TEMPO_E_UNSUPPORTED, "the method 'append'"},
+        {"\xc3\xa9\n\xc3\xa9{{ cycler(1) }}", TEMPO_E_UNSUPPORTED, "line 2, column 5: the function 'cycler'"},
+        {"{{ 1 / 2 }}", TEMPO_E_UNSUPPORTED, "column 6: division with /"},
+        {"{{ 2 ** 2 }}", TEMPO_E_UNSUPPORTED, "the operator **"},
+        {"{{ 1.5 }}", TEMPO_E_UNSUPPORTED, "column 4: numbers other than"},
+        {"{{ 0x10 }}", TEMPO_E_UNSUPPORTED, "numbers other than"},
+        {"{{ '%s' % 1 }}", TEMPO_E_UNSUPPORTED, "formatting a string"},
+        {"{{ [1] }}", TEMPO_E_UNSUPPORTED, "writing a list as text"},
+        {"{{ messages }}", TEMPO_E_UNSUPPORTED, "writing a list as text"},
+        {"{{ range }}", TEMPO_E_UNSUPPORTED, "writing a function as text"},
+        {"{{ f(*x) }}", TEMPO_E_UNSUPPORTED, "an argument with *"},
+        {"{{ 'a'|trim(x=1) }}", TEMPO_E_UNSUPPORTED, "the argument 'x'"},
+        {"{{ 'a'.strip(1, 2) }}", TEMPO_E_UNSUPPORTED, "more than 1 arguments"},
+        {"{{ (1)(2) }}", TEMPO_E_UNSUPPORTED, "a call of anything but"},
+        {"{{ messages[1, 2] }}", TEMPO_E_UNSUPPORTED, "an index of several values"},
+        {"{{ strftime_now('%c') }}", TEMPO_E_UNSUPPORTED, "strftime_now: %c"},
+        {"{% for m in messages %}{{ loop.cycle('a') }}{% endfor %}", TEMPO_E_UNSUPPORTED,
+         "the method 'cycle'"},
+        {"{% for m in messages %}{{ loop.changed }}{% endfor %}", TEMPO_E_UNSUPPORTED, "loop.changed"},
+        {"{{ '\\N{DASH}' }}", TEMPO_E_UNSUPPORTED, "the escape \\N"},
+        {"{{ messages|map('nope') }}", TEMPO_E_UNSUPPORTED, "the filter 'nope'"},
+        {"{{ messages|select('nope') }}", TEMPO_E_UNSUPPORTED, "the test 'nope'"},
+        {"{{ {1: 2} }}", TEMPO_E_UNSUPPORTED, "a number as the key"},
+        {"{{ x", TEMPO_E_FORMAT, "line 1, column 1: a tag without an end"},
+        {"a {# b", TEMPO_E_FORMAT, "column 3: a comment without an end"},
+        {"{{ 'x }}", TEMPO_E_FORMAT, "column 4: a string without an end"},
+        {"{% if x %}a", TEMPO_E_FORMAT, "column 11: the template ends"},
+        {"{% endif %}", TEMPO_E_FORMAT, "{% endif %} belongs to nothing"},
+        {"{% for x in y %}{% endif %}", TEMPO_E_FORMAT, "{% endif %} belongs to nothing"},
+        {"{% if %}{% endif %}", TEMPO_E_FORMAT, "column 7: expected an expression, found '%}'"},
+        {"{{ 1 2 }}", TEMPO_E_FORMAT, "column 6: expected }}, found '2'"},
+        {"{{ (1 }}", TEMPO_E_FORMAT, "column 7: '}' closes nothing"},
+        {"{{ ] }}", TEMPO_E_FORMAT, "column 4: ']' closes nothing"},
+        {"{{ a ? b }}", TEMPO_E_FORMAT, "an unexpected character"},
+        {"{{ in }}", TEMPO_E_FORMAT, "expected an expression, found 'in'"},
+        {"{% break %}", TEMPO_E_FORMAT, "break or continue outside"},
+        {"{% for x in y %}{% macro f() %}{% break %}{% endmacro %}{% endfor %}", TEMPO_E_FORMAT,
+         "break or continue"},
+        {"{% set 1 = 2 %}", TEMPO_E_FORMAT, "expected a name, found '1'"},
+        {"{{ x[] }}", TEMPO_E_FORMAT, "expected an index"},
+        {"{{ 'a'|replace }}", TEMPO_E_FORMAT, "the argument 'old' is missing"},
+        {"{{ 1 is divisibleby }}", TEMPO_E_FORMAT, "takes 1 arguments"},
+        {"\xff", TEMPO_E_FORMAT, "not valid UTF-8"},
+        {"{{ messages[0].content.nope.nope }}", TEMPO_E_ARG, "column 24: 'nope' is undefined"},
+        {"{{ nope.strip() }}", TEMPO_E_ARG, "'nope' is undefined"},
+        {"{{ none.strip() }}", TEMPO_E_ARG, "none has no method 'strip'"},
+        {"{{ messages[::0] }}", TEMPO_E_ARG, "step 0"},
+        {"{% set messages.x = 1 %}", TEMPO_E_ARG, "attributes of a namespace only"},
+        {"{% for a, b in ['xyz'] %}{% endfor %}", TEMPO_E_ARG, "2 names for 3 values"},
+        {"{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}", TEMPO_E_ARG, "the macro 'f' has no place"},
+        {"{{ raise_exception('Do not.') }}", TEMPO_E_ARG, "t refuses these messages: Do not."},
+        {"{{ 9223372036854775807 + 1 }}", TEMPO_E_LIMIT, "beyond 2^63"},
+        {"{{ 9223372036854775808 }}", TEMPO_E_LIMIT, "beyond 2^63"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        rendering r;
+        render_text(&r, cases[i].text, hello, 1);
+        if (r.st != cases[i].st || strstr(r.err.msg, cases[i].message) == NULL)
+            fail_msg("%s: status %d, \"%s\"", cases[i].text, (int)r.st, r.err.msg);
+        done(&r);
+    }
+}
+
+/* Nothing that a template does takes for ever, all memory or all of the stack. */
+static void test_bounds(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(100001) %}{% endfor %}",
+        "{% set ns = namespace(x='ab') %}{% for a in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for a in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}{{ "
+        "ns.x|tojson }}",
+        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x == "
+        "ns.x }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ 'abcdefgh' * 9999999 }}",
+        "{% for a in range(99999) %}{{ 'a' * 999 }}{% endfor %}",
+        "{% set ns = namespace(x='a' * 9999999) %}{% for a in range(99) %}{% set ns.x = ns.x|upper %}{% "
+        "endfor %}",
+        "{% set x = 'a' * 9999999 %}{% for a in range(9999) %}{% if 'b' in x %}{% endif %}{% endfor %}",
+        "{% set x = 'a' * 9999999 %}{{ x|list|length }}{{ x|list|length }}{{ x|list|length }}",
+    };
+    rendering r;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        render_text(&r, cases[i], hello, 1);
+        if (r.st != TEMPO_E_LIMIT || strncmp(r.err.msg, "t: ", 3) != 0)
+            fail_msg("%s: status %d, \"%s\"", cases[i], (int)r.st, r.err.msg);
+        done(&r);
+    }
+}
+
+/* before, front * n, middle, back * n, after: beyond a limit, whatever it would say */
+static void check_deep(const char *const parts[5], size_t n)
+{
+    size_t len = 1;
+    rendering r;
+
+    for (size_t i = 0; i < 5; i++)
+        len += n * strlen(parts[i]);
+    char *text = malloc(len), *p = text;
+    assert_non_null(text);
+    *p = '\0';
+    for (size_t i = 0; i < 5; i++)
+        for (size_t k = 0; k < (i == 1 || i == 3 ? n : 1); k++)
+            p = stpcpy(p, parts[i]);
+    render_text(&r, text, hello, 1);
+    if (r.st != TEMPO_E_LIMIT)
+        fail_msg("%zu times %s%s: status %d, \"%s\"", n, parts[1], parts[3], (int)r.st, r.err.msg);
+    done(&r);
+    free(text);
+}
+
+static void test_deep(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"(", "1", ")"},
+        {"[", "1", "]"},
+        {"{'a': ", "1", "}"},
+        {"not ", "1", ""},
+        {"-", "1", ""},
+        {"", "1", " + 1"},
+        {"", "1", "|string"},
+        {"", "x", ".x"},
+        {"", "x", "[0]"},
+        {"", "1", " and 1"},
+        {"", "'a'", ".strip()"},
+        {"1 if ", "1", ""},
+        {"", "1", " ~ 1"},
+        {"1 if 1 else ", "1", ""},
+        {"x(", "1", ")"},
+        {"x[", "1", "]"},
+        {"{% if 1 %}", "1", "{% endif %}"},
+        {"{% set x %}", "1", "{% endset %}"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const bool tags = cases[i][0][0] == '{' && cases[i][0][1] == '%';
+        const char *const parts[5] = {tags ? "" : "{% set x = 1 %}{{ ", cases[i][0], cases[i][1], cases[i][2],
+                                      tags ? "" : " }}"};
+        check_deep(parts, 500);
+        check_deep(parts, 20000);
+        check_deep(parts, 100000); /* larger than a template may be */
+    }
+}
+
+/* ---- where text is from ---- */
+
+/* Letters that no template writes; their bytes must be from outside, all others of the markers' must not. */
+#define FOREIGN "\xd0\x96" /* U+0416 */
+
+static bool is_foreign(unsigned char c)
+{
+    return c == 0xd0 || c == 0x96 || c == 0xb6; /* upper case, or lower: U+0436 */
+}
+
+static void check_marks(const rendering *r, const char *what)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->text.n; i++) {
+        const bool outside = r->text.outside != NULL && r->text.outside[i] != 0;
+        n += outside;
+        if (is_foreign((unsigned char)r->text.p[i]) && !outside)
+            fail_msg("%s: byte %zu of '%.*s' came with a message", what, i, (int)r->text.n, r->text.p);
+        if (strchr("<|>[]#", r->text.p[i]) != NULL && outside)
+            fail_msg("%s: byte %zu of '%.*s' is the template's", what, i, (int)r->text.n, r->text.p);
+    }
+    if (n == 0)
+        fail_msg("%s: nothing in '%.*s' came with a message", what, (int)r->text.n, r->text.p);
+}
+
+static void test_outside(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"chatml",       "llama-2",      "llama-3", "llama-3.1",
+                                        "mistral-v0.1", "mistral-v0.3", "qwen2",   "qwen2.5",
+                                        "qwen3",        "smollm2",      "smollm3", "zephyr"};
+    static const char *const texts[] = {
+        "#{{ messages[0].content|trim }}#",
+        "#{{ messages[0].content.split()[1] }}#",
+        "#{{ messages[0].content|lower ~ '#' ~ messages[0].content|title }}#",
+        "#{{ messages[0].content.replace('a', '#') }}#",
+        "#{{ '#'.join(messages[0].content.split('a')) }}#",
+        "#{{ messages[0].content[::-1] }}#{{ messages[0].content[1:-1] }}#{{ messages[0].content[2] }}",
+        "{% set x %}#{{ messages[0].content }}#{% endset %}{{ x * 2 }}",
+        "{% macro f(x) %}#{{ x }}#{% endmacro %}{{ f(messages[0].content) }}",
+        "{% for c in messages[0].content %}#{{ c }}{% endfor %}",
+        "#{{ messages[0]|tojson }}#{{ messages[0].content|tojson|length }}",
+        "#{{ messages|map(attribute='content')|map('upper')|join('#') }}#",
+        "{{ '#' + (messages[0].content if true) + '#' }}{{ messages[0].content|default('#') or '#' }}",
+        "#{{ messages[0].content|reverse|first }}#{{ messages[0].get('content').strip('a') }}",
+    };
+    const tempo_message m[] = {{"user", " " FOREIGN "a " FOREIGN FOREIGN "ba\n", 12},
+                               {"assistant", FOREIGN "c" FOREIGN, 5},
+                               {"user", FOREIGN, 2}};
+    char path[512];
+    size_t n;
+    rendering r;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        (void)snprintf(path, sizeof(path), "tests/chat/%s.jinja", files[i]);
+        unsigned char *text = test_read_file(path, &n);
+        render_text(&r, (const char *)text, m, 3);
+        assert_int_equal(r.st, TEMPO_OK);
+        check_marks(&r, files[i]);
+        done(&r);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        render_text(&r, texts[i], m, 3);
+        if (r.st != TEMPO_OK)
+            fail_msg("%s: %s", texts[i], r.err.msg);
+        check_marks(&r, texts[i]);
+        done(&r);
+    }
+}
+
+/* Every beginning of a template is refused or rendered, never worse. */
+static void test_truncated(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"qwen3", "llama-3.1", "mistral-v0.3", "smollm3"};
+    const tempo_chat_input in = {.messages = hello, .n_messages = 1, .year = 2024, .month = 1, .day = 1};
+    char path[512];
+    size_t n, refused = 0;
+    rendering r;
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        (void)snprintf(path, sizeof(path), "tests/chat/%s.jinja", files[i]);
+        unsigned char *text = test_read_file(path, &n);
+        for (size_t k = 0; k < n; k++) {
+            char *copy = malloc(k + 1); /* so that reading past its end is seen */
+            assert_non_null(copy);
+            memcpy(copy, text, k);
+            render(&r, copy, k, &in);
+            refused += r.st == TEMPO_E_FORMAT;
+            done(&r);
+            free(copy);
+        }
+        free(text);
+    }
+    assert_true(refused > 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_deep),   cmocka_unit_test(test_outside), cmocka_unit_test(test_truncated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,6 +406,8 @@ tempo_status tempo_chat_run(const tempo_chat_program *p, const tempo_chat_input 
 
     if (st == TEMPO_OK)
         st = run_body(&s, p->body);
+    if (st != TEMPO_OK && err != NULL && strncmp(err->msg, p->label, strlen(p->label)) != 0)
+        tempo_err_prefix(err, "%s", p->label); /* of memory, which knows no place */
     *out = tempo_chat_buffer_str(&b);
     return st;
 }
