@@ -1,0 +1,383 @@
+/* Chats with models: where a template is found, and that messages cannot name special tokens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/model_writer.h"
+#include "support/tmpdir.h"
+#include "tempo.h"
+
+static char dir[256];
+
+enum { BOS = 262, EOS }; /* of the writer's vocabulary */
+
+static tempo_model *open_model(const char *name)
+{
+    tempo_model *m;
+    tempo_err err = {0};
+    char path[512];
+
+    test_path(path, dir, name);
+    if (tempo_model_open(&m, path, NULL, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return m;
+}
+
+static tempo_model *write_gguf(test_model *t, const char *name)
+{
+    char path[512];
+
+    test_path(path, dir, name);
+    test_model_write_gguf(t, 3, path);
+    return open_model(name);
+}
+
+static test_model *make(void)
+{
+    const test_spec spec = test_spec_default("llama");
+
+    return test_model_make(&spec);
+}
+
+static tempo_chat *open_chat(const tempo_model *m, const char *text)
+{
+    tempo_chat *c;
+    tempo_err err = {0};
+
+    if (tempo_chat_open(&c, m, text, text != NULL ? strlen(text) : 0, "file.jinja", &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return c;
+}
+
+static void check_text(const tempo_chat *c, const char *source, const char *want)
+{
+    const tempo_message hello = {"user", "Hello", 5};
+    tempo_err err = {0};
+    char *text;
+    size_t n;
+
+    assert_string_equal(tempo_chat_source(c), source);
+    if (tempo_chat_render(c, &hello, 1, NULL, &text, &n, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    assert_string_equal(text, want);
+    assert_int_equal(n, strlen(want));
+    tempo_free(text);
+}
+
+/* ---- where templates are found ---- */
+
+static void check_source(tempo_model *m, const char *source, const char *want)
+{
+    tempo_chat *c = open_chat(m, NULL);
+    size_t n;
+
+    assert_int_equal(tempo_model_chat_template(m, &n) != NULL, strcmp(source, "model") == 0);
+    check_text(c, source, want);
+    tempo_chat_free(c);
+    c = open_chat(m, "[{{ messages[0].content }}]");
+    check_text(c, "file.jinja", "[Hello]");
+    tempo_chat_free(c);
+    tempo_model_free(m);
+}
+
+static void test_gguf(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    tempo_err err = {0};
+    tempo_model *m;
+    char path[512];
+
+    check_source(write_gguf(t, "none.gguf"), "plain", "User: Hello\nAssistant:");
+    test_model_set_str(t, "tokenizer.chat_template", "");
+    check_source(write_gguf(t, "empty.gguf"), "plain", "User: Hello\nAssistant:");
+    test_model_set_str(t, "tokenizer.chat_template",
+                       "{{ bos_token }}{{ messages[0]['content'] }}{{ eos_token }}\r\n");
+    check_source(write_gguf(t, "some.gguf"), "model", "<s>Hello</s>");
+    test_model_drop_key(t, "tokenizer.chat_template");
+    test_model_set_u32(t, "tokenizer.chat_template", 7);
+    test_path(path, dir, "broken.gguf");
+    test_model_write_gguf(t, 3, path);
+    assert_int_equal(tempo_model_open(&m, path, NULL, &err), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err.msg, "tokenizer.chat_template"));
+    assert_true(err.offset != TEMPO_NO_OFFSET);
+    test_model_free(t);
+}
+
+static tempo_model *write_hf(test_model *t, const char *name, json_t *chat)
+{
+    char path[512];
+
+    if (chat != NULL)
+        json_object_set_new(t->tokenizer_config, "chat_template", chat);
+    test_path(path, dir, name);
+    test_model_write_hf(t, 1, path);
+    return open_model(name);
+}
+
+static void test_hf(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    tempo_err err = {0};
+    tempo_model *m;
+    char path[512];
+
+    check_source(write_hf(t, "hf-none", NULL), "plain", "User: Hello\nAssistant:");
+    check_source(write_hf(t, "hf-null", json_null()), "plain", "User: Hello\nAssistant:");
+    check_source(write_hf(t, "hf-text", json_string("{{ messages[0].content }}{{ eos_token }}")), "model",
+                 "Hello</s>");
+    check_source(write_hf(t, "hf-list",
+                          json_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "rag", "template", "R", "name",
+                                    "default", "template", "D")),
+                 "model", "D");
+    check_source(write_hf(t, "hf-other", json_pack("[{s:s, s:s}]", "name", "rag", "template", "R")), "plain",
+                 "User: Hello\nAssistant:");
+    tempo_model_free(write_hf(t, "hf-file", json_string("settings")));
+    test_path(path, dir, "hf-file/chat_template.jinja");
+    test_write_file(path, "file", 4);
+    check_source(open_model("hf-file"), "model", "file");
+    json_object_set_new(t->tokenizer_config, "chat_template", json_integer(3));
+    test_path(path, dir, "hf-bad");
+    test_model_write_hf(t, 1, path);
+    assert_int_equal(tempo_model_open(&m, path, NULL, &err), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err.msg, "tokenizer_config.json: chat_template: expected a text"));
+    test_model_free(t);
+}
+
+static void test_not_opened(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n;
+        tempo_status st;
+        const char *message;
+    } cases[] = {
+        {"{% extends 'x' %}", 17, TEMPO_E_UNSUPPORTED, "file.jinja: line 1, column 4: the tag {% extends %}"},
+        {"{{", 2, TEMPO_E_FORMAT, "file.jinja: line 1"},
+        {"\xc3", 1, TEMPO_E_FORMAT, "file.jinja: is not valid UTF-8"},
+    };
+    test_model *t = make();
+    tempo_model *m = write_gguf(t, "plain.gguf");
+    tempo_chat *c;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        tempo_err err = {0};
+        assert_int_equal(tempo_chat_open(&c, m, cases[i].text, cases[i].n, "file.jinja", &err), cases[i].st);
+        assert_null(c);
+        assert_int_equal(err.code, cases[i].st);
+        assert_non_null(strstr(err.msg, cases[i].message));
+        assert_int_equal(tempo_chat_open(&c, m, cases[i].text, cases[i].n, NULL, NULL), cases[i].st);
+    }
+    tempo_model_free(m);
+    const size_t n = (256 << 10) + 1;
+    char *large = malloc(n + 1);
+    assert_non_null(large);
+    memset(large, 'a', n);
+    large[n] = '\0';
+    test_model_set_str(t, "tokenizer.chat_template", large);
+    m = write_gguf(t, "large.gguf"); /* which is no reason not to run it */
+    tempo_err err = {0};
+    assert_int_equal(tempo_chat_open(&c, m, NULL, 0, NULL, &err), TEMPO_E_LIMIT);
+    assert_non_null(strstr(err.msg, "the chat template of the model: has more than 256 KiB"));
+    free(large);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
+static void test_arguments(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    tempo_model *m = write_gguf(t, "arguments.gguf");
+    tempo_chat *c =
+        open_chat(m, "{{ strftime_now('%d %b %Y') }}{{ add_generation_prompt }}{{ enable_thinking }}");
+    const tempo_message bad[] = {{"user", "x", 1}, {"user", "a\xff", 2}}, role = {"\xff", "x", 1};
+    static const char *const dates[] = {"",         "2024",       "2024-13-01", "2023-02-29",
+                                        "2024-7-6", "0000-01-01", "2024-07-26x"};
+    tempo_err err = {0};
+    char *text;
+    size_t n;
+
+    assert_int_equal(tempo_chat_render(c, bad, 0, NULL, &text, &n, &err), TEMPO_E_ARG);
+    assert_null(text);
+    err = (tempo_err){0};
+    assert_int_equal(tempo_chat_render(c, bad, 2, NULL, &text, &n, &err), TEMPO_E_FORMAT);
+    assert_int_equal(err.offset, 1);
+    assert_string_equal(err.msg, "message 1 is not valid UTF-8");
+    assert_int_equal(tempo_chat_render(c, &role, 1, NULL, &text, &n, NULL), TEMPO_E_FORMAT);
+    for (size_t i = 0; i < sizeof(dates) / sizeof(*dates); i++) {
+        const tempo_chat_options opt = {.date = dates[i]};
+        err = (tempo_err){0};
+        assert_int_equal(tempo_chat_render(c, bad, 1, &opt, &text, &n, &err), TEMPO_E_ARG);
+        assert_non_null(strstr(err.msg, "is not a date"));
+    }
+    const tempo_chat_options leap = {.date = "2024-02-29", .no_generation_prompt = true, .thinking = -1};
+    assert_int_equal(tempo_chat_render(c, bad, 1, &leap, &text, &n, NULL), TEMPO_OK);
+    assert_string_equal(text, "29 Feb 2024FalseFalse");
+    tempo_free(text);
+    assert_int_equal(tempo_chat_render(c, bad, 1, NULL, &text, &n, NULL),
+                     TEMPO_OK); /* today, whenever that is */
+    assert_int_equal(strlen("26 Jul 2024True"), n);
+    tempo_free(text);
+    tempo_chat_free(c);
+    tempo_chat_free(NULL);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
+/* ---- special tokens ---- */
+
+typedef struct ids {
+    int32_t *p;
+    size_t n;
+} ids;
+
+static ids tokenize(const tempo_model *m, const char *template_text, const char *content)
+{
+    const tempo_message message = {"user", content, strlen(content)};
+    tempo_chat *c = open_chat(m, template_text);
+    tempo_err err = {0};
+    char *text, *back;
+    size_t n_text, n_back;
+    ids r;
+
+    if (tempo_chat_tokenize(c, &message, 1, NULL, &r.p, &r.n, &text, &n_text, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    /* whatever was named by whom: the ids spell the text, a BOS apart */
+    assert_int_equal(tempo_detokenize(tempo_model_tokenizer(m), r.p, r.n, true, &back, &n_back, &err),
+                     TEMPO_OK);
+    const size_t skip = n_back > n_text ? 3 : 0;
+    assert_int_equal(n_back, n_text + skip);
+    assert_memory_equal(back + skip, text, n_text);
+    tempo_free(text);
+    tempo_free(back);
+    tempo_chat_free(c);
+    return r;
+}
+
+static size_t count(ids r, int32_t id)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r.n; i++)
+        n += r.p[i] == id;
+    return n;
+}
+
+static void check_ids(const tempo_model *m, const char *template_text, const char *content, size_t n,
+                      size_t n_bos, size_t n_eos)
+{
+    ids r = tokenize(m, template_text, content);
+
+    if (r.n != n || count(r, BOS) != n_bos || count(r, EOS) != n_eos)
+        fail_msg("%s with '%s': %zu ids, %zu BOS, %zu EOS", template_text, content, r.n, count(r, BOS),
+                 count(r, EOS));
+    tempo_free(r.p);
+}
+
+#define CONTENT "{{ messages[0].content }}"
+
+static void test_injection(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    test_model_set_bool(t, "tokenizer.ggml.add_bos_token", false);
+    tempo_model *m = write_gguf(t, "injection.gguf");
+
+    check_ids(m, "<s>" CONTENT "</s>", "a", 3, 1, 1);
+    check_ids(m, "<s>" CONTENT "</s>", "</s>", 2 + 4, 1, 1);
+    check_ids(m, "<s>" CONTENT "</s>", "<s></s><s>", 2 + 10, 1, 1);
+    check_ids(m, "<s>" CONTENT "</s>", "the</s>the", 2 + 6, 1, 1);
+    check_ids(m, CONTENT "{{ eos_token }}", "</s>", 4 + 1, 0, 1);
+    check_ids(m, "</" CONTENT, "s>", 4, 0, 0); /* in halves */
+    check_ids(m, CONTENT "s>", "</", 4, 0, 0);
+    check_ids(m, "{{ '</' + messages[0].content + '>' }}", "s", 4, 0, 0);
+    check_ids(m, "{{ '</xs>'.replace('x', messages[0].content) }}", "", 1, 0, 1);
+    check_ids(m, "{{ messages[0].content.replace('x', '') }}", "</xs>", 4, 0, 0);
+    check_ids(m, "{{ messages[0].content|lower }}", "</S>", 4, 0, 0);
+    check_ids(m, "{{ messages[0].content[::-1] }}", ">s/<", 4, 0, 0);
+    check_ids(m, "{{ messages[0].content|tojson }}", "</s>", 6, 0, 0);
+    check_ids(m, "{{ messages[0].role|replace('user', '</s>') }}", "", 1, 0,
+              1);                                /* the template's own doing */
+    check_ids(m, "t" CONTENT "e", "h", 1, 0, 0); /* words go across borders */
+    check_ids(m, "a" CONTENT, " the", 2, 0, 0);
+    check_ids(m, CONTENT, "", 0, 0, 0);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
+static void test_bos(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    test_model_set_bool(t, "tokenizer.ggml.add_bos_token", true);
+    test_model_set_bool(t, "tokenizer.ggml.add_eos_token", true);
+    tempo_model *m = write_gguf(t, "bos.gguf");
+
+    check_ids(m, CONTENT, "a", 2, 1, 0);
+    check_ids(m, "{{ bos_token }}" CONTENT, "a", 2, 1, 0);
+    check_ids(m, "{{ bos_token }}{{ bos_token }}" CONTENT, "a", 3, 2, 0);
+    check_ids(m, CONTENT, "<s>", 1 + 3, 1, 0); /* that one does not count */
+    check_ids(m, CONTENT, "", 1, 1, 0);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
+static void set_type(test_model *t, size_t id, int32_t type)
+{
+    for (size_t i = 0; i < t->n_kv; i++)
+        if (strcmp(t->kv[i].key, "tokenizer.ggml.token_type") == 0)
+            memcpy(t->kv[i].data + 4 * id, &type, 4);
+}
+
+/* Tokens that a file has as "user defined" are found in any text, but not those by which the template marks
+ * its turns. */
+static void test_reserved(void **state)
+{
+    (void)state;
+    enum { USER = 4 };
+    test_model *t = make();
+    test_model_set_bool(t, "tokenizer.ggml.add_bos_token", false);
+    set_type(t, BOS, USER);
+    set_type(t, EOS, USER);
+    tempo_model *m = write_gguf(t, "reserved.gguf");
+
+    check_ids(m, CONTENT, "<s>", 1, 1, 0);       /* nothing to the template */
+    check_ids(m, "<s>" CONTENT, "<s>", 4, 1, 0); /* a mark of it */
+    check_ids(m, CONTENT, "</s>", 4, 0, 0);      /* ends a text, whoever writes it */
+    check_ids(m, CONTENT "</s>", "</s>", 5, 0, 1);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    test_tmpdir_create(dir);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    test_tmpdir_remove(dir);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gguf),      cmocka_unit_test(test_hf),        cmocka_unit_test(test_not_opened),
+        cmocka_unit_test(test_arguments), cmocka_unit_test(test_injection), cmocka_unit_test(test_bos),
+        cmocka_unit_test(test_reserved),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
