@@ -108,6 +108,43 @@ static void test_tokenizers(void **state)
     }
 }
 
+static tempo_status chat(void *model, tempo_err *err)
+{
+    static const char text[] =
+        "{% set ns = namespace(n=0) %}{% for m in messages if m.role != 'x' %}{% set ns.n = ns.n + 1 %}"
+        "{{ bos_token + m.content.split('e')|join('-') ~ {'a': [ns.n]}|tojson }}{% endfor %}"
+        "{% macro f(x) %}<{{ x|upper }}>{% endmacro %}{{ f(x='a') }}{{ messages[::-1][0].content }}";
+    const tempo_message messages[] = {{"user", "the ring", 8}, {"assistant", "</s>", 4}};
+    tempo_chat *c;
+    int32_t *ids;
+    size_t n, len;
+    char *back;
+    tempo_status st = tempo_chat_open(&c, model, text, sizeof(text) - 1, "test", err);
+
+    assert_true((st == TEMPO_OK) == (c != NULL));
+    if (st != TEMPO_OK)
+        return st;
+    st = tempo_chat_tokenize(c, messages, 2, NULL, &ids, &n, &back, &len, err);
+    assert_true((st == TEMPO_OK) == (ids != NULL) && (st == TEMPO_OK) == (back != NULL));
+    if (st == TEMPO_OK)
+        assert_string_equal(back, "<s>th- ring{\"a\": [1]}<s></s>{\"a\": [2]}<A></s>");
+    tempo_free(back);
+    tempo_free(ids);
+    tempo_chat_free(c);
+    return st;
+}
+
+static void test_chat(void **state)
+{
+    (void)state;
+    tempo_err err = {0};
+    tempo_model *m;
+
+    assert_int_equal(tempo_model_open(&m, gguf_path, NULL, &err), TEMPO_OK);
+    assert_true(until_enough(chat, m) > 6);
+    tempo_model_free(m);
+}
+
 /* ---- the engine ---- */
 
 typedef struct forward {
@@ -398,7 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_models),   cmocka_unit_test(test_synth),   cmocka_unit_test(test_tokenizers),
         cmocka_unit_test(test_engine),   cmocka_unit_test(test_decoder), cmocka_unit_test(test_capture),
-        cmocka_unit_test(test_archives),
+        cmocka_unit_test(test_archives), cmocka_unit_test(test_chat),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

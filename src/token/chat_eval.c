@@ -64,11 +64,11 @@ tempo_status tempo_chat_member(tempo_chat_state *s, const tempo_chat_node *node,
         return is_undefined(s, node, v);
     if (v->kind == TEMPO_VALUE_LOOP)
         return loop_member(s, node, v->loop, name, out);
-    if (v->kind == TEMPO_VALUE_MAP || v->kind == TEMPO_VALUE_NAMESPACE)
-        found = tempo_chat_map_find(v->map, name);
-    if (found != NULL)
+    if (v->kind != TEMPO_VALUE_MAP && v->kind != TEMPO_VALUE_NAMESPACE)
+        return TEMPO_OK;
+    if ((found = tempo_chat_map_find(v->map, name)) != NULL)
         *out = *found;
-    return TEMPO_OK;
+    return tempo_chat_work(s, node, 16 * v->map->n);
 }
 
 /* The i-th of n, from the end when negative; SIZE_MAX: there is none. */
@@ -249,7 +249,7 @@ static tempo_status eval_dict(tempo_chat_state *s, const tempo_chat_node *node, 
             return tempo_chat_fail_at(s, k, TEMPO_E_UNSUPPORTED,
                                       "%s as the key of a mapping is not supported",
                                       tempo_chat_kind_name(&key));
-        if ((st = tempo_chat_work(s, k, map->n)) != TEMPO_OK ||
+        if ((st = tempo_chat_work(s, k, 16 * map->n)) != TEMPO_OK ||
             (st = tempo_chat_map_put(s, map, key.str, &v)) != TEMPO_OK)
             return st;
     }
@@ -488,7 +488,7 @@ static tempo_status eval_name(tempo_chat_state *s, const tempo_chat_node *node, 
     *out = v != NULL ? *v : undefined(node->text);
     if (function >= 0)
         *out = (tempo_chat_value){.kind = TEMPO_VALUE_FUNCTION, .i = function};
-    return TEMPO_OK;
+    return tempo_chat_work(s, node, 16 * s->n_vars);
 }
 
 static tempo_status eval_logic(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_value *out)

@@ -238,6 +238,8 @@ static tempo_status run_set(tempo_chat_state *s, const tempo_chat_node *node)
         return tempo_chat_fail_at(s, target, TEMPO_E_ARG,
                                   "set can change attributes of a namespace only, this is %s",
                                   tempo_chat_kind_name(&object));
+    if ((st = tempo_chat_work(s, target, 16 * object.map->n)) != TEMPO_OK)
+        return st;
     return tempo_chat_map_put(s, object.map, target->text, &v);
 }
 

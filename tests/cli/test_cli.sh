@@ -197,12 +197,33 @@ works tokenize --decode -f "$dir/ids"
 cmp -s "$dir/out" "$dir/text.txt" || fail 'decode of a file'
 refuses 2 'is not in the vocabulary' tokenize --decode 4096
 
+# ---- chats ----
+expect 2 'need --chat' generate -p x --system y
+expect 2 'need --chat' logits -p x --chat-date 2024-01-01
+expect 2 'not with --prompt-ids' generate --chat --prompt-ids 1,2
+expect 2 'leave --no-bos and --no-special out' generate --chat -p x --no-special
+expect 2 'is not a date' generate --chat -p x --chat-date yesterday
+expect 1 'cannot be opened' generate --chat -p x --chat-template "$dir/nothing"
+printf 'a\n{%% include "b" %%}' >"$dir/include.jinja"
+expect 1 'include.jinja: line 2, column 4: the tag {% include %} is not supported' generate --chat -p x --chat-template "$dir/include.jinja"
+printf '%s' '{{ raise_exception("Not today.") }}' >"$dir/raise.jinja"
+expect 2 'raise.jinja refuses these messages: Not today.' generate --chat -p x --chat-template "$dir/raise.jinja"
+works generate --chat -p ' Hello <|end_of_text|>' --system 'Be kind.' --steps 1 --json
+check_json "
+assert d['prompt'] == 'Be kind.\\n\\nUser: Hello <|end_of_text|>\\nAssistant:', d['prompt']"
+printf '%s' '{{ bos_token }}{{ strftime_now("%d %b %Y") }}|{{ messages[0].content }}<|end_of_text|>' >"$dir/date.jinja"
+works logits --chat -p '<|end_of_text|>' --chat-template "$dir/date.jinja" --chat-date 2024-07-26 --json
+check_json "
+assert d['prompt'] == '<|begin_of_text|>26 Jul 2024|<|end_of_text|><|end_of_text|>', d['prompt']"
+
 # ---- inspect, logits, doctor, version, help ----
 works inspect
 contains "$out" 'unsupported        nothing'
 contains "$out" 'model.layers.7.mlp.down_proj.weight'
+contains "$out" 'chat template      none'
 works inspect $model --json
 check_json "
+assert d['chat_template'] is None
 assert d['model']['layers'] == 8 and d['model']['unsupported'] is None and d['tokenizer']['tokens'] == 4096
 assert any(t['name'] == 'model.norm.weight' and t['shape'] == [d['model']['d_model']] for t in d['tensors'])"
 works logits -p 'The cat sat on the' --top 3 --json
