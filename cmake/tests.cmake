@@ -71,6 +71,9 @@ function(tempo_runnable out target)
   endif()
 endfunction()
 
+# The golden renderings of chat templates are still what Jinja2 makes of them.
+tempo_script_test(chat_golden tests/token/test_chat_golden.sh)
+
 # ---- the program
 if(TARGET tempo_program)
   tempo_runnable(program tempo_program)

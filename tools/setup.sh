@@ -35,6 +35,7 @@ lib:clang-rt | libclang-rt-dev  | compiler-rt        | compiler-rt | -
 llvm-symbolizer | llvm          | llvm               | llvm      | llvm
 qemu-aarch64 | qemu-user        | qemu-user          | qemu-user | -
 aarch64-linux-gnu-gcc | gcc-aarch64-linux-gnu libc6-dev-arm64-cross | gcc-aarch64-linux-gnu | aarch64-linux-gnu-gcc | -
+py:jinja2   | python3-jinja2    | python3-jinja2     | python-jinja | -
 shellcheck  | shellcheck        | ShellCheck         | shellcheck | shellcheck
 mandoc      | mandoc            | mandoc             | mandoc    | mandoc
 clang-format | clang-format     | clang-tools-extra  | clang     | clang-format
@@ -55,6 +56,7 @@ present() {
         return 1
         ;;
     lib:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#lib:}" ;;
+    py:*) python3 -c "import ${1#py:}" 2>/dev/null || /usr/bin/python3 -c "import ${1#py:}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
     esac
 }
