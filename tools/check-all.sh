@@ -94,7 +94,7 @@ part_arm64() {
     check arm64 -E 'stats_simulated|study_run'
 }
 
-# The page: built anew and compared with what is committed; then in a browser.
+# The page: built anew and compared with what is committed; then in a browser.  OpenAI's client against the same server.
 part_web() {
     [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
     local rc=0
@@ -103,6 +103,9 @@ part_web() {
     [ $rc -eq 0 ] || return $rc
     tests/web/run.sh $root/gcc/tempo $root/web-tests || rc=$?
     [ $rc -ne 77 ] || { skip 'the page in a browser'; rc=0; }
+    [ $rc -eq 0 ] || return $rc
+    tests/web/openai.sh $root/gcc/tempo $root/web-tests || rc=$?
+    [ $rc -ne 77 ] || { skip "OpenAI's client"; rc=0; }
     return $rc
 }
 
