@@ -124,6 +124,10 @@ foreach(source ${TEMPO_BENCHES})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE tempo_test_internal)
 endforeach()
+if(TEMPO_SERVER)
+  add_executable(bench_serve bench/server/bench_serve.c $<TARGET_OBJECTS:tempo_study_objects> $<TARGET_OBJECTS:tempo_server_objects>)
+  target_link_libraries(bench_serve PRIVATE tempo_test_internal ${TEMPO_STUDY_LIBRARIES} ${TEMPO_SERVER_LIBRARIES})
+endif()
 
 # ---- lints: not of instrumented objects, whose symbols and instructions are not ours
 if(NOT TEMPO_SANITIZE AND NOT TEMPO_FUZZ AND NOT CMAKE_CROSSCOMPILING AND NOT APPLE)
