@@ -10,7 +10,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const WAIT_MS = 30000;
+const WAIT_MS = 20000;
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const shots = process.env.TEMPO_SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });

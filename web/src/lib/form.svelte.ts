@@ -11,6 +11,12 @@ const STARTING: Record<string, string> = { threshold: '0.08', steps: '24' };
 
 const SET_BY_REPLAY = ['context', 'readout', 'positions'];
 
+/** How a prompt is read: the server takes these too, though they are no options of decoding. */
+const READING: OptionInfo[] = [
+  { name: 'no_bos', kind: 'flag', default: false, help: 'do not put the begin-of-sequence token in front, whatever the model’s rule is' },
+  { name: 'no_special', kind: 'flag', default: false, help: 'names of special tokens in the text are plain text' },
+];
+
 /** What is wrong with a value, in words, or null. `value` is what was typed. */
 export function problem(o: OptionInfo, value: string | boolean): string | null {
   if (typeof value === 'boolean' || value === '') return null;
@@ -46,7 +52,7 @@ export class Form {
   /** A field that the server refused, with its words, until it is changed. */
   refused = $state.raw<{ field: string; message: string } | null>(null);
 
-  options = $derived(new Map((this.info?.options ?? []).map((o) => [o.name.replaceAll('-', '_'), o])));
+  options = $derived(new Map((this.info ? [...READING, ...this.info.options] : []).map((o) => [o.name.replaceAll('-', '_'), o])));
 
   async load(): Promise<void> {
     this.failure = null;
@@ -61,8 +67,10 @@ export class Form {
   value(name: string): string | boolean {
     const v = this.values[name];
     if (v !== undefined) return v;
-    const d = this.options.get(name)?.default;
+    const o = this.options.get(name);
+    const d = o?.default;
     if (typeof d === 'boolean') return d;
+    if (o?.kind === 'text') return ''; // the default of a text may be words about it, e.g. "all layers"
     return d === null || d === undefined ? '' : String(d);
   }
 
