@@ -84,6 +84,29 @@ if start; then
     contains '"shutdown"'
 fi
 
+# ---- a stream says what generate --jsonl says, byte for byte
+# same BODY ARGS...: the sets of a request, and those of a command line
+same() {
+    local body=$1
+    shift
+    exec 4<>"/dev/tcp/127.0.0.1/$port" # HTTP/1.0: no chunks
+    printf 'POST /v1/tempo/generate HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+        ${#body} "$body" >&4
+    sed -n 's/"given":false,//; s/^data: \({"step":.*"members":.*\)$/\1/p' <&4 >"$dir/stream"
+    exec 4>&-
+    "$tempo" generate --jsonl -p 'Once upon a time' "$@" >"$dir/lines" 2>"$dir/figures" || fail "generate $*: $(cat "$dir/figures")"
+    [ -s "$dir/lines" ] || fail "generate $*: nothing"
+    cmp -s "$dir/stream" "$dir/lines" || fail "generate $*: $(diff "$dir/stream" "$dir/lines" | cut -c1-300 | head -4)"
+}
+if start; then
+    prompt='"prompt": "Once upon a time", "steps": 12'
+    same "{$prompt, \"arms\": [\"isolated\", \"visible\"], \"threshold\": 0.04}" --paired -n 12 -t 0.04
+    same "{$prompt, \"arms\": [\"isolated\", \"visible\"], \"threshold\": 0.04, \"visible_layers\": \"2-3\", \"readout\": \"geometric\", \"positions\": \"offset:0.5\",
+        \"max_set\": 3, \"temperature\": 1.5, \"stop\": \"never\", \"kv\": \"f16\", \"context\": \"all\", \"no_bos\": true}" \
+        --paired -n 12 -t 0.04 --visible-layers 2-3 --readout geometric --positions offset:0.5 --max-set 3 --temperature 1.5 --stop never --kv f16 --no-bos
+    finish TERM 0
+fi
+
 # ---- keys
 printf '  sesame\n' >"$dir/key" && chmod 600 "$dir/key"
 if start --api-key-file "$dir/key"; then
