@@ -132,7 +132,8 @@ void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n)
         t->p = p;
         t->cap = cap;
     }
-    memcpy(t->p + t->n, s, n);
+    if (n > 0) /* s may then be NULL */
+        memcpy(t->p + t->n, s, n);
     t->n += n;
     t->p[t->n] = '\0';
 }
