@@ -21,16 +21,23 @@ typedef struct generation {
 
 /* ---- the beginning and the end ---- */
 
-static void end_generation(generation *g)
+/* What is kept is whole before the client hears of the end, who may ask for it at once. */
+static void finish_kept(generation *g)
 {
     char *text;
     size_t n;
 
-    if (g->kept != NULL) {
-        text = tempo_document_text(g->document, &n);
-        tempo_generation_end(g->a->generations, g->kept, tempo_document_steps(g->document), text, n);
-        tempo_generation_release(g->kept);
-    }
+    if (g->kept == NULL)
+        return;
+    text = tempo_document_text(g->document, &n);
+    tempo_generation_end(g->a->generations, g->kept, tempo_document_steps(g->document), text, n);
+    tempo_generation_release(g->kept);
+    g->kept = NULL;
+}
+
+static void end_generation(generation *g)
+{
+    finish_kept(g);
     if (g->job != NULL)
         tempo_job_close(g->job);
     tempo_document_free(g->document);
@@ -100,6 +107,8 @@ static void take_event(generation *g, const tempo_event *e)
     data = tempo_document_add(g->document, e, &name, &n);
     put_event(g, name, data, n);
     g->over = e->kind == TEMPO_EVENT_DONE || e->kind == TEMPO_EVENT_ERROR;
+    if (g->over)
+        finish_kept(g);
 }
 
 static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
@@ -148,6 +157,7 @@ static void reply_document(generation *g, tempo_exchange *x)
     size_t n;
     char *text = tempo_document_text(g->document, &n);
 
+    finish_kept(g);
     if (text != NULL)
         tempo_exchange_reply(x, 200, "application/json", text, n);
     else if (tempo_document_overflowed(g->document))

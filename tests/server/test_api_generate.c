@@ -225,6 +225,15 @@ static void test_generations(void **state)
     json_decref(d);
     kept = api_json(&server, "GET", "/v1/tempo/generations/gen-none", NULL, 404);
     json_decref(kept);
+    /* of a stream, too, whose slots and document are there as soon as it has ended */
+    json_t *events = api_stream(&server, GENERATE, "{" PROMPT ", \"steps\": 3, \"record\": [\"attention\"]}");
+    (void)snprintf(target, sizeof(target), "/v1/tempo/generations/%s", text_at(event_data(events, 0), "id"));
+    kept = api_json(&server, "GET", target, NULL, 200);
+    assert_true(json_equal(json_object_get(kept, "start"), event_data(events, 0)));
+    assert_true(json_equal(json_array_get(json_object_get(kept, "sets"), 2), event_data(events, 3)));
+    assert_true(json_equal(json_object_get(kept, "done"), event_data(events, 4)));
+    json_decref(kept);
+    json_decref(events);
 }
 
 /* Every field is refused by its name when it is wrong, and every unknown one with a hint. */
