@@ -334,6 +334,38 @@ static void test_cancel(void **state)
     assert_true(counts().tokens <= STEPS * 5 + 20 * (MOST + 2) * 5);
 }
 
+/* A long prompt goes in parts, a step of who decodes between two of them. */
+static void test_long_prompt(void **state)
+{
+    enum {
+        PROMPT = 500,
+        STEPS = 60,
+        PARTS = 3
+    }; /* of 128 rows, before the part that rides with its first step */
+    int32_t prompt[PROMPT];
+    size_t before = 0;
+
+    (void)state;
+    restart(64, 16, 2 * STEPS);
+    fill_prompt(prompt, PROMPT, 2);
+    const tempo_job_options o = job_options(prompt, 2, TEMPO_ISOLATED, STEPS),
+                            p = job_options(prompt, PROMPT, TEMPO_ISOLATED, 1);
+    tempo_job *decodes = submit(&bench, &o);
+    tempo_event_free(next_event(decodes, TEMPO_EVENT_SET));
+    tempo_job *reads = submit(&bench, &p);
+    tempo_event_free(next_event(reads, TEMPO_EVENT_SET));
+    for (tempo_event *e; (e = tempo_job_next(decodes, 0)) != NULL; tempo_event_free(e))
+        before += e->kind == TEMPO_EVENT_SET;
+    assert_true(before >= PARTS);
+    expect_done(reads);
+    tempo_job_close(decodes);
+    restart(64, 16, 64);
+    compare_with_alone(submit(&bench, &p), &p);
+    assert_int_equal(counts().steps, PARTS + 1);
+    assert_int_equal(counts().prompt_tokens, PROMPT);
+    assert_int_equal(counts().rows, PROMPT);
+}
+
 /* Stopping ends what runs and what waits, by an event; nothing new is taken. */
 static void test_shutdown(void **state)
 {
@@ -411,7 +443,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_together),  cmocka_unit_test(test_arms),     cmocka_unit_test(test_given),
         cmocka_unit_test(test_given_eos), cmocka_unit_test(test_held),     cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_shutdown), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_shutdown), cmocka_unit_test(test_long_prompt),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests_name("worker", tests, setup, teardown);
