@@ -7,7 +7,7 @@ set(TEMPO_FUZZ_RUNS 20000 CACHE STRING "Inputs that each fuzz target tries as a 
 
 file(GLOB TEMPO_FUZZ_TARGETS CONFIGURE_DEPENDS fuzz/fuzz_*.c)
 if(NOT TEMPO_SERVER)
-  list(FILTER TEMPO_FUZZ_TARGETS EXCLUDE REGEX "/fuzz_http")
+  list(FILTER TEMPO_FUZZ_TARGETS EXCLUDE REGEX "/fuzz_(http|request|captured)")
 endif()
 foreach(source ${TEMPO_FUZZ_TARGETS})
   get_filename_component(target ${source} NAME_WE)
