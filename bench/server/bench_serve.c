@@ -78,6 +78,7 @@ static double run(tempo_worker *w, size_t jobs, size_t at_once, size_t steps, si
     }
     const double seconds = now_s() - begin;
     (void)printf("%3zu at once: %7.2f s, %7.1f steps/s\n", at_once, seconds, (double)sets / seconds);
+    (void)fflush(stdout); /* a large model takes its time */
     return seconds;
 }
 
