@@ -1,9 +1,9 @@
 /* experiment_arms.c - decoding options, thresholds, and which arms run in which regime. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/decode_fields.h"
 #include "study/experiment_read.h"
 
 enum { MOST = 1000000000 };
@@ -12,93 +12,58 @@ static const tempo_yaml_range threshold_range = {.low = 0, .high = 1, .above_low
 
 /* ---- the decoding keys of the file or of an arm: each overrides what is there ---- */
 
-static tempo_status read_layers(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+static tempo_status read_text(const tempo_yaml_node *map, const char *key, tempo_decode_options *o,
+                              tempo_err *err)
 {
     const char *s = NULL;
-    unsigned first, last;
-    int used = 0;
-    const tempo_status st = tempo_yaml_str(map, "visible_layers", &s, err);
+    const tempo_status st = tempo_yaml_str(map, key, &s, err);
 
     if (st != TEMPO_OK || s == NULL)
         return st;
-    if (strspn(s, "0123456789-") != strlen(s) || sscanf(s, "%9u-%9u%n", &first, &last, &used) != 2 ||
-        s[used] != '\0' || first > last)
-        return tempo_yaml_fail(err, tempo_yaml_get(map, "visible_layers"),
-                               "'%.40s' is not two layers A-B with A <= B", s);
-    o->first_visible_layer = first;
-    o->last_visible_layer = last;
-    return TEMPO_OK;
+    if (strcmp(key, "visible_layers") == 0)
+        return tempo_decode_parse_layers(s, o)
+                   ? TEMPO_OK
+                   : tempo_yaml_fail(err, tempo_yaml_get(map, key),
+                                     "'%.40s' is not two layers A-B with A <= B", s);
+    return tempo_decode_parse_positions(s, o)
+               ? TEMPO_OK
+               : tempo_yaml_fail(err, tempo_yaml_get(map, key),
+                                 "'%.40s' is not one of shared|unique|offset:D with a finite number D", s);
 }
 
-static tempo_status read_positions(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
+static tempo_status read_field(const tempo_yaml_node *map, const tempo_decode_field *f,
+                               tempo_decode_options *o, tempo_err *err)
 {
-    const char *s = NULL;
-    char *end;
-    const tempo_status st = tempo_yaml_str(map, "positions", &s, err);
-
-    if (st != TEMPO_OK || s == NULL)
-        return st;
-    o->position_offset = 0;
-    if (strcmp(s, "shared") == 0 || strcmp(s, "unique") == 0) {
-        o->positions = s[0] == 's' ? TEMPO_POSITIONS_SHARED : TEMPO_POSITIONS_UNIQUE;
-        return TEMPO_OK;
-    }
-    if (strncmp(s, "offset:", 7) == 0 && s[7] != '\0' && strspn(s + 7, "0123456789+-.eE") == strlen(s + 7)) {
-        o->positions = TEMPO_POSITIONS_OFFSET;
-        o->position_offset = strtod(s + 7, &end);
-        if (end != s + 7 && *end == '\0' && isfinite(o->position_offset))
-            return TEMPO_OK;
-    }
-    return tempo_yaml_fail(err, tempo_yaml_get(map, "positions"),
-                           "'%.40s' is not one of shared|unique|offset:D with a finite number D", s);
-}
-
-static tempo_status read_choices(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
-{
-    unsigned mode = o->mode, context = o->context, readout = o->readout, replay = o->replay, stop = o->stop,
-             kv = o->kv;
+    void *field = (char *)o + f->offset;
+    char key[32];
+    unsigned choice;
     tempo_status st;
 
-    if ((st = tempo_yaml_choice(map, "mode", "isolated|visible|causal", &mode, err)) != TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "context", "all|top|last", &context, err)) != TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "readout", "mixture|uniform|geometric|top|last", &readout, err)) !=
-            TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "replay", "none|published|published-nocache", &replay, err)) !=
-            TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "stop", "any|top|never", &stop, err)) != TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "kv", "f32|f16", &kv, err)) != TEMPO_OK)
+    (void)snprintf(key, sizeof(key), "%s", f->name);
+    for (char *c = key; *c != '\0'; c++)
+        *c = (char)(*c == '-' ? '_' : *c);
+    switch (f->kind) {
+    case TEMPO_FIELD_SIZE:
+        return tempo_yaml_size(map, key, (size_t)f->low, (size_t)f->high, field, err);
+    case TEMPO_FIELD_REAL:
+        return tempo_yaml_f64(map, key, (tempo_yaml_range){f->low, f->high, true}, field, err);
+    case TEMPO_FIELD_CHOICE:
+        choice = (unsigned)*(int *)field; /* enums of tempo.h have the size of int */
+        if ((st = tempo_yaml_choice(map, key, f->choices, &choice, err)) == TEMPO_OK)
+            *(int *)field = (int)choice;
         return st;
-    o->mode = (tempo_mode)mode;
-    o->context = (tempo_context)context;
-    o->readout = (tempo_readout)readout;
-    o->replay = (tempo_replay)replay;
-    o->stop = (tempo_stop)stop;
-    o->kv = (tempo_kv_type)kv;
-    return TEMPO_OK;
-}
-
-static tempo_status read_numbers(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
-{
-    const tempo_yaml_range positive = {.low = 0, .high = HUGE_VAL, .above_low = true};
-    tempo_status st;
-
-    if ((st = tempo_yaml_f64(map, "threshold", threshold_range, &o->threshold, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(map, "temperature", positive, &o->temperature, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "steps", 1, MOST, &o->steps, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "min_steps", 0, MOST, &o->min_steps, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "max_set", 0, MOST, &o->max_set, err)) != TEMPO_OK)
-        return st;
-    return tempo_yaml_size(map, "max_slots", 0, TEMPO_MAX_SLOTS, &o->max_slots, err);
+    default:
+        return read_text(map, key, o, err);
+    }
 }
 
 static tempo_status read_decoding(const tempo_yaml_node *map, tempo_decode_options *o, tempo_err *err)
 {
-    tempo_status st;
+    tempo_status st = TEMPO_OK;
 
-    if ((st = read_choices(map, o, err)) != TEMPO_OK || (st = read_numbers(map, o, err)) != TEMPO_OK ||
-        (st = read_layers(map, o, err)) != TEMPO_OK)
-        return st;
-    return read_positions(map, o, err);
+    for (size_t i = 0; i < tempo_decode_field_count && st == TEMPO_OK; i++)
+        st = read_field(map, &tempo_decode_fields[i], o, err);
+    return st;
 }
 
 /* A replay decides on context, readout and positions: keys of the same map that do so too are errors. */
