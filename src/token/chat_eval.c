@@ -109,7 +109,8 @@ typedef struct slice {
     int64_t begin, end, step; /* end is not reached */
 } slice;
 
-/* A bound of a slice, as Python takes it into [low, high]. */
+/* A bound of a slice, as Python takes it into [low, high]: negative ones count from the end n; n < 0: it has
+ * none. */
 static tempo_status slice_bound(tempo_chat_state *s, const tempo_chat_node *node, int64_t n, int64_t low,
                                 int64_t high, int64_t *out)
 {
@@ -123,7 +124,7 @@ static tempo_status slice_bound(tempo_chat_state *s, const tempo_chat_node *node
     if (!tempo_chat_is_number(&v))
         return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "a slice needs numbers, this is %s",
                                   tempo_chat_kind_name(&v));
-    if (v.i < 0)
+    if (v.i < 0 && n >= 0)
         v.i = v.i < -n ? -1 : v.i + n;
     *out = v.i < low ? low : v.i > high ? high : v.i;
     return TEMPO_OK;
@@ -136,7 +137,7 @@ static tempo_status eval_slice_bounds(tempo_chat_state *s, const tempo_chat_node
     tempo_status st;
 
     out->step = 1;
-    if ((st = slice_bound(s, node->d, 0, INT32_MIN, INT32_MAX, &out->step)) != TEMPO_OK)
+    if ((st = slice_bound(s, node->d, -1, INT32_MIN, INT32_MAX, &out->step)) != TEMPO_OK)
         return st;
     if (out->step == 0)
         return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "a slice with step 0");
@@ -374,8 +375,9 @@ static tempo_status eval_binary(tempo_chat_state *s, const tempo_chat_node *node
                                   "formatting a string with %% is not supported");
     if (a.kind == TEMPO_VALUE_UNDEFINED || b.kind == TEMPO_VALUE_UNDEFINED)
         return is_undefined(s, node, a.kind == TEMPO_VALUE_UNDEFINED ? &a : &b);
-    return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "%s and %s do not go together here",
-                              tempo_chat_kind_name(&a), tempo_chat_kind_name(&b));
+    return tempo_chat_fail_at(s, node, op == TEMPO_OP1('*') ? TEMPO_E_UNSUPPORTED : TEMPO_E_ARG,
+                              "%s and %s do not go together here", tempo_chat_kind_name(&a),
+                              tempo_chat_kind_name(&b));
 }
 
 static tempo_status eval_compare(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_value *out)

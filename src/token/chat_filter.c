@@ -113,7 +113,8 @@ static bool is_kind(test which, const tempo_chat_value *v)
     case INTEGER:
         return v->kind == TEMPO_VALUE_INT;
     default:
-        return v->kind == TEMPO_VALUE_FUNCTION || v->kind == TEMPO_VALUE_MACRO;
+        return v->kind == TEMPO_VALUE_FUNCTION || v->kind == TEMPO_VALUE_MACRO ||
+               v->kind == TEMPO_VALUE_UNDEFINED;
     }
 }
 
@@ -299,24 +300,14 @@ static tempo_status filter_string(tempo_chat_state *s, const tempo_chat_node *no
     return st;
 }
 
-static tempo_status filter_safe(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_value *v,
-                                const tempo_chat_bound *b, tempo_chat_value *out)
-{
-    (void)s;
-    (void)node;
-    (void)b;
-    *out = *v; /* nothing is escaped here, so that everything is safe */
-    return TEMPO_OK;
-}
-
 /* A decimal number in text, white space around it; else the default. */
 static tempo_status filter_int(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_value *v,
                                const tempo_chat_bound *b, tempo_chat_value *out)
 {
     int64_t n = 0;
 
-    (void)s;
-    (void)node;
+    if (v->kind == TEMPO_VALUE_UNDEFINED)
+        return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "an undefined value is no number");
     *out = b->given[0] ? b->v[0] : tempo_chat_int(0);
     if (tempo_chat_is_number(v))
         *out = tempo_chat_int(v->i);
@@ -562,7 +553,7 @@ static const struct {
     {"capitalize", "", filter_capitalize},
     {"replace", "old,new,count", filter_replace},
     {"string", "", filter_string},
-    {"safe", "", filter_safe},
+    {"safe", "", filter_string}, /* nothing is escaped here, so that all text is safe */
     {"int", "default", filter_int},
     {"list", "", filter_list},
     {"first", "", filter_first},
@@ -591,7 +582,7 @@ tempo_status tempo_chat_call_filter(tempo_chat_state *s, const tempo_chat_node *
 {
     const char *name = filters[which].name;
     tempo_chat_bound b;
-    tempo_chat_list items;
+    tempo_chat_list items = {NULL, 0};
     tempo_status st;
 
     if (filters[which].call != NULL) {
@@ -600,7 +591,8 @@ tempo_status tempo_chat_call_filter(tempo_chat_state *s, const tempo_chat_node *
         return filters[which].call(s, node, subject, &b, out);
     }
     if ((st = tempo_chat_deepen(s, node)) == TEMPO_OK && /* map('map', 'map', ...) */
-        (st = tempo_chat_elements(s, node, subject, &items)) == TEMPO_OK)
+        (st = tempo_chat_truth(subject) ? tempo_chat_elements(s, node, subject, &items) : TEMPO_OK) ==
+            TEMPO_OK)
         st = strcmp(name, "map") == 0 ? call_map(s, node, items, args, out)
                                       : call_select(s, node, items, args, strstr(name, "attr") != NULL,
                                                     strncmp(name, "select", 6) == 0, out);

@@ -324,7 +324,8 @@ tempo_status tempo_chat_call_method(tempo_chat_state *s, const tempo_chat_node *
         return call_map(s, node, object, &b, out);
     if (!of_map && object->kind == TEMPO_VALUE_STR)
         return call_str(s, node, object->str, &b, out);
-    return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "%s has no method '%s'", tempo_chat_kind_name(object),
+    return tempo_chat_fail_at(s, node, object->kind == TEMPO_VALUE_LIST ? TEMPO_E_UNSUPPORTED : TEMPO_E_ARG,
+                              "%s has no method '%s'", tempo_chat_kind_name(object),
                               methods[node->number].name);
 }
 

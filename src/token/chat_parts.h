@@ -40,7 +40,7 @@ void tempo_chat_heap_free(tempo_chat_heap *h);
 
 /* Text, and where it is from. */
 typedef struct tempo_chat_str {
-    const char *p;              /* [n] UTF-8 */
+    const char *p;              /* [n] UTF-8; not NULL in values */
     const unsigned char *outside; /* [n] 1: this byte came with a message; NULL: none did */
     size_t n;
 } tempo_chat_str;
@@ -56,7 +56,7 @@ typedef struct tempo_chat_buffer {
 tempo_status tempo_chat_append(tempo_chat_heap *h, tempo_chat_buffer *b, tempo_chat_str s) TEMPO_MUST_CHECK;
 static inline tempo_chat_str tempo_chat_buffer_str(const tempo_chat_buffer *b)
 {
-    return (tempo_chat_str){b->p, b->any_outside ? b->outside : NULL, b->n};
+    return (tempo_chat_str){b->p != NULL ? b->p : "", b->any_outside ? b->outside : NULL, b->n};
 }
 static inline tempo_chat_str tempo_chat_part(tempo_chat_str s, size_t begin, size_t end)
 {

@@ -212,7 +212,8 @@ static tempo_status order(tempo_chat_state *s, const tempo_chat_node *node, cons
             *out = (a->str.n > b->str.n) - (a->str.n < b->str.n);
         return tempo_chat_work(s, node, n);
     } else {
-        return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "%s and %s have no order", tempo_chat_kind_name(a),
+        return tempo_chat_fail_at(s, node, a->kind == TEMPO_VALUE_LIST ? TEMPO_E_UNSUPPORTED : TEMPO_E_ARG,
+                                  "%s and %s have no order here", tempo_chat_kind_name(a),
                                   tempo_chat_kind_name(b));
     }
     return TEMPO_OK;

@@ -98,10 +98,10 @@ SMALL = r"""
 {{ 'yes' if 1 else 'no' }} {{ 'yes' if 0 else 'no' }} {{ 'yes' if 0 }}| {{ 'a' if false else 'b' if false else 'c' }}
 {{ nothing is defined }} {{ messages is defined }} {{ tools is none }} {{ tools is defined }} {{ nothing is not defined }} {{ nothing is undefined }}
 {{ 'a' is string }} {{ messages is string }} {{ messages is iterable }} {{ messages[0] is mapping }} {{ 'a' is sequence }} {{ 1 is number }} {{ true is boolean }} {{ true is true }} {{ 1 is true }} {{ false is false }} {{ 1 is integer }} {{ true is integer }}
-{{ 3 is odd }} {{ 3 is even }} {{ 9 is divisibleby 3 }} {{ 9 is divisibleby(2) }} {{ 1 is eq 1 }} {{ 'a' is in 'abc' }} {{ none is sameas none }} {{ 3 is gt 2 }} {{ range is callable }}
+{{ 3 is odd }} {{ 3 is even }} {{ 9 is divisibleby 3 }} {{ 9 is divisibleby(2) }} {{ 1 is eq 1 }} {{ 'a' is in 'abc' }} {{ none is sameas none }} {{ 3 is gt 2 }} {{ range is callable }} {{ nothing is callable }} {{ none|select|list|length }}
 {{ not nothing is defined }} {{ 1 + 1 is number }} {{ 'a' ~ 'b' is string }}
 {{ messages[0].role }} {{ messages[-1]['content'] }} {{ messages[9] }}| {{ messages[0].nope }}| {{ messages.0.role }}
-{{ messages[1:]|length }} {{ messages[:-1]|length }} {{ messages[::-1][0].content }} {{ messages[::2]|length }} {{ 'hello'[1:3] }} {{ 'hello'[::-1] }} {{ 'hello'[-1] }} {{ 'hello'[9] }}| {{ 'hello'[:99] }} {{ 'hello'[-99:2] }} {{ 'hello'[3:1] }}| {{ 'h\u00e9llo'[1] }} {{ 'h\u00e9llo'[1:] }}
+{{ 'hello'[1::-2] }} {{ 'hello'[::-3] }} {{ 'hello'[4:0:-2] }} {{ 'hello'[-2::-1] }} {{ messages[::-2]|length }} {{ messages[1:]|length }} {{ messages[:-1]|length }} {{ messages[::-1][0].content }} {{ messages[::2]|length }} {{ 'hello'[1:3] }} {{ 'hello'[::-1] }} {{ 'hello'[-1] }} {{ 'hello'[9] }}| {{ 'hello'[:99] }} {{ 'hello'[-99:2] }} {{ 'hello'[3:1] }}| {{ 'h\u00e9llo'[1] }} {{ 'h\u00e9llo'[1:] }}
 {% for m in messages %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.depth }} {% endfor %}
 {% for m in messages %}{{ loop.previtem.role if loop.previtem is defined else '-' }}{{ loop.nextitem.role if not loop.last else '-' }} {% endfor %}
 {% for m in messages if m.role == 'user' %}{{ loop.index }}/{{ loop.length }}{{ m.content }}{% endfor %}
@@ -141,6 +141,7 @@ b" }}
 {{ nothing + 'a' }}
 {{ 1 // 0 }}
 {{ none|length }}
+{{ nothing|int }}
 {{ 5|join }}
 {% for x in 5 %}{% endfor %}
 {{ 'a'.split('') }}
