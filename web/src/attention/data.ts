@@ -1,20 +1,34 @@
 // What the attention view asks the server for (docs/server.md, "What was recorded"), and how slices are put together.
 import { getJson, getSlice } from '../lib/api.ts';
+import { shown, spoken } from '../lib/text.ts';
 import type { AttentionEvent } from '../lib/types.ts';
 import type { MapData } from './raster.ts';
 
 export interface Token {
   slot: number;
-  id: number;
-  text: string;
+  /** id and text are null where a run's files do not say. */
+  id: number | null;
+  text: string | null;
   bytes?: number[];
-  /** The set it is a member of; null or below 0 for the prompt's. */
+  /** The set it is a member of; each token of the prompt is one by itself. */
   set: number | null;
   position: number;
 }
 export interface StepEntry { step: number; rows: number; slots: number; query_slots: number[] }
-export interface Steps { arms: string[]; arm: string; layers: number; heads: number; tokens: Token[]; steps: StepEntry[] }
+export interface Steps { arms: string[]; arm: string; layers: number; heads: number; first_layer?: number; first_head?: number; tokens: Token[]; steps: StepEntry[] }
 export type Pick = number | 'mean';
+
+export function shownToken(t: Token | undefined): string {
+  return t && t.text !== null ? shown({ text: t.text, bytes: t.bytes }) : '?';
+}
+export function spokenToken(t: Token | undefined): string {
+  return t && t.text !== null ? spoken({ text: t.text, bytes: t.bytes }) : 'unknown token';
+}
+
+/** Slots before the first set: step 0 reads the prompt's last token, so it sees the whole prompt and nothing else. */
+export function promptSlots(s: Steps): number {
+  return s.steps.find((x) => x.step === 0)?.slots ?? 0;
+}
 
 /** A generation or a run; `unit` only of runs. */
 export interface Source { kind: 'gen' | 'run'; id: string; unit?: string }
