@@ -16,4 +16,7 @@ work=${2:-}
 mkdir -p "$work"
 cp "$here"/*.mjs "$here"/package.json "$here"/package-lock.json "$here"/.npmrc "$work"
 install_packages "$work"
-node "$work/e2e.mjs" "$program"
+rc=0
+node "$work/e2e.mjs" "$program" || rc=1
+node "$work/views.mjs" "$program" || rc=1
+exit "$rc"
