@@ -49,6 +49,8 @@ const REQUEST = { prompt: PROMPT, threshold: 0.06, steps: 14, stream: false };
 test('opens, explains itself, and shows how many tokens the threshold selects', async () => {
   const page = await open();
   await page.getByText('See a language model decide.').waitFor();
+  const bytes = await page.evaluate(() => performance.getEntries().filter((e) => 'encodedBodySize' in e && !e.name.includes('/v1/')).reduce((n, e) => n + e.encodedBodySize, 0));
+  assert.ok(bytes > 1000 && bytes < 100 * 1024, `the first paint takes ${bytes} bytes`);
   const next = await asJson('v1/tempo/next', { prompt: PROMPT, top: 1000 });
   const n = Math.max(1, next.tokens.filter((t) => t.probability >= 0.08).length);
   await page.getByText(new RegExp(`First set:\\s+${n} tokens?`)).waitFor();
@@ -325,6 +327,11 @@ test('nothing is wider than the window, and axe finds nothing serious, in light 
       await accessible(page, `sets, ${width} px, ${colorScheme}`);
       await fits(page, `sets, ${width} px`);
       await shot('sets');
+      if (width < 500) {
+        await at(page, 0, 4, 0).tap(); // the first tap looked, the second goes on from there
+        await page.waitForFunction(() => document.querySelectorAll('.head .given').length > 0);
+        await finished(page);
+      }
       for (const view of ['Compare', 'Attention', 'Runs']) {
         await page.getByRole('link', { name: view, exact: true }).click();
         await page.waitForFunction((v) => document.title.endsWith(v), view);
@@ -336,6 +343,31 @@ test('nothing is wider than the window, and axe finds nothing serious, in light 
       }
       await page.context().close();
     }
+});
+
+test('what the server refuses, and a server that wants a key or is not there', async () => {
+  const page = await open({ allow: ['401', 'ERR_FAILED', '503'] });
+  await page.getByText(/First set:/).waitFor();
+  const says = (status, error) => (r) => r.fulfill({ status, contentType: 'application/json', body: JSON.stringify({ error: { type: 'x', param: null, code: null, ...error } }) });
+  const go = () => page.getByRole('button', { name: '▶ Run', exact: true }).click();
+  await page.route('**/v1/tempo/generate', says(503, { message: 'the queue is full' }));
+  await go();
+  await page.getByRole('alert').getByText('the queue is full').waitFor();
+  await page.unroute('**/v1/tempo/generate');
+  await page.route('**/v1/tempo/generate', (r) => r.abort());
+  await go();
+  await page.getByRole('alert').getByText('The server does not answer').waitFor();
+  await page.unroute('**/v1/tempo/generate');
+  await page.route('**/v1/tempo/generate', (r) => r.fulfill({ contentType: 'text/event-stream', body: 'event: error\ndata: {"error":{"message":"going down","type":"server_error","param":null,"code":"shutdown"}}\n\n' }));
+  await go();
+  await page.getByRole('alert').getByText('going down').waitFor();
+  await page.unroute('**/v1/tempo/generate');
+  await page.route('**/v1/tempo/generate', (r) => (r.request().headers().authorization === 'Bearer secret' ? r.continue() : says(401, { message: 'a key is needed' })(r)));
+  await go();
+  await page.getByRole('dialog').getByLabel('Key').fill('secret');
+  await page.getByRole('button', { name: 'Use it' }).click();
+  await finished(page); // the page was loaded anew, and its address held the request
+  return page;
 });
 
 test('colours follow the system until they are chosen, and the choice is kept', async () => {
