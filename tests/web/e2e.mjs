@@ -360,7 +360,7 @@ test('what the server refuses, and a server that wants a key or is not there', a
   await page.unroute('**/v1/tempo/generate');
   await page.route('**/v1/tempo/generate', (r) => r.fulfill({ contentType: 'text/event-stream', body: 'event: error\ndata: {"error":{"message":"going down","type":"server_error","param":null,"code":"shutdown"}}\n\n' }));
   await go();
-  await page.getByRole('alert').getByText('going down').waitFor();
+  await page.getByRole('alert').getByText('going down', { exact: true }).waitFor();
   await page.unroute('**/v1/tempo/generate');
   await page.route('**/v1/tempo/generate', (r) => (r.request().headers().authorization === 'Bearer secret' ? r.continue() : says(401, { message: 'a key is needed' })(r)));
   await go();
