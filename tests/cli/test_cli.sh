@@ -198,16 +198,16 @@ cmp -s "$dir/out" "$dir/text.txt" || fail 'decode of a file'
 refuses 2 'is not in the vocabulary' tokenize --decode 4096
 
 # ---- chats ----
-expect 2 'need --chat' generate -p x --system y
-expect 2 'need --chat' logits -p x --chat-date 2024-01-01
-expect 2 'not with --prompt-ids' generate --chat --prompt-ids 1,2
-expect 2 'leave --no-bos and --no-special out' generate --chat -p x --no-special
-expect 2 'is not a date' generate --chat -p x --chat-date yesterday
-expect 1 'cannot be opened' generate --chat -p x --chat-template "$dir/nothing"
+refuses 2 'need --chat' generate -p x --system y
+refuses 2 'need --chat' logits -p x --chat-date 2024-01-01
+refuses 2 'not with --prompt-ids' generate --chat --prompt-ids 1,2
+refuses 2 'leave --no-bos and --no-special out' generate --chat -p x --no-special
+refuses 2 'is not a date' generate --chat -p x --chat-date yesterday
+refuses 1 'cannot be opened' generate --chat -p x --chat-template "$dir/nothing"
 printf 'a\n{%% include "b" %%}' >"$dir/include.jinja"
-expect 1 'include.jinja: line 2, column 4: the tag {% include %} is not supported' generate --chat -p x --chat-template "$dir/include.jinja"
+refuses 1 'include.jinja: line 2, column 4: the tag {% include %} is not supported' generate --chat -p x --chat-template "$dir/include.jinja"
 printf '%s' '{{ raise_exception("Not today.") }}' >"$dir/raise.jinja"
-expect 2 'raise.jinja refuses these messages: Not today.' generate --chat -p x --chat-template "$dir/raise.jinja"
+refuses 2 'raise.jinja refuses these messages: Not today.' generate --chat -p x --chat-template "$dir/raise.jinja"
 works generate --chat -p ' Hello <|end_of_text|>' --system 'Be kind.' --steps 1 --json
 check_json "
 assert d['prompt'] == 'Be kind.\\n\\nUser: Hello <|end_of_text|>\\nAssistant:', d['prompt']"
@@ -215,6 +215,20 @@ printf '%s' '{{ bos_token }}{{ strftime_now("%d %b %Y") }}|{{ messages[0].conten
 works logits --chat -p '<|end_of_text|>' --chat-template "$dir/date.jinja" --chat-date 2024-07-26 --json
 check_json "
 assert d['prompt'] == '<|begin_of_text|>26 Jul 2024|<|end_of_text|><|end_of_text|>', d['prompt']"
+
+mkdir "$dir/with-chat"
+ln -s "$PWD/$model"/* "$dir/with-chat"
+printf '%s' '[{{ messages[0].content }}]' >"$dir/with-chat/chat_template.jinja"
+works inspect "$dir/with-chat"
+contains "$out" 'chat template      27 bytes'
+works logits -m "$dir/with-chat" --chat -p x --json
+check_json "assert d['prompt'] == '[x]', d['prompt']"
+printf '%s' '{% filter upper %}' >"$dir/with-chat/chat_template.jinja"
+works inspect "$dir/with-chat"
+contains "$out" 'chat template      18 bytes; the chat template of the model: line 1, column 4: the tag {% filter %} is not supported'
+works inspect "$dir/with-chat" --json
+check_json "assert d['chat_template']['text'] == '{% filter upper %}' and 'filter' in d['chat_template']['unsupported']"
+refuses 1 '--chat-template FILE takes another template' generate -m "$dir/with-chat" --chat -p x
 
 # ---- inspect, logits, doctor, version, help ----
 works inspect
