@@ -1,7 +1,7 @@
 # make              build/tempo          make demo        decode with the built-in model in both modes
 # make check        build and test       make check-all   both compilers, sanitizers, fuzzing, arm64, lints
 # make lint         lints alone          make bench       benchmarks       make install [DESTDIR=..] [PREFIX=..]
-# Variables: BUILD (build), CC, PREFIX (/usr/local), CMAKE_FLAGS (more for cmake).
+# Variables: BUILD (build), CC, PREFIX (/usr/local), CMAKE_FLAGS (more for cmake), PARTS (of check-all; "but PART...": all others).
 BUILD  ?= build
 PREFIX ?= /usr/local
 CMAKE  := cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
@@ -26,7 +26,7 @@ check: all
 
 check-all:
 	@tools/setup.sh all
-	tools/check-all.sh
+	tools/check-all.sh $(PARTS)
 
 lint: all
 	$(CTEST) -L lint

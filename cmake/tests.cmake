@@ -136,3 +136,11 @@ if(NOT TEMPO_SANITIZE AND NOT TEMPO_FUZZ AND NOT CMAKE_CROSSCOMPILING AND NOT AP
     set_tests_properties(lint_${lint} PROPERTIES LABELS lint)
   endforeach()
 endif()
+
+# The longest first, so that no processor waits for one of them in the end.
+foreach(name test_stats_simulated test_study_run cli cli_study cli_capture test_kernels test_golden test_model_broken
+    test_experiment_run cli_experiment cli_runs test_registry_faults)
+  if(TEST ${name})
+    set_tests_properties(${name} PROPERTIES COST 100)
+  endif()
+endforeach()
