@@ -15,6 +15,8 @@ refuses 2 'has no option -z' generate -z
 refuses 2 'needs a value' generate -p
 refuses 2 'takes no value' generate -p x --json=yes
 refuses 2 "unexpected argument 'text'" generate text
+refuses 2 'standard output is not a terminal; programs read --jsonl' generate -p x --view
+refuses 2 'give only one of them' generate -p x --view --json
 refuses 2 'no prompt' generate
 refuses 2 'more than one prompt' generate -p x --prompt-ids 1
 refuses 2 'the prompt is empty' generate -p ''

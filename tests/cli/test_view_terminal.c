@@ -342,6 +342,19 @@ static void test_without_keys_and_colors(void **state)
     assert_non_null(strstr(s.t.plain, "visible, the first member of each set:"));
 }
 
+/* A terminal that cannot be drawn on gets a message and nothing else. */
+static void test_dumb_terminal(void **state)
+{
+    static session s;
+
+    (void)state;
+    assert_int_equal(setenv("TERM", "dumb", 1), 0);
+    start(&s, 80, 24, false, short_run);
+    end(&s, 2);
+    assert_int_equal(setenv("TERM", "xterm-256color", 1), 0);
+    assert_non_null(strstr(s.t.plain, "programs read --jsonl"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +363,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_suspend),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_without_keys_and_colors),
+        cmocka_unit_test(test_dumb_terminal),
     };
 
     if (argc != 2) {
