@@ -3,8 +3,15 @@
 // browser's path; TEMPO_SHOTS, a directory for pictures of the page at three widths; ONLY, a part of the names of the tests
 // to run.  Exit 0: all passed.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { accessible, api, asJson, base, finish, fits, open, shots, test } from './harness.mjs';
+
+const data = mkdtempSync(join(tmpdir(), 'tempo-page-'));
+process.on('exit', () => rmSync(data, { recursive: true, force: true }));
+process.env.XDG_DATA_HOME = data; // not the runs of whoever tests
+
+const { accessible, api, asJson, base, finish, fits, open, shots, test } = await import('./harness.mjs');
 
 const play = (page) => page.locator('main section[aria-label="Sets"]');
 const members = (page) => page.locator('main [data-at]:visible');
@@ -176,6 +183,13 @@ test('a run can be stopped', async () => {
   await status(page).filter({ hasText: /^Stopped/ }).waitFor({ state: 'attached' });
   const n = Number(/Stopped: (\d+)/.exec(await status(page).textContent())[1]);
   assert.ok(n > 0 && n < 400, `stopped after ${n} sets`);
+  // What was recorded until then can be looked at; the last set was not read any more.
+  await at(page, 0, 0, 0).hover();
+  await page.locator('.inspector ol li').first().waitFor();
+  await page.keyboard.press('Tab');
+  await at(page, 0, 0, 0).focus();
+  await page.keyboard.press('End');
+  await page.getByText('No step has read this set.').waitFor();
   return page;
 });
 

@@ -33,6 +33,12 @@ export class Inspection {
     return (this.at && this.setOf(g)?.members[this.at.row]) ?? null;
   }
 
+  /** Whether a step has read the set: the next one, or after the last set the closing pass of a run that was not cut short. */
+  wasRead(g: Generation): boolean {
+    const sets = g.sets[g.arms[this.at?.arm ?? 0] ?? ''] ?? [];
+    return g.state === 'done' || (this.at !== null && this.at.step + 1 < sets.length);
+  }
+
   /** Fetches what the member at `at` attended to; only the latest call has an effect. */
   refresh(g: Generation): void {
     clearTimeout(this.#timer);
@@ -55,6 +61,11 @@ export class Inspection {
       this.note = 'This run kept no attention: switch on “Keep attention” and run again.';
       return;
     }
+    if (!this.wasRead(g)) {
+      this.keys = [];
+      this.note = g.state === 'running' ? 'The next step reads it; it has not been taken yet.' : 'No step has read this set.';
+      return;
+    }
     const slot = member.slot;
     const start = g.start;
     this.#timer = setTimeout(() => {
@@ -68,13 +79,11 @@ export class Inspection {
           if (round !== this.#round) return;
           this.keys = [];
           this.note =
-            g.state === 'running'
-              ? 'It is read by the next step, which has not been taken yet.'
-              : e instanceof ApiError && e.status === 404
-                ? 'The server keeps nothing for this step (any more): a stopped run has no attention of its last set, and old runs make room.'
-                : e instanceof Error
-                  ? e.message
-                  : String(e);
+            e instanceof ApiError && e.status === 404
+              ? 'The server does not keep this run’s attention any more: old runs make room for new ones. Run it again to see it.'
+              : e instanceof Error
+                ? e.message
+                : String(e);
         },
       );
     }, PAUSE_MS);
