@@ -41,25 +41,26 @@ static bool is_held(const tempo_job *j)
     return j->n_events >= j->w->o.max_events;
 }
 
-/* With the lock: admit who waits, first come first served, and list who can do something now. */
+/* With the lock: list who can do something now, at most `batch` arms, and admit who waits, first come first
+ * served.  A job that is held gives its place away until somebody takes its events.  */
 static void gather(tempo_worker *w)
 {
     size_t arms = 0;
     bool full = false;
 
-    for (const tempo_job *j = w->jobs; j != NULL; j = j->next)
-        arms += j->state != TEMPO_JOB_WAITING ? weight(j) : 0;
     w->n_round = 0;
     for (tempo_job *j = w->jobs; j != NULL; j = j->next) {
-        if (j->state == TEMPO_JOB_WAITING) {
-            full = full || arms + weight(j) > w->o.batch;
-            if (full)
-                continue;
-            arms += weight(j);
-            j->state = TEMPO_JOB_STARTING;
+        const bool closed = atomic_load(&j->closed);
+        if (j->state == TEMPO_JOB_WAITING ? full : is_held(j) && !closed)
+            continue;
+        if (!closed && arms + weight(j) > w->o.batch) {
+            full = true; /* nobody who waits overtakes */
+            continue;
         }
-        if (atomic_load(&j->closed) || !is_held(j))
-            w->round[w->n_round++] = j;
+        arms += closed ? 0 : weight(j);
+        if (j->state == TEMPO_JOB_WAITING)
+            j->state = TEMPO_JOB_STARTING;
+        w->round[w->n_round++] = j;
     }
 }
 
@@ -419,7 +420,7 @@ static tempo_worker *worker_alloc(tempo_engine *e, const tempo_worker_options *o
         (tempo_worker){.engine = e, .o = *o, .n_vocab = tempo_model_get_info(tempo_engine_model(e))->n_vocab};
     atomic_init(&w->stopping, false);
     w->records = tempo_record_store_create(o->max_recorded);
-    w->round = calloc(o->batch, sizeof(*w->round));
+    w->round = calloc(o->queue + o->batch, sizeof(*w->round));
     w->prompts = calloc(o->batch, sizeof(*w->prompts));
     w->ds = calloc(o->batch, sizeof(*w->ds));
     w->lanes = calloc(o->batch, sizeof(*w->lanes));

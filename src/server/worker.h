@@ -21,7 +21,8 @@ enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32, TEMPO_WORKER_MAX_BATCH = 
 
 typedef struct tempo_worker_options {
     size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
-    size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH, held ones too; other jobs wait their turn, first come first served */
+    size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH; other jobs wait their turn,
+                             * first come first served; a held job gives its place away */
     uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
     size_t max_events;      /* waiting in one job before it is held */
 } tempo_worker_options;

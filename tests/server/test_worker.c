@@ -229,14 +229,14 @@ static bool one_held(const tempo_worker_counts *c)
     return c->held == 1 && c->running == 0;
 }
 
+static bool all_three_held(const tempo_worker_counts *c)
+{
+    return c->held == 3;
+}
+
 static bool idle(const tempo_worker_counts *c)
 {
     return c->held == 0 && c->running == 0 && c->waiting == 0;
-}
-
-static bool two_steps(const tempo_worker_counts *c)
-{
-    return c->steps == 2;
 }
 
 static void restart(size_t queue, size_t batch, size_t max_events)
@@ -274,38 +274,63 @@ static void test_held(void **state)
     assert_int_equal(counts().steps, STEPS + 4);
 }
 
-/* Arms beyond the batch wait, in order; jobs beyond the queue are refused; a waiting one can be closed. */
+/* Jobs beyond the queue are refused; one that is held keeps its place in the queue, but not in the batch. */
 static void test_queue(void **state)
 {
     const int32_t prompt[] = {300, 301, 302};
     tempo_job_options o = job_options(prompt, 3, TEMPO_VISIBLE, 50);
     tempo_err err = {0};
-    tempo_job *refused;
+    tempo_job *jobs[3], *refused;
 
     (void)state;
     restart(3, 4, 2);
     o.n_arms = 3;
     o.arms[1] = o.arms[2] = o.arms[0];
-    tempo_job *first = submit(&bench, &o);
-    wait_until(one_held);
-    const tempo_job_options small = job_options(prompt, 3, TEMPO_VISIBLE, 1);
-    tempo_job *second = submit(&bench, &o), *third = submit(&bench, &small);
-    assert_int_equal(tempo_job_submit(&refused, bench.worker, &small, &err), TEMPO_E_LIMIT);
+    for (size_t i = 0; i < 3; i++)
+        jobs[i] = submit(&bench, &o);
+    wait_until(all_three_held); /* each has had its turn, though two do not fit into the batch together */
+    assert_int_equal(tempo_job_submit(&refused, bench.worker, &o, &err), TEMPO_E_LIMIT);
     assert_null(refused);
     assert_memory_equal(err.msg, "queue", 5);
     assert_int_equal(counts().refused, 1);
-    for (size_t i = 0; i < 3;
-         i++) /* of 4 that wait: it goes on, and the worker looks at the queue before it does */
-        tempo_event_free(tempo_job_next(first, WAIT_MS));
-    wait_until(two_steps);
-    assert_int_equal(counts().waiting, 2); /* the third would fit beside the first, but it is not its turn */
-    assert_null(tempo_job_next(third, 0));
-    tempo_job_close(second);
-    compare_with_alone(third, &small);
-    tempo_job_close(first);
+    for (size_t i = 0; i < 3; i++)
+        tempo_job_close(jobs[i]);
     wait_until(idle);
-    assert_int_equal(counts().cancelled, 2);
+    assert_int_equal(counts().cancelled, 3);
     assert_int_equal(counts().jobs, 3);
+}
+
+static bool has_ended(tempo_job *j)
+{
+    bool ended = false;
+
+    for (tempo_event *e; (e = tempo_job_next(j, 0)) != NULL; tempo_event_free(e))
+        ended = ended || e->kind == TEMPO_EVENT_DONE;
+    return ended;
+}
+
+/* Arms beyond the batch wait, first come first served; a waiting job can be closed. */
+static void test_turns(void **state)
+{
+    const int32_t prompt[] = {300, 301, 302};
+    tempo_job_options o = job_options(prompt, 3, TEMPO_VISIBLE, 100);
+    const tempo_job_options small = job_options(prompt, 3, TEMPO_VISIBLE, 1);
+
+    (void)state;
+    restart(8, 4, 1000);
+    o.n_arms = 3;
+    o.arms[1] = o.arms[2] = o.arms[0];
+    tempo_job *first = submit(&bench, &o), *second = submit(&bench, &o), *closed = submit(&bench, &o),
+              *third = submit(&bench, &small);
+    tempo_job_close(closed);
+    compare_with_alone(third, &small); /* it would fit beside the first, but it was not its turn */
+    tempo_event *e = tempo_job_next(second, 0);
+    assert_non_null(e); /* the second's was */
+    tempo_event_free(e);
+    assert_true(has_ended(first)); /* before the second began */
+    tempo_job_close(first);
+    tempo_job_close(second);
+    wait_until(idle);
 }
 
 /* A client that goes while its prompt is read, or between steps, stops its own work and nobody else's. */
@@ -381,13 +406,14 @@ static void test_shutdown(void **state)
         o.n_arms = 4;
         o.arms[1] = o.arms[2] = o.arms[3] = o.arms[0];
     }
-    wait_until(one_held);
+    wait_until(all_three_held);
     tempo_worker_stop(bench.worker);
     assert_int_equal(tempo_job_submit(&refused, bench.worker, &o, &err), TEMPO_E_STOPPED);
     for (size_t i = 0; i < 3; i++) {
-        for (size_t k = 0; i == 0 && k < 3; k++)
-            tempo_event_free(next_event(jobs[i], TEMPO_EVENT_SET));
-        tempo_event *e = next_event(jobs[i], TEMPO_EVENT_ERROR);
+        tempo_event *e = tempo_job_next(jobs[i], WAIT_MS);
+        for (; e != NULL && e->kind != TEMPO_EVENT_ERROR; e = tempo_job_next(jobs[i], WAIT_MS))
+            tempo_event_free(e); /* what it had done before */
+        assert_non_null(e);
         assert_int_equal(e->err.code, TEMPO_E_STOPPED);
         assert_string_equal(e->err.msg, "shutdown");
         tempo_event_free(e);
@@ -441,10 +467,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together),  cmocka_unit_test(test_arms),     cmocka_unit_test(test_given),
-        cmocka_unit_test(test_given_eos), cmocka_unit_test(test_held),     cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_shutdown), cmocka_unit_test(test_long_prompt),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_together),    cmocka_unit_test(test_arms),    cmocka_unit_test(test_given),
+        cmocka_unit_test(test_given_eos),   cmocka_unit_test(test_held),    cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_turns),       cmocka_unit_test(test_cancel),  cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_long_prompt), cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests_name("worker", tests, setup, teardown);
