@@ -135,6 +135,14 @@ test('the report as a file: no server, no network, the same cards; it prints in 
   return page;
 });
 
+/** The id of what an earlier test recorded, or of a generation that is recorded now. */
+async function recorded() {
+  const { generations } = await asJson('v1/tempo/generations');
+  if (generations[0]) return generations[0].id;
+  const request = { prompt: 'The cat sat on the', arms: ['isolated', 'visible'], steps: 10, threshold: 0.05, record: ['attention'], stream: false };
+  return (await asJson('v1/tempo/generate', request)).start.id;
+}
+
 /** A slice as the route gives it. */
 async function slice(id, query) {
   const r = await api(`v1/tempo/generations/${id}/attention?${new URLSearchParams(query)}`);
@@ -195,7 +203,7 @@ test('attention: an example is recorded; overview, map and table show the number
 });
 
 test('attention: the keyboard alone opens a head and goes from step to step', async () => {
-  const id = (await asJson('v1/tempo/generations')).generations[0].id;
+  const id = await recorded();
   const page = await open({}, `#/attention?gen=${id}&arm=visible&step=2`);
   await page.getByRole('heading', { name: 'All heads, step 2' }).waitFor();
   const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-cell'));
@@ -225,7 +233,7 @@ test('attention of a run is that of its files, and what was not recorded is said
 });
 
 test('views: nothing is wider than the window, axe finds nothing serious, light and dark', async () => {
-  const id = (await asJson('v1/tempo/generations')).generations[0].id;
+  const id = await recorded();
   const places = [
     ['runs', '#/runs', (p) => p.locator('tbody th a').first()],
     ['study', `#/runs/${study.id}`, (p) => p.getByRole('heading', { name: report.report.title })],
