@@ -17,6 +17,7 @@
 #include "io/safetensors.h"
 #include "support/golden.h"
 #include "support/models.h"
+#include "support/json_file.h"
 #include "support/tmpdir.h"
 
 static const double logit_tolerance = 2e-4, attention_tolerance = 2e-5;
@@ -170,16 +171,6 @@ static tempo_npy array(const tempo_npz *z, size_t step, const char *what, tempo_
     return a;
 }
 
-static json_t *read_json(const char *name)
-{
-    tempo_err err = {0};
-    json_t *o;
-
-    if (tempo_json_load(&o, in_dir(name), &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    return o;
-}
-
 static bool exists(const char *name)
 {
     struct stat info;
@@ -282,7 +273,8 @@ static void check_golden_step(const golden_case *c, const tempo_npz *attention, 
 /* rope_positions.json and parallel_sets.json against the golden tables. */
 static void check_golden_json(const golden_case *c, size_t steps)
 {
-    json_t *rope = read_json("golden/rope_positions.json"), *sets = read_json("golden/parallel_sets.json");
+    json_t *rope = test_read_json(in_dir("golden/rope_positions.json")),
+           *sets = test_read_json(in_dir("golden/parallel_sets.json"));
     tempo_npy positions = golden_array(c, TEMPO_NPY_F64, "positions"),
               sizes = golden_array(c, TEMPO_NPY_I32, "set_sizes"),
               ids = golden_array(c, TEMPO_NPY_I32, "set_ids");
@@ -312,7 +304,7 @@ static void check_golden_json(const golden_case *c, size_t steps)
     assert_int_equal(json_integer_value(json_object_get(summary, "total_parallel_steps")), k);
     assert_int_equal(json_integer_value(json_object_get(summary, "max_parallel_width")), widest);
     json_decref(sets);
-    sets = read_json("golden/experiment_metadata.json");
+    sets = test_read_json(in_dir("golden/experiment_metadata.json"));
     assert_int_equal(json_integer_value(json_object_get(sets, "num_steps")), steps);
     assert_int_equal(json_integer_value(json_object_get(sets, "total_tokens")), at);
     json_decref(sets);

@@ -32,14 +32,7 @@ static tempo_decode_options base_options(void)
 
 static tempo_decoder *start(const tempo_decode_options *o)
 {
-    tempo_err err = {0};
-    tempo_decoder *d;
-
-    if (tempo_decoder_create(&d, engine, o, prompt, PROMPT, &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    assert_null(tempo_decoder_last_set(d));
-    assert_null(tempo_decoder_distribution(d));
-    return d;
+    return test_decoder(engine, o, prompt, PROMPT);
 }
 
 static const tempo_set *step(tempo_decoder *d)

@@ -31,12 +31,7 @@ static tempo_decode_options base_options(tempo_mode mode)
 
 static tempo_decoder *start(const tempo_decode_options *o)
 {
-    tempo_err err = {0};
-    tempo_decoder *d;
-
-    if (tempo_decoder_create(&d, engine, o, prompt, PROMPT, &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    return d;
+    return test_decoder(engine, o, prompt, PROMPT);
 }
 
 static void read_all(tempo_decoder *const *ds, size_t n)

@@ -30,12 +30,7 @@ static tempo_decode_options base_options(tempo_mode mode)
 
 static tempo_decoder *start(const tempo_decode_options *o, size_t n)
 {
-    tempo_err err = {0};
-    tempo_decoder *d;
-
-    if (tempo_decoder_create(&d, engine, o, prompt, n, &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    return d;
+    return test_decoder(engine, o, prompt, n);
 }
 
 static void prefill(tempo_decoder *const *ds, size_t n, size_t rows)

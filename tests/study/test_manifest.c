@@ -11,6 +11,7 @@
 #include "io/json.h"
 #include "study/jsonfile.h"
 #include "study/manifest.h"
+#include "support/json_file.h"
 #include "support/tmpdir.h"
 
 static char dir[256];
@@ -21,16 +22,6 @@ static const char *in_dir(const char *name)
 
     test_path(path, dir, name);
     return path;
-}
-
-static json_t *read_json(const char *name)
-{
-    tempo_err err = {0};
-    json_t *o;
-
-    if (tempo_json_load(&o, in_dir(name), &err) != TEMPO_OK)
-        fail_msg("%s", err.msg);
-    return o;
 }
 
 static const char *text_at(const json_t *files, size_t i, const char *key)
@@ -57,7 +48,7 @@ static void test_files(void **state)
     for (int again = 0; again < 2; again++) { /* itself is left out */
         if (tempo_manifest_write(dir, facts, &err) != TEMPO_OK)
             fail_msg("%s", err.msg);
-        json_t *m = read_json("manifest.json");
+        json_t *m = test_read_json(in_dir("manifest.json"));
         const json_t *files = json_object_get(m, "files");
         assert_int_equal(json_array_size(files), 3);
         for (size_t i = 0; i < 3; i++)
@@ -78,7 +69,7 @@ static void test_files(void **state)
     assert_null(json_object_get(facts, "files")); /* they are the caller's */
     json_object_del(facts, "created");
     assert_int_equal(tempo_manifest_write(dir, facts, NULL), TEMPO_OK);
-    json_t *m = read_json("manifest.json");
+    json_t *m = test_read_json(in_dir("manifest.json"));
     assert_int_equal(json_string_length(json_object_get(m, "created")), 20);
     json_decref(m);
     json_decref(facts);
@@ -117,7 +108,7 @@ static void test_json(void **state)
 
     (void)state;
     assert_int_equal(tempo_jsonfile_save(in_dir("x.json"), doc, false, &err), TEMPO_OK);
-    json_t *back = read_json("x.json");
+    json_t *back = test_read_json(in_dir("x.json"));
     assert_true(json_equal(doc, back));
     json_decref(back);
     assert_int_equal(tempo_jsonfile_save(in_dir("y.json"), NULL, false, &err), TEMPO_E_NOMEM);

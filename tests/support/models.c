@@ -46,6 +46,18 @@ tempo_engine *test_engine(const tempo_model *m, unsigned threads)
     return e;
 }
 
+tempo_decoder *test_decoder(tempo_engine *e, const tempo_decode_options *o, const int32_t *prompt, size_t n)
+{
+    tempo_err err = {0};
+    tempo_decoder *d;
+
+    if (tempo_decoder_create(&d, e, o, prompt, n, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    assert_null(tempo_decoder_last_set(d));
+    assert_null(tempo_decoder_distribution(d));
+    return d;
+}
+
 tempo_seq *test_seq(tempo_engine *e, tempo_kv_type kv)
 {
     const tempo_seq_options opt = {.kv = kv};
