@@ -192,12 +192,13 @@ void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *
 void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
 {
     const bool shutdown = err->code == TEMPO_E_STOPPED;
-    char *text = tempo_http_error_json(shutdown ? 503 : 500, NULL, shutdown ? "shutdown" : NULL, err->msg);
+    const unsigned status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : 500; /* a limit: of all together */
+    char *text = tempo_http_error_json(status, NULL, shutdown ? "shutdown" : NULL, err->msg);
 
-    if (shutdown)
+    if (status == 503)
         tempo_exchange_set_header(x, "Retry-After", "1");
     if (text != NULL)
-        tempo_exchange_reply(x, shutdown ? 503 : 500, "application/json", text, strlen(text));
+        tempo_exchange_reply(x, status, "application/json", text, strlen(text));
     else
         tempo_exchange_error(x, 500, NULL, "out of memory");
 }

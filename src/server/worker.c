@@ -308,6 +308,40 @@ static void begin_job(tempo_job *j)
     set_state(j, j->o.score_prompt ? TEMPO_JOB_SCORING : TEMPO_JOB_DECODING);
 }
 
+/* Slots of all arms, those that the next pass adds included. */
+static size_t count_slots(tempo_worker *w, tempo_job **newest)
+{
+    size_t n = 0;
+
+    *newest = NULL;
+    lock(w);
+    for (tempo_job *j = w->jobs; j != NULL; j = j->next) {
+        size_t own = 0;
+        for (size_t i = 0; j->state != TEMPO_JOB_WAITING && !j->failed && i < j->o.n_arms; i++)
+            own += j->lanes[i].n_slots;
+        n += own;
+        if (own > 0)
+            *newest = j;
+    }
+    unlock(w);
+    return n;
+}
+
+/* Each sequence is bounded by half of the memory, but there are many: all together are, too. */
+static void bound_slots(tempo_worker *w)
+{
+    tempo_job *newest;
+
+    for (size_t n; (n = count_slots(w, &newest)) > w->o.max_slots && newest != NULL;) {
+        tempo_err err = {0};
+        (void)tempo_fail(
+            &err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+            "the contexts of all requests need %zu slots and memory holds %zu: this one, the newest, ended",
+            n, w->o.max_slots);
+        tempo_job_fail(newest, &err);
+    }
+}
+
 /* Begin those who are new, end those whose clients have gone. */
 static void begin_round(tempo_worker *w)
 {
@@ -324,6 +358,7 @@ static void begin_round(tempo_worker *w)
         w->round[n++] = j;
     }
     w->n_round = n;
+    bound_slots(w);
 }
 
 static bool all_ended(const tempo_job *j)
@@ -456,6 +491,19 @@ static int start_thread(tempo_worker *w)
     return rc;
 }
 
+static tempo_status find_max_slots(tempo_worker *w, tempo_err *err)
+{
+    tempo_seq *s = NULL;
+
+    if (w->o.max_slots > 0)
+        return TEMPO_OK;
+    const tempo_status st = tempo_seq_create(&s, w->engine, NULL, err);
+    if (st == TEMPO_OK)
+        w->o.max_slots = tempo_seq_max_slots(s);
+    tempo_seq_free(s);
+    return st;
+}
+
 static tempo_status check_options(const tempo_worker_options *o, tempo_err *err)
 {
     if (o->queue == 0 || o->max_events == 0)
@@ -478,9 +526,14 @@ tempo_status tempo_worker_start(tempo_worker **out, tempo_engine *e, const tempo
     tempo_worker *w = worker_alloc(e, o);
     if (w == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a worker");
+    if ((st = find_max_slots(w, err)) != TEMPO_OK) {
+        w->joined = true; /* there is nothing to join */
+        tempo_worker_free(w);
+        return st;
+    }
     const int rc = start_thread(w);
     if (rc != 0) {
-        w->joined = true; /* there is nothing to join */
+        w->joined = true;
         tempo_worker_free(w);
         return tempo_fail_os(err, rc, "the worker's thread cannot be started");
     }

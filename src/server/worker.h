@@ -25,6 +25,8 @@ typedef struct tempo_worker_options {
                              * first come first served; a held job gives its place away */
     uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
     size_t max_events;      /* waiting in one job before it is held */
+    size_t max_slots;       /* of all arms together; 0: as many f32 ones as half of the memory holds that is there at the start.
+                             * Beyond it the newest job ends with TEMPO_E_LIMIT.  */
 } tempo_worker_options;
 
 void tempo_worker_options_init(tempo_worker_options *o);

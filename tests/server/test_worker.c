@@ -333,6 +333,40 @@ static void test_turns(void **state)
     wait_until(idle);
 }
 
+/* What all contexts need is bounded: the newest job ends, the others do not notice. */
+static void test_slots(void **state)
+{
+    enum { PROMPT = 100 };
+    int32_t prompt[PROMPT];
+    tempo_worker_options w;
+    tempo_err err = {0};
+
+    (void)state;
+    fill_prompt(prompt, PROMPT, 5);
+    tempo_job_options o = job_options(prompt, PROMPT, TEMPO_VISIBLE, 20);
+    o.arms[0].decoding.threshold = 1; /* one slot a step */
+    tempo_worker_free(bench.worker);
+    tempo_worker_options_init(&w);
+    w.max_slots = 2 * PROMPT + 22; /* one run, and one that is held after two steps */
+    w.max_events = 2;
+    if (tempo_worker_start(&bench.worker, bench.engine, &w, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    tempo_job *old = submit(&bench, &o), *young = submit(&bench, &o);
+    compare_with_alone(old, &o);
+    tempo_job_options longer = o;
+    longer.arms[0].decoding.steps = 24;
+    tempo_job *newest = submit(&bench, &longer);
+    tempo_event *e = tempo_job_next(newest, WAIT_MS);
+    for (; e != NULL && e->kind == TEMPO_EVENT_SET; e = tempo_job_next(newest, WAIT_MS))
+        tempo_event_free(e);
+    assert_non_null(e);
+    assert_int_equal(e->kind, TEMPO_EVENT_ERROR);
+    assert_int_equal(e->err.code, TEMPO_E_LIMIT);
+    tempo_event_free(e);
+    tempo_job_close(newest);
+    compare_with_alone(young, &o);
+}
+
 /* A client that goes while its prompt is read, or between steps, stops its own work and nobody else's. */
 static void test_cancel(void **state)
 {
@@ -467,10 +501,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together),    cmocka_unit_test(test_arms),    cmocka_unit_test(test_given),
-        cmocka_unit_test(test_given_eos),   cmocka_unit_test(test_held),    cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_turns),       cmocka_unit_test(test_cancel),  cmocka_unit_test(test_shutdown),
-        cmocka_unit_test(test_long_prompt), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_together),  cmocka_unit_test(test_arms),        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_given_eos), cmocka_unit_test(test_held),        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_turns),     cmocka_unit_test(test_slots),       cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_shutdown),  cmocka_unit_test(test_long_prompt), cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests_name("worker", tests, setup, teardown);
