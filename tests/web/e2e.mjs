@@ -342,6 +342,8 @@ test('nothing is wider than the window, and axe finds nothing serious, in light 
       await fits(page, `sets, ${width} px`);
       await shot('sets');
       if (width < 500) {
+        const [member, sheet] = [await at(page, 0, 4, 0).boundingBox(), await page.locator('.sheet').boundingBox()];
+        assert.ok(member.y + member.height <= sheet.y, 'the member stays in sight above what is known of it');
         await at(page, 0, 4, 0).tap(); // the first tap looked, the second goes on from there
         await page.waitForFunction(() => document.querySelectorAll('.head .given').length > 0);
         await finished(page);
