@@ -174,7 +174,7 @@ export function timingReading(t: Timing): string {
   if (!isNumber(pct) || !ci || !isNumber(ci[0]) || !isNumber(ci[1])) return 'No pair of runs was timed.';
   const straddles = ci[0] <= 0 && ci[1] >= 0;
   const said = straddles
-    ? `These ${plural(t.pairs ?? 0, 'pair')} cannot tell the two modes' speeds apart: visible is faster by ${signedPercent(pct)}, 95% interval ${interval(ci, (x) => signedPercent(x))}.`
+    ? `These ${plural(t.pairs ?? 0, 'pair')} cannot tell the two modes' speeds apart: visible is ${Math.abs(pct).toFixed(1)}% ${pct >= 0 ? 'faster' : 'slower'} on average, 95% interval of “faster” ${interval(ci, (x) => signedPercent(x))}.`
     : `Visible is ${Math.abs(pct).toFixed(1)}% ${pct > 0 ? 'faster' : 'slower'} (95% interval of “faster”: ${interval(ci, (x) => signedPercent(x))}).`;
   if (!isNumber(t.published_percent)) return said;
   const p = t.published_percent;
