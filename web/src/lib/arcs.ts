@@ -72,22 +72,32 @@ export function arcsTo(layout: Layout, from: Box, keys: readonly Key[], arm: num
     if (key.self) continue;
     const box = boxOf(layout, key.place, arm);
     if (!box) continue;
-    arcs.push({ path: key.sibling ? loop(from, box) : over(from, box), width: Math.max(1, thickness(key.weight)), key, box });
+    arcs.push({ path: key.sibling ? loop(from, box) : lineAt(layout, from.y) === lineAt(layout, box.y) ? over(from, box) : across(from, box), width: Math.max(1, thickness(key.weight)), key, box });
   }
   return arcs;
 }
 
-/** A bow over the columns between two boxes, or from line to line. */
+const lineAt = (layout: Layout, y: number): number => layout.lines.findIndex((l) => y >= l.y && y < l.y + l.height);
+
+/** A bow over the columns of a line. */
 function over(from: Box, to: Box): string {
   const x1 = from.x + from.width / 2;
   const x2 = to.x + to.width / 2;
   const y1 = from.y + 2;
   const y2 = to.y + 2;
-  const lift = Math.min(18 + Math.abs(x1 - x2) * 0.12, 64);
-  if (Math.abs(y1 - y2) < 400 && Math.sign(y2 - y1) >= 0) return curve([[x1, y1], [x1, Math.min(y1, y2) - lift], [x2, Math.min(y1, y2) - lift], [x2, y2]]) ?? '';
-  return curve([[x1, y1], [x1, y1 - lift], [x2, y2 + ROW_BELOW + lift], [x2, y2 + ROW_BELOW]]) ?? '';
+  const top = Math.min(y1, y2) - Math.min(18 + Math.abs(x1 - x2) * 0.12, 52);
+  return curve([[x1, y1], [x1, top], [x2, top], [x2, y2]]) ?? '';
 }
-const ROW_BELOW = 24;
+
+/** From the foot of a member in a line above. */
+function across(from: Box, to: Box): string {
+  const x1 = from.x + from.width / 2;
+  const x2 = to.x + to.width / 2;
+  const y1 = from.y + 2;
+  const y2 = to.y + to.height - 4;
+  const lift = Math.min(18 + Math.abs(x1 - x2) * 0.12, 64);
+  return curve([[x1, y1], [x1, y1 - lift], [x2, y2 + lift], [x2, y2]]) ?? '';
+}
 
 /** A bow at the right of a column, from one member to a sibling. */
 function loop(from: Box, to: Box): string {
