@@ -189,11 +189,18 @@ void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *
     tempo_api_reply_problem(x, &p);
 }
 
-void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
+char *tempo_api_job_error_json(const tempo_err *err, unsigned *status)
 {
     const bool shutdown = err->code == TEMPO_E_STOPPED;
-    const unsigned status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : 500; /* a limit: of all together */
-    char *text = tempo_http_error_json(status, NULL, shutdown ? "shutdown" : NULL, err->msg);
+
+    *status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : 500; /* a limit: of all together */
+    return tempo_http_error_json(*status, NULL, shutdown ? "shutdown" : NULL, err->msg);
+}
+
+void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
+{
+    unsigned status;
+    char *text = tempo_api_job_error_json(err, &status);
 
     if (status == 503)
         tempo_exchange_set_header(x, "Retry-After", "1");

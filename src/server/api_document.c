@@ -392,8 +392,8 @@ const char *tempo_document_start(tempo_document *d, size_t *n)
 /* The error of a job as a client sees it. */
 static void set_error_line(tempo_document *d, const tempo_err *err)
 {
-    const bool shutdown = err->code == TEMPO_E_STOPPED;
-    char *text = tempo_http_error_json(shutdown ? 503 : 500, NULL, shutdown ? "shutdown" : NULL, err->msg);
+    unsigned status;
+    char *text = tempo_api_job_error_json(err, &status);
 
     d->line.n = 0;
     d->line.failed |= text == NULL;

@@ -150,7 +150,9 @@ static void add_worker(tempo_api_text *t, const tempo_worker_counts *c)
     add_metric(t, "jobs_total", COUNTER, "Requests for decoding that were taken.", (double)c->jobs);
     add_metric(t, "jobs_refused_total", COUNTER, "Requests for decoding refused, the queue being full.",
                (double)c->refused);
-    add_metric(t, "jobs_cancelled_total", COUNTER, "Requests whose client went away.", (double)c->cancelled);
+    add_metric(t, "jobs_cancelled_total", COUNTER,
+               "Requests that ended before their steps: the client went away, or the text was cut at a stop.",
+               (double)c->cancelled);
     add_metric(t, "jobs_failed_total", COUNTER, "Requests that ended with an error.", (double)c->failed);
     add_metric(t, "passes_total", COUNTER, "Passes through the model.", (double)c->steps);
     add_metric(t, "rows_total", COUNTER, "Rows that went through the model.", (double)c->rows);

@@ -34,7 +34,10 @@ void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document);
  * queue is a 503 with Retry-After.  param may be NULL.  */
 void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err);
 void tempo_api_reply_problem(tempo_exchange *x, const struct tempo_api_problem *p);
-/* What ended a job, as an answer: a shutdown is a 503 with that code, all else a 500. */
+/* What ended a job, as an error body for free().  *status: 503 for a shutdown (and that code) and where all requests
+ * together are too much, else 500.  */
+char *tempo_api_job_error_json(const tempo_err *err, unsigned *status);
+/* The same as an answer. */
 void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err);
 /* The job's next event; NULL: the client went away. */
 tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x);

@@ -230,8 +230,8 @@ static void put_end(tempo_oai *o)
 
 static void put_error(tempo_oai *o, const tempo_err *err)
 {
-    const bool shutdown = err->code == TEMPO_E_STOPPED;
-    char *text = tempo_http_error_json(shutdown ? 503 : 500, NULL, shutdown ? "shutdown" : NULL, err->msg);
+    unsigned status;
+    char *text = tempo_api_job_error_json(err, &status);
 
     tempo_api_text_add_string(&o->out, "data: ");
     tempo_api_text_add_string(&o->out, text != NULL ? text : "{\"error\":{\"message\":\"out of memory\"}}");
