@@ -185,7 +185,8 @@ int cmd_serve(const options *o)
         announce(&v, o);
         while (!interrupted())
             (void)poll(NULL, 0, 200); /* the signal may come to another thread */
-        tempo_worker_stop(v.worker);  /* its jobs' streams then end with an event that says so */
+        tempo_http_begin_stop(v.http);
+        tempo_worker_stop(v.worker); /* its jobs' streams then end with an event that says so */
         tempo_http_stop(v.http, grace_s);
         tempo_api_set_http(v.api, NULL);
     }

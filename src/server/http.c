@@ -32,7 +32,7 @@ static enum MHD_Result may_connect(void *user, const struct sockaddr *address, s
 
     (void)address, (void)n;
     (void)pthread_mutex_lock(&h->lock);
-    const bool room = h->counts.open_connections < h->o.max_connections && !atomic_load(&h->stopping);
+    const bool room = h->counts.open_connections < h->o.max_connections;
     if (!room)
         h->counts.refused++;
     (void)pthread_mutex_unlock(&h->lock);
@@ -244,6 +244,11 @@ static unsigned shut_conns(tempo_http *h, bool all)
     return n;
 }
 
+void tempo_http_begin_stop(tempo_http *h)
+{
+    atomic_store(&h->stopping, true);
+}
+
 void tempo_http_stop(tempo_http *h, double grace_s)
 {
     const double until = tempo_http_now() + grace_s;
@@ -251,7 +256,7 @@ void tempo_http_stop(tempo_http *h, double grace_s)
     if (h->stopped)
         return;
     h->stopped = true;
-    atomic_store(&h->stopping, true);
+    tempo_http_begin_stop(h);
     if (h->daemon != NULL) {
         (void)MHD_quiesce_daemon(h->daemon);
         (void)shutdown(h->listener, SHUT_RD); /* who is in the queue learns that nobody will answer */

@@ -39,6 +39,9 @@ void tempo_http_options_init(tempo_http_options *o);
 /* *out is NULL on failure: TEMPO_E_IO names host and port.  routes must outlive it. */
 tempo_status tempo_http_start(tempo_http **out, const tempo_http_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 uint16_t tempo_http_port(const tempo_http *h);
+/* From here on the server says that it goes down: tempo_exchange_stopping, and a 503 for requests of all but open routes.
+ * It still listens, so that who asks /health hears of it, and answers under way go on.  Any thread. */
+void tempo_http_begin_stop(tempo_http *h);
 /* No new connections, no new requests on old ones; then wait until answers under way are over, at most grace_s. */
 void tempo_http_stop(tempo_http *h, double grace_s);
 void tempo_http_free(tempo_http *h);

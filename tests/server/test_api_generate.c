@@ -355,6 +355,21 @@ static void test_info(void **state)
     free(metrics);
 }
 
+/* From the moment that the end begins, not from that of the last step on. */
+static void test_going_down(void **state)
+{
+    (void)state;
+    api_server s;
+    api_open(&s, NULL, NULL, NULL);
+    json_decref(api_json(&s, "GET", "/health", NULL, 200));
+    tempo_http_begin_stop(s.http);
+    json_t *v = api_json(&s, "GET", "/health", NULL, 503); /* on a new connection */
+    assert_string_equal(text_at(v, "status"), "stopping");
+    json_decref(v);
+    json_decref(api_json(&s, "POST", "/v1/tempo/generate", "{\"prompt\": \"a\", \"steps\": 1}", 503));
+    api_close(&s);
+}
+
 static void test_tokenize(void **state)
 {
     (void)state;
@@ -449,7 +464,8 @@ int main(void)
         cmocka_unit_test(test_given),       cmocka_unit_test(test_next),
         cmocka_unit_test(test_generations), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_info),        cmocka_unit_test(test_tokenize),
-        cmocka_unit_test(test_client_goes), cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_going_down),  cmocka_unit_test(test_client_goes),
+        cmocka_unit_test(test_shutdown),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);
