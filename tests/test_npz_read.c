@@ -186,6 +186,11 @@ static void check_foreign(const char *version, uint16_t method, bool zip64)
     tempo_npy a;
     if (method != 0)
         assert_int_equal(tempo_npz_view(z, "f32", &a, &p, NULL), TEMPO_E_UNSUPPORTED);
+    assert_int_equal(tempo_npz_shape(z, "f32", &a, NULL), TEMPO_OK);
+    assert_null(a.data);
+    assert_int_equal(a.type, TEMPO_NPY_F32);
+    assert_memory_equal(a.shape, shape, sizeof(shape));
+    assert_int_equal(tempo_npz_shape(z, "f64", &a, NULL), TEMPO_E_NOTFOUND);
     assert_int_equal(tempo_npz_read(z, "f32", sizeof(f32s), &a, NULL), TEMPO_OK);
     assert_array(&a);
     tempo_npy_free(&a);

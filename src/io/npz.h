@@ -49,6 +49,9 @@ const char *tempo_npz_name(const tempo_npz *z, size_t i); /* without ".npy" */
  * and Fortran order are TEMPO_E_UNSUPPORTED; memory is bounded by max_bytes (TEMPO_E_LIMIT).  */
 tempo_status tempo_npz_read(const tempo_npz *z, const char *name, uint64_t max_bytes, tempo_npy *out,
                             tempo_err *err) TEMPO_MUST_CHECK;
+/* The same without the elements: type and shape, from the array's header alone (of a deflated entry no more is unpacked).
+ * out->data is NULL.  The checksum is not verified, and elements of another byte order are told like any. */
+tempo_status tempo_npz_shape(const tempo_npz *z, const char *name, tempo_npy *out, tempo_err *err) TEMPO_MUST_CHECK;
 /* The same without reading: *data are the elements where they lie in the archive (a mapped file, so that only the pages
  * that are touched come into memory), borrowed from z; out->data is NULL.  The checksum is not verified.
  * TEMPO_E_UNSUPPORTED: the entry is deflated, of the other byte order, or its elements are not aligned.  */

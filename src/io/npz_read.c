@@ -284,6 +284,35 @@ tempo_status tempo_npz_read(const tempo_npz *z, const char *name, uint64_t max_b
     return st;
 }
 
+static tempo_status shape_entry(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out, tempo_err *err)
+{
+    tempo_zip_stream s = {0};
+    uint64_t bytes;
+    bool swapped;
+    tempo_status st;
+
+    if ((st = tempo_zip_stream_open(&s, &z->zip, e, err)) == TEMPO_OK &&
+        (st = read_header(&s, out, &swapped, err)) == TEMPO_OK)
+        st = count_bytes(&s, out, &bytes, err);
+    tempo_zip_stream_close(&s);
+    return st;
+}
+
+tempo_status tempo_npz_shape(const tempo_npz *z, const char *name, tempo_npy *out, tempo_err *err)
+{
+    const array *a;
+    tempo_status st;
+
+    *out = (tempo_npy){0};
+    if ((st = find_array(z, name, &a, err)) != TEMPO_OK)
+        return st;
+    if ((st = shape_entry(z, a->entry, out, err)) != TEMPO_OK) {
+        tempo_err_prefix(err, "array %s", a->name);
+        *out = (tempo_npy){0};
+    }
+    return st;
+}
+
 /* ---- one array where it lies --------------------------------------------------------- */
 
 static tempo_status view_entry(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out,

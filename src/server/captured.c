@@ -203,24 +203,25 @@ static tempo_status read_vector(const tempo_captured *c, size_t step, const char
     return wrong(err, step, what, "another type or number of axes than such an array has");
 }
 
-/* Where the weights are; in memory of our own only if there is no other way. */
+/* Their shape, and with `data` where the weights are; in memory of our own only if there is no other way. */
 static tempo_status find_weights(tempo_captured *c, size_t step, bool data, tempo_npy *shape, const void **p,
                                  tempo_err *err)
 {
     char name[64];
     tempo_status st;
 
+    *p = NULL;
     array_name(name, step, "attention");
-    st = tempo_npz_view(c->npz, name, shape, p, NULL);
-    if (st == TEMPO_E_UNSUPPORTED &&
-        (st = tempo_npz_read(c->npz, name, MAX_COPY_BYTES, &c->weights, err)) == TEMPO_OK) {
-        *shape = c->weights;
-        *p = c->weights.data;
-    } else if (st != TEMPO_OK && st != TEMPO_E_UNSUPPORTED) {
+    if (!data) {
+        st = tempo_npz_shape(c->npz, name, shape, err);
+    } else if ((st = tempo_npz_view(c->npz, name, shape, p, NULL)) == TEMPO_E_UNSUPPORTED) {
+        if ((st = tempo_npz_read(c->npz, name, MAX_COPY_BYTES, &c->weights, err)) == TEMPO_OK) {
+            *shape = c->weights;
+            *p = c->weights.data;
+        }
+    } else if (st != TEMPO_OK) {
         st = tempo_npz_view(c->npz, name, shape, p, err); /* again, for its message */
     }
-    if (!data)
-        *p = NULL;
     if (st != TEMPO_OK)
         tempo_err_prefix(err, "%s", FILE_NAME);
     return st == TEMPO_E_NOTFOUND ? TEMPO_E_FORMAT : st;
@@ -290,8 +291,9 @@ static tempo_status find_sets(tempo_captured *c, size_t step, size_t n, tempo_er
     return st;
 }
 
-tempo_status tempo_captured_step(tempo_captured *c, size_t i, bool data, tempo_recorded_step *out,
-                                 tempo_err *err)
+/* The step with its weights, its sets, both, or neither. */
+static tempo_status load_step(tempo_captured *c, size_t i, bool data, bool sets, tempo_recorded_step *out,
+                              tempo_err *err)
 {
     const void *weights;
     tempo_npy shape;
@@ -304,7 +306,7 @@ tempo_status tempo_captured_step(tempo_captured *c, size_t i, bool data, tempo_r
         (st = read_vector(c, i, "query_slots", TEMPO_NPY_I64, &c->query_slots, err)) != TEMPO_OK ||
         (st = check_queries(&c->query_slots, &shape, i, err)) != TEMPO_OK)
         return st;
-    if (data && (st = find_sets(c, i, (size_t)shape.shape[4], err)) != TEMPO_OK)
+    if (sets && (st = find_sets(c, i, (size_t)shape.shape[4], err)) != TEMPO_OK)
         return st;
     *out = (tempo_recorded_step){.step = i,
                                  .n_rows = (size_t)shape.shape[3],
@@ -315,6 +317,12 @@ tempo_status tempo_captured_step(tempo_captured *c, size_t i, bool data, tempo_r
                                  .sets = c->sets,
                                  .data = weights};
     return TEMPO_OK;
+}
+
+tempo_status tempo_captured_step(tempo_captured *c, size_t i, bool data, tempo_recorded_step *out,
+                                 tempo_err *err)
+{
+    return load_step(c, i, data, data, out, err);
 }
 
 /* ---- what the slots hold --------------------------------------------------------------- */
@@ -389,7 +397,7 @@ tempo_status tempo_captured_tokens(json_t **out, tempo_captured *c, const tempo_
         *out = json_array();
         return TEMPO_OK;
     }
-    if ((st = tempo_captured_step(c, c->n_steps - 1, true, &last, err)) != TEMPO_OK ||
+    if ((st = load_step(c, c->n_steps - 1, false, true, &last, err)) != TEMPO_OK ||
         (st = read_vector(c, c->n_steps - 1, "rope", TEMPO_NPY_F64, &c->rope, err)) != TEMPO_OK)
         return st;
     *out = bare_tokens(c);

@@ -420,6 +420,30 @@ static void test_hostile_arrays(void **state)
     assert_all(200, "whole again");
 }
 
+/* Weights that must be copied to be used: the list of steps leaves them alone. */
+static void test_steps_without_weights(void **state)
+{
+    (void)state;
+    static const hostile good = {"good", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F32, 5, 1};
+    char path[1024];
+    size_t n, n_before;
+
+    capture_path(path, "one", "isolated");
+    unsigned char *before = test_read_file(path, &n_before);
+    write_capture(path, &good);
+    unsigned char *file = test_read_file(path, &n), *type = memmem(file, n, "<f4", 3);
+    assert_non_null(type);
+    *type = '>'; /* the other byte order, and a checksum that is wrong now */
+    test_write_file(path, file, n);
+    assert_int_equal(status_of("/steps?arm=isolated"), 200);
+    assert_int_equal(status_of("?arm=isolated&step=0"), 400);
+    assert_int_equal(status_of("/summary?arm=isolated&step=0"), 400);
+    test_write_file(path, before, n_before);
+    free(before);
+    free(file);
+    assert_all(200, "whole again");
+}
+
 static void test_links_and_pipes(void **state)
 {
     (void)state;
@@ -514,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile_arrays),
+        cmocka_unit_test(test_steps_without_weights),
         cmocka_unit_test(test_links_and_pipes),
         cmocka_unit_test(test_generation),
     };
