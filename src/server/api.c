@@ -104,6 +104,7 @@ const tempo_route *tempo_api_routes(size_t *n)
         {"POST", "/detokenize", tempo_api_detokenize, false},
         {"GET", "/v1/models", tempo_api_list_models, false},
         {"GET", "/v1/models/{id}", tempo_api_get_model, false},
+        {"GET", "/v1/models/{owner}/{id}", tempo_api_get_model, false}, /* names such as "Qwen/Qwen2.5" */
         {"POST", "/v1/completions", tempo_api_completions, false},
         {"POST", "/v1/chat/completions", tempo_api_chat_completions, false},
         {"GET", "/health", tempo_api_health, true},

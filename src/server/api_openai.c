@@ -27,15 +27,26 @@ void tempo_oai_add_sets(const tempo_oai *o, json_t *choice)
         json_object_set_new(choice, "tempo", json_pack("{s:O}", "sets", o->new_sets));
 }
 
-size_t tempo_oai_characters(const tempo_oai *o, size_t at)
+/* Characters of the tail so far; each byte of what is none, or not whole yet, counts as one.  What cannot
+ * change any more is counted once, so that a text costs its length. */
+static size_t count_characters(tempo_oai *o)
 {
-    size_t n = 0;
+    const size_t end = o->tail.n;
+    size_t n = o->characters, i = o->counted;
+    bool fixed = true;
 
-    for (size_t i = 0; i < at; n++) {
+    while (i < end) {
         size_t len = 1;
-        while (len < 4 && i + len < at && ((unsigned char)o->tail.p[i + len] & 0xc0) == 0x80)
+        while (len < 4 && i + len < end && tempo_utf8_valid(o->tail.p + i, len) != len)
             len++;
-        i += tempo_utf8_valid(o->tail.p + i, len) == len ? len : 1;
+        const bool whole = tempo_utf8_valid(o->tail.p + i, len) == len;
+        fixed &= whole || end - i >= 4; /* more bytes could still make it a character */
+        i += whole ? len : 1;
+        n++;
+        if (fixed) {
+            o->counted = i;
+            o->characters = n;
+        }
     }
     return n;
 }
@@ -72,7 +83,7 @@ static void add_token(tempo_oai *o, int32_t id, const tempo_score *scores, size_
         o->token_cap = cap;
     }
     tempo_oai_token *k = &o->tokens[o->n_tokens++];
-    *k = (tempo_oai_token){.id = id, .begin = o->tail.n};
+    *k = (tempo_oai_token){.id = id, .begin = o->tail.n, .characters = count_characters(o)};
     if (o->logprobs && n_scores > 0 && (k->scores = malloc(n_scores * sizeof(*scores))) != NULL) {
         memcpy(k->scores, scores, n_scores * sizeof(*scores));
         k->n_scores = n_scores;
@@ -432,15 +443,10 @@ static bool read_stop(const json_t *v, tempo_tail *stops, tempo_api_problem *p)
 
 static bool check_model(const tempo_api *a, const json_t *v, tempo_api_problem *p)
 {
-    const tempo_model_info *m = tempo_model_get_info(a->o.model);
-    const char *slash = strrchr(m->path, '/');
-
-    if (v == NULL || strcmp(json_string_value(v), m->name) == 0 ||
-        strcmp(json_string_value(v), "tempo") == 0 ||
-        strcmp(json_string_value(v), slash != NULL ? slash + 1 : m->path) == 0)
+    if (v == NULL || tempo_oai_is_model(a, json_string_value(v)))
         return true;
     return tempo_api_refuse(p, 404, "model", "there is no '%.64s' here, only '%.64s'", json_string_value(v),
-                            m->name);
+                            tempo_model_get_info(a->o.model)->name);
 }
 
 static bool read_stream_options(tempo_oai_request *q, tempo_api_problem *p)

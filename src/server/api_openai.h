@@ -22,6 +22,7 @@ typedef struct tempo_oai_request {
 typedef struct tempo_oai_token {
     int32_t id;
     size_t begin, end;    /* its bytes in the tail */
+    size_t characters;    /* of the tail in front of begin */
     bool has_score;       /* the first token of a prompt has none */
     tempo_score *scores;  /* [n_scores] its own first, then the best; free */
     size_t n_scores;
@@ -49,6 +50,7 @@ struct tempo_oai {
     bool stream, include_usage, echo, logprobs, sets;
     size_t n_prompt, n_steps; /* tokens of the prompt; steps taken */
     tempo_tail tail;
+    size_t counted, characters; /* of the tail: bytes up to the last whole character that was counted, and those */
     tempo_oai_token *tokens;  /* [n_tokens] */
     size_t n_tokens, token_cap, told_tokens;
     size_t told;              /* bytes of the tail */
@@ -75,8 +77,8 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
 const char *tempo_oai_token_text(const tempo_oai *o, int32_t id, size_t *n);
 /* choice["tempo"] = {"sets": [..]} where that is wanted. */
 void tempo_oai_add_sets(const tempo_oai *o, json_t *choice);
-/* Characters of the tail in front of byte `at`. */
-size_t tempo_oai_characters(const tempo_oai *o, size_t at);
+/* Does a request mean the model: its name, its file's name, or "tempo"? */
+bool tempo_oai_is_model(const tempo_api *a, const char *name);
 /* The name under which the model goes. */
 json_t *tempo_oai_model_name(const tempo_api *a);
 

@@ -52,7 +52,7 @@ static json_t *tell_logprobs(const tempo_oai *o, size_t from, size_t to)
         json_array_append_new(tokens, token_key(o, k->id));
         json_array_append_new(logprobs, k->has_score ? json_real(k->scores[0].logprob) : json_null());
         json_array_append_new(tops, k->has_score ? tell_top(o, k) : json_null());
-        json_array_append_new(offsets, json_integer((json_int_t)tempo_oai_characters(o, k->begin)));
+        json_array_append_new(offsets, json_integer((json_int_t)k->characters));
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs, "top_logprobs",
                      tops, "text_offset", offsets);

@@ -1,7 +1,17 @@
 /* api_openai_models.c - GET /v1/models and /v1/models/{id}: there is one. */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/api_openai.h"
+
+bool tempo_oai_is_model(const tempo_api *a, const char *name)
+{
+    const tempo_model_info *m = tempo_model_get_info(a->o.model);
+    const char *slash = strrchr(m->path, '/');
+
+    return strcmp(name, m->name) == 0 || strcmp(name, "tempo") == 0 ||
+           strcmp(name, slash != NULL ? slash + 1 : m->path) == 0;
+}
 
 static json_t *tell_model(const tempo_api *a)
 {
@@ -18,11 +28,14 @@ void tempo_api_list_models(void *user, tempo_exchange *x)
 void tempo_api_get_model(void *user, tempo_exchange *x)
 {
     const tempo_api *a = user;
-    const char *id = tempo_exchange_segment(x, "id");
+    const char *owner = tempo_exchange_segment(x, "owner"); /* "" in the route without it */
+    char id[512];
 
     if (tempo_api_refuse_query(x, NULL, 0))
         return;
-    if (strcmp(id, tempo_model_get_info(a->o.model)->name) == 0)
+    const int n =
+        snprintf(id, sizeof(id), "%s%s%s", owner, *owner != '\0' ? "/" : "", tempo_exchange_segment(x, "id"));
+    if (n > 0 && (size_t)n < sizeof(id) && tempo_oai_is_model(a, id))
         tempo_api_reply_json(x, 200, tell_model(a));
     else
         tempo_exchange_error(x, 404, "id", "there is no model '%.64s' here", id);

@@ -41,6 +41,7 @@ const tempo_openapi_route tempo_openapi_routes[] = {
     {"GET", "/openapi.json", "This document", "", JSON, "OpenAPI 3.1"},
     {"GET", "/v1/models", "The model, as OpenAI lists them", "", JSON, "a list of one"},
     {"GET", "/v1/models/{id}", "The model", "", JSON, "the model"},
+    {"GET", "/v1/models/{owner}/{id}", "The model, where its name has a slash", "", JSON, "the model"},
     {"POST", "/v1/completions", "OpenAI's completions", "", JSON ",text/event-stream",
      "a completion, or chunks"},
     {"POST", "/v1/chat/completions", "OpenAI's chat completions", "", JSON ",text/event-stream",
@@ -79,6 +80,7 @@ json_t *tempo_openapi_parameter(const char *name, size_t n)
 {
     static const named list[] = {
         {"id", "{" TEXT ", \"description\": \"of a run also a beginning that no other has\"}"},
+        {"owner", "{" TEXT ", \"description\": \"what is in front of the slash\"}"},
         {"a", "{" TEXT ", \"description\": \"a run\"}"},
         {"b", "{" TEXT ", \"description\": \"another run\"}"},
         {"arm", "{" TEXT ", \"description\": \"its name; the first one if absent\"}"},

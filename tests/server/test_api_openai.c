@@ -353,6 +353,29 @@ static void test_tempo(void **state)
     json_decref(v);
 }
 
+/* Offsets are in characters, whole or as a stream, and of a text that tokens cut inside its characters. */
+static void test_offsets(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"prompt\": \"\\u65e5\\u672c\\u00e9\\ud83d\\ude00 on\", \"max_tokens\": 0, \"echo\": true, "
+        "\"logprobs\": 1, \"stream\": %s}";
+    char text[300];
+
+    for (int stream = 0; stream < 2; stream++) {
+        (void)snprintf(text, sizeof(text), body, stream ? "true" : "false");
+        json_t *v = stream ? api_stream(&server, COMPLETIONS, text)
+                           : api_json(&server, "POST", COMPLETIONS, text, 200);
+        json_t *l = json_object_get(choice_of(stream ? event_data(v, 0) : v), "logprobs"),
+               *tokens = json_object_get(l, "tokens"), *offsets = json_object_get(l, "text_offset");
+        const size_t n = json_array_size(tokens);
+        assert_true(n > 3 && json_array_size(offsets) == n);
+        const size_t last = strlen(json_string_value(json_array_get(tokens, n - 1)));
+        assert_int_equal(json_integer_value(json_array_get(offsets, n - 1)), 7 - last);
+        json_decref(v);
+    }
+}
+
 static void test_models(void **state)
 {
     (void)state;
@@ -365,8 +388,21 @@ static void test_models(void **state)
     one = api_json(&server, "GET", target, NULL, 200);
     assert_true(json_equal(one, json_array_get(json_object_get(v, "data"), 0)));
     json_decref(one);
+    /* every name that a request may give */
+    const char *path = tempo_model_get_info(server.model)->path, *slash = strrchr(path, '/');
+    const char *const names[] = {"tempo", slash != NULL ? slash + 1 : path};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(target, sizeof(target), "/v1/models/%.150s", names[i]);
+        one = api_json(&server, "GET", target, NULL, 200);
+        assert_true(json_equal(one, json_array_get(json_object_get(v, "data"), 0)));
+        json_decref(one);
+    }
     json_decref(v);
     json_decref(api_json(&server, "GET", "/v1/models/gpt-4", NULL, 404));
+    v = api_json(&server, "GET", "/v1/models/some/tempo", NULL, 404);
+    assert_string_equal(text_at(json_object_get(v, "error"), "param"), "id"); /* the route is there */
+    assert_non_null(strstr(text_at(json_object_get(v, "error"), "message"), "'some/tempo'"));
+    json_decref(v);
 }
 
 static void test_refusals(void **state)
@@ -513,9 +549,9 @@ int main(void)
         cmocka_unit_test(test_greedy),        cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stop),          cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_echo_logprobs), cmocka_unit_test(test_chat),
-        cmocka_unit_test(test_tempo),         cmocka_unit_test(test_models),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_queue_full),
+        cmocka_unit_test(test_tempo),         cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_models),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bytes),         cmocka_unit_test(test_queue_full),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);
