@@ -389,11 +389,14 @@ typedef enum tempo_order { TEMPO_ORDER_DESCENDING = 0, TEMPO_ORDER_ASCENDING } t
 typedef enum tempo_stop { TEMPO_STOP_ANY = 0, TEMPO_STOP_TOP, TEMPO_STOP_NEVER } tempo_stop;
 typedef enum tempo_replay { TEMPO_REPLAY_NONE = 0, TEMPO_REPLAY_PUBLISHED, TEMPO_REPLAY_NOCACHE } tempo_replay;
 
+/* The quotients of logits, which are floats, then stay far from overflow. */
+#define TEMPO_MIN_TEMPERATURE 1e-100
+
 typedef struct tempo_decode_options {
     tempo_mode mode;
     uint32_t first_visible_layer, last_visible_layer; /* where mode holds; 0, TEMPO_ALL_LAYERS */
     double threshold;                                 /* tau, in (0, 1] */
-    double temperature;                               /* > 0, finite */
+    double temperature;                               /* >= TEMPO_MIN_TEMPERATURE, finite */
     size_t max_set;                                   /* members kept of a set; 0 = no limit */
     tempo_readout readout;
     tempo_context context;
@@ -464,7 +467,9 @@ TEMPO_API tempo_status tempo_decoders_step(tempo_decoder *const *ds, size_t n,
 
 /* The two halves of a step, for who wants to choose: read runs the pending rows of every running decoder of ds[n]
  * in one batch and forms each one's q; after it each of them either selects its own set (what tempo_decoders_step
- * does) or adopts another decoder's, and only then may be read again.  */
+ * does) or adopts another decoder's, and only then may be read again.  When it fails, those of which tempo_decoder_is_read
+ * says so can go on all the same: a decoder whose logits are no numbers fails alone.  After TEMPO_E_NOMEM the others are
+ * as before the call, which may be repeated with fewer of them.  */
 TEMPO_API tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo_observer *obs,
                                            tempo_err *err) TEMPO_MUST_CHECK;
 /* Run a part of the prompts of ds[n] ahead of their first read, so that the steps of others can go between the parts of a
@@ -475,6 +480,8 @@ TEMPO_API tempo_status tempo_decoders_prefill(tempo_decoder *const *ds, size_t n
                                               const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 /* Rows of the prompt that have not run, 1 when all that prefill runs has; 0 after the first read. */
 TEMPO_API size_t tempo_decoder_prompt_left(const tempo_decoder *d);
+/* Has it been read, and not selected or adopted since? */
+TEMPO_API bool tempo_decoder_is_read(const tempo_decoder *d);
 /* TEMPO_E_ARG unless it was just read. */
 TEMPO_API tempo_status tempo_decoder_select(tempo_decoder *d, tempo_err *err) TEMPO_MUST_CHECK;
 /* Take the members of `set` and their probabilities (which weigh the next readout) as they are; which of them get

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "decode/decode.h"
+#include "support/model_writer.h"
 #include "support/models.h"
+#include "support/tmpdir.h"
 
 static const int32_t prompt[] = {1, 20, 3, 44, 5};
 enum { PROMPT = 5 };
@@ -236,6 +238,7 @@ static void test_refused_options(void **state)
     REFUSED("threshold is -1", (o.threshold = -1));
     REFUSED("threshold is nan", (o.threshold = NAN));
     REFUSED("temperature is 0", (o.temperature = 0));
+    REFUSED("temperature is 9.9", (o.temperature = 9.9e-101));
     REFUSED("temperature is inf", (o.temperature = INFINITY));
     REFUSED("temperature is nan", (o.temperature = NAN));
     REFUSED("steps is 0", (o.steps = 0));
@@ -523,6 +526,48 @@ static void test_close_pass(void **state)
     tempo_decoder_free(d);
 }
 
+/* A decoder whose logits are no numbers fails alone; the others of its batch go on. */
+static void test_damage_of_one(void **state)
+{
+    enum { DAMAGED = 100 };
+    const int32_t bad_prompt[] = {1, DAMAGED};
+    const test_spec spec = test_spec_default("llama");
+    test_model *made = test_model_make(&spec);
+    float *row =
+        (float *)(void *)test_model_tensor(made, "token_embd.weight")->data + (size_t)DAMAGED * spec.d_model;
+    const tempo_decode_options o = base_options();
+    tempo_model *m;
+    tempo_err err = {0};
+    char dir[256], path[512];
+
+    (void)state;
+    for (size_t i = 0; i < spec.d_model; i++)
+        row[i] = NAN;
+    test_tmpdir_create(dir);
+    test_path(path, dir, "damaged.gguf");
+    test_model_write_gguf(made, 3, path);
+    test_model_free(made);
+    assert_int_equal(tempo_model_open(&m, path, NULL, &err), TEMPO_OK);
+    tempo_engine *e = test_engine(m, 2);
+    tempo_decoder *ds[] = {test_decoder(e, &o, bad_prompt, 2), test_decoder(e, &o, prompt, PROMPT)},
+                  *alone = test_decoder(e, &o, prompt, PROMPT);
+    assert_int_equal(tempo_decoders_read(ds, 2, NULL, &err), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err.msg, "not finite"));
+    assert_false(tempo_decoder_is_read(ds[0]));
+    assert_true(tempo_decoder_is_read(ds[1]));
+    assert_int_equal(tempo_decoder_select(ds[1], &err), TEMPO_OK);
+    assert_false(tempo_decoder_is_read(ds[1]));
+    (void)step(alone);
+    assert_memory_equal(tempo_decoder_distribution(ds[1]), tempo_decoder_distribution(alone),
+                        spec.n_vocab * sizeof(double));
+    for (size_t i = 0; i < 2; i++)
+        tempo_decoder_free(ds[i]);
+    tempo_decoder_free(alone);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+    test_tmpdir_remove(dir);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -556,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_equal_runs),
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_close_pass),
+        cmocka_unit_test(test_damage_of_one),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -485,13 +485,20 @@ tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo
     }
     if (st == TEMPO_OK && m > 0 && (st = run_pending(running, m, obs, err)) == TEMPO_OK) {
         tempo_stage_begin(ds[0]->engine);
-        for (size_t i = 0; i < m && st == TEMPO_OK; i++)
-            if ((st = form_distribution(running[i], err)) == TEMPO_OK)
-                running[i]->read = true;
+        for (size_t i = 0; i < m; i++) {
+            const tempo_status own = form_distribution(running[i], err); /* err keeps the first failure */
+            running[i]->read = own == TEMPO_OK;
+            st = st == TEMPO_OK ? own : st;
+        }
         tempo_stage_end(ds[0]->engine, TEMPO_STAGE_SELECT, 0);
     }
     free(running);
     return st;
+}
+
+bool tempo_decoder_is_read(const tempo_decoder *d)
+{
+    return d->read;
 }
 
 static bool in_prompt(const tempo_decoder *d)

@@ -29,9 +29,10 @@ static tempo_status check_numbers(const tempo_decode_options *o, tempo_err *err)
     if (!(o->threshold > 0.0 && o->threshold <= 1.0))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "threshold is %g, expected more than 0 and at most 1", o->threshold);
-    if (!(o->temperature > 0.0 && isfinite(o->temperature)))
+    if (!(o->temperature >= TEMPO_MIN_TEMPERATURE && isfinite(o->temperature)))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "temperature is %g, expected a finite number above 0", o->temperature);
+                          "temperature is %g, expected a finite number, at least %g", o->temperature,
+                          TEMPO_MIN_TEMPERATURE);
     if (o->positions == TEMPO_POSITIONS_OFFSET && !isfinite(o->position_offset))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "positions offset is %g, expected a finite number", o->position_offset);

@@ -151,7 +151,7 @@ static tempo_status run(readout_job *job, double *entropy, tempo_err *err)
             if (job->damaged[i * pieces + j])
                 return bad_logits(err, i);
         job->norm[i] = log_of(joined(job->part + i * pieces, pieces));
-        if (!isfinite(job->norm[i])) /* the quotient overflows only below a temperature of 1e-270 */
+        if (!isfinite(job->norm[i])) /* not at the temperatures that options allow */
             return bad_logits(err, i);
         total += in->p[i];
     }

@@ -63,6 +63,14 @@ bool tempo_api_check_decoding(tempo_api *a, const tempo_api_request *r, const ch
     if (d->steps > a->o.max_steps)
         return tempo_api_refuse(p, 400, param, "%zu is more than this server's limit of %zu", d->steps,
                                 a->o.max_steps);
+    name_field(param, prefix, "temperature");
+    if (d->temperature < TEMPO_MIN_TEMPERATURE)
+        return tempo_api_refuse(p, 400, param, "%g is too small: at least %g", d->temperature,
+                                TEMPO_MIN_TEMPERATURE);
+    name_field(param, prefix, "max_set"); /* rows of a step: what it needs of memory grows with them */
+    if (d->max_set < 1 || d->max_set > TEMPO_API_MAX_SET)
+        return tempo_api_refuse(p, 400, param, "%zu is not a number from 1 to %d, this server's limit",
+                                d->max_set, TEMPO_API_MAX_SET);
     if (d->replay != TEMPO_REPLAY_NONE && !refuse_replayed(r, prefix, p))
         return false;
     name_field(param, prefix, "visible_layers");
@@ -181,6 +189,9 @@ static bool read_given(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
     {
         if (json_array_size(set) == 0)
             return tempo_api_refuse(p, 400, "given", "[%zu] is not an array of members", step);
+        if (json_array_size(set) > TEMPO_API_MAX_SET)
+            return tempo_api_refuse(p, 400, "given", "[%zu] has %zu members, this server's limit is %d", step,
+                                    json_array_size(set), TEMPO_API_MAX_SET);
         total += json_array_size(set);
     }
     if (n == 0)

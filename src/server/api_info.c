@@ -75,7 +75,10 @@ static json_t *tell_option(const tempo_api_field *f, size_t max_steps)
                                         [TEMPO_API_CUSTOM] = "text"};
     const bool number = f->kind == TEMPO_API_SIZE || f->kind == TEMPO_API_REAL;
     const bool whole = f->kind == TEMPO_API_SIZE;
-    const double high = strcmp(f->name, "steps") == 0 ? (double)max_steps : f->high;
+    const bool is_set = strcmp(f->name, "max_set") == 0; /* a server's limits are narrower */
+    const double low = is_set ? 1 : f->low, high = is_set                          ? TEMPO_API_MAX_SET
+                                                   : strcmp(f->name, "steps") == 0 ? (double)max_steps
+                                                                                   : f->high;
     char name[48];
     json_t *o = json_object();
 
@@ -85,7 +88,7 @@ static json_t *tell_option(const tempo_api_field *f, size_t max_steps)
     json_object_set_new(o, "name", json_string(name));
     json_object_set_new(o, "kind", json_string(kinds[f->kind]));
     if (number) {
-        json_object_set_new(o, "low", whole ? json_integer((json_int_t)f->low) : json_real(f->low));
+        json_object_set_new(o, "low", whole ? json_integer((json_int_t)low) : json_real(low));
         json_object_set_new(o, "high",
                             isinf(high) ? json_null()
                             : whole     ? json_integer((json_int_t)high)

@@ -26,6 +26,8 @@ struct tempo_api {
     int64_t created; /* Unix time */
 };
 
+enum { TEMPO_API_MAX_SET = 256 }; /* members of one set */
+
 /* ---- answers (api.c) ---------------------------------------------------------------- */
 
 /* The document as application/json; takes the reference.  NULL: a 500. */

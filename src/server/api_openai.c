@@ -286,7 +286,8 @@ static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
     if (o->out.failed || o->failed)
         return -1;
     const size_t n = o->out.n - o->sent < cap ? o->out.n - o->sent : cap;
-    memcpy(buf, o->out.p + o->sent, n);
+    if (n > 0)
+        memcpy(buf, o->out.p + o->sent, n);
     o->sent += n;
     return (ptrdiff_t)n;
 }

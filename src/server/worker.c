@@ -13,6 +13,9 @@
  * passes. */
 enum { PROMPT_ROWS = 128 };
 
+/* Rows of the steps of several jobs in one pass: what a pass needs of memory grows with them. */
+enum { STEP_ROWS = 512 };
+
 void tempo_worker_options_init(tempo_worker_options *o)
 {
     *o = (tempo_worker_options){
@@ -51,13 +54,14 @@ static void gather(tempo_worker *w)
     w->n_round = 0;
     for (tempo_job *j = w->jobs; j != NULL; j = j->next) {
         const bool closed = atomic_load(&j->closed);
-        if (j->state == TEMPO_JOB_WAITING ? full : is_held(j) && !closed)
+        const bool ends = closed || j->failed; /* it needs a round, but no place in the batch */
+        if (j->state == TEMPO_JOB_WAITING ? full : is_held(j) && !ends)
             continue;
-        if (!closed && arms + weight(j) > w->o.batch) {
+        if (!ends && arms + weight(j) > w->o.batch) {
             full = true; /* nobody who waits overtakes */
             continue;
         }
-        arms += closed ? 0 : weight(j);
+        arms += ends ? 0 : weight(j);
         if (j->state == TEMPO_JOB_WAITING)
             j->state = TEMPO_JOB_STARTING;
         w->round[w->n_round++] = j;
@@ -82,10 +86,14 @@ static bool pass_poll(void *user)
 {
     const tempo_worker *w = user;
 
+    bool anybody = w->n_riders == 0;
+
     for (size_t i = 0; i < w->n_prompts; i++)
         if (atomic_load_explicit(&w->prompts[i]->closed, memory_order_relaxed))
             return false;
-    return !(w->may_stop && atomic_load_explicit(&w->stopping, memory_order_relaxed));
+    for (size_t i = 0; i < w->n_riders; i++)
+        anybody = anybody || !atomic_load_explicit(&w->riders[i]->closed, memory_order_relaxed);
+    return anybody && !(w->may_stop && atomic_load_explicit(&w->stopping, memory_order_relaxed));
 }
 
 static bool pass_attention(void *user, const tempo_attention_view *view)
@@ -106,7 +114,7 @@ static bool pass_attention(void *user, const tempo_attention_view *view)
 /* Nothing of the pass under way: no lanes, no prompts. */
 static void clear_pass(tempo_worker *w)
 {
-    w->n_ds = w->n_prompts = w->last_lane = 0;
+    w->n_ds = w->n_prompts = w->n_riders = w->last_lane = 0;
     w->may_stop = false;
 }
 
@@ -117,15 +125,6 @@ static size_t prompt_left(const tempo_job *j)
     for (size_t i = 0; i < j->o.n_arms; i++)
         left += tempo_decoder_prompt_left(j->lanes[i].d);
     return left;
-}
-
-static bool in_pass(const tempo_job *j)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < j->o.n_arms; i++)
-        any = any || j->lanes[i].in_pass;
-    return any;
 }
 
 static void add_lanes(tempo_worker *w, tempo_job *j)
@@ -229,30 +228,46 @@ static bool begin_watches(tempo_job *j, bool *attention)
     return true;
 }
 
+/* Rows that the next step reads: those of the last sets. */
+static size_t step_rows(const tempo_job *j)
+{
+    size_t rows = 0;
+
+    for (size_t i = 0; i < j->o.n_arms; i++)
+        if (tempo_decoder_stopped(j->lanes[i].d) == TEMPO_RUNNING)
+            rows += j->lanes[i].step > 0 ? j->lanes[i].n_rows : 1;
+    return rows;
+}
+
 /* All lanes of the step: those past their prompts, and prompts that are short by now.  Returns the rows of
  * prompts. */
 static size_t gather_step(tempo_worker *w, bool *attention)
 {
-    size_t room = PROMPT_ROWS, prompt = 0;
+    size_t room = PROMPT_ROWS, prompt = 0, rows = 0;
 
     clear_pass(w);
     *attention = false;
     w->may_stop = true;
     for (size_t i = 0; i < w->n_round; i++) {
-        tempo_job *j = w->round[i];
+        tempo_job *j = w->round[(w->turn + i) % w->n_round]; /* who found no room comes first some time */
         for (size_t k = 0; k < j->o.n_arms; k++)
             j->lanes[k].in_pass = j->lanes[k].took = false;
-        const size_t left = may_decode(j) ? prompt_left(j) : 0;
-        if (!may_decode(j) || left > room || !begin_watches(j, attention))
+        const size_t left = may_decode(j) ? prompt_left(j) : 0, own = may_decode(j) ? step_rows(j) : 0;
+        if (!may_decode(j) || left > room || (rows > 0 && rows + own > STEP_ROWS) ||
+            !begin_watches(j, attention))
             continue;
         room -= left;
         prompt += left;
+        rows += own;
         add_lanes(w, j);
+        w->riders[w->n_riders++] = j;
         if (left > 0)
             w->prompts[w->n_prompts++] = j;
         else
-            w->may_stop = false; /* a step under way is finished */
+            w->may_stop = false; /* a step under way is finished, while anybody waits for it */
     }
+    if (!w->may_stop)
+        w->n_prompts = 0; /* one who goes takes no step from the others */
     return prompt;
 }
 
@@ -270,6 +285,40 @@ static void count_step(tempo_worker *w, size_t prompt, double seconds)
     tempo_worker_count_pass(w, rows + prompt, prompt, members, seconds);
 }
 
+static bool all_read(const tempo_job *j)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < j->o.n_arms; i++)
+        all = all && (!j->lanes[i].in_pass || tempo_decoder_is_read(j->lanes[i].d));
+    return all;
+}
+
+static bool nobody_is_read(const tempo_worker *w)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < w->n_ds; i++)
+        any = any || tempo_decoder_is_read(w->ds[i]);
+    return !any;
+}
+
+/* Whom a pass without memory for all goes on without. */
+static tempo_job *heaviest(const tempo_worker *w)
+{
+    tempo_job *most = NULL;
+    size_t weight_of_most = 0;
+
+    for (size_t i = 0; i < w->n_riders; i++) {
+        const size_t own = step_rows(w->riders[i]) + prompt_left(w->riders[i]);
+        if (own > weight_of_most) {
+            most = w->riders[i];
+            weight_of_most = own;
+        }
+    }
+    return most;
+}
+
 static void step_all(tempo_worker *w)
 {
     bool attention;
@@ -283,17 +332,16 @@ static void step_all(tempo_worker *w)
     const tempo_status st = tempo_decoders_read(w->ds, w->n_ds, &obs, &err);
     if (st == TEMPO_E_STOPPED)
         return;
-    for (size_t i = 0; i < w->n_round; i++) {
-        tempo_job *j = w->round[i];
+    tempo_job *const heavy = st == TEMPO_E_NOMEM && nobody_is_read(w) ? heaviest(w) : NULL;
+    for (size_t i = 0; i < w->n_riders; i++) {
+        tempo_job *j = w->riders[i];
         tempo_err own = {0};
-        if (!may_decode(j) || !in_pass(j))
-            continue;
-        if (st != TEMPO_OK)
+        if (heavy != NULL ? j == heavy : !all_read(j))
             tempo_job_fail(j, &err);
-        else if (tempo_job_choose(j, &own) != TEMPO_OK)
+        else if (heavy == NULL && tempo_job_choose(j, &own) != TEMPO_OK)
             tempo_job_fail(j, &own);
     }
-    if (st == TEMPO_OK)
+    if (heavy == NULL)
         count_step(w, prompt, tempo_worker_now() - begin);
 }
 
@@ -319,6 +367,7 @@ static size_t count_slots(tempo_worker *w, tempo_job **newest)
         size_t own = 0;
         for (size_t i = 0; j->state != TEMPO_JOB_WAITING && !j->failed && i < j->o.n_arms; i++)
             own += j->lanes[i].n_slots;
+        own += j->scored != NULL && !j->failed ? j->o.n_prompt : 0;
         n += own;
         if (own > 0)
             *newest = j;
@@ -438,6 +487,7 @@ static void worker_free_own(tempo_worker *w)
     tempo_record_store_free(w->records);
     free(w->round);
     free(w->prompts);
+    free(w->riders);
     free(w->ds);
     free(w->lanes);
     free(w->scratch);
@@ -457,12 +507,13 @@ static tempo_worker *worker_alloc(tempo_engine *e, const tempo_worker_options *o
     w->records = tempo_record_store_create(o->max_recorded);
     w->round = calloc(o->queue + o->batch, sizeof(*w->round));
     w->prompts = calloc(o->batch, sizeof(*w->prompts));
+    w->riders = calloc(o->batch, sizeof(*w->riders));
     w->ds = calloc(o->batch, sizeof(*w->ds));
     w->lanes = calloc(o->batch, sizeof(*w->lanes));
     w->scratch = calloc(w->n_vocab, sizeof(*w->scratch));
     w->ids = calloc(2 * w->n_vocab, sizeof(*w->ids));
-    if (w->records == NULL || w->round == NULL || w->prompts == NULL || w->ds == NULL || w->lanes == NULL ||
-        w->scratch == NULL || w->ids == NULL || pthread_mutex_init(&w->lock, NULL) != 0) {
+    if (w->records == NULL || w->round == NULL || w->prompts == NULL || w->riders == NULL || w->ds == NULL ||
+        w->lanes == NULL || w->scratch == NULL || w->ids == NULL || pthread_mutex_init(&w->lock, NULL) != 0) {
         worker_free_own(w);
         return NULL;
     }

@@ -176,13 +176,14 @@ struct tempo_worker {
     bool joined;          /* (lock) */
 
     /* the thread's own */
-    tempo_job **round; /* [batch] the jobs that take part in the round */
+    tempo_job **round; /* [queue + batch] the jobs that take part in the round */
     size_t n_round;
     tempo_decoder **ds; /* [batch] */
     tempo_job_lane **lanes; /* [batch] whose decoders those are */
     size_t n_ds, last_lane;
     tempo_job **prompts; /* [batch] whose prompts are in the pass under way: it ends when one of them is closed */
-    size_t n_prompts, turn;
+    tempo_job **riders; /* [batch] whose steps are in the pass under way: it ends when all of them are closed */
+    size_t n_prompts, n_riders, turn;
     bool may_stop; /* the pass under way ends when the worker stops */
     double *scratch; /* [n_vocab] */
     int32_t *ids;    /* [2 * n_vocab] */

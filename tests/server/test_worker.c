@@ -367,6 +367,31 @@ static void test_slots(void **state)
     compare_with_alone(young, &o);
 }
 
+/* One that is held when memory ends gives up what it has, though nobody takes its events. */
+static void test_slots_of_held(void **state)
+{
+    enum { PROMPT = 100 };
+    int32_t prompt[PROMPT];
+    tempo_worker_options w;
+    tempo_err err = {0};
+
+    (void)state;
+    fill_prompt(prompt, PROMPT, 5);
+    tempo_job_options o = job_options(prompt, PROMPT, TEMPO_VISIBLE, 60);
+    o.arms[0].decoding.threshold = 1;
+    tempo_worker_free(bench.worker);
+    tempo_worker_options_init(&w);
+    w.max_slots = 2 * PROMPT + 30;
+    w.max_events = 20;
+    if (tempo_worker_start(&bench.worker, bench.engine, &w, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    tempo_job *old = submit(&bench, &o), *held = submit(&bench, &o);
+    compare_with_alone(old, &o); /* 160 slots beside the 120 of one that is held: that one ends */
+    wait_until(idle);
+    assert_int_equal(counts().failed, 1);
+    tempo_job_close(held);
+}
+
 /* A client that goes while its prompt is read, or between steps, stops its own work and nobody else's. */
 static void test_cancel(void **state)
 {
@@ -501,10 +526,13 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together),  cmocka_unit_test(test_arms),        cmocka_unit_test(test_given),
-        cmocka_unit_test(test_given_eos), cmocka_unit_test(test_held),        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_turns),     cmocka_unit_test(test_slots),       cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_shutdown),  cmocka_unit_test(test_long_prompt), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_together),      cmocka_unit_test(test_arms),
+        cmocka_unit_test(test_given),         cmocka_unit_test(test_given_eos),
+        cmocka_unit_test(test_held),          cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_turns),         cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_slots_of_held), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_shutdown),      cmocka_unit_test(test_long_prompt),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests_name("worker", tests, setup, teardown);
