@@ -218,9 +218,13 @@ test('modes side by side: differences are those of the server, the first one is 
   for (const [i, arm] of ['isolated', 'visible', 'published'].entries()) sameAsApi(await columns(page, i), want.sets.filter((s) => s.arm === arm));
   const marked = await page.locator('.member.only').count();
   assert.equal(marked, want.compare.reduce((n, c) => n + Object.values(c.only).reduce((k, ids) => k + ids.length, 0), 0));
-  assert.ok(want.done.first_difference, 'the prompt gives no difference');
+  const ids = (arm, step) => want.sets.find((s) => s.arm === arm && s.step === step)?.members.map((m) => m.id).sort().join();
+  const parts = (arm) => want.compare.map((c) => c.step).find((t) => ids(arm, t) !== ids('isolated', t));
+  assert.ok(parts('visible') > 0 && parts('published') < parts('visible'), 'the prompt gives no differences at different sets');
   assert.equal(await page.locator('.head .flag').count(), 1);
-  await page.locator('.verdict').getByText(`First difference at set ${want.done.first_difference.step + 1}`).waitFor();
+  await page.getByRole('group', { name: `Set ${parts('visible') + 1}`, exact: true }).locator('.flag').waitFor(); // the replay's is not the run's
+  await page.locator('.verdict').getByText(`visible parts at set ${parts('visible') + 1}:`).waitFor();
+  await page.locator('.verdict').getByText(`published (replay) parts at set ${parts('published') + 1}:`).waitFor();
   assert.equal(await page.locator('figure path').count(), 2);
   const chart = page.getByRole('slider', { name: /^Divergence/ });
   await chart.focus();
@@ -230,6 +234,38 @@ test('modes side by side: differences are those of the server, the first one is 
   await accessible(page, 'Compare, light');
   await page.emulateMedia({ colorScheme: 'dark' });
   await accessible(page, 'Compare, dark');
+  // Another view can be visited in between.
+  await page.getByRole('link', { name: 'Attention', exact: true }).click();
+  await page.waitForFunction(() => document.title.endsWith('Attention'));
+  await page.getByRole('link', { name: 'Compare', exact: true }).click();
+  await page.locator('.verdict').getByText(`visible parts at set ${parts('visible') + 1}:`).waitFor();
+  sameAsApi(await columns(page, 1), want.sets.filter((s) => s.arm === 'visible'));
+  assert.equal(page.generated(), 1, 'coming back asks for nothing');
+  return page;
+});
+
+test('presets: one with replays opens beside each other, and attention stays kept', async () => {
+  const page = await open();
+  await page.getByRole('button', { name: /What the published code computed/ }).click();
+  await finished(page);
+  await page.locator('.verdict').getByText(/published \(replay\) parts at set 1:/).waitFor();
+  assert.ok(await page.getByLabel('Keep attention').isChecked());
+  return page;
+});
+
+test('what the server kept of a long run is said, in its words', async () => {
+  const page = await open({ allow: ['404'] });
+  const says = 'the attention of this step had to make room for that of others';
+  await page.route('**/attention?*', (r) => r.fulfill({ status: 404, contentType: 'application/json', body: JSON.stringify({ error: { message: says, type: 'invalid_request_error', param: null, code: null } }) }));
+  await page.route(/\/attention\/steps/, async (r) => {
+    const whole = await (await r.fetch()).json();
+    await r.fulfill({ json: { ...whole, steps: whole.steps.slice(0, 4) } });
+  });
+  await run(page, PROMPT, OPTIONS);
+  await at(page, 0, 2, 0).hover();
+  await page.locator('.inspector').getByText(/^The attention of this step had to make room for that of others\. 4 of 14 steps kept\.$/).waitFor();
+  await page.getByRole('link', { name: 'Attention', exact: true }).click();
+  await page.getByText('4 of 14 steps kept.').waitFor();
   return page;
 });
 
@@ -267,7 +303,7 @@ test('the keyboard alone is enough', async () => {
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelectorAll('.head .given').length > 0);
   await finished(page);
-  await tabTo(() => document.activeElement?.dataset.at !== undefined, 90);
+  await page.waitForFunction(() => document.activeElement?.dataset.at === '0,1,0'); // the chosen member, in its branch
   await page.keyboard.press('Backspace');
   await page.waitForFunction(() => document.querySelectorAll('.head .given').length === 0);
   await page.waitForFunction(() => document.activeElement?.dataset.at === '0,1,0');

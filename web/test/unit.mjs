@@ -11,6 +11,7 @@ const { EventParser } = await load('sse.ts');
 const { arrange, memberBox, promptBox, visibleLines, FOLD, ROW } = await load('layout.ts');
 const { joined, percent, shown, spoken } = await load('text.ts');
 const { keysOf, places, arcsTo } = await load('arcs.ts');
+const { firstPart, partings, sentence } = await load('parting.ts');
 
 test('events: any cut of the text gives the same events', () => {
   const text = 'event: set\ndata: {"a":1}\n\n: a comment\r\ndata: x\r\ndata:y\r\n\r\nevent: done\ndata: é\n\ndata: never ended';
@@ -90,4 +91,19 @@ test('attention: slots are found, siblings told from others, the replay’s seco
   const arcs = arcsTo(layout, memberBox(layout, 1, 0, 1), keys, 0);
   assert.deepEqual(arcs.map((a) => a.key.slot), [0, 7, 4]);
   assert.ok(arcs[0].width > arcs[1].width && arcs.every((a) => /^M[\d.,LCc-]+$/.test(a.path)));
+});
+
+test('arms: each beside the first, sets counted from 1; a replay’s difference is not the run’s', () => {
+  const of = (...sets) => sets.map((words, step) => ({ ...set(step, 0, 0), members: [...words].map((text) => ({ id: text.charCodeAt(0), text, probability: 0.2 })) }));
+  const sets = { isolated: of('ab', 'c', 'de', 'f'), visible: of('ba', 'c', 'dx', 'f'), causal: of('ab', 'c', 'de'), published: of('z', 'c', 'de', 'f') };
+  const arms = Object.keys(sets);
+  assert.deepEqual(partings(arms, sets).map((p) => [p.arm, p.first, p.differing, p.compared]), [['visible', 2, 1, 4], ['causal', null, 0, 3], ['published', 0, 1, 4]]);
+  assert.deepEqual(partings(arms, sets).map(sentence), [
+    'visible parts at set 3: only visible has “x”, only isolated has “e”; 1 of 4 sets differ',
+    'causal has the sets of isolated in all 3',
+    'published (replay) parts at set 1: only published has “z”, only isolated has “a”, “b”; 1 of 4 sets differ',
+  ]);
+  assert.equal(firstPart(arms, sets), 2);
+  assert.equal(firstPart(['isolated', 'published'], sets), 0);
+  assert.equal(firstPart(['isolated', 'causal', 'published'], sets), null);
 });

@@ -30,6 +30,12 @@ export function promptSlots(s: Steps): number {
   return s.steps.find((x) => x.step === 0)?.slots ?? 0;
 }
 
+/** How many sets have members in the context. */
+export function selectedSets(s: Steps): number {
+  const prompt = promptSlots(s);
+  return new Set(s.tokens.filter((t) => t.slot >= prompt).map((t) => t.set)).size;
+}
+
 /** A generation or a run; `unit` only of runs. */
 export interface Source { kind: 'gen' | 'run'; id: string; unit?: string }
 

@@ -36,12 +36,32 @@ export const probabilityColor = (p: number): string => viridis(0.12 + 0.88 * Mat
  * The arms, after Okabe and Ito; `css` is a variable of lib/base.css (its value depends on the theme),
  * `mark` is how the arm is told apart without colour, `dash` the same for lines.
  */
-export const ARMS: Record<string, { css: string; mark: string; dash: string; label: string; help: string }> = {
+interface Arm {
+  css: string;
+  mark: string;
+  dash: string;
+  label: string;
+  help: string;
+  /** It computes what the published program did: something else than the method, whatever the mode. */
+  replay?: true;
+}
+
+export const ARMS: Record<string, Arm> = {
   isolated: { css: 'var(--arm-isolated)', mark: '●', dash: '', label: 'isolated', help: 'members of a set do not see each other' },
   visible: { css: 'var(--arm-visible)', mark: '◆', dash: '7 3', label: 'visible', help: 'members of a set see each other, both ways' },
   causal: { css: 'var(--arm-causal)', mark: '▲', dash: '2 3', label: 'causal', help: 'a member sees itself and the more probable ones before it' },
-  published: { css: 'var(--arm-published)', mark: '■', dash: '9 3 2 3', label: 'published', help: 'as the published experiments ran: only the least probable member enters the context' },
-  'published-nocache': { css: 'var(--arm-published-nocache)', mark: '▼', dash: '4 4', label: 'published-nocache', help: 'the same without the prompt’s last token fed twice' },
+  published: { css: 'var(--arm-published)', mark: '■', dash: '9 3 2 3', label: 'published', help: 'replay of the published program: only the least probable member of a set enters the context', replay: true },
+  'published-nocache': { css: 'var(--arm-published-nocache)', mark: '▼', dash: '4 4', label: 'published-nocache', help: 'the same replay, without the prompt’s last token fed twice', replay: true },
+  // What experiments call their replay: the sign of what it replays.
+  replay: { css: 'var(--arm-published)', mark: '■', dash: '9 3 2 3', label: 'replay', help: 'replay of the published program: only the least probable member of a set enters the context', replay: true },
 };
 
-export const armOf = (name: string) => ARMS[name] ?? { css: 'var(--ink)', mark: '○', dash: '', label: name, help: '' };
+/** The arms that a request may name. */
+export const CHOICES = ['isolated', 'visible', 'causal', 'published', 'published-nocache'] as const;
+
+export const isReplay = (name: string): boolean => ARMS[name]?.replay === true;
+
+/** What was printed in the publication: a text, no run. */
+export const PRINTED = { css: 'var(--ink-3)', mark: '¶' };
+
+export const armOf = (name: string): Arm => ARMS[name] ?? { css: 'var(--ink)', mark: '○', dash: '', label: name, help: '' };

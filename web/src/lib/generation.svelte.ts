@@ -1,5 +1,6 @@
 // One request to generate and everything that came back, as it comes.
-import { ApiError, ask, errorOf, getSlice, type Slice } from './api';
+import { ApiError, ask, errorOf, getJson, getSlice, type Slice } from './api';
+import { firstPart } from './parting';
 import { eventsOf } from './sse';
 import { joined } from './text';
 import type { CompareEvent, DoneEvent, GenerateRequest, Member, SetEvent, StartEvent } from './types';
@@ -36,10 +37,8 @@ export class Generation {
     return Math.max(0, ...this.arms.map((a) => this.sets[a]?.length ?? 0));
   }
 
-  /** The step at which the arms' sets first differ, or null. */
-  get firstDifference(): number | null {
-    return this.done?.first_difference?.step ?? this.compare.find((c) => !c.same)?.step ?? null;
-  }
+  /** The step at which the sets first differ, or null: of the modes where there are two, a replay differs anyway. */
+  firstDifference = $derived(firstPart(this.arms, this.sets));
 
   /** The text through an arm's most probable members, without the prompt. */
   topText(arm: string): string {
@@ -104,6 +103,12 @@ export class Generation {
     this.#timer = undefined;
     this.sets = Object.fromEntries(Object.entries(this.#sets).map(([a, s]) => [a, s.slice()]));
     this.compare = this.#compare.slice();
+  }
+
+  /** How many steps of an arm the server keeps attention of. */
+  async kept(arm: string): Promise<number> {
+    const path = `/v1/tempo/generations/${encodeURIComponent(this.start?.id ?? '')}/attention/steps`;
+    return (await getJson<{ steps: unknown[] }>(`${path}?${new URLSearchParams({ arm })}`)).steps.length;
   }
 
   /** What the rows of set `step` attended to: read by the step after it. Kept for as long as the run is. */

@@ -1,6 +1,7 @@
 // The member that is being looked at, and what it attends to.
 import { keysOf, places, type Key } from './arcs';
 import { ApiError } from './api';
+import { keptWords, whole } from './text';
 import type { Generation } from './generation.svelte';
 import type { Member, SetEvent } from './types';
 
@@ -78,12 +79,15 @@ export class Inspection {
         (e: unknown) => {
           if (round !== this.#round) return;
           this.keys = [];
-          this.note =
-            e instanceof ApiError && e.status === 404
-              ? 'The server does not keep this run’s attention any more: old runs make room for new ones. Run it again to see it.'
-              : e instanceof Error
-                ? e.message
-                : String(e);
+          this.note = whole(e instanceof Error ? e.message : String(e));
+          if (!(e instanceof ApiError && e.status === 404)) return;
+          const said = this.note;
+          g.kept(arm).then(
+            (n) => {
+              if (round === this.#round) this.note = `${said} ${keptWords(n, g.sets[arm]?.length ?? 0)}`;
+            },
+            () => {}, // the server’s reason stands alone
+          );
         },
       );
     }, PAUSE_MS);

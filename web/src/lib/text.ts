@@ -56,3 +56,9 @@ export function short(x: number, digits = 3): string {
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 }
+
+/** The server's words as a sentence. */
+export const whole = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? '' : '.');
+
+/** How much of a run's attention the server has; `of` counts the steps that selected a set. */
+export const keptWords = (kept: number, of: number): string => `${Math.min(kept, of).toLocaleString('en')} of ${plural(of, 'step')} kept.`;
