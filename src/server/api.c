@@ -9,7 +9,7 @@
 #include "server/api_fields.h"
 #include "server/api_inside.h"
 
-enum { MAX_STEPS = 4096, POLL_MS = 100 };
+enum { MAX_STEPS = 4096, POLL_MS = 100, MAX_HELD = 512 << 20 };
 
 void tempo_api_options_init(tempo_api_options *o)
 {
@@ -22,7 +22,8 @@ void tempo_api_options_init(tempo_api_options *o)
                              .max_steps = MAX_STEPS,
                              .max_body = http.max_body,
                              .queue = worker.queue,
-                             .max_recorded = worker.max_recorded};
+                             .max_recorded = worker.max_recorded,
+                             .max_held = MAX_HELD};
 }
 
 /* The chat of a template file, or of the model; a model whose own template cannot be used still serves the
@@ -117,14 +118,23 @@ const tempo_route *tempo_api_routes(size_t *n)
 
 /* ---- text ---- */
 
+size_t tempo_api_text_room(const tempo_api_text *t, size_t n)
+{
+    size_t cap = t->cap == 0 ? 1024 : t->cap;
+
+    if (t->cap - t->n >= n + 1)
+        return t->cap;
+    while (cap - t->n < n + 1)
+        cap *= 2;
+    return cap;
+}
+
 void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n)
 {
     if (t->failed)
         return;
-    if (t->cap - t->n < n + 1) {
-        size_t cap = t->cap == 0 ? 1024 : t->cap;
-        while (cap - t->n < n + 1)
-            cap *= 2;
+    const size_t cap = tempo_api_text_room(t, n);
+    if (cap != t->cap) {
         char *p = realloc(t->p, cap);
         if (p == NULL) {
             t->failed = true;

@@ -17,9 +17,10 @@ typedef struct tempo_api_options {
     size_t max_steps;           /* of one request */
     size_t max_body, queue;     /* the limits of the others, for /v1/tempo/info */
     uint64_t max_recorded;
+    size_t max_held; /* bytes of documents and attention that answers of all requests hold together (api_memory.h) */
 } tempo_api_options;
 
-/* 4096 steps, and the defaults of http.h and worker.h; no model, no worker. */
+/* 4096 steps, 512 MB held, and the defaults of http.h and worker.h; no model, no worker. */
 void tempo_api_options_init(tempo_api_options *o);
 /* *out is NULL on failure; messages begin with the template's file where it is to blame. */
 tempo_status tempo_api_create(tempo_api **out, const tempo_api_options *o, tempo_err *err) TEMPO_MUST_CHECK;

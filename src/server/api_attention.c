@@ -484,14 +484,20 @@ static void slice_step(source *s, tempo_exchange *x, const tempo_recorded_step *
                              slice_bytes(r, pick), MAX_SLICE_BYTES);
         return;
     }
+    const size_t held = (size_t)slice_bytes(r, pick);
+    if (!tempo_api_hold(s->a, held)) {
+        tempo_api_reply_full(x);
+        return;
+    }
     if (tempo_attention_slice(r, pick, &weights, &n, shape, &n_axes, &err) != TEMPO_OK) {
         char axis[16];
+        tempo_api_let_go(s->a, held);
         (void)snprintf(axis, sizeof(axis), "%.*s", (int)strcspn(err.msg, " "), err.msg);
         tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? axis : NULL, &err);
         return;
     }
     set_headers(s, x, r, pick, shape, n_axes);
-    tempo_exchange_reply(x, 200, "application/octet-stream", (char *)weights, n * sizeof(*weights));
+    tempo_api_reply_held(s->a, x, "application/octet-stream", weights, n * sizeof(*weights));
 }
 
 static void reply_slice(source *s, tempo_exchange *x, size_t step, const tempo_attention_pick *pick)

@@ -35,7 +35,9 @@ struct tempo_document {
     json_t *first_difference; /* or NULL */
     tempo_api_text line;      /* what the last call gave */
     size_t max_bytes;
-    bool overflowed;
+    tempo_document_room room;
+    size_t held;            /* of the api's count: what the sections take */
+    tempo_api_shared *text; /* of all, once it was asked for */
     tempo_api_text start_text, sets, attention, compare, done; /* of the document */
 };
 
@@ -162,6 +164,23 @@ tempo_document *tempo_document_create(tempo_api *a, const tempo_api_request *r, 
     return d;
 }
 
+static void drop_section(tempo_api_text *t)
+{
+    free(t->p);
+    *t = (tempo_api_text){0};
+}
+
+static void drop_sections(tempo_document *d)
+{
+    drop_section(&d->start_text);
+    drop_section(&d->sets);
+    drop_section(&d->attention);
+    drop_section(&d->compare);
+    drop_section(&d->done);
+    tempo_api_let_go(d->a, d->held);
+    d->held = 0;
+}
+
 void tempo_document_free(tempo_document *d)
 {
     if (d == NULL)
@@ -176,11 +195,8 @@ void tempo_document_free(tempo_document *d)
     json_decref(d->first_difference);
     free(d->prompt);
     free(d->line.p);
-    free(d->start_text.p);
-    free(d->sets.p);
-    free(d->attention.p);
-    free(d->compare.p);
-    free(d->done.p);
+    drop_sections(d);
+    tempo_api_shared_free(d->text);
     free(d);
 }
 
@@ -351,21 +367,43 @@ static json_t *tell_done(tempo_document *d, const tempo_event *e)
 
 /* ---- telling ---- */
 
+static void give_up(tempo_document *d, tempo_document_room why)
+{
+    d->room = why;
+    drop_sections(d);
+}
+
+/* Count what the section will take when n bytes more are in it. */
+static bool hold_section(tempo_document *d, const tempo_api_text *section, size_t n)
+{
+    const size_t more = tempo_api_text_room(section, n) - section->cap;
+
+    if (!tempo_api_hold(d->a, more))
+        return false;
+    d->held += more;
+    return true;
+}
+
 /* The line is one of a document's section; several are separated by commas. */
 static void keep_line(tempo_document *d, tempo_api_text *section)
 {
-    const size_t held = d->start_text.n + d->sets.n + d->attention.n + d->compare.n + d->done.n;
+    const size_t bytes = d->start_text.n + d->sets.n + d->attention.n + d->compare.n + d->done.n;
 
-    if (d->max_bytes == 0 || d->overflowed)
+    if (d->max_bytes == 0 || d->room != TEMPO_DOCUMENT_FITS)
         return;
-    if (held + d->line.n > d->max_bytes) {
-        d->overflowed = true;
+    if (bytes + d->line.n > d->max_bytes) {
+        give_up(d, TEMPO_DOCUMENT_LARGE);
+        return;
+    }
+    if (!hold_section(d, section, d->line.n + 1)) {
+        give_up(d, TEMPO_DOCUMENT_FULL);
         return;
     }
     if (section->n > 0)
         tempo_api_text_add(section, ",", 1);
     tempo_api_text_add(section, d->line.p, d->line.n);
-    d->overflowed |= section->failed;
+    if (section->failed)
+        give_up(d, TEMPO_DOCUMENT_FULL);
 }
 
 static const char *give_line(tempo_document *d, size_t *n)
@@ -441,36 +479,72 @@ size_t tempo_document_steps(const tempo_document *d)
     return most;
 }
 
-bool tempo_document_overflowed(const tempo_document *d)
+tempo_document_room tempo_document_get_room(const tempo_document *d)
 {
-    return d->overflowed;
+    return d->room;
 }
 
-char *tempo_document_text(tempo_document *d, size_t *n)
-{
-    tempo_api_text t = {0};
+typedef struct part {
+    const char *before;
+    tempo_api_text *section;
+    const char *if_empty;
+} part;
 
-    *n = 0;
-    if (d->max_bytes == 0 || d->overflowed || d->start_text.n == 0)
-        return NULL;
-    tempo_api_text_add_string(&t, "{\"start\":");
-    tempo_api_text_add(&t, d->start_text.p, d->start_text.n);
-    tempo_api_text_add_string(&t, ",\"sets\":[");
-    tempo_api_text_add(&t, d->sets.p, d->sets.n);
-    tempo_api_text_add_string(&t, "],\"attention\":[");
-    tempo_api_text_add(&t, d->attention.p, d->attention.n);
-    tempo_api_text_add_string(&t, "],\"compare\":[");
-    tempo_api_text_add(&t, d->compare.p, d->compare.n);
-    tempo_api_text_add_string(&t, "],\"done\":");
-    if (d->done.n > 0)
-        tempo_api_text_add(&t, d->done.p, d->done.n);
-    else
-        tempo_api_text_add_string(&t, "null");
-    tempo_api_text_add_string(&t, "}");
-    if (t.failed) {
-        free(t.p);
-        return NULL;
+/* The sections' text between what separates them, and the sections are gone: there is hardly more than one
+ * copy of it at any time, and memory that is counted for the sections is enough for both. */
+static char *join(const part *parts, size_t n_parts, size_t n)
+{
+    char *text = malloc(n);
+    size_t at = 0;
+
+    for (size_t i = 0; i < n_parts && text != NULL; i++) {
+        const part *p = &parts[i];
+        const bool empty = p->section->n == 0;
+        const size_t n_before = strlen(p->before), n_own = empty ? strlen(p->if_empty) : p->section->n;
+        memcpy(text + at, p->before, n_before);
+        memcpy(text + at + n_before, empty ? p->if_empty : p->section->p, n_own);
+        at += n_before + n_own;
+        drop_section(p->section);
     }
-    *n = t.n;
-    return t.p;
+    if (text != NULL)
+        text[at] = '}';
+    return text;
+}
+
+static void make_text(tempo_document *d)
+{
+    const part parts[] = {{"{\"start\":", &d->start_text, ""},
+                          {",\"sets\":[", &d->sets, ""},
+                          {"],\"attention\":[", &d->attention, ""},
+                          {"],\"compare\":[", &d->compare, ""},
+                          {"],\"done\":", &d->done, "null"}};
+    enum { PARTS = sizeof(parts) / sizeof(*parts) };
+    size_t n = 1;
+
+    for (size_t i = 0; i < PARTS; i++)
+        n += strlen(parts[i].before) +
+             (parts[i].section->n > 0 ? parts[i].section->n : strlen(parts[i].if_empty));
+    if (n > d->held) {
+        if (!tempo_api_hold(d->a, n - d->held)) {
+            give_up(d, TEMPO_DOCUMENT_FULL);
+            return;
+        }
+        d->held = n;
+    }
+    char *text = join(parts, PARTS, n);
+    if (text == NULL) {
+        give_up(d, TEMPO_DOCUMENT_FULL);
+        return;
+    }
+    d->held -= n; /* the text's from here on */
+    if ((d->text = tempo_api_share(d->a, text, n)) == NULL)
+        d->room = TEMPO_DOCUMENT_FULL;
+    drop_sections(d);
+}
+
+tempo_api_shared *tempo_document_text(tempo_document *d)
+{
+    if (d->text == NULL && d->max_bytes > 0 && d->room == TEMPO_DOCUMENT_FITS && d->start_text.n > 0)
+        make_text(d);
+    return tempo_api_shared_take(d->text);
 }

@@ -20,9 +20,12 @@ const char *tempo_document_add(tempo_document *d, const tempo_event *e, const ch
 
 /* How many steps the arm with the most took. */
 size_t tempo_document_steps(const tempo_document *d);
-/* Did the document outgrow max_bytes (or memory)?  Then there is none. */
-bool tempo_document_overflowed(const tempo_document *d);
-/* {"start", "sets", "attention", "compare", "done"}, for free(); done is null before the end.  NULL: there is none. */
-char *tempo_document_text(tempo_document *d, size_t *n);
+/* Was there no room for the document?  Then there is none, and nothing of it is held.  TEMPO_DOCUMENT_LARGE: it would have more
+ * than max_bytes.  TEMPO_DOCUMENT_FULL: all answers together would hold too much, or there is no memory.  */
+typedef enum tempo_document_room { TEMPO_DOCUMENT_FITS, TEMPO_DOCUMENT_LARGE, TEMPO_DOCUMENT_FULL } tempo_document_room;
+tempo_document_room tempo_document_get_room(const tempo_document *d);
+/* {"start", "sets", "attention", "compare", "done"}, a reference of the caller's own; done is null before the end.  It is made by the
+ * first call, after which nothing may be added.  NULL: there is none. */
+tempo_api_shared *tempo_document_text(tempo_document *d);
 
 #endif

@@ -24,13 +24,10 @@ typedef struct generation {
 /* What is kept is whole before the client hears of the end, who may ask for it at once. */
 static void finish_kept(generation *g)
 {
-    char *text;
-    size_t n;
-
     if (g->kept == NULL)
         return;
-    text = tempo_document_text(g->document, &n);
-    tempo_generation_end(g->a->generations, g->kept, tempo_document_steps(g->document), text, n);
+    tempo_generation_end(g->a->generations, g->kept, tempo_document_steps(g->document),
+                         tempo_document_text(g->document));
     tempo_generation_release(g->kept);
     g->kept = NULL;
 }
@@ -154,15 +151,17 @@ static void answer_stream(generation *g, tempo_exchange *x)
 
 static void reply_document(generation *g, tempo_exchange *x)
 {
-    size_t n;
-    char *text = tempo_document_text(g->document, &n);
+    tempo_api_shared *text = tempo_document_text(g->document);
+    const tempo_document_room room = tempo_document_get_room(g->document);
 
     finish_kept(g);
     if (text != NULL)
-        tempo_exchange_reply(x, 200, "application/json", text, n);
-    else if (tempo_document_overflowed(g->document))
+        tempo_api_reply_shared(x, "application/json", text);
+    else if (room == TEMPO_DOCUMENT_LARGE)
         tempo_exchange_error(x, 400, "stream", "stream: the document would be over %d MB; ask for a stream",
                              MAX_DOCUMENT >> 20);
+    else if (room == TEMPO_DOCUMENT_FULL)
+        tempo_api_reply_full(x);
     else
         tempo_exchange_error(x, 500, NULL, "out of memory");
 }
@@ -175,7 +174,7 @@ static void answer_document(generation *g, tempo_exchange *x)
     bool over = false;
 
     (void)tempo_document_start(g->document, &n);
-    while (!over && !tempo_document_overflowed(g->document)) {
+    while (!over && tempo_document_get_room(g->document) == TEMPO_DOCUMENT_FITS) {
         if ((e = tempo_api_wait_event(g->job, x)) == NULL) {
             tempo_exchange_error(x, 503, NULL, "the client went away");
             end_generation(g);

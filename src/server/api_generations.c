@@ -31,7 +31,7 @@ static void free_generation(tempo_generation *g)
         free(g->slots[i]);
     tempo_recording_free(g->recording);
     pthread_mutex_destroy(&g->lock);
-    free(g->document);
+    tempo_api_shared_free(g->document);
     free(g->prompt);
     free(g);
 }
@@ -63,7 +63,7 @@ static void drop(tempo_generations *s, size_t i)
 {
     tempo_generation *g = s->list[i];
 
-    s->bytes -= g->n_document; /* written with the store's lock, too */
+    s->bytes -= tempo_api_shared_bytes(g->document); /* written with the store's lock, too */
     memmove(&s->list[i], &s->list[i + 1], (s->n - i - 1) * sizeof(*s->list));
     s->n--;
     tempo_generation_release(g);
@@ -113,7 +113,7 @@ tempo_generation *tempo_generations_add(tempo_generations *s, const tempo_genera
     return g;
 }
 
-void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t steps, char *document, size_t n)
+void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t steps, tempo_api_shared *document)
 {
     size_t i;
 
@@ -124,12 +124,11 @@ void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t step
     g->job = NULL;
     g->steps = steps;
     g->document = document;
-    g->n_document = document != NULL ? n : 0;
     pthread_mutex_unlock(&g->lock);
     for (i = 0; i < s->n && s->list[i] != g;)
         i++;
     if (i < s->n) { /* else others have taken its place by now */
-        s->bytes += g->n_document;
+        s->bytes += tempo_api_shared_bytes(document);
         while (s->bytes > MAX_DOCUMENTS && s->n > 1 && s->list[0] != g)
             drop(s, 0);
     }
@@ -212,9 +211,8 @@ void tempo_api_get_generation(void *user, tempo_exchange *x)
 {
     tempo_api *a = user;
     const char *id = tempo_exchange_segment(x, "id");
-    char *copy = NULL;
-    size_t n = 0;
-    bool running = false;
+    tempo_api_shared *document;
+    bool running;
 
     if (tempo_api_refuse_query(x, NULL, 0))
         return;
@@ -226,15 +224,16 @@ void tempo_api_get_generation(void *user, tempo_exchange *x)
     }
     pthread_mutex_lock(&g->lock);
     running = g->job != NULL;
-    if (g->document != NULL && (copy = malloc(g->n_document)) != NULL)
-        memcpy(copy, g->document, n = g->n_document);
+    document = tempo_api_shared_take(g->document);
     pthread_mutex_unlock(&g->lock);
     tempo_generation_release(g);
-    if (copy != NULL)
-        tempo_exchange_reply(x, 200, "application/json", copy, n);
+    if (document != NULL)
+        tempo_api_reply_shared(x, "application/json", document);
     else if (running)
         tempo_exchange_error(x, 404, "id", "generation '%.64s' still runs: its document comes at the end",
                              id);
     else
-        tempo_exchange_error(x, 404, "id", "the document of generation '%.64s' was too large to be kept", id);
+        tempo_exchange_error(
+            x, 404, "id", "the document of generation '%.64s' was too large to be kept, or there was no room",
+            id);
 }

@@ -198,6 +198,8 @@ void tempo_api_metrics(void *user, tempo_exchange *x)
     tempo_api_text t = {0};
 
     add_worker(&t, &w);
+    add_metric(&t, "held_bytes", GAUGE, "Bytes of documents and of attention that answers hold.",
+               (double)tempo_api_held(a));
     if (h != NULL) {
         const tempo_http_counts c = tempo_http_get_counts(h);
         add_http(&t, &c);

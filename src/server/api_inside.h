@@ -3,6 +3,7 @@
  *   api.c             the object, the routes, answers          api_fields.c     reading requests strictly
  *   api_prompt.c      prompts, messages, arms -> a job         api_document.c   events -> JSON
  *   api_generate.c    decoding, streams                        api_generations.c  what was recorded
+ *   api_memory.c      what answers hold, counted
  *   api_next.c  api_tokenize.c  api_info.c  api_presets.c      one file a route
  *   api_openai*.c     the routes that OpenAI's clients use     api_runs*.c api_attention.c  runs, attention
  */
@@ -13,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "server/api.h"
+#include "server/api_memory.h"
 
 typedef struct tempo_generations tempo_generations;
 struct tempo_api_problem;
@@ -24,6 +26,7 @@ struct tempo_api {
     tempo_generations *generations;
     _Atomic(const tempo_http *) http;
     int64_t created; /* Unix time */
+    atomic_size_t held; /* api_memory.h */
 };
 
 enum { TEMPO_API_MAX_SET = 256 }; /* members of one set */
@@ -57,6 +60,8 @@ typedef struct tempo_api_text {
     bool failed;
 } tempo_api_text;
 
+/* Bytes that it takes once n more have been added. */
+size_t tempo_api_text_room(const tempo_api_text *t, size_t n);
 void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n);
 void tempo_api_text_add_string(tempo_api_text *t, const char *s);
 /* The document, compact and with enough digits that doubles come back (floats, with `single`); takes the reference.  NULL: failed. */
@@ -81,8 +86,8 @@ typedef struct tempo_generation {
     tempo_job *job;                          /* while it runs */
     tempo_slot *slots[TEMPO_JOB_MAX_ARMS];   /* afterwards */
     size_t n_slots[TEMPO_JOB_MAX_ARMS];
-    char *document;                          /* afterwards: JSON text [n_document] */
-    size_t n_document, steps;
+    tempo_api_shared *document;              /* afterwards: JSON text, or NULL */
+    size_t steps;
     unsigned references;
 } tempo_generation;
 
@@ -92,8 +97,8 @@ void tempo_generations_free(tempo_generations *s); /* takes NULL */
  * releases it; the store drops the oldest ones when there are too many, or when their attention has gone.  NULL: no memory (the
  * recording is freed).  */
 tempo_generation *tempo_generations_add(tempo_generations *s, const tempo_generation *begin, tempo_job *job);
-/* It ends: take the slots from the job, which may be closed then, and the document (malloc'd, or NULL). */
-void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t steps, char *document, size_t n);
+/* It ends: take the slots from the job, which may be closed then, and the document (the reference, or NULL). */
+void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t steps, tempo_api_shared *document);
 /* NULL if there is none of this id (or its attention has been dropped); give it back with tempo_generation_release. */
 tempo_generation *tempo_generations_find(tempo_generations *s, const char *id);
 void tempo_generation_release(tempo_generation *g);

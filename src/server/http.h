@@ -66,6 +66,10 @@ void tempo_exchange_set_header(tempo_exchange *x, const char *name, const char *
 /* body (malloc'd) is taken, NULL: empty, or out of memory if n > 0 (a 500).  ETag in set_header and a matching
  * If-None-Match make it a 304; Accept-Ranges: bytes in set_header makes Range work (206, 416).  */
 void tempo_exchange_reply(tempo_exchange *x, unsigned status, const char *type, char *body, size_t n);
+/* The same with data that others read too: release(user) is called exactly once, when the answer needs it no longer or was
+ * given up, on any of the server's threads, before tempo_http_free returns.  */
+void tempo_exchange_reply_shared(tempo_exchange *x, unsigned status, const char *type, const void *data, size_t n,
+                                 void (*release)(void *user), void *user);
 /* The same; data lives as long as the server. */
 void tempo_exchange_reply_static(tempo_exchange *x, unsigned status, const char *type, const void *data, size_t n);
 /* {"error": ...}; type by the status; param may be NULL. */

@@ -10,12 +10,18 @@
 
 enum { BLOCK = 64 << 10, WAIT_MS = 50 };
 
+/* What an answer's bytes belong to. */
+typedef struct owner {
+    void (*release)(void *user); /* NULL: nobody */
+    void *user;
+} owner;
+
 /* A body on its way out; the library frees it with the response. */
 typedef struct reply_body {
     tempo_http_conn *conn;
     const char *data; /* [n] */
     size_t n;
-    char *owned;
+    owner of;
 } reply_body;
 
 /* ---- headers ------------------------------------------------------------------------------- */
@@ -88,26 +94,32 @@ static ssize_t read_body(void *user, uint64_t at, char *out, size_t cap)
     return (ssize_t)n;
 }
 
+static void release(owner of)
+{
+    if (of.release != NULL)
+        of.release(of.user);
+}
+
 static void free_body(void *user)
 {
     reply_body *b = user;
 
-    free(b->owned);
+    release(b->of);
     free(b);
 }
 
-/* owned is taken, whatever happens. */
+/* The owner's release is called, whatever happens. */
 static void reply_bytes(tempo_exchange *x, unsigned status, const char *type, const char *data, size_t n,
-                        char *owned)
+                        owner of)
 {
     reply_body *b = n == 0 ? NULL : malloc(sizeof(*b));
     struct MHD_Response *r;
 
     if (b == NULL) {
-        free(owned);
+        release(of);
         r = n > 0 ? NULL : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
     } else {
-        *b = (reply_body){x->conn, data, n, owned};
+        *b = (reply_body){x->conn, data, n, of};
         r = MHD_create_response_from_callback(n, n < BLOCK ? n : BLOCK, read_body, b, free_body);
         if (r == NULL)
             free_body(b);
@@ -127,15 +139,14 @@ static bool wants_range(const tempo_exchange *x)
 }
 
 /* What conditions and ranges make of an answer. */
-static void reply(tempo_exchange *x, unsigned status, const char *type, const char *data, size_t n,
-                  char *owned)
+static void reply(tempo_exchange *x, unsigned status, const char *type, const char *data, size_t n, owner of)
 {
     const char *tag = find_header(x, "ETag"), *known = tempo_exchange_header(x, "If-None-Match");
     size_t first = 0, length = n;
     char text[96];
 
     if (status == 200 && tag != NULL && known != NULL && tempo_http_has_tag(known, tag)) {
-        reply_bytes(x, 304, NULL, NULL, 0, owned);
+        reply_bytes(x, 304, NULL, NULL, 0, of);
         return;
     }
     if (status == 200 && wants_range(x)) {
@@ -143,7 +154,7 @@ static void reply(tempo_exchange *x, unsigned status, const char *type, const ch
         case TEMPO_RANGE_OUTSIDE:
             (void)snprintf(text, sizeof(text), "bytes */%zu", n);
             tempo_exchange_set_header(x, "Content-Range", text);
-            free(owned);
+            release(of);
             tempo_exchange_error(x, 416, "Range", "the range is outside of %zu bytes", n);
             return;
         case TEMPO_RANGE_PART:
@@ -155,7 +166,7 @@ static void reply(tempo_exchange *x, unsigned status, const char *type, const ch
             break;
         }
     }
-    reply_bytes(x, status, type, data == NULL ? NULL : data + first, length, owned);
+    reply_bytes(x, status, type, data == NULL ? NULL : data + first, length, of);
 }
 
 void tempo_exchange_reply(tempo_exchange *x, unsigned status, const char *type, char *body, size_t n)
@@ -165,14 +176,25 @@ void tempo_exchange_reply(tempo_exchange *x, unsigned status, const char *type, 
     else if (body == NULL && n > 0)
         tempo_exchange_error(x, 500, NULL, "out of memory for the answer");
     else
-        reply(x, status, type, body, n, body);
+        reply(x, status, type, body, n, (owner){free, body});
+}
+
+void tempo_exchange_reply_shared(tempo_exchange *x, unsigned status, const char *type, const void *data,
+                                 size_t n, void (*let_go)(void *user), void *user)
+{
+    const owner of = {let_go, user};
+
+    if (x->answered)
+        release(of);
+    else
+        reply(x, status, type, data, n, of);
 }
 
 void tempo_exchange_reply_static(tempo_exchange *x, unsigned status, const char *type, const void *data,
                                  size_t n)
 {
     if (!x->answered)
-        reply(x, status, type, data, n, NULL);
+        reply(x, status, type, data, n, (owner){0});
 }
 
 void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param, const char *format, ...)
@@ -186,7 +208,7 @@ void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param,
     (void)vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     char *body = tempo_http_error_json(status, param, NULL, message);
-    reply_bytes(x, status, "application/json", body, body == NULL ? 0 : strlen(body), body);
+    reply_bytes(x, status, "application/json", body, body == NULL ? 0 : strlen(body), (owner){free, body});
 }
 
 /* ---- streams ------------------------------------------------------------------------------------ */
@@ -222,7 +244,7 @@ void tempo_exchange_stream(tempo_exchange *x, unsigned status, const char *type,
     x->stream = *s;
     x->has_stream = true; /* tempo_exchange_end calls its end, whatever becomes of the answer */
     if (strcmp(x->method, "HEAD") == 0) { /* the library would send the last chunk */
-        reply_bytes(x, status, type, NULL, 0, NULL);
+        reply_bytes(x, status, type, NULL, 0, (owner){0});
         return;
     }
     queue(x, status, type,
