@@ -1,21 +1,17 @@
 #!/usr/bin/env bash
 # tempo serve as its users meet it: starting, keys, the page, errors, signals.  Usage: test_serve.sh PROGRAM
 # Run from the source root.
-set -uo pipefail
 tempo=${1:?usage: test_serve.sh PROGRAM}
-dir=$(mktemp -d "${TMPDIR:-/tmp}/tempo-serve.XXXXXX")
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh serve serve
+needs_command serve
 server=''
-trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"' EXIT
-failures=0
-export XDG_DATA_HOME=$dir/data
-"$tempo" serve --help >/dev/null 2>&1 || { echo 'skipped: built without the server'; exit 77; }
-
-fail() { printf 'FAILED: %s\n' "$*"; failures=$((failures + 1)); }
+trap '[ "$BASHPID" -ne $$ ] || { [ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$dir"; }' EXIT
 
 # start ARGS...: a server on a port of its own: $server, $port, messages in $dir/log
 start() {
     : >"$dir/log" # of an earlier one, which the new one may not have emptied yet
-    "$tempo" serve --port 0 --threads 1 "$@" >"$dir/out" 2>"$dir/log" </dev/null &
+    "$tempo" serve --port 0 --threads 1 "$@" >"$dir/served" 2>"$dir/log" </dev/null &
     server=$! port=''
     until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/$|\1|p' "$dir/log") && [ -n "$port" ]; do
         kill -0 "$server" 2>/dev/null || { fail "serve $*: it ended: $(cat "$dir/log")"; return 1; }
@@ -23,8 +19,8 @@ start() {
     done
 }
 
-# finish SIGNAL CODE: end it, with that exit code
-finish() {
+# end SIGNAL CODE: end it, with that exit code
+end() {
     local rc=0
     kill -"$1" "$server"
     wait "$server" || rc=$?
@@ -45,29 +41,19 @@ ask() {
 }
 
 answers() { case $answer in "HTTP/1.1 $1 "*) ;; *) fail "$2: expected $1: ${answer:0:200}" ;; esac; }
-contains() { case $answer in *"$1"*) ;; *) fail "no '$1' in: ${answer:0:600}" ;; esac; }
-
-# expect CODE TEXT ARGS...: it does not start: that exit code, and TEXT in the message
-expect() {
-    local code=$1 text=$2 rc=0 err
-    shift 2
-    err=$("$tempo" serve "$@" 2>&1 >/dev/null </dev/null) || rc=$?
-    [ $rc -eq "$code" ] || fail "serve $*: exit code $rc, expected $code ($err)"
-    case $err in *"$text"*) ;; *) fail "serve $*: message '$err' has no '$text'" ;; esac
-}
 
 # ---- starting and ending
 if start; then
-    ask GET /health && answers 200 /health && contains '"status"'
-    ask GET / && answers 200 / && contains "default-src 'self'"
+    ask GET /health && answers 200 /health && contains "$answer" '"status"'
+    ask GET / && answers 200 / && contains "$answer" "default-src 'self'"
     ask GET /v1/tempo/info && answers 200 /v1/tempo/info
     ask GET /../../etc/passwd && answers 400 traversal
     expect 1 "cannot listen on 127.0.0.1 port $port: Address already in use" --port "$port"
-    [ ! -s "$dir/out" ] || fail 'something on standard output'
+    [ ! -s "$dir/served" ] || fail 'something on standard output'
     [ "$(wc -l <"$dir/log")" -eq 1 ] || fail "more than one line: $(cat "$dir/log")"
-    finish TERM 0
+    end TERM 0
 fi
-start && finish INT 0
+start && end INT 0
 
 # ---- streams end with an event
 if start; then
@@ -77,11 +63,11 @@ if start; then
         ${#body} "$body" >&4
     for ((i = 0; i < 40; i++)); do read -r -t 20 line <&4 || break; case $line in 'event: set'*) break ;; esac; done
     case $line in 'event: set'*) ;; *) fail "no set in the stream: $line" ;; esac
-    finish TERM 0
+    end TERM 0
     answer=$(tr -d '\0' <&4)
     exec 4>&-
-    contains 'event: error'
-    contains '"shutdown"'
+    contains "$answer" 'event: error'
+    contains "$answer" '"shutdown"'
 fi
 
 # ---- a stream says what generate --jsonl says, byte for byte
@@ -104,7 +90,7 @@ if start; then
     same "{$prompt, \"arms\": [\"isolated\", \"visible\"], \"threshold\": 0.04, \"visible_layers\": \"2-3\", \"readout\": \"geometric\", \"positions\": \"offset:0.5\",
         \"max_set\": 3, \"temperature\": 1.5, \"stop\": \"never\", \"kv\": \"f16\", \"context\": \"all\", \"no_bos\": true}" \
         --paired -n 12 -t 0.04 --visible-layers 2-3 --readout geometric --positions offset:0.5 --max-set 3 --temperature 1.5 --stop never --kv f16 --no-bos
-    finish TERM 0
+    end TERM 0
 fi
 
 # ---- keys
@@ -114,7 +100,7 @@ if start --api-key-file "$dir/key"; then
     ask GET /v1/tempo/info && answers 401 'no key'
     ask GET /v1/tempo/info 'Authorization: Bearer sesam' && answers 401 'another key'
     ask GET /v1/tempo/info 'Authorization: Bearer sesame' && answers 200 'the key'
-    finish TERM 0
+    end TERM 0
 fi
 : >"$dir/empty"
 expect 1 'holds no key' --api-key-file "$dir/empty"
@@ -124,13 +110,13 @@ expect 1 'cannot be opened' --api-key-file "$dir/none"
 chmod 644 "$dir/key"
 if start --api-key-file "$dir/key"; then
     grep -q 'can be read by everyone' "$dir/log" || fail 'no word on a key that everyone can read'
-    finish TERM 0
+    end TERM 0
 fi
 
 # ---- other addresses
 if start --host 0.0.0.0; then
     grep -q 'warning: whoever reaches 0.0.0.0' "$dir/log" || fail 'no warning about an open address'
-    finish TERM 0
+    end TERM 0
 fi
 expect 1 'no.such.name.invalid' --host no.such.name.invalid
 expect 2 'whole number from 0 to 65535' --port 70000
@@ -145,8 +131,7 @@ cp "$dir/bin/xdg-open" "$dir/bin/open" && chmod +x "$dir"/bin/*
 if PATH=$dir/bin:$PATH start --open; then
     for ((i = 0; i < 400; i++)); do [ -e "$dir/opened" ] && break; sleep 0.05; done
     [ "$(cat "$dir/opened" 2>/dev/null)" = "http://127.0.0.1:$port/" ] || fail "opened: $(cat "$dir/opened" 2>/dev/null), the port is $port"
-    finish TERM 0
+    end TERM 0
 fi
 
-[ $failures -eq 0 ] || { echo "$failures failures"; exit 1; }
-echo 'tempo serve: all checks passed'
+finish
