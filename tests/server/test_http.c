@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
+
 #include "server/http.h"
 #include "support/http_client.h"
 
@@ -51,6 +53,26 @@ static void data(void *user, tempo_exchange *x)
     tempo_exchange_reply_static(x, 200, "application/octet-stream", digits, 10);
 }
 
+static atomic_uint shared_taken, shared_released;
+
+static void release_shared(void *user)
+{
+    assert_ptr_equal(user, &shared_taken);
+    (void)atomic_fetch_add(&shared_released, 1);
+}
+
+/* Answers twice, of which the second is given up. */
+static void shared(void *user, tempo_exchange *x)
+{
+    (void)user;
+    tempo_exchange_set_header(x, "ETag", "\"ten\"");
+    tempo_exchange_set_header(x, "Accept-Ranges", "bytes");
+    for (int i = 0; i < 2; i++) {
+        (void)atomic_fetch_add(&shared_taken, 1);
+        tempo_exchange_reply_shared(x, 200, "text/plain", digits, 10, release_shared, &shared_taken);
+    }
+}
+
 static void silent(void *user, tempo_exchange *x)
 {
     (void)user, (void)x;
@@ -87,6 +109,7 @@ static const tempo_route routes[] = {
     {"GET", "/data", data, false},        {"GET", "/a/{id}/b/{other}", item, false},
     {"GET", "/silent", silent, false},    {"GET", "/stream", count_down, false},
     {"POST", "/items/{id}", echo, false}, {"GET", "/", health, true},
+    {"GET", "/shared", shared, false},
 };
 
 static tempo_http *start(const char *key)
@@ -296,6 +319,22 @@ static void test_key(void **state)
     tempo_http_free(h);
 }
 
+/* What is shared is let go once for every answer, whatever became of it. */
+static void test_shared(void **state)
+{
+    tempo_http *h = start(NULL);
+
+    (void)state;
+    expect(h, "GET", "/shared", "", NULL, 200, digits);
+    expect(h, "HEAD", "/shared", "", NULL, 200, "");
+    expect(h, "GET", "/shared", "Range: bytes=2-4\r\n", NULL, 206, "234");
+    expect(h, "GET", "/shared", "Range: bytes=20-\r\n", NULL, 416, NULL);
+    expect(h, "GET", "/shared", "If-None-Match: \"ten\"\r\n", NULL, 304, "");
+    tempo_http_free(h);
+    assert_int_equal(atomic_load(&shared_taken), 10);
+    assert_int_equal(atomic_load(&shared_released), 10);
+}
+
 static void test_counts(void **state)
 {
     const tempo_http *h = *state;
@@ -333,11 +372,11 @@ static void test_port_in_use(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routes),      cmocka_unit_test(test_headers_of_answers),
-        cmocka_unit_test(test_head),        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_stream),      cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_key),         cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_port_in_use),
+        cmocka_unit_test(test_routes), cmocka_unit_test(test_headers_of_answers),
+        cmocka_unit_test(test_head),   cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_stream), cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_key),    cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_shared), cmocka_unit_test(test_port_in_use),
     };
     return cmocka_run_group_tests(tests, begin, finish);
 }
