@@ -33,6 +33,7 @@ typedef struct source {
     json_t *run;
     tempo_captured_place place;
     tempo_captured *captured;
+    size_t held; /* of the api's count: weights that had to be copied */
 } source;
 
 static void close_source(source *s)
@@ -40,6 +41,7 @@ static void close_source(source *s)
     if (s->g != NULL)
         tempo_generation_release(s->g);
     tempo_captured_free(s->captured);
+    tempo_api_let_go(s->a, s->held);
     tempo_captured_place_free(&s->place);
     json_decref(s->run);
 }
@@ -63,6 +65,21 @@ static tempo_status read_step(source *s, size_t i, bool data, tempo_recorded_ste
                           "the attention of this step had to make room for that of others");
     return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "step %zu: there are %zu, from 0", i,
                       count_steps(s));
+}
+
+/* Weights that reading the step will copy are counted until the source is closed.  false: answered with a
+ * 503. */
+static bool hold_weights(source *s, tempo_exchange *x, size_t step)
+{
+    const size_t n =
+        s->captured != NULL && step < count_steps(s) ? tempo_captured_copy_bytes(s->captured, step) : 0;
+
+    if (!tempo_api_hold(s->a, n)) {
+        tempo_api_reply_full(x);
+        return false;
+    }
+    s->held += n;
+    return true;
 }
 
 /* A query parameter that is a whole number; *out stays if it is absent.  false: answered with a 400. */
@@ -362,6 +379,8 @@ static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_
     tempo_recorded_step r;
     tempo_err err = {0};
 
+    if (!hold_weights(s, x, step))
+        return;
     if (read_step(s, step, true, &r, &err) == TEMPO_OK)
         summarise_step(s, x, &r, top_keys);
     else
@@ -505,6 +524,8 @@ static void reply_slice(source *s, tempo_exchange *x, size_t step, const tempo_a
     tempo_recorded_step r;
     tempo_err err = {0};
 
+    if (!hold_weights(s, x, step))
+        return;
     if (read_step(s, step, true, &r, &err) == TEMPO_OK)
         slice_step(s, x, &r, pick);
     else

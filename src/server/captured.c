@@ -227,6 +227,21 @@ static tempo_status find_weights(tempo_captured *c, size_t step, bool data, temp
     return st == TEMPO_E_NOTFOUND ? TEMPO_E_FORMAT : st;
 }
 
+size_t tempo_captured_copy_bytes(const tempo_captured *c, size_t step)
+{
+    char name[64];
+    const void *p;
+    tempo_npy shape;
+    uint64_t bytes;
+
+    array_name(name, step, "attention");
+    if (tempo_npz_view(c->npz, name, &shape, &p, NULL) != TEMPO_E_UNSUPPORTED ||
+        tempo_npz_shape(c->npz, name, &shape, NULL) != TEMPO_OK ||
+        __builtin_mul_overflow(shape.count, shape.item_bytes, &bytes))
+        return 0;
+    return bytes > MAX_COPY_BYTES ? 0 : (size_t)bytes; /* more is refused, not read */
+}
+
 static tempo_status check_shape(const tempo_npy *a, size_t step, tempo_err *err)
 {
     static const char expected[] = "expected float32 [layers, 1, heads, rows, slots]";

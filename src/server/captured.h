@@ -39,6 +39,8 @@ size_t tempo_captured_steps(const tempo_captured *c);
 bool tempo_captured_closed(const tempo_captured *c);
 /* Numbers of the first layer and head that were captured. */
 void tempo_captured_first(const tempo_captured *c, uint32_t *layer, uint32_t *head);
+/* Bytes that reading the weights of step i < steps copies into memory; 0 where they are looked at in the file (or refused). */
+size_t tempo_captured_copy_bytes(const tempo_captured *c, size_t step);
 /* Size, time of change and place of the file as one number, for an ETag. */
 uint64_t tempo_captured_stamp(const tempo_captured *c);
 /* i < steps; what *out points to lives until the next call.  TEMPO_E_FORMAT, TEMPO_E_LIMIT name array and offset.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/npz.h"
+#include "server/api_memory.h"
 #include "server/attention.h"
 
 static served s;
@@ -438,6 +439,17 @@ static void test_steps_without_weights(void **state)
     assert_int_equal(status_of("/steps?arm=isolated"), 200);
     assert_int_equal(status_of("?arm=isolated&step=0"), 400);
     assert_int_equal(status_of("/summary?arm=isolated&step=0"), 400);
+    /* and the copy is counted */
+    const size_t before_all = tempo_api_held(s.api), copy = 2 * 2 * 6 * sizeof(float),
+                 room = (512u << 20) - before_all;
+    assert_true(tempo_api_hold(s.api, room - copy));
+    assert_int_equal(status_of("?arm=isolated&step=0"), 400);
+    assert_true(tempo_api_hold(s.api, 1));
+    assert_int_equal(status_of("?arm=isolated&step=0"), 503);
+    assert_int_equal(status_of("/summary?arm=isolated&step=0"), 503);
+    assert_int_equal(status_of("/steps?arm=isolated"), 200);
+    tempo_api_let_go(s.api, room - copy + 1);
+    assert_int_equal(tempo_api_held(s.api), before_all);
     test_write_file(path, before, n_before);
     free(before);
     free(file);
