@@ -154,6 +154,15 @@ test('what is wrong is said at the field, before and after the server is asked',
   await threshold.fill('1.5');
   assert.equal(await threshold.getAttribute('aria-invalid'), 'true');
   await page.getByText('must be at most 1').waitFor();
+  await page.getByText('The mark stays at 0.08').waitFor();
+  const big = page.getByRole('button', { name: 'Run the prompt' });
+  assert.ok(await big.isDisabled(), 'a wrong field can be run');
+  await threshold.fill('0.5');
+  assert.ok(await big.isEnabled());
+  await page.getByLabel('Prompt', { exact: true }).fill('');
+  assert.ok(await big.isDisabled(), 'no prompt can be run');
+  await page.getByLabel('Prompt', { exact: true }).fill(PROMPT);
+  await threshold.fill('1.5');
   await page.getByRole('button', { name: '▶ Run', exact: true }).click();
   await page.waitForFunction(() => document.activeElement?.id === 'option-threshold');
   assert.equal(page.generated(), 0);
@@ -204,7 +213,7 @@ test('copies as text, Markdown and JSON', async () => {
   };
   const text = want.sets.map((s) => (s.members.length === 1 ? s.members[0].text : `[${s.members.map((m) => m.text).join('/')}]`)).join('');
   assert.equal(await copied('Text'), PROMPT + text);
-  assert.match(await copied('Markdown'), /\| step \| members \| entropy \|/);
+  assert.match(await copied('Markdown'), /\| set \| members \| entropy \|\n\|---:\|---\|---:\|\n\| 1 \|/);
   const doc = JSON.parse(await copied('JSON'));
   assert.deepEqual(doc.sets.map((s) => s.members), want.sets.map((s) => s.members));
   return page;
@@ -250,6 +259,24 @@ test('presets: one with replays opens beside each other, and attention stays kep
   await finished(page);
   await page.locator('.verdict').getByText(/published \(replay\) parts at set 1:/).waitFor();
   assert.ok(await page.getByLabel('Keep attention').isChecked());
+  return page;
+});
+
+test('presets of the form run too; the published experiments are a group', async () => {
+  const page = await open();
+  const select = page.getByLabel('Preset', { exact: true });
+  assert.deepEqual(await select.locator('optgroup').evaluateAll((all) => all.map((g) => g.label)), ['Questions', 'The published experiments']);
+  assert.equal(await select.locator('optgroup').last().locator('option').count(), 5);
+  await select.selectOption('uncertainty');
+  await finished(page);
+  assert.equal(page.generated(), 1);
+  // Marks stand below their stacks, above what comes next.
+  const marks = page.locator('.sets .marks');
+  assert.ok((await marks.count()) > 0, 'no set was capped');
+  const over = await page.evaluate(() =>
+    [...document.querySelectorAll('.sets .line')].flatMap((line) => [...line.querySelectorAll('.marks')].filter((m) => m.getBoundingClientRect().bottom > line.getBoundingClientRect().bottom + 0.5)).length);
+  assert.equal(over, 0, 'marks stand out of their lines');
+  assert.equal(await page.locator('.mark').evaluateAll((all) => all.filter((m) => m.scrollWidth > m.clientWidth).length), 0, 'marks are cut off');
   return page;
 });
 

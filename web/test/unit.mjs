@@ -8,7 +8,7 @@ after(() => vite.close());
 const load = (name) => vite.ssrLoadModule(`/src/lib/${name}`);
 
 const { EventParser } = await load('sse.ts');
-const { arrange, memberBox, promptBox, visibleLines, FOLD, ROW } = await load('layout.ts');
+const { arrange, memberBox, promptBox, visibleLines, FOLD, MARK, ROW } = await load('layout.ts');
 const { joined, percent, shown, spoken } = await load('text.ts');
 const { keysOf, places, arcsTo } = await load('arcs.ts');
 const { firstPart, partings, sentence } = await load('parting.ts');
@@ -106,4 +106,17 @@ test('arms: each beside the first, sets counted from 1; a replay’s difference 
   assert.equal(firstPart(arms, sets), 2);
   assert.equal(firstPart(['isolated', 'published'], sets), 0);
   assert.equal(firstPart(['isolated', 'causal', 'published'], sets), null);
+});
+
+test('layout: what is said below a stack has its place', () => {
+  const marked = (more) => [{ ...set(0, 1, 3), ...more }];
+  const of = (more) => arrange({ prompt: [], arms: ['isolated'], sets: { isolated: marked(more) }, open: new Set(), width: 900, measure });
+  const plain = of({}).height;
+  const low = of({ reached: 0, threshold: 0.08 });
+  assert.deepEqual(low.lines[0].columns[0].marks[0].map((m) => m.text), ['none ≥ 8%']);
+  assert.equal(low.height, plain + MARK);
+  assert.equal(of({ reached: 0, given: true }).height, plain);
+  const both = of({ eos: true, capped: true, reached: 108 });
+  assert.deepEqual(both.lines[0].columns[0].marks[0].map((m) => m.text), ['■ end', '✂ 1 of 108']);
+  assert.equal(both.height, plain + 2 * MARK);
 });

@@ -169,7 +169,7 @@ test('experiments: published rows first, then replay, then true arms; printed se
   const rows = besideRows(e, c);
   assert.deepEqual(rows.map((r) => r.key), ['published-isolated', 'published-visible', 'replay', 'isolated', 'visible']);
   assert.deepEqual([rows[0].sets.length, rows[1].sets.length, rows[1].sizes], [2, 0, [1, 2]]);
-  assert.match(besideReading(e, c), /identical.*same bits.*part at step 3/);
+  assert.match(besideReading(e, c), /identical.*same bits.*part at set 4/);
 });
 
 test('runs: filtered by words, kind and model; sorted without losing the order of equals', () => {

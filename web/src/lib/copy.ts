@@ -24,9 +24,9 @@ export function asMarkdown(g: Generation): string {
     const config = g.start?.config ?? {};
     out.push(`**${plainPrompt(g).replaceAll('\n', ' ')}**${g.topText(arm).replaceAll('\n', ' ')}`, '');
     out.push(`*${g.start?.model ?? 'tempo'}, ${arm}, threshold ${String(config.threshold ?? g.request.threshold)}*`, '');
-    out.push('| step | members | entropy |', '|---:|---|---:|');
+    out.push('| set | members | entropy |', '|---:|---|---:|');
     for (const s of g.sets[arm] ?? [])
-      out.push(`| ${s.step} | ${s.members.map(cell).join(', ')}${s.capped ? ` (of ${s.reached})` : ''}${s.eos ? ' (end)' : ''} | ${s.entropy.toFixed(2)} |`);
+      out.push(`| ${s.step + 1} | ${s.members.map(cell).join(', ')}${s.capped ? ` (of ${s.reached})` : ''}${s.eos ? ' (end)' : ''} | ${s.entropy.toFixed(2)} |`);
     out.push('');
   }
   return out.join('\n');

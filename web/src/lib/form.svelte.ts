@@ -103,10 +103,14 @@ export class Form {
     return this.promptIds !== null || this.messages !== null || this.prompt.length > 0;
   }
 
+  /** The threshold; while what is typed is none, the last one that was. */
   get threshold(): number {
-    const t = Number(this.value('threshold'));
-    return t > 0 && t <= 1 ? t : 0.1;
+    const v = this.value('threshold');
+    const t = Number(v === '' ? (this.options.get('threshold')?.default ?? NaN) : v);
+    if (t > 0 && t <= 1) this.#lastThreshold = t;
+    return this.#lastThreshold;
   }
+  #lastThreshold = Number(STARTING.threshold);
 
   #changed(name: string): boolean {
     const v = this.value(name);

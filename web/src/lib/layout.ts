@@ -1,5 +1,6 @@
 // Where the columns of sets stand: broken into lines like words of a text. Pure arithmetic, so that arcs can be drawn to
 // members that are far off the screen, and only the lines on the screen have to exist as elements.
+import { short } from './text';
 import type { Member, SetEvent } from './types';
 
 export const ROW = 28;
@@ -7,12 +8,31 @@ export const HEAD = 24;
 export const GAP_X = 10;
 export const GAP_Y = 26;
 export const GAP_ARM = 10;
+/** A mark below a stack: one line, with the space above it. */
+export const MARK = 21;
 /** Members that a column shows before it is opened. */
 export const FOLD = 12;
 
 export interface Token {
   text: string;
   bytes?: number[] | undefined;
+}
+
+/** What is said below a stack. */
+export interface Mark {
+  text: string;
+  help: string;
+  warn: boolean;
+}
+
+export function marksOf(set: SetEvent): Mark[] {
+  const marks: Mark[] = [];
+  const threshold = `${short(100 * set.threshold)}%`;
+  if (set.reached === 0 && !set.given && set.members.length > 0)
+    marks.push({ text: `none ≥ ${threshold}`, help: `No token reached the threshold of ${threshold}: the most probable one stands in`, warn: false });
+  if (set.eos) marks.push({ text: '■ end', help: 'An end-of-sequence token is in this set', warn: false });
+  if (set.capped) marks.push({ text: `✂ ${set.members.length} of ${set.reached}`, help: `${set.reached} tokens reached the threshold; max-set keeps ${set.members.length}`, warn: true });
+  return marks;
 }
 
 /** One column: the same step of every arm, one stack below the other. */
@@ -27,6 +47,7 @@ export interface Column {
   /** How many members each stack shows, and how many it hides. */
   rows: number[];
   more: number[];
+  marks: Mark[][];
   token?: Token;
 }
 
@@ -62,9 +83,12 @@ const MIN = 76;
 const MAX = 230;
 /** Beside each other arms need more: the sign of a difference, the divergence in the head, a sign for the arm at the left. */
 const EXTRA_ARMS = 84;
-const MIN_ARMS = 128;
+const MIN_ARMS = 140;
 const INDENT_ARMS = 20;
 const PROMPT_PAD = 8;
+/** Upper bounds for a mark's small letters and its padding. */
+const MARK_LETTER = 6.6;
+const MARK_PAD = 14;
 
 const shownRows = (members: readonly Member[], open: boolean) =>
   open || members.length <= FOLD + 1 ? members.length : FOLD;
@@ -87,8 +111,8 @@ export function arrange(input: Input): Layout {
     arms.forEach((_, a) => {
       tops.push(y);
       if (onlyPrompt) return;
-      const rows = Math.max(1, ...columns.map((c) => (c.kind === 'set' ? c.rows[a]! + (c.more[a]! > 0 || isOpen(c, a) ? 1 : 0) : 1)));
-      y += rows * ROW + (a + 1 < arms.length ? GAP_ARM : 0);
+      const heights = columns.map((c) => (c.kind === 'set' ? (c.rows[a]! + (c.more[a]! > 0 || isOpen(c, a) ? 1 : 0)) * ROW + c.marks[a]!.length * MARK : ROW));
+      y += Math.max(ROW, ...heights) + (a + 1 < arms.length ? GAP_ARM : 0);
     });
     if (onlyPrompt) y += ROW;
     const y0 = layout.lines.length ? layout.height + GAP_Y : 0;
@@ -109,7 +133,7 @@ export function arrange(input: Input): Layout {
   };
 
   prompt.forEach((token, index) =>
-    place({ kind: 'prompt', index, x: 0, width: measure(token, false) + PROMPT_PAD, sets: [], rows: [], more: [], token }, index + 1 === prompt.length ? GAP_X : 1),
+    place({ kind: 'prompt', index, x: 0, width: measure(token, false) + PROMPT_PAD, sets: [], rows: [], more: [], marks: [], token }, index + 1 === prompt.length ? GAP_X : 1),
   );
   const steps = Math.max(0, ...arms.map((a) => sets[a]?.length ?? 0));
   for (let t = 0; t < steps; t++) {
@@ -117,6 +141,8 @@ export function arrange(input: Input): Layout {
     const rows = here.map((s) => (s ? shownRows(s.members, open.has(t)) : 0));
     let w = several ? MIN_ARMS : MIN;
     here.forEach((s, a) => s?.members.slice(0, rows[a]).forEach((m, i) => (w = Math.max(w, measure(m, i === 0) + (several ? EXTRA_ARMS : EXTRA)))));
+    const marks = here.map((s) => (s ? marksOf(s) : []));
+    marks.flat().forEach((m) => (w = Math.max(w, MARK_LETTER * m.text.length + MARK_PAD)));
     place(
       {
         kind: 'set',
@@ -125,6 +151,7 @@ export function arrange(input: Input): Layout {
         width: Math.min(MAX, Math.ceil(w)),
         sets: here,
         rows,
+        marks,
         more: here.map((s, a) => (s ? s.members.length - rows[a]! : 0)),
       },
       GAP_X,

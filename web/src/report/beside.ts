@@ -53,7 +53,7 @@ export function besideReading(e: Experiment, c: ExperimentCase): string {
   const x = c.comparison;
   if (x?.identical_sets === true) said.push(`With all members in the context, ${x.a} and ${x.b} select the same sets throughout.`);
   else if (x?.identical_sets === false)
-    said.push(`With all members in the context, ${x.a} and ${x.b} part${isNumber(x.first_difference) ? ` at step ${x.first_difference}` : ''}.`);
+    said.push(`With all members in the context, ${x.a} and ${x.b} part${isNumber(x.first_difference) ? ` at set ${x.first_difference + 1}` : ''}.`);
   return said.join(' ');
 }
 

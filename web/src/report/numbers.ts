@@ -35,6 +35,11 @@ export function plain(x: unknown, digits = 3): string {
   return /^[^×]*\.[0-9]*$/.test(text) ? text.replace(/\.?0+$/, '') : text;
 }
 
+/** A step, which data count from 0, as people count sets: from 1. */
+export function setNumber(step: unknown): string {
+  return isNumber(step) ? integer(step + 1) : DASH;
+}
+
 export function integer(x: unknown): string {
   return isNumber(x) ? withMinus(Math.round(x).toLocaleString('en-GB')) : DASH;
 }
