@@ -112,7 +112,8 @@ const command_spec command_table[] = {
 #endif
 #ifdef TEMPO_SERVER
     {"serve", CMD_SERVE, NULL, "a page and an HTTP interface for a model",
-     "Answers HTTP until Ctrl-C or SIGTERM: a page on which sets, attention and the modes can be seen, event "
+     "Answers HTTP until Ctrl-C or SIGTERM, which end it with exit code 0: a page on which sets, attention "
+     "and the modes can be seen, event "
      "streams for "
      "programs, and the routes that OpenAI's client libraries use.  docs/server.md describes them; "
      "/openapi.json does so for "

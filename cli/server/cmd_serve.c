@@ -123,7 +123,7 @@ static int make_api(serving *v, const options *o, size_t max_body)
         return say_error(&err);
     a.model = v->s.model;
     a.worker = v->worker;
-    a.threads = (unsigned)o->threads;
+    a.threads = tempo_engine_threads(v->s.engine);
     a.db = o->db;
     a.chat_template = o->chat_template;
     a.max_steps = o->max_steps;

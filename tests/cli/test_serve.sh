@@ -11,7 +11,7 @@ trap '[ "$BASHPID" -ne $$ ] || { [ -z "$server" ] || kill -KILL "$server" 2>/dev
 # start ARGS...: a server on a port of its own: $server, $port, messages in $dir/log
 start() {
     : >"$dir/log" # of an earlier one, which the new one may not have emptied yet
-    "$tempo" serve --port 0 --threads 1 "$@" >"$dir/served" 2>"$dir/log" </dev/null &
+    "$tempo" serve --port 0 --threads "${threads:-1}" "$@" >"$dir/served" 2>"$dir/log" </dev/null &
     server=$! port=''
     until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/$|\1|p' "$dir/log") && [ -n "$port" ]; do
         kill -0 "$server" 2>/dev/null || { fail "serve $*: it ended: $(cat "$dir/log")"; return 1; }
@@ -78,18 +78,19 @@ same() {
     exec 4<>"/dev/tcp/127.0.0.1/$port" # HTTP/1.0: no chunks
     printf 'POST /v1/tempo/generate HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
         ${#body} "$body" >&4
-    sed -n 's/"given":false,//; s/^data: \({"step":.*"members":.*\)$/\1/p' <&4 >"$dir/stream"
+    tee "$dir/whole" <&4 | sed -n 's/"given":false,//; s/^data: \({"step":.*"members":.*\)$/\1/p' >"$dir/stream"
     exec 4>&-
     "$tempo" generate --jsonl -p 'Once upon a time' "$@" >"$dir/lines" 2>"$dir/figures" || fail "generate $*: $(cat "$dir/figures")"
     [ -s "$dir/lines" ] || fail "generate $*: nothing"
     cmp -s "$dir/stream" "$dir/lines" || fail "generate $*: $(diff "$dir/stream" "$dir/lines" | cut -c1-300 | head -4)"
 }
-if start; then
+if threads=0 start; then
     prompt='"prompt": "Once upon a time", "steps": 12'
     same "{$prompt, \"arms\": [\"isolated\", \"visible\"], \"threshold\": 0.04}" --paired -n 12 -t 0.04
     same "{$prompt, \"arms\": [\"isolated\", \"visible\"], \"threshold\": 0.04, \"visible_layers\": \"2-3\", \"readout\": \"geometric\", \"positions\": \"offset:0.5\",
         \"max_set\": 3, \"temperature\": 1.5, \"stop\": \"never\", \"kv\": \"f16\", \"context\": \"all\", \"no_bos\": true}" \
         --paired -n 12 -t 0.04 --visible-layers 2-3 --readout geometric --positions offset:0.5 --max-set 3 --temperature 1.5 --stop never --kv f16 --no-bos
+    grep -q '"threads":[1-9]' "$dir/whole" || fail "a config does not say how many threads there are: $(grep -o '"threads":[^,]*' "$dir/whole")"
     end TERM 0
 fi
 
