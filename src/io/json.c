@@ -1,7 +1,13 @@
-/* json.c - bounds around jansson, and typed members with errors. */
+/* json.c - text to jansson's tree.  Source: RFC 8259, and for what files may hold beyond it Python's json
+ * module.
+ *
+ * Strings are unescaped on a stack of bytes: those of members that are being read lie there, too, so that no
+ * piece of it is larger than the text.  What the tree takes is counted while it grows.  */
 #include "io/json.h"
 
 #include <inttypes.h>
+#include <locale.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,94 +25,553 @@ enum {
     FACTOR = 16,
 };
 
-/* Where the scan is.  It only estimates: that the text is JSON is for jansson to say. */
-typedef struct scan {
-    uint64_t cost;
-    uint64_t in_array; /* bit d: the container at depth d is an array */
-    unsigned depth;
-    bool in_number;
-} scan;
+enum { SHORT_NUMBER = 64 };
 
-/* Step over a string that begins at text[i] (a quote); returns the index of its last byte. */
-static uint64_t scan_string(scan *s, const char *text, uint64_t n, uint64_t i)
+typedef struct parser {
+    const char *text; /* [n] */
+    uint64_t n, at, cost;
+    bool strict;
+    int depth;
+    char *stack; /* [cap] unescaped strings, `used` bytes */
+    size_t used, cap;
+    locale_t c_locale; /* numbers are written with a point whatever the program's locale is */
+    tempo_err *err;
+} parser;
+
+static json_t *parse_value(parser *p);
+
+/* ---- failing: NULL and false, so that it can be returned ---- */
+
+static void describe(parser *p, tempo_status code, uint64_t at, const char *what)
 {
-    const uint64_t begin = i++;
+    uint64_t line = 1, start = 0;
 
-    while (i < n && text[i] != '"')
-        i += text[i] == '\\' ? 2 : 1;
-    s->cost += COST_STRING + (i - begin);
-    return i;
+    for (uint64_t i = 0; i < at; i++) {
+        if (p->text[i] == '\n') {
+            line++;
+            start = i + 1;
+        }
+    }
+    (void)tempo_fail(p->err, code, at, "JSON, line %" PRIu64 " column %" PRIu64 ": %s", line, at - start + 1,
+                     what);
 }
 
-static void scan_char(scan *s, char c)
+static bool wrong(parser *p, uint64_t at, const char *what)
 {
-    const bool number = (c >= '0' && c <= '9') || c == '-';
+    describe(p, TEMPO_E_FORMAT, at, what);
+    return false;
+}
 
-    if (number && !s->in_number)
-        s->cost += COST_NUMBER;
-    s->in_number = number || (s->in_number && (c == '.' || c == 'e' || c == 'E' || c == '+'));
-    switch (c) {
-    case '{':
-    case '[':
-        s->cost += c == '{' ? COST_OBJECT : COST_ARRAY;
-        s->in_array =
-            c == '{' ? s->in_array & ~((uint64_t)1 << s->depth) : s->in_array | (uint64_t)1 << s->depth;
-        s->depth++;
-        break;
-    case '}':
-    case ']':
-        s->depth -= s->depth > 0;
-        break;
-    case ',':
-        if (s->depth > 0 && (s->in_array >> (s->depth - 1) & 1) != 0)
-            s->cost += COST_ELEMENT;
-        break;
-    case ':': /* what was counted as a string is a key */
-        s->cost += COST_PAIR - COST_STRING;
-        break;
-    default:
-        break;
+static bool no_memory(parser *p)
+{
+    (void)tempo_fail(p->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for JSON of %" PRIu64 " bytes",
+                     p->n);
+    return false;
+}
+
+static bool pay(parser *p, uint64_t cost)
+{
+    p->cost += cost;
+    if (p->cost <= FACTOR * p->n + FREE_BYTES)
+        return true;
+    (void)tempo_fail(p->err, TEMPO_E_LIMIT, p->at,
+                     "JSON whose tree takes more than %d times the text's %" PRIu64 " bytes", FACTOR, p->n);
+    return false;
+}
+
+/* What jansson gave, or an error. */
+static json_t *made(parser *p, json_t *v)
+{
+    if (v == NULL)
+        (void)no_memory(p);
+    return v;
+}
+
+/* ---- bytes ---- */
+
+static void skip_space(parser *p)
+{
+    while (p->at < p->n && (p->text[p->at] == ' ' || p->text[p->at] == '\n' || p->text[p->at] == '\r' ||
+                            p->text[p->at] == '\t'))
+        p->at++;
+}
+
+/* The next byte, or -1 at the end. */
+static int peek(const parser *p)
+{
+    return p->at < p->n ? (unsigned char)p->text[p->at] : -1;
+}
+
+static bool is_digit(int c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* ---- strings ---- */
+
+static bool push(parser *p, const char *s, size_t n)
+{
+    if (n > p->cap - p->used) {
+        const size_t cap = 2 * p->cap + n + 256;
+        char *grown = realloc(p->stack, cap);
+        if (grown == NULL)
+            return no_memory(p);
+        p->stack = grown;
+        p->cap = cap;
+    }
+    if (n > 0)
+        memcpy(p->stack + p->used, s, n);
+    p->used += n;
+    return true;
+}
+
+static bool push_char(parser *p, uint32_t c)
+{
+    char s[4];
+    size_t n = 0;
+
+    if (c < 0x80) {
+        s[n++] = (char)c;
+    } else if (c < 0x800) {
+        s[n++] = (char)(0xc0 | c >> 6);
+    } else if (c < 0x10000) {
+        s[n++] = (char)(0xe0 | c >> 12);
+        s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+    } else {
+        s[n++] = (char)(0xf0 | c >> 18);
+        s[n++] = (char)(0x80 | (c >> 12 & 0x3f));
+        s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+    }
+    if (c >= 0x80)
+        s[n++] = (char)(0x80 | (c & 0x3f));
+    return push(p, s, n);
+}
+
+/* The four digits at `at`; false if they are not there. */
+static bool read_hex(const parser *p, uint64_t at, uint32_t *out)
+{
+    *out = 0;
+    if (p->n - at < 4)
+        return false;
+    for (uint64_t i = at; i < at + 4; i++) {
+        const char c = p->text[i], letter = (char)(c | 0x20);
+        if (!is_digit(c) && (letter < 'a' || letter > 'f'))
+            return false;
+        *out = *out << 4 | (uint32_t)(is_digit(c) ? c - '0' : letter - 'a' + 10);
+    }
+    return true;
+}
+
+/* After "\u"; of a pair both halves are taken. */
+static bool read_unicode(parser *p)
+{
+    uint32_t c, low;
+
+    if (!read_hex(p, p->at, &c))
+        return wrong(p, p->at, "expected four hexadecimal digits");
+    p->at += 4;
+    if (c >= 0xd800 && c < 0xdc00 && p->n - p->at >= 6 && memcmp(p->text + p->at, "\\u", 2) == 0 &&
+        read_hex(p, p->at + 2, &low) && low >= 0xdc00 && low < 0xe000) {
+        p->at += 6;
+        return push_char(p, 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00));
+    }
+    if (c >= 0xd800 && c < 0xe000) { /* half a pair */
+        if (p->strict)
+            return wrong(p, p->at - 4, "half a surrogate pair");
+        c = 0xfffd;
+    }
+    return push_char(p, c);
+}
+
+/* After a backslash. */
+static bool read_escape(parser *p)
+{
+    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    const int c = peek(p);
+    const char *letter = c > 0 ? strchr(letters, c) : NULL;
+
+    if (c == 'u') {
+        p->at++;
+        return read_unicode(p);
+    }
+    if (letter == NULL)
+        return wrong(p, p->at, "expected one of \"\\/bfnrtu after a backslash");
+    p->at++;
+    return push(p, meant + (letter - letters), 1);
+}
+
+/* A string that begins at the quote p->at: onto the stack, a NUL after it. */
+static bool read_string(parser *p)
+{
+    const uint64_t begin = p->at++;
+
+    for (;;) {
+        const uint64_t from = p->at;
+        while (p->at < p->n && p->text[p->at] != '"' && p->text[p->at] != '\\' &&
+               (unsigned char)p->text[p->at] >= 0x20)
+            p->at++;
+        const uint64_t valid = tempo_utf8_valid(p->text + from, p->at - from);
+        if (valid != p->at - from)
+            return wrong(p, from + valid, "a string is not UTF-8");
+        if (!push(p, p->text + from, (size_t)valid))
+            return false;
+        switch (peek(p)) {
+        case '"':
+            p->at++;
+            return push(p, "", 1);
+        case '\\':
+            p->at++;
+            if (!read_escape(p))
+                return false;
+            break;
+        case -1:
+            return wrong(p, begin, "a string has no end");
+        default:
+            return wrong(p, p->at, "a control character in a string");
+        }
     }
 }
 
-static tempo_status check_bounds(const char *text, uint64_t n, tempo_err *err)
+static json_t *parse_string(parser *p)
 {
-    scan s = {0};
+    const size_t begin = p->used;
 
+    if (!read_string(p) || !pay(p, COST_STRING + (p->used - begin)))
+        return NULL;
+    json_t *v = made(p, json_stringn_nocheck(p->stack + begin, p->used - begin - 1));
+    p->used = begin;
+    return v;
+}
+
+/* ---- numbers ---- */
+
+/* What is not finite: a NUL in front, so that no text of a file is it but on purpose. */
+static const struct {
+    char text[12];
+    size_t n;
+    double value;
+} not_finite[] = {{"\0NaN", 4, NAN}, {"\0Infinity", 9, INFINITY}, {"\0-Infinity", 10, -INFINITY}};
+
+static json_t *make_real(parser *p, double x, bool integer, uint64_t at)
+{
+    const size_t which = isnan(x) ? 0 : x > 0 ? 1 : 2;
+
+    if (isfinite(x))
+        return made(p, json_real(x));
+    if (!p->strict)
+        return made(p, json_stringn_nocheck(not_finite[which].text, not_finite[which].n));
+    if (integer) /* its field says what it may be */
+        return made(p, json_real(x > 0 ? 0x1.fffffffffffffp1023 : -0x1.fffffffffffffp1023));
+    (void)wrong(p, at, "a number above the largest of 64 bits");
+    return NULL;
+}
+
+static json_t *parse_real(parser *p, uint64_t begin, bool integer)
+{
+    const size_t n = (size_t)(p->at - begin);
+    char some[SHORT_NUMBER], *s = n < sizeof(some) ? some : malloc(n + 1);
+
+    if (s == NULL) {
+        (void)no_memory(p);
+        return NULL;
+    }
+    memcpy(s, p->text + begin, n);
+    s[n] = '\0';
+    const double x = strtod_l(s, NULL, p->c_locale);
+    if (s != some)
+        free(s);
+    return make_real(p, x, integer, begin);
+}
+
+static bool skip_digits(parser *p)
+{
+    if (!is_digit(peek(p)))
+        return wrong(p, p->at, "expected a digit");
+    while (is_digit(peek(p)))
+        p->at++;
+    return true;
+}
+
+/* An integer at [begin, p->at) -> *out; false when it has more than 64 bits. */
+static bool read_integer(const parser *p, uint64_t begin, json_int_t *out)
+{
+    const bool minus = p->text[begin] == '-';
+    json_int_t v = 0;
+
+    for (uint64_t i = begin + minus; i < p->at; i++) {
+        const json_int_t digit = p->text[i] - '0';
+        if (__builtin_mul_overflow(v, (json_int_t)10, &v) ||
+            __builtin_add_overflow(v, minus ? -digit : digit, &v))
+            return false;
+    }
+    *out = v;
+    return true;
+}
+
+/* A literal of Python's at p->at, -Infinity included; *v as it was when there is none. */
+static bool parse_not_finite(parser *p, json_t **v)
+{
+    for (size_t i = 0; i < sizeof(not_finite) / sizeof(not_finite[0]); i++) {
+        const size_t n = not_finite[i].n - 1;
+        if (p->n - p->at < n || memcmp(p->text + p->at, not_finite[i].text + 1, n) != 0)
+            continue;
+        if (p->strict)
+            return wrong(p, p->at, "NaN and Infinity are no numbers of JSON");
+        p->at += n;
+        return (*v = make_real(p, not_finite[i].value, false, p->at)) != NULL;
+    }
+    return true;
+}
+
+static json_t *parse_number(parser *p)
+{
+    const uint64_t begin = p->at;
+    bool integer = true;
+    json_int_t i;
+    json_t *v = NULL;
+
+    if (!pay(p, COST_NUMBER) || !parse_not_finite(p, &v) || v != NULL)
+        return v;
+    p->at += peek(p) == '-';
+    if (peek(p) == '0')
+        p->at++; /* what follows is no part of it */
+    else if (!skip_digits(p))
+        return NULL;
+    if (peek(p) == '.') {
+        p->at++;
+        integer = false;
+        if (!skip_digits(p))
+            return NULL;
+    }
+    if (peek(p) == 'e' || peek(p) == 'E') {
+        p->at++;
+        integer = false;
+        p->at += peek(p) == '+' || peek(p) == '-';
+        if (!skip_digits(p))
+            return NULL;
+    }
+    if (integer && read_integer(p, begin, &i))
+        return made(p, json_integer(i));
+    return parse_real(p, begin, integer);
+}
+
+/* ---- arrays and objects ---- */
+
+/* Into a container, whose bracket is p->at. */
+static bool enter(parser *p, uint64_t cost)
+{
+    const int limit = p->strict ? TEMPO_JSON_MAX_DEPTH : TEMPO_JSON_MAX_FILE_DEPTH;
+
+    if (p->depth++ == limit) {
+        (void)tempo_fail(p->err, TEMPO_E_LIMIT, p->at, "JSON nested deeper than %d", limit);
+        return false;
+    }
+    p->at++;
+    return pay(p, cost);
+}
+
+/* After an element: true with *more when a comma follows, true without when `end` does. */
+static bool next_element(parser *p, char end, bool *more)
+{
+    skip_space(p);
+    *more = peek(p) == ',';
+    if (!*more && peek(p) != end)
+        return wrong(p, p->at, end == ']' ? "expected , or ]" : "expected , or }");
+    p->at++;
+    p->depth -= !*more;
+    return true;
+}
+
+static bool parse_elements(parser *p, json_t *array)
+{
+    bool more = true;
+
+    skip_space(p);
+    if (peek(p) == ']')
+        return next_element(p, ']', &more);
+    while (more) {
+        json_t *v = parse_value(p);
+        if (v == NULL)
+            return false;
+        if (json_array_append_new(array, v) != 0)
+            return no_memory(p);
+        if (!pay(p, COST_ELEMENT) || !next_element(p, ']', &more))
+            return false;
+    }
+    return true;
+}
+
+#if JANSSON_VERSION_HEX >= 0x020e00
+static const json_t *get_member(const json_t *object, const char *key, size_t n)
+{
+    return json_object_getn(object, key, n);
+}
+
+static bool set_member(json_t *object, const char *key, size_t n, json_t *v)
+{
+    return json_object_setn_new_nocheck(object, key, n, v) == 0;
+}
+#else
+static const json_t *get_member(const json_t *object, const char *key, size_t n)
+{
+    (void)n;
+    return json_object_get(object, key);
+}
+
+static bool set_member(json_t *object, const char *key, size_t n, json_t *v)
+{
+    (void)n;
+    return json_object_set_new_nocheck(object, key, v) == 0;
+}
+#endif
+
+static bool parse_member(parser *p, json_t *object)
+{
+    const size_t key = p->used;
+
+    skip_space(p);
+    const uint64_t key_at = p->at;
+    if (peek(p) != '"')
+        return wrong(p, p->at, "expected a key in quotes");
+    if (!read_string(p))
+        return false;
+    const size_t n = p->used - key - 1;
+    if (!pay(p, COST_PAIR + n))
+        return false;
+    if (p->strict && get_member(object, p->stack + key, n) != NULL)
+        return wrong(p, key_at, "a duplicate key");
+    skip_space(p);
+    if (peek(p) != ':')
+        return wrong(p, p->at, "expected :");
+    p->at++;
+    json_t *v = parse_value(p);
+    if (v == NULL)
+        return false;
+    if (!set_member(object, p->stack + key, n, v))
+        return no_memory(p);
+    p->used = key;
+    return true;
+}
+
+static bool parse_members(parser *p, json_t *object)
+{
+    bool more = true;
+
+    skip_space(p);
+    if (peek(p) == '}')
+        return next_element(p, '}', &more);
+    while (more) {
+        if (!parse_member(p, object) || !next_element(p, '}', &more))
+            return false;
+    }
+    return true;
+}
+
+static json_t *parse_container(parser *p, bool array)
+{
+    if (!enter(p, array ? COST_ARRAY : COST_OBJECT))
+        return NULL;
+    json_t *v = made(p, array ? json_array() : json_object());
+    if (v != NULL && !(array ? parse_elements(p, v) : parse_members(p, v))) {
+        json_decref(v);
+        v = NULL;
+    }
+    return v;
+}
+
+/* ---- any value ---- */
+
+static bool skip_word(parser *p, const char *word)
+{
+    const size_t n = strlen(word);
+
+    if (p->n - p->at < n || memcmp(p->text + p->at, word, n) != 0)
+        return false;
+    p->at += n;
+    return true;
+}
+
+static json_t *parse_value(parser *p)
+{
+    skip_space(p);
+    switch (peek(p)) {
+    case '{':
+        return parse_container(p, false);
+    case '[':
+        return parse_container(p, true);
+    case '"':
+        return parse_string(p);
+    case 't':
+        if (skip_word(p, "true"))
+            return json_true();
+        break;
+    case 'f':
+        if (skip_word(p, "false"))
+            return json_false();
+        break;
+    case 'n':
+        if (skip_word(p, "null"))
+            return json_null();
+        break;
+    case '-':
+    case 'N':
+    case 'I':
+        return parse_number(p);
+    default:
+        if (is_digit(peek(p)))
+            return parse_number(p);
+        break;
+    }
+    (void)wrong(p, p->at, p->at == p->n ? "it ends where a value was expected" : "expected a value");
+    return NULL;
+}
+
+static json_t *parse_document(parser *p)
+{
+    if (!p->strict && p->n >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0)
+        p->at = 3;
+    if (p->n >= 2 && (memcmp(p->text, "\xff\xfe", 2) == 0 || memcmp(p->text, "\xfe\xff", 2) == 0)) {
+        (void)wrong(p, 0, "the text is UTF-16, expected UTF-8");
+        return NULL;
+    }
+    json_t *v = parse_value(p);
+    skip_space(p);
+    if (v == NULL || p->at == p->n)
+        return v;
+    (void)wrong(p, p->at, "expected the end of the text");
+    json_decref(v);
+    return NULL;
+}
+
+static tempo_status parse(json_t **out, const char *text, uint64_t n, bool strict, tempo_err *err)
+{
+    tempo_err local = {0};
+    parser p = {.text = text, .n = n, .strict = strict, .err = &local};
+
+    *out = NULL;
     if (n > TEMPO_JSON_MAX_BYTES)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "JSON of %" PRIu64 " bytes, the limit is %d",
                           n, TEMPO_JSON_MAX_BYTES);
-    for (uint64_t i = 0; i < n; i++) {
-        if (text[i] == '"')
-            i = scan_string(&s, text, n, i);
-        else if ((text[i] == '{' || text[i] == '[') && s.depth == TEMPO_JSON_MAX_DEPTH)
-            return tempo_fail(err, TEMPO_E_LIMIT, i, "JSON nested deeper than %d", TEMPO_JSON_MAX_DEPTH);
-        else
-            scan_char(&s, text[i]);
-        if (s.cost > FACTOR * n + FREE_BYTES)
-            return tempo_fail(err, TEMPO_E_LIMIT, i,
-                              "JSON whose tree takes more than %d times the text's %" PRIu64 " bytes", FACTOR,
-                              n);
-    }
-    return TEMPO_OK;
+    if ((p.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)) == (locale_t)0)
+        (void)no_memory(&p);
+    else
+        *out = parse_document(&p);
+    if (p.c_locale != (locale_t)0)
+        freelocale(p.c_locale);
+    free(p.stack);
+    if (*out != NULL)
+        return TEMPO_OK;
+    return tempo_fail(err, local.code, local.offset, "%s", local.msg);
 }
 
 tempo_status tempo_json_parse(json_t **out, const char *text, uint64_t n, tempo_err *err)
 {
-    json_error_t e;
-    tempo_status st;
+    return parse(out, text, n, false, err);
+}
 
-    *out = NULL;
-    if ((st = check_bounds(text, n, err)) != TEMPO_OK)
-        return st;
-    *out = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &e);
-    if (*out != NULL)
-        return TEMPO_OK;
-    if (json_error_code(&e) == json_error_out_of_memory)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for JSON of %" PRIu64 " bytes",
-                          n);
-    return tempo_fail(err, TEMPO_E_FORMAT, e.position >= 0 ? (uint64_t)e.position : 0,
-                      "JSON, line %d column %d: %s", e.line, e.column, e.text);
+tempo_status tempo_json_parse_strict(json_t **out, const char *text, uint64_t n, tempo_err *err)
+{
+    return parse(out, text, n, true, err);
 }
 
 tempo_status tempo_json_load(json_t **out, const char *path, tempo_err *err)
@@ -123,90 +588,15 @@ tempo_status tempo_json_load(json_t **out, const char *path, tempo_err *err)
     return st;
 }
 
-/* ---- typed members ---- */
-
-/* The member, or NULL if it is missing or null. */
-static const json_t *member(const json_t *obj, const char *key)
+bool tempo_json_not_finite(const json_t *v, double *out)
 {
-    const json_t *v = json_object_get(obj, key);
-
-    return json_is_null(v) ? NULL : v;
-}
-
-static const char *type_name(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
-    case JSON_INTEGER:
-        return "an integer";
-    case JSON_REAL:
-        return "a real number";
-    case JSON_NULL:
-        return "null";
-    default:
-        return "true or false";
+    for (size_t i = 0; json_is_string(v) && i < sizeof(not_finite) / sizeof(not_finite[0]); i++) {
+        if (json_string_length(v) != not_finite[i].n ||
+            memcmp(json_string_value(v), not_finite[i].text, not_finite[i].n) != 0)
+            continue;
+        if (out != NULL)
+            *out = not_finite[i].value;
+        return true;
     }
-}
-
-static tempo_status wrong_type(const json_t *v, const char *key, const char *expected, tempo_err *err)
-{
-    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "\"%s\" is %s, expected %s", key, type_name(v),
-                      expected);
-}
-
-tempo_status tempo_json_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *out, tempo_err *err)
-{
-    const json_t *v = member(obj, key);
-
-    if (v == NULL)
-        return TEMPO_E_NOTFOUND;
-    if (!json_is_integer(v))
-        return wrong_type(v, key, "an integer", err);
-    const json_int_t i = json_integer_value(v);
-    if (i < 0 || (uint64_t)i > max)
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "\"%s\" is %" JSON_INTEGER_FORMAT ", expected 0 to %" PRIu64, key, i, max);
-    *out = (uint64_t)i;
-    return TEMPO_OK;
-}
-
-tempo_status tempo_json_f64(const json_t *obj, const char *key, double *out, tempo_err *err)
-{
-    const json_t *v = member(obj, key);
-
-    if (v == NULL)
-        return TEMPO_E_NOTFOUND;
-    if (!json_is_number(v))
-        return wrong_type(v, key, "a number", err);
-    *out = json_number_value(v); /* finite: jansson refuses the rest */
-    return TEMPO_OK;
-}
-
-tempo_status tempo_json_bool(const json_t *obj, const char *key, bool *out, tempo_err *err)
-{
-    const json_t *v = member(obj, key);
-
-    if (v == NULL)
-        return TEMPO_E_NOTFOUND;
-    if (!json_is_boolean(v))
-        return wrong_type(v, key, "true or false", err);
-    *out = json_is_true(v);
-    return TEMPO_OK;
-}
-
-tempo_status tempo_json_str(const json_t *obj, const char *key, const char **out, tempo_err *err)
-{
-    const json_t *v = member(obj, key);
-
-    if (v == NULL)
-        return TEMPO_E_NOTFOUND;
-    if (!json_is_string(v))
-        return wrong_type(v, key, "a string", err);
-    *out = json_string_value(v);
-    return TEMPO_OK;
+    return false;
 }

@@ -360,11 +360,13 @@ static tempo_status check_experts(tempo_loader *ld, const json_t *c)
     static const char *const keys[] = {"num_local_experts", "num_experts", "n_routed_experts"};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const json_int_t n = json_integer_value(json_object_get(c, keys[i]));
+        uint64_t n = 0;
+        const tempo_status st = placed(ld, keys[i], tempo_json_u64(c, keys[i], INT64_MAX, &n, ld->err));
+        if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+            return st;
         if (n > 0)
             return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, keys[i]),
-                                "mixture of experts (%s is %" JSON_INTEGER_FORMAT ") is not supported",
-                                keys[i], n);
+                                "mixture of experts (%s is %" PRIu64 ") is not supported", keys[i], n);
     }
     return TEMPO_OK;
 }

@@ -172,8 +172,10 @@ static const char *value_text(const json_t *v, char out[64])
     case JSON_INTEGER:
         (void)snprintf(out, 64, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
         return out;
-    case JSON_REAL:
-        (void)snprintf(out, 64, "%.17g", json_real_value(v));
+    case JSON_REAL: /* large whole numbers come as doubles, and were written without an exponent */
+        (void)snprintf(
+            out, 64, fabs(json_real_value(v)) >= 0x1p63 && fabs(json_real_value(v)) < 1e40 ? "%.0f" : "%.17g",
+            json_real_value(v));
         return out;
     case JSON_STRING:
         s = json_string_value(v);
@@ -307,8 +309,9 @@ static bool read_value(const tempo_api_field *f, const json_t *v, const char *na
     case TEMPO_API_SIZE:
         return read_size(f, v, name, field, p);
     case TEMPO_API_INT:
-        if (!json_is_integer(v))
-            return refuse_value(v, name, p, "a whole number");
+        if (!json_is_integer(v)) /* what has more than 64 bits is none here */
+            return refuse_value(v, name, p,
+                                "a whole number from -9223372036854775808 to 9223372036854775807");
         *(int64_t *)field = json_integer_value(v);
         return true;
     case TEMPO_API_REAL:
@@ -340,7 +343,7 @@ bool tempo_api_parse(const char *body, size_t n, json_t **out, tempo_api_problem
     *out = NULL;
     if (n == 0)
         return tempo_api_refuse(p, 400, NULL, "the body is empty, expected a JSON object");
-    if (tempo_json_parse(out, body, n, &err) != TEMPO_OK)
+    if (tempo_json_parse_strict(out, body, n, &err) != TEMPO_OK)
         return tempo_api_refuse_err(p, NULL, &err);
     if (json_is_object(*out))
         return true;

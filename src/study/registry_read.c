@@ -36,7 +36,11 @@ tempo_status tempo_registry_count(const json_t *o, const char *key, bool needed,
 tempo_status tempo_registry_real(const json_t *o, const char *key, bool needed, double *out, tempo_err *err)
 {
     *out = NAN;
-    return missing(tempo_json_f64(o, key, out, err), key, needed, err);
+    const tempo_status st = tempo_json_f64(o, key, out, err);
+    if (st == TEMPO_OK && !isfinite(*out))
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "\"%s\" is %g, expected a finite number", key,
+                          *out);
+    return missing(st, key, needed, err);
 }
 
 tempo_status tempo_registry_flag(const json_t *o, const char *key, int64_t *out, tempo_err *err)

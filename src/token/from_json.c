@@ -127,19 +127,19 @@ static tempo_status set_vocab(const reader *r, json_t *vocab)
 {
     const bool byte_fallback = is_set(r->model, "byte_fallback");
     const char *piece;
+    size_t len, n;
     tempo_status st;
     json_t *value;
 
-    json_object_foreach(vocab, piece, value)
+    json_object_keylen_foreach(vocab, piece, len, value) /* a piece may hold NUL */
     {
         const uint32_t id = (uint32_t)json_integer_value(value);
-        size_t n;
         const char *old = tempo_vocab_piece(&r->t->vocab, id, &n);
         const tempo_token_type type =
             byte_fallback && is_byte_piece(piece) ? TEMPO_TOKEN_BYTE : TEMPO_TOKEN_NORMAL;
         if (r->t->vocab.tokens[id].type == TEMPO_TOKEN_NONE)
-            st = tempo_tokenizer_set_token(r->t, id, type, piece, strlen(piece), r->err);
-        else if (n == strlen(piece) && memcmp(old, piece, n) == 0)
+            st = tempo_tokenizer_set_token(r->t, id, type, piece, len, r->err);
+        else if (n == len && memcmp(old, piece, n) == 0)
             st = TEMPO_OK;
         else
             st = tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
