@@ -10,6 +10,7 @@ CTEST   = ctest --test-dir $(BUILD) --output-on-failure --timeout 600 -j $(shell
 
 all: configure
 	@cmake --build $(BUILD)
+	@echo 'built $(BUILD)/tempo; to type tempo alone: export PATH="$(abspath $(BUILD)):$$PATH"'
 
 setup:
 	@tools/setup.sh
@@ -18,7 +19,9 @@ configure: setup
 	@$(CMAKE) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
-demo: all
+# only what it runs
+demo: configure
+	@cmake --build $(BUILD) --target tempo_program
 	@tools/demo.sh $(BUILD)/tempo
 
 check: all

@@ -14,6 +14,13 @@ foreach(dir LIBDIR INCLUDEDIR)
     set(TEMPO_PC_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
   endif()
 endforeach()
+# As flags and not as Requires.private, whose compiler flags pkg-config would hand to everyone.
+set(TEMPO_PC_PRIVATE)
+foreach(package ${TEMPO_PACKAGES})
+  list(APPEND TEMPO_PC_PRIVATE ${${package}_STATIC_LDFLAGS})
+endforeach()
+list(REMOVE_DUPLICATES TEMPO_PC_PRIVATE)
+list(JOIN TEMPO_PC_PRIVATE " " TEMPO_PC_PRIVATE)
 configure_file(cmake/tempo.pc.in tempo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tempo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

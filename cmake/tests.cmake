@@ -74,6 +74,9 @@ endfunction()
 # The golden renderings of chat templates are still what Jinja2 makes of them.
 tempo_script_test(chat_golden tests/token/test_chat_golden.sh)
 
+# ---- what `make` does
+tempo_script_test(make_targets tests/test_make.sh ${PROJECT_BINARY_DIR})
+
 # ---- the program
 if(TARGET tempo_program)
   tempo_runnable(program tempo_program)

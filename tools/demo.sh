@@ -19,6 +19,8 @@ Next:
   $tempo study run                                 their hypotheses, tested over 126 prompts
   $tempo doctor                                    the exact identities, on this machine
   $tempo --help                                    all commands; the README has the C API
+
+To type tempo alone, as the README does:  export PATH="$(cd "$(dirname "$tempo")" && pwd):\$PATH"
 END
 # A build may lack the server.
 "$tempo" serve --help >/dev/null 2>&1 || exit 0

