@@ -71,6 +71,10 @@ function(tempo_runnable out target)
   endif()
 endfunction()
 
+# What tests/field/ needs; built for it alone.
+add_executable(field_render EXCLUDE_FROM_ALL tests/field/render.c)
+target_link_libraries(field_render PRIVATE tempo_test_internal)
+
 # The golden renderings of chat templates are still what Jinja2 makes of them.
 tempo_script_test(chat_golden tests/token/test_chat_golden.sh)
 

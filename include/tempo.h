@@ -246,6 +246,27 @@ TEMPO_API tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_mess
                                            const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
                                            size_t *n_text, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* A conversation with all that a template may read, each part a JSON text, NULL where there is none.  It is given on as it
+ * is: which members of a message and which variables mean something is the template's affair.  */
+typedef struct tempo_conversation {
+    const char *messages; /* [n_messages] array of at least one object with a string "role": "content" (a string, null or an
+                             array of parts), "tool_calls", "reasoning_content", "name", ... */
+    const char *tools;     /* [n_tools] array or null: functions that the model may call, as JSON schemas */
+    const char *documents; /* [n_documents] array or null */
+    const char *variables; /* [n_variables] object: any other names (of some clients: chat_template_kwargs).  They come after
+                              the options: "enable_thinking" and "add_generation_prompt" here replace those there.  */
+    size_t n_messages, n_tools, n_documents, n_variables; /* bytes */
+} tempo_conversation;
+
+/* As tempo_chat_render and tempo_chat_tokenize.  Besides: TEMPO_E_FORMAT for what is no JSON or not of that shape, naming
+ * the part ("messages[2]: ..."); TEMPO_E_LIMIT for a part of more than 16 MB.  */
+TEMPO_API tempo_status tempo_chat_render_json(const tempo_chat *c, const tempo_conversation *conversation,
+                                              const tempo_chat_options *opt, char **text, size_t *n_text,
+                                              tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API tempo_status tempo_chat_tokenize_json(const tempo_chat *c, const tempo_conversation *conversation,
+                                                const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
+                                                size_t *n_text, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* ---- engine and sequences ---------------------------------------------------------- */
 
 typedef struct tempo_engine tempo_engine;

@@ -235,9 +235,10 @@ static void test_bounds(void **state)
         "{% for a in range(100001) %}{% endfor %}",
         "{% set ns = namespace(x='ab') %}{% for a in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
         "{% set ns = namespace(x=[1]) %}{% for a in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
-        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}{{ "
+        "{% set ns = namespace(x=[]) %}{% for a in range(199) %}{% set ns.x = [ns.x] %}{% endfor %}{{ "
         "ns.x|tojson }}",
-        "{% set ns = namespace(x=[]) %}{% for a in range(99) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x == "
+        "{% set ns = namespace(x=[]) %}{% for a in range(199) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x "
+        "== "
         "ns.x }}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ 'abcdefgh' * 9999999 }}",

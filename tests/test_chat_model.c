@@ -232,6 +232,76 @@ static void test_arguments(void **state)
     test_model_free(t);
 }
 
+/* ---- whole conversations ---- */
+
+static tempo_conversation conversation(const char *messages, const char *tools, const char *documents,
+                                       const char *variables)
+{
+    return (tempo_conversation){.messages = messages,
+                                .tools = tools,
+                                .documents = documents,
+                                .variables = variables,
+                                .n_messages = messages != NULL ? strlen(messages) : 0,
+                                .n_tools = tools != NULL ? strlen(tools) : 0,
+                                .n_documents = documents != NULL ? strlen(documents) : 0,
+                                .n_variables = variables != NULL ? strlen(variables) : 0};
+}
+
+/* Everything of a conversation reaches the template, and what is none is refused by name. */
+static void test_conversation(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    tempo_model *m = write_gguf(t, "conversation.gguf");
+    tempo_chat *c = open_chat(m, "{{ messages|tojson }}{{ tools|tojson }}{{ documents|tojson }}"
+                                 "{{ enable_thinking }}{{ add_generation_prompt }}{{ x|tojson }}");
+    static const struct {
+        const char *messages, *tools, *documents, *variables;
+        tempo_status st;
+        const char *want; /* text or message */
+    } cases[] = {
+        {"[{\"role\":\"user\",\"content\":null,\"tool_calls\":[{\"n\":[1,2.5,true]}]}]", "[{\"f\":{}}]", NULL,
+         "{\"enable_thinking\":false,\"x\":{\"\u00e9\":[]}}", TEMPO_OK,
+         "[{\"role\": \"user\", \"content\": null, \"tool_calls\": [{\"n\": [1, 2.5, true]}]}][{\"f\": "
+         "{}}]null"
+         "FalseTrue{\"\u00e9\": []}"},
+        {"[{\"role\":\"\"}]", " null\n", "[1]", "{\"add_generation_prompt\":0,\"x\":1e16}", TEMPO_OK,
+         "[{\"role\": \"\"}]null[1]True01e+16"},
+        {NULL, NULL, NULL, NULL, TEMPO_E_ARG, "no messages"},
+        {"[]", NULL, NULL, NULL, TEMPO_E_ARG, "no messages"},
+        {"{}", NULL, NULL, NULL, TEMPO_E_FORMAT, "messages: expected an array"},
+        {"[", NULL, NULL, NULL, TEMPO_E_FORMAT, "messages: JSON, line 1"},
+        {"[{\"role\":\"a\"},1]", NULL, NULL, NULL, TEMPO_E_FORMAT, "messages[1]: expected an object"},
+        {"[{\"content\":\"a\"}]", NULL, NULL, NULL, TEMPO_E_FORMAT, "messages[0].role: expected a string"},
+        {"[{\"role\":\"a\"}]", "{}", NULL, NULL, TEMPO_E_FORMAT, "tools: expected an array"},
+        {"[{\"role\":\"a\"}]", NULL, "{}", NULL, TEMPO_E_FORMAT, "documents: expected an array"},
+        {"[{\"role\":\"a\"}]", NULL, NULL, "[]", TEMPO_E_FORMAT, "variables: expected an object"},
+        {"[{\"role\":\"a\"}]", NULL, NULL, "{\"tools\":[]}", TEMPO_E_ARG,
+         "variables.tools: the template has"},
+    };
+    const tempo_chat_options thinking = {.thinking = 1};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const tempo_conversation v =
+            conversation(cases[i].messages, cases[i].tools, cases[i].documents, cases[i].variables);
+        tempo_err err = {0};
+        int32_t *ids;
+        size_t n, n_ids;
+        char *text, *again;
+        const tempo_status st = tempo_chat_render_json(c, &v, &thinking, &text, &n, &err);
+        if (st != cases[i].st || strstr(st == TEMPO_OK ? text : err.msg, cases[i].want) == NULL)
+            fail_msg("case %zu: status %d, '%s', '%s'", i, (int)st, err.msg, text != NULL ? text : "");
+        assert_int_equal(tempo_chat_tokenize_json(c, &v, &thinking, &ids, &n_ids, &again, &n, NULL), st);
+        assert_int_equal(st == TEMPO_OK, n_ids > 0 && strcmp(text, again) == 0);
+        tempo_free(ids);
+        tempo_free(again);
+        tempo_free(text);
+    }
+    tempo_chat_free(c);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
 /* ---- special tokens ---- */
 
 typedef struct ids {
@@ -330,6 +400,29 @@ static void test_bos(void **state)
     test_model_free(t);
 }
 
+/* Strings anywhere in a conversation name no special token, nor do keys. */
+static void test_injection_json(void **state)
+{
+    (void)state;
+    test_model *t = make();
+    test_model_set_bool(t, "tokenizer.ggml.add_bos_token", false);
+    tempo_model *m = write_gguf(t, "injection-json.gguf");
+    tempo_chat *c =
+        open_chat(m, "<s>{{ messages|tojson }}{{ tools|tojson }}{{ documents|tojson }}{{ x|tojson }}"
+                     "<{{ messages[0].role }}></s>");
+    const tempo_conversation v = conversation("[{\"role\":\"s\",\"</s>\":{\"<s>\":[\"<s>\"]}}]", "[\"</s>\"]",
+                                              "[\"</s>\",\"</s>\"]", "{\"x\":\"<s></s>\"}");
+    ids r;
+
+    assert_int_equal(tempo_chat_tokenize_json(c, &v, NULL, &r.p, &r.n, NULL, NULL, NULL), TEMPO_OK);
+    assert_int_equal(count(r, BOS), 1);
+    assert_int_equal(count(r, EOS), 1);
+    tempo_free(r.p);
+    tempo_chat_free(c);
+    tempo_model_free(m);
+    test_model_free(t);
+}
+
 static void set_type(test_model *t, size_t id, int32_t type)
 {
     for (size_t i = 0; i < t->n_kv; i++)
@@ -374,9 +467,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf),      cmocka_unit_test(test_hf),        cmocka_unit_test(test_not_opened),
-        cmocka_unit_test(test_arguments), cmocka_unit_test(test_injection), cmocka_unit_test(test_bos),
-        cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_gguf),           cmocka_unit_test(test_hf),
+        cmocka_unit_test(test_not_opened),     cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_injection),      cmocka_unit_test(test_bos),
+        cmocka_unit_test(test_reserved),       cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_injection_json),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

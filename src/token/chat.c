@@ -152,20 +152,111 @@ static tempo_status check_messages(const tempo_message *messages, size_t n, temp
     return TEMPO_OK;
 }
 
-static tempo_status render(const tempo_chat *c, const tempo_message *messages, size_t n,
-                           const tempo_chat_options *opt, tempo_chat_heap *h, tempo_chat_str *text)
+/* What is rendered: messages[n], or the conversation. */
+typedef struct source {
+    const tempo_message *messages;
+    size_t n;
+    const tempo_conversation *conversation; /* or NULL */
+    json_t *parts[4];                       /* its messages, tools, documents, variables */
+} source;
+
+/* null, with white space around it. */
+static bool is_null(const char *text, size_t n)
 {
-    tempo_chat_input in = {.messages = messages,
-                           .n_messages = n,
+    static const char space[] = " \t\r\n";
+
+    while (n > 0 && memchr(space, *text, 4) != NULL) {
+        text++;
+        n--;
+    }
+    while (n > 0 && memchr(space, text[n - 1], 4) != NULL)
+        n--;
+    return n == 4 && memcmp(text, "null", 4) == 0;
+}
+
+static tempo_status read_part(const char *name, const char *text, size_t n, bool object, json_t **out,
+                              tempo_err *err)
+{
+    tempo_status st;
+
+    *out = NULL;
+    if (text == NULL || is_null(text, n))
+        return TEMPO_OK;
+    if (n > TEMPO_CHAT_MAX_OUTPUT)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: more than %d MiB", name,
+                          TEMPO_CHAT_MAX_OUTPUT >> 20);
+    if ((st = tempo_json_parse(out, text, n, err)) != TEMPO_OK) {
+        tempo_err_prefix(err, "%s", name);
+        return st;
+    }
+    if (object ? !json_is_object(*out) : !json_is_array(*out))
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an %s", name,
+                          object ? "object" : "array");
+    return TEMPO_OK;
+}
+
+static tempo_status check_conversation(json_t *const parts[4], tempo_err *err)
+{
+    static const char *const given[] = {"messages", "tools", "documents"};
+    const size_t n = json_array_size(parts[0]);
+
+    if (n == 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "no messages: there must be at least one");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *m = json_array_get(parts[0], i);
+        if (!json_is_object(m))
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu]: expected an object", i);
+        if (!json_is_string(json_object_get(m, "role")))
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu].role: expected a string",
+                              i);
+    }
+    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++)
+        if (json_object_get(parts[3], given[i]) != NULL)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                              "variables.%s: the template has this name already", given[i]);
+    return TEMPO_OK;
+}
+
+static tempo_status read_conversation(source *s, tempo_err *err)
+{
+    const tempo_conversation *v = s->conversation;
+    tempo_status st;
+
+    if ((st = read_part("messages", v->messages, v->n_messages, false, &s->parts[0], err)) != TEMPO_OK ||
+        (st = read_part("tools", v->tools, v->n_tools, false, &s->parts[1], err)) != TEMPO_OK ||
+        (st = read_part("documents", v->documents, v->n_documents, false, &s->parts[2], err)) != TEMPO_OK ||
+        (st = read_part("variables", v->variables, v->n_variables, true, &s->parts[3], err)) != TEMPO_OK)
+        return st;
+    return check_conversation(s->parts, err);
+}
+
+/* The text lies on h; of s->parts, too. */
+static tempo_status render(const tempo_chat *c, source *s, const tempo_chat_options *opt, tempo_chat_heap *h,
+                           tempo_chat_str *text)
+{
+    tempo_status st =
+        s->conversation != NULL ? read_conversation(s, h->err) : check_messages(s->messages, s->n, h->err);
+    tempo_chat_input in = {.messages = s->messages,
+                           .n_messages = s->n,
+                           .conversation = s->parts[0],
+                           .tools = s->parts[1],
+                           .documents = s->parts[2],
+                           .variables = s->parts[3],
                            .bos = token_text(c->t, c->t->bos),
                            .eos = token_text(c->t, c->t->n_eos > 0 ? c->t->eos[0] : -1),
                            .add_generation_prompt = opt == NULL || !opt->no_generation_prompt,
                            .thinking = opt != NULL ? opt->thinking : 0};
-    tempo_status st = check_messages(messages, n, h->err);
 
     if (st == TEMPO_OK)
         st = set_date(&in, opt != NULL ? opt->date : NULL, h->err);
     return st == TEMPO_OK ? tempo_chat_run(&c->program, &in, h, text, h->err) : st;
+}
+
+static void release(source *s, tempo_chat_heap *h)
+{
+    tempo_chat_heap_free(h);
+    for (size_t i = 0; i < sizeof(s->parts) / sizeof(*s->parts); i++)
+        json_decref(s->parts[i]);
 }
 
 static tempo_status copy_text(tempo_chat_str s, char **text, size_t *n_text, tempo_err *err)
@@ -179,8 +270,8 @@ static tempo_status copy_text(tempo_chat_str s, char **text, size_t *n_text, tem
     return TEMPO_OK;
 }
 
-tempo_status tempo_chat_render(const tempo_chat *c, const tempo_message *messages, size_t n,
-                               const tempo_chat_options *opt, char **text, size_t *n_text, tempo_err *err)
+static tempo_status render_text(const tempo_chat *c, source *from, const tempo_chat_options *opt, char **text,
+                                size_t *n_text, tempo_err *err)
 {
     tempo_err local = {0};
     tempo_chat_heap h = {.limit = TEMPO_CHAT_MAX_MEMORY, .err = err != NULL ? err : &local};
@@ -188,11 +279,24 @@ tempo_status tempo_chat_render(const tempo_chat *c, const tempo_message *message
 
     *text = NULL;
     *n_text = 0;
-    tempo_status st = render(c, messages, n, opt, &h, &s);
+    tempo_status st = render(c, from, opt, &h, &s);
     if (st == TEMPO_OK)
         st = copy_text(s, text, n_text, err);
-    tempo_chat_heap_free(&h);
+    release(from, &h);
     return st;
+}
+
+tempo_status tempo_chat_render(const tempo_chat *c, const tempo_message *messages, size_t n,
+                               const tempo_chat_options *opt, char **text, size_t *n_text, tempo_err *err)
+{
+    return render_text(c, &(source){.messages = messages, .n = n}, opt, text, n_text, err);
+}
+
+tempo_status tempo_chat_render_json(const tempo_chat *c, const tempo_conversation *conversation,
+                                    const tempo_chat_options *opt, char **text, size_t *n_text,
+                                    tempo_err *err)
+{
+    return render_text(c, &(source){.conversation = conversation}, opt, text, n_text, err);
 }
 
 static tempo_status tokenize(const tempo_chat *c, tempo_chat_heap *h, tempo_chat_str s, int32_t **ids,
@@ -205,9 +309,8 @@ static tempo_status tokenize(const tempo_chat *c, tempo_chat_heap *h, tempo_chat
     return tempo_tokenize_outside(c->t, s.p, s.n, &outside, c->t->add_bos, ids, n_ids, err);
 }
 
-tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_message *messages, size_t n,
-                                 const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
-                                 size_t *n_text, tempo_err *err)
+static tempo_status render_ids(const tempo_chat *c, source *from, const tempo_chat_options *opt,
+                               int32_t **ids, size_t *n_ids, char **text, size_t *n_text, tempo_err *err)
 {
     tempo_err local = {0};
     tempo_chat_heap h = {.limit = TEMPO_CHAT_MAX_MEMORY, .err = err != NULL ? err : &local};
@@ -219,7 +322,7 @@ tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_message *messa
         *text = NULL;
         *n_text = 0;
     }
-    tempo_status st = render(c, messages, n, opt, &h, &s);
+    tempo_status st = render(c, from, opt, &h, &s);
     if (st == TEMPO_OK)
         st = tokenize(c, &h, s, ids, n_ids, h.err);
     if (st == TEMPO_OK && text != NULL && (st = copy_text(s, text, n_text, h.err)) != TEMPO_OK) {
@@ -227,6 +330,20 @@ tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_message *messa
         *ids = NULL;
         *n_ids = 0;
     }
-    tempo_chat_heap_free(&h);
+    release(from, &h);
     return st;
+}
+
+tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_message *messages, size_t n,
+                                 const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
+                                 size_t *n_text, tempo_err *err)
+{
+    return render_ids(c, &(source){.messages = messages, .n = n}, opt, ids, n_ids, text, n_text, err);
+}
+
+tempo_status tempo_chat_tokenize_json(const tempo_chat *c, const tempo_conversation *conversation,
+                                      const tempo_chat_options *opt, int32_t **ids, size_t *n_ids,
+                                      char **text, size_t *n_text, tempo_err *err)
+{
+    return render_ids(c, &(source){.conversation = conversation}, opt, ids, n_ids, text, n_text, err);
 }

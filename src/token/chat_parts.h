@@ -3,19 +3,21 @@
  *   chat_lex.c    template text -> lexemes, white space around tags taken away
  *   chat_parse.c  lexemes -> statements;  chat_expr.c: expressions
  *   chat_run.c    statements -> text;     chat_eval.c: expressions
+ *   chat_json.c   JSON -> values
  *   chat_value.c  comparing and printing values;  chat_text.c: what strings can do
  *   chat_call.c   functions, methods, filters, tests
  * Source: the Jinja2 documentation ("Template Designer"), and for white space the options trim_blocks and
  * lstrip_blocks, with which Hugging Face renders chat templates.  */
 #ifndef TEMPO_TOKEN_CHAT_PARTS_H
 #define TEMPO_TOKEN_CHAT_PARTS_H
+#include "io/json.h"
 #include "token/chat.h"
 
 /* The bounds of what a template can do. */
 enum {
     TEMPO_CHAT_MAX_NESTING = 100,   /* blocks and brackets inside one another */
     TEMPO_CHAT_MAX_DEPTH = 400,     /* of evaluation, macros included */
-    TEMPO_CHAT_MAX_VALUES = 32,     /* of lists in lists */
+    TEMPO_CHAT_MAX_VALUES = 100,    /* of lists in lists */
     TEMPO_CHAT_MAX_STEPS = 2000000, /* nodes evaluated, and one for every 256 bytes of text that is worked on */
     TEMPO_CHAT_MAX_OUTPUT = 16 << 20,
     TEMPO_CHAT_MAX_PARSED = 64 << 20, /* memory of a parsed template */
@@ -88,6 +90,8 @@ tempo_status tempo_chat_parse(tempo_chat_program *p, const char *label, const ch
 typedef struct tempo_chat_input {
     const tempo_message *messages;
     size_t n_messages;
+    const json_t *conversation; /* array of messages in place of `messages`; NULL: these */
+    const json_t *tools, *documents, *variables; /* NULL: none; variables: an object */
     tempo_chat_str bos, eos; /* p NULL: the model has none */
     bool add_generation_prompt;
     int thinking;

@@ -336,35 +336,23 @@ static tempo_chat_str literal(const char *text)
     return (tempo_chat_str){text, NULL, strlen(text)};
 }
 
-static tempo_status outside(tempo_chat_state *s, const char *p, size_t n, tempo_chat_value *out)
-{
-    unsigned char *all = tempo_chat_alloc(s->heap, n);
-
-    if (all == NULL)
-        return s->heap->failed;
-    if (n > 0)
-        memset(all, 1, n);
-    *out = tempo_chat_text((tempo_chat_str){n > 0 ? p : "", all, n});
-    return TEMPO_OK;
-}
-
 static tempo_status make_message(tempo_chat_state *s, const tempo_message *m, tempo_chat_value *out)
 {
     tempo_chat_map *map = tempo_chat_alloc(s->heap, sizeof(*map));
-    tempo_chat_value role, content;
+    tempo_chat_value role = {.kind = TEMPO_VALUE_STR}, content = {.kind = TEMPO_VALUE_STR};
     tempo_status st;
 
     if (map == NULL)
         return s->heap->failed;
     *out = (tempo_chat_value){.kind = TEMPO_VALUE_MAP, .map = map};
-    if ((st = outside(s, m->role, strlen(m->role), &role)) != TEMPO_OK ||
-        (st = outside(s, m->content, m->n_content, &content)) != TEMPO_OK ||
+    if ((st = tempo_chat_role(s, m->role, strlen(m->role), &role.str)) != TEMPO_OK ||
+        (st = tempo_chat_outside(s, m->content, m->n_content, &content.str)) != TEMPO_OK ||
         (st = tempo_chat_map_put(s, map, literal("role"), &role)) != TEMPO_OK)
         return st;
     return tempo_chat_map_put(s, map, literal("content"), &content);
 }
 
-static tempo_status set_messages(tempo_chat_state *s)
+static tempo_status make_messages(tempo_chat_state *s, tempo_chat_value *out)
 {
     const size_t n = s->in->n_messages;
     tempo_chat_value *list = tempo_chat_values(s, n);
@@ -374,29 +362,55 @@ static tempo_status set_messages(tempo_chat_state *s)
         return s->heap->failed;
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
         st = make_message(s, &s->in->messages[i], &list[i]);
-    const tempo_chat_value messages = {.kind = TEMPO_VALUE_LIST, .list = {list, n}};
-    return st == TEMPO_OK ? tempo_chat_set(s, literal("messages"), &messages) : st;
+    *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {list, n}};
+    return st;
+}
+
+static tempo_status set_json(tempo_chat_state *s, const char *name, const json_t *json)
+{
+    tempo_chat_value v = {.kind = TEMPO_VALUE_NONE};
+    const tempo_status st = json != NULL ? tempo_chat_from_json(s, json, &v) : TEMPO_OK;
+
+    return st == TEMPO_OK ? tempo_chat_set(s, literal(name), &v) : st;
+}
+
+static tempo_status set_variables(tempo_chat_state *s)
+{
+    tempo_chat_value v;
+    tempo_status st;
+
+    if (s->in->variables == NULL)
+        return TEMPO_OK;
+    st = tempo_chat_from_json(s, s->in->variables, &v);
+    for (size_t i = 0; st == TEMPO_OK && i < v.map->n; i++)
+        if ((st = tempo_chat_work(s, s->p->body, 16 * i)) == TEMPO_OK)
+            st = tempo_chat_set(s, v.map->keys[i], &v.map->values[i]);
+    return st;
 }
 
 /* What Hugging Face gives to a template: tools and documents are there, and none. */
 static tempo_status set_inputs(tempo_chat_state *s)
 {
     const tempo_chat_input *in = s->in;
-    const tempo_chat_value none = {.kind = TEMPO_VALUE_NONE}, bos = tempo_chat_text(in->bos),
-                           eos = tempo_chat_text(in->eos),
+    const tempo_chat_value bos = tempo_chat_text(in->bos), eos = tempo_chat_text(in->eos),
                            prompt = tempo_chat_bool(in->add_generation_prompt),
                            think = tempo_chat_bool(in->thinking > 0);
-    tempo_status st;
+    tempo_chat_value messages;
+    tempo_status st = in->conversation != NULL ? tempo_chat_from_messages(s, in->conversation, &messages)
+                                               : make_messages(s, &messages);
 
-    if ((st = set_messages(s)) != TEMPO_OK || (st = tempo_chat_set(s, literal("tools"), &none)) != TEMPO_OK ||
-        (st = tempo_chat_set(s, literal("documents"), &none)) != TEMPO_OK ||
+    if (st != TEMPO_OK || (st = tempo_chat_set(s, literal("messages"), &messages)) != TEMPO_OK ||
+        (st = set_json(s, "tools", in->tools)) != TEMPO_OK ||
+        (st = set_json(s, "documents", in->documents)) != TEMPO_OK ||
         (st = tempo_chat_set(s, literal("add_generation_prompt"), &prompt)) != TEMPO_OK)
         return st;
     if (in->bos.p != NULL && (st = tempo_chat_set(s, literal("bos_token"), &bos)) != TEMPO_OK)
         return st;
     if (in->eos.p != NULL && (st = tempo_chat_set(s, literal("eos_token"), &eos)) != TEMPO_OK)
         return st;
-    return in->thinking != 0 ? tempo_chat_set(s, literal("enable_thinking"), &think) : TEMPO_OK;
+    if (in->thinking != 0 && (st = tempo_chat_set(s, literal("enable_thinking"), &think)) != TEMPO_OK)
+        return st;
+    return set_variables(s);
 }
 
 tempo_status tempo_chat_run(const tempo_chat_program *p, const tempo_chat_input *in, tempo_chat_heap *h,

@@ -10,6 +10,7 @@ typedef enum tempo_chat_kind {
     TEMPO_VALUE_NONE,
     TEMPO_VALUE_BOOL,
     TEMPO_VALUE_INT,
+    TEMPO_VALUE_FLOAT,
     TEMPO_VALUE_STR,
     TEMPO_VALUE_LIST,
     TEMPO_VALUE_MAP,
@@ -42,6 +43,7 @@ struct tempo_chat_value {
     tempo_chat_kind kind;
     union {
         int64_t i; /* bool: 0 or 1; function: which */
+        double f;
         tempo_chat_str str;
         tempo_chat_list list;
         tempo_chat_map *map;
@@ -81,6 +83,8 @@ typedef struct tempo_chat_state {
     size_t floor;     /* a macro does not see [n_globals, floor) */
     tempo_chat_buffer *out;
     tempo_chat_flow flow;
+    unsigned char *ones; /* [n_ones] marks of text from outside */
+    size_t n_ones;
 } tempo_chat_state;
 
 /* Count work on n bytes; TEMPO_E_LIMIT when it was too much. */
@@ -99,6 +103,22 @@ tempo_status tempo_chat_eval(tempo_chat_state *s, const tempo_chat_node *node, t
 /* v.name, v["name"]; undefined where there is none. */
 tempo_status tempo_chat_member(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_value *v,
                                tempo_chat_str name, tempo_chat_value *out) TEMPO_MUST_CHECK;
+
+/* chat_json.c */
+/* Text from outside; it is not copied. */
+tempo_status tempo_chat_outside(tempo_chat_state *s, const char *p, size_t n, tempo_chat_str *out) TEMPO_MUST_CHECK;
+/* The same of a message's role: one that templates know is not from outside. */
+tempo_status tempo_chat_role(tempo_chat_state *s, const char *p, size_t n, tempo_chat_str *out) TEMPO_MUST_CHECK;
+/* json must outlive the value. */
+tempo_status tempo_chat_from_json(tempo_chat_state *s, const json_t *json, tempo_chat_value *out) TEMPO_MUST_CHECK;
+/* An array of objects with a string "role" each. */
+tempo_status tempo_chat_from_messages(tempo_chat_state *s, const json_t *messages,
+                                      tempo_chat_value *out) TEMPO_MUST_CHECK;
+
+/* chat_number.c */
+enum { TEMPO_CHAT_FLOAT_TEXT = 32 };
+/* As Python's repr writes it; gives the length. */
+size_t tempo_chat_float_text(double f, char out[TEMPO_CHAT_FLOAT_TEXT]);
 
 /* chat_value.c: node is what failures point to */
 static inline tempo_chat_value tempo_chat_bool(bool b)

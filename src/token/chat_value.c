@@ -8,9 +8,9 @@
 
 const char *tempo_chat_kind_name(const tempo_chat_value *v)
 {
-    static const char *const names[] = {"an undefined value", "none",    "a boolean", "a number",
-                                        "a string",           "a list",  "a mapping", "a namespace",
-                                        "a function",         "a macro", "a loop"};
+    static const char *const names[] = {"an undefined value", "none",       "a boolean", "a number",
+                                        "a number",           "a string",   "a list",    "a mapping",
+                                        "a namespace",        "a function", "a macro",   "a loop"};
 
     return names[v->kind];
 }
@@ -24,6 +24,8 @@ bool tempo_chat_truth(const tempo_chat_value *v)
     case TEMPO_VALUE_BOOL:
     case TEMPO_VALUE_INT:
         return v->i != 0;
+    case TEMPO_VALUE_FLOAT:
+        return v->f != 0;
     case TEMPO_VALUE_STR:
         return v->str.n > 0;
     case TEMPO_VALUE_LIST:
@@ -291,6 +293,16 @@ static tempo_status print_int(tempo_chat_state *s, int64_t i, tempo_chat_str *ou
     return TEMPO_OK;
 }
 
+static tempo_status print_float(tempo_chat_state *s, double f, tempo_chat_str *out)
+{
+    char *p = tempo_chat_alloc(s->heap, TEMPO_CHAT_FLOAT_TEXT);
+
+    if (p == NULL)
+        return s->heap->failed;
+    *out = (tempo_chat_str){p, NULL, tempo_chat_float_text(f, p)};
+    return TEMPO_OK;
+}
+
 static tempo_chat_str literal(const char *text)
 {
     return (tempo_chat_str){text, NULL, strlen(text)};
@@ -311,6 +323,8 @@ tempo_status tempo_chat_print(tempo_chat_state *s, const tempo_chat_node *node, 
         return TEMPO_OK;
     case TEMPO_VALUE_INT:
         return print_int(s, v->i, out);
+    case TEMPO_VALUE_FLOAT:
+        return print_float(s, v->f, out);
     case TEMPO_VALUE_STR:
         *out = v->str;
         return TEMPO_OK;
@@ -407,6 +421,9 @@ static tempo_status put_value(json_writer *w, const tempo_chat_value *v, unsigne
         return put_literal(w, "null");
     case TEMPO_VALUE_BOOL:
         return put_literal(w, v->i != 0 ? "true" : "false");
+    case TEMPO_VALUE_FLOAT:
+        return (st = print_float(w->s, v->f, &text)) == TEMPO_OK ? tempo_chat_append(w->s->heap, &w->b, text)
+                                                                 : st;
     case TEMPO_VALUE_INT:
         return (st = print_int(w->s, v->i, &text)) == TEMPO_OK ? tempo_chat_append(w->s->heap, &w->b, text)
                                                                : st;
