@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "bench.h"
+#include "endings.h"
 #include "message.h"
 #include "prefill.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "endings.h"
 #include "message.h"
 #include "prefill.h"
 

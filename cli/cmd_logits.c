@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endings.h"
 #include "message.h"
 #include "prefill.h"
 

@@ -1,6 +1,7 @@
 /* cmd_synth.c - tempo synth: a model to measure with. */
 #include <stdio.h>
 
+#include "endings.h"
 #include "message.h"
 #include "options.h"
 

@@ -1,4 +1,5 @@
 /* hash.c - the model's SHA-256, with progress on a terminal. */
+#include "endings.h"
 #include "message.h"
 #include "session.h"
 #include "study/hash.h"

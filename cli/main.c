@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endings.h"
 #include "message.h"
 #include "options.h"
 
@@ -36,6 +37,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     int code;
 
+    prepare_endings();
     if (argc < 2) {
         print_overview();
         (void)finish_output();

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,40 +82,6 @@ void show_progress(const char *what, uint64_t done, uint64_t total)
     else
         (void)fprintf(stderr, "\r%s %3d%%", what, percent);
     (void)fflush(stderr);
-}
-
-static volatile sig_atomic_t interrupt_flag;
-
-static void on_signal(int number)
-{
-    if (interrupt_flag == 0) {
-        interrupt_flag = 1;
-        return;
-    }
-    terminal_leave();
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
-void interrupt(void)
-{
-    interrupt_flag = 1;
-}
-
-void catch_interrupts(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = on_signal;
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-bool interrupted(void)
-{
-    return interrupt_flag != 0;
 }
 
 double now_ms(void)

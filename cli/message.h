@@ -17,11 +17,6 @@ bool finish_output(void);
  * Begins with done 0; done >= total takes the line away.  */
 void show_progress(const char *what, uint64_t done, uint64_t total);
 
-/* Ctrl-C and SIGTERM set a flag instead of ending the process; a second one ends it. */
-void catch_interrupts(void);
-bool interrupted(void);
-void interrupt(void); /* set it */
-
 /* Milliseconds since some fixed moment. */
 double now_ms(void);
 

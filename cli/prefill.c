@@ -1,5 +1,6 @@
 #include "prefill.h"
 
+#include "endings.h"
 #include "message.h"
 
 enum { CHUNK = 128 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "endings.h"
 #include "message.h"
 #include "run.h"
 #include "study/manifest.h"

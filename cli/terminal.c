@@ -1,4 +1,5 @@
-/* terminal.c - termios, signals and the few ANSI sequences that every terminal has. */
+/* terminal.c - termios, signals and the few ANSI sequences that every terminal has.  What ends the program is
+ * endings.c's, which leaves the terminal first.  */
 #include "terminal.h"
 
 #include <errno.h>
@@ -22,7 +23,6 @@ static struct termios before;
 static volatile sig_atomic_t entered, has_keys, resized, stop_asked;
 static key_parser parser;
 
-static const int fatal_signals[] = {SIGHUP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 static const int waited_for[] = {SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 
 const char *terminal_problem(void)
@@ -74,13 +74,6 @@ bool terminal_has_keys(void)
 
 /* ---- signals ---- */
 
-static void on_fatal(int number)
-{
-    terminal_leave();
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
 static void on_resize(int number)
 {
     (void)number;
@@ -103,17 +96,6 @@ static void set_handler(int number, void (*handler)(int))
     (void)sigaction(number, &action, NULL);
 }
 
-/* Only where nobody else handles it: a sanitizer's report is worth more than a tidy terminal. */
-static void set_fatal_handlers(void)
-{
-    for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(*fatal_signals); i++) {
-        struct sigaction action;
-        if (sigaction(fatal_signals[i], NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 &&
-            action.sa_handler == SIG_DFL)
-            set_handler(fatal_signals[i], on_fatal);
-    }
-}
-
 void terminal_enter(void)
 {
     static bool prepared;
@@ -124,7 +106,6 @@ void terminal_enter(void)
         prepared = true;
         has_keys = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
         (void)atexit(terminal_leave);
-        set_fatal_handlers();
         set_handler(SIGWINCH, on_resize);
         set_handler(SIGTSTP, on_stop);
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endings.h"
 #include "message.h"
 #include "run.h"
 #include "terminal.h"

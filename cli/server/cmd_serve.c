@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "endings.h"
 #include "message.h"
 #include "options.h"
 #include "server/api.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "endings.h"
 #include "message.h"
 #include "options.h"
 #include "record.h"

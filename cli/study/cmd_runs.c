@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "endings.h"
 #include "message.h"
 #include "runs.h"
 #include "session.h"

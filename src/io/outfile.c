@@ -21,10 +21,10 @@ enum {
 };
 
 struct tempo_outfile {
-    char *path;   /* as the caller wrote it, for messages */
-    char *target; /* what is replaced: the file behind a symbolic link.  NULL when written in place */
-    char *temp;   /* NULL when written in place, or when there is nothing to remove any more */
-    int fd;
+    char *path;       /* as the caller wrote it, for messages */
+    char *target;     /* what is replaced: the file behind a symbolic link.  NULL when written in place */
+    char *temp;       /* NULL when written in place, or when there is nothing to remove any more */
+    int fd, held;     /* held: the same file from close to rename, or -1 */
     tempo_err failed; /* the first failure */
     uint64_t pos;     /* bytes accepted */
     bool stream;      /* see tempo_outfile_stream */
@@ -138,7 +138,7 @@ tempo_status tempo_outfile_create(tempo_outfile **out, const char *path, tempo_e
     if (f == NULL)
         return no_memory(path, err);
     memset(f, 0, offsetof(tempo_outfile, buffer));
-    f->fd = -1;
+    f->fd = f->held = -1;
     if ((f->path = strdup(path)) == NULL)
         st = no_memory(path, err);
     else
@@ -304,6 +304,9 @@ static tempo_status finish(tempo_outfile *f, tempo_err *err)
         return st;
     if (sync_fd(f->fd) != 0)
         return fail(f, "cannot be written to the disk", err);
+    /* To the end a file of this name is open: so it can be found when a signal ends the process
+     * (cli/unfinished.c). */
+    f->held = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
     const int rc = close(f->fd);
     f->fd = -1; /* whatever close says, it is closed */
     if (rc != 0)
@@ -331,10 +334,12 @@ void tempo_outfile_abort(tempo_outfile *f)
 {
     if (f == NULL)
         return;
-    if (f->fd >= 0)
-        (void)close(f->fd);
     if (f->temp != NULL)
         (void)unlink(f->temp);
+    if (f->fd >= 0)
+        (void)close(f->fd);
+    if (f->held >= 0)
+        (void)close(f->held);
     free(f->temp);
     free(f->target);
     free(f->path);

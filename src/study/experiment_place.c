@@ -156,6 +156,23 @@ static tempo_status check_replaceable(const char *dir, tempo_err *err)
 
 /* ---- the three moments ---- */
 
+static void release(tempo_place *p)
+{
+    if (p->held >= 0)
+        (void)close(p->held);
+    p->held = -1;
+}
+
+static void hold(tempo_place *p, const char *dir)
+{
+    release(p);
+#ifdef O_PATH
+    p->held = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+#else
+    (void)dir;
+#endif
+}
+
 tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err)
 {
     char path[TEMPO_RUN_PATH];
@@ -169,7 +186,7 @@ tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name
     char hidden[TEMPO_RUN_PATH];
     tempo_status st;
 
-    *p = (tempo_place){0};
+    *p = (tempo_place){.held = -1};
     if ((st = tempo_path_join(p->final, sizeof(p->final), out, name, err)) != TEMPO_OK)
         return st;
     if ((size_t)snprintf(hidden, sizeof(hidden), ".%s.partial", name) >= sizeof(hidden))
@@ -180,8 +197,10 @@ tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name
         (st = remove_tree(p->partial, err)) != TEMPO_OK ||
         (st = tempo_make_directory(p->partial, err)) != TEMPO_OK) {
         p->partial[0] = '\0';
+        return st;
     }
-    return st;
+    hold(p, p->partial);
+    return TEMPO_OK;
 }
 
 tempo_status tempo_place_commit(tempo_place *p, tempo_err *err)
@@ -195,6 +214,7 @@ tempo_status tempo_place_commit(tempo_place *p, tempo_err *err)
     (void)snprintf(old, sizeof(old), "%s.old", p->partial);
     if ((st = check_replaceable(p->final, err)) != TEMPO_OK || (st = remove_tree(old, err)) != TEMPO_OK)
         return st;
+    release(p); /* what is ended between the two renames loses neither */
     if (replaces && rename(p->final, old) != 0)
         return failed(err, p->final, "cannot be moved away");
     if (rename(p->partial, p->final) != 0) {
@@ -204,7 +224,11 @@ tempo_status tempo_place_commit(tempo_place *p, tempo_err *err)
         return st;
     }
     p->partial[0] = '\0';
-    return remove_tree(old, err);
+    if (replaces)
+        hold(p, old);
+    st = remove_tree(old, err);
+    release(p);
+    return st;
 }
 
 void tempo_place_abort(tempo_place *p)
@@ -212,4 +236,5 @@ void tempo_place_abort(tempo_place *p)
     if (p->partial[0] != '\0')
         (void)remove_tree(p->partial, NULL);
     p->partial[0] = '\0';
+    release(p);
 }

@@ -56,6 +56,7 @@ char *tempo_experiments_check(const json_t *summary);
  * its place, and removes what it replaces; after a failed one, and at will, abort removes what was filled.  */
 typedef struct tempo_place {
     char final[TEMPO_RUN_PATH], partial[TEMPO_RUN_PATH]; /* partial "": nothing to abort */
+    int held; /* what is to go when a signal ends the process (cli/unfinished.c): a directory, open as a place; or -1 */
 } tempo_place;
 
 tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
