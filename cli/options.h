@@ -104,7 +104,8 @@ typedef struct options {
     size_t pairs;
     bool has_pairs;
 
-    const char *host, *api_key_file; /* of a server */
+    const char *host, *api_key_file, *base_path; /* of a server */
+    text_list allow_hosts;
     size_t port, max_steps;
     bool open;
 

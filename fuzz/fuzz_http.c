@@ -1,4 +1,5 @@
-/* fuzz_http.c - request targets, ranges and lists of tags, as a client may send them. */
+/* fuzz_http.c - requests as a client may send them: heads and bodies, targets, ranges, lists of tags, hosts.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,48 @@ static void try_range(const char *text, size_t n)
     }
 }
 
+/* Whole and byte by byte give the same end. */
+static void try_head(const char *data, size_t n)
+{
+    tempo_http_scan whole = {0}, bytes = {0};
+    tempo_http_head head;
+    const char *why = NULL, *wrong = tempo_http_scan_head(&whole, data, n), *other = NULL;
+
+    for (size_t i = 1; i <= n && other == NULL && bytes.end == 0; i++)
+        other = tempo_http_scan_head(&bytes, data, i);
+    CHECK((wrong == NULL) == (other == NULL) && whole.end == bytes.end && whole.end <= n);
+    if (wrong != NULL || whole.end <= 2)
+        return;
+    char *text = malloc(whole.end + 1);
+    CHECK(text != NULL);
+    memcpy(text, data, whole.end);
+    text[whole.end] = '\0';
+    const unsigned status = tempo_http_parse_head(&head, text, whole.end, &why);
+    CHECK(status == 0 || (status >= 400 && why != NULL));
+    if (status == 0) {
+        CHECK(head.n_headers <= TEMPO_HTTP_MAX_HEADERS && !(head.chunked && head.length > 0) &&
+              head.target[0] != '\0');
+        for (size_t i = 0; i < head.n_headers; i++)
+            CHECK(head.headers[i].name[0] != '\0' && strpbrk(head.headers[i].value, "\r\n") == NULL);
+    }
+    free(text);
+}
+
+static void try_body(const char *data, size_t n)
+{
+    const tempo_http_head head = {.chunked = true};
+    tempo_http_body b;
+    size_t at = 0, used, n_data;
+
+    tempo_http_body_init(&b, &head);
+    while (at < n && !tempo_http_body_over(&b)) {
+        if (tempo_http_body_take(&b, data + at, n - at, &used, &n_data) != NULL)
+            return;
+        CHECK(used > 0 && used <= n - at && n_data <= used);
+        at += used;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     char *text = malloc(n + 1);
@@ -72,6 +115,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     CHECK(text != NULL);
     memcpy(text, data, n);
     text[n] = '\0';
+    try_head(text, n);
+    try_body(text, n);
+    (void)tempo_http_wrong_host(text);
+    (void)tempo_http_wrong_base(text);
     try_target(text);
     try_range(text, n % 97);
     (void)tempo_http_has_tag(text, "\"tag\"");

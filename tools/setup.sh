@@ -24,7 +24,6 @@ lib:libcrypto | libssl-dev      | openssl-devel      | openssl   | openssl
 lib:yaml-0.1 | libyaml-dev      | libyaml-devel      | libyaml   | libyaml
 lib:sqlite3 | libsqlite3-dev    | sqlite-devel       | sqlite    | sqlite
 lib:gsl     | libgsl-dev        | gsl-devel          | gsl       | gsl
-lib:libmicrohttpd | libmicrohttpd-dev | libmicrohttpd-devel | libmicrohttpd | libmicrohttpd
 gzip        | gzip              | gzip               | gzip      | -
 lib:cmocka  | libcmocka-dev     | libcmocka-devel    | cmocka    | cmocka
 '

@@ -134,12 +134,31 @@ static int make_api(serving *v, const options *o, size_t max_body)
     return tempo_api_create(&v->api, &a, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
 }
 
+/* What the table of options does not check. */
+static int check_names(const options *o)
+{
+    const char *why;
+
+    for (size_t i = 0; i < o->allow_hosts.n; i++)
+        if ((why = tempo_http_wrong_host(o->allow_hosts.v[i])) != NULL) {
+            say("--allow-host %s: %s", o->allow_hosts.v[i], why);
+            return EXIT_USAGE;
+        }
+    if (o->base_path != NULL && (why = tempo_http_wrong_base(o->base_path)) != NULL) {
+        say("--base-path %s: %s", o->base_path, why);
+        return EXIT_USAGE;
+    }
+    return EXIT_OK;
+}
+
 static int start(serving *v, const options *o)
 {
     tempo_http_options h;
     tempo_err err = {0};
     int code;
 
+    if ((code = check_names(o)) != EXIT_OK)
+        return code;
     if (o->api_key_file != NULL && (code = read_key(o->api_key_file, &v->key)) != EXIT_OK)
         return code;
     if (!is_loopback(o->host) && v->key == NULL)
@@ -151,6 +170,9 @@ static int start(serving *v, const options *o)
     h.host = o->host;
     h.port = (uint16_t)o->port;
     h.key = v->key;
+    h.hosts = o->allow_hosts.v;
+    h.n_hosts = o->allow_hosts.n;
+    h.base_path = o->base_path;
     h.routes = v->routes;
     h.n_routes = v->n_routes;
     h.user = v->api;
@@ -163,15 +185,16 @@ static int start(serving *v, const options *o)
 static void announce(const serving *v, const options *o)
 {
     const bool v6 = strchr(o->host, ':') != NULL;
-    char url[300];
+    const char *base = o->base_path != NULL ? o->base_path : "";
+    char url[600];
 
-    (void)snprintf(url, sizeof(url), "http://%s%s%s:%u/", v6 ? "[" : "", o->host, v6 ? "]" : "",
-                   tempo_http_port(v->http));
+    (void)snprintf(url, sizeof(url), "http://%s%s%s:%u%s/", v6 ? "[" : "", o->host, v6 ? "]" : "",
+                   tempo_http_port(v->http), base);
     say("serving %s at %s", tempo_model_get_info(v->s.model)->path, url);
     if (!o->open)
         return;
     if (!is_loopback(o->host)) /* it may be all addresses, which are none to go to */
-        (void)snprintf(url, sizeof(url), "http://localhost:%u/", tempo_http_port(v->http));
+        (void)snprintf(url, sizeof(url), "http://localhost:%u%s/", tempo_http_port(v->http), base);
     open_browser(url);
 }
 

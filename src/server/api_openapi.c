@@ -214,8 +214,10 @@ json_t *tempo_openapi_document(const tempo_route *routes, size_t n)
             *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + ('a' - 'A')) : *p;
         json_object_set_new(path, method, operation_json(&routes[i]));
     }
-    return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s}}}, s:[{s:[]}]}", "openapi",
-                     "3.1.0", "info", "title", "tempo", "version", TEMPO_VERSION, "description",
+    /* an address relative to this document's: it holds below a path, too */
+    return json_pack("{s:s, s:[{s:s}], s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s}}}, s:[{s:[]}]}",
+                     "openapi", "3.1.0", "servers", "url", ".", "info", "title", "tempo", "version",
+                     TEMPO_VERSION, "description",
                      "Decoding in sets that share one position. docs/server.md describes the routes in full.",
                      "paths", paths, "components", "schemas", tempo_openapi_schemas(), "securitySchemes",
                      "key", "type", "http", "scheme", "bearer", "security", "key");

@@ -4,11 +4,13 @@
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/http_inside.h"
@@ -22,80 +24,6 @@ void tempo_http_options_init(tempo_http_options *o)
                               .header_s = 10,
                               .body_s = 20,
                               .idle_s = 30};
-}
-
-/* ---- connections, as the library's listening thread sees them ------------------------- */
-
-static enum MHD_Result may_connect(void *user, const struct sockaddr *address, socklen_t n)
-{
-    tempo_http *h = user;
-
-    (void)address, (void)n;
-    (void)pthread_mutex_lock(&h->lock);
-    const bool room = h->counts.open_connections < h->o.max_connections;
-    if (!room)
-        h->counts.refused++;
-    (void)pthread_mutex_unlock(&h->lock);
-    return room ? MHD_YES : MHD_NO;
-}
-
-static void add_conn(tempo_http *h, struct MHD_Connection *mhd, void **out)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    tempo_http_conn *c = calloc(1, sizeof(*c));
-
-    if (c == NULL || info == NULL) {
-        free(c);
-        return; /* requests on it are refused */
-    }
-    *c = (tempo_http_conn){.h = h,
-                           .fd = info->connect_fd,
-                           .state = TEMPO_HTTP_HEADERS,
-                           .deadline = tempo_http_now() + h->o.header_s};
-    (void)pthread_mutex_lock(&h->lock);
-    const bool first = h->conns == NULL;
-    c->next = h->conns;
-    if (c->next != NULL)
-        c->next->previous = c;
-    h->conns = c;
-    h->counts.connections++;
-    h->counts.open_connections++;
-    (void)pthread_mutex_unlock(&h->lock);
-    *out = c;
-    if (first)
-        tempo_http_wake(h);
-}
-
-static void remove_conn(tempo_http *h, tempo_http_conn *c)
-{
-    (void)pthread_mutex_lock(&h->lock);
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
-    else
-        h->conns = c->next;
-    h->counts.open_connections--;
-    (void)pthread_mutex_unlock(&h->lock);
-    free(c);
-}
-
-static void notify_conn(void *user, struct MHD_Connection *mhd, void **conn,
-                        enum MHD_ConnectionNotificationCode code)
-{
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        add_conn(user, mhd, conn);
-    } else if (*conn != NULL) {
-        remove_conn(user, *conn);
-        *conn = NULL;
-    }
-}
-
-/* Paths and queries are decoded by http_route.c, which refuses what it should not see. */
-static size_t leave_escaped(void *user, struct MHD_Connection *mhd, char *s)
-{
-    (void)user, (void)mhd;
-    return strlen(s);
 }
 
 /* ---- listening ------------------------------------------------------------------------- */
@@ -154,20 +82,126 @@ static tempo_status open_listener(tempo_http *h, tempo_err *err)
     return TEMPO_OK;
 }
 
-static tempo_status start_daemon(tempo_http *h, tempo_err *err)
+/* ---- connections ------------------------------------------------------------------------ */
+
+/* Threads of connections that have ended. */
+static void join_done(tempo_http *h)
 {
-    h->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
-        may_connect, h, tempo_exchange_feed, h, MHD_OPTION_LISTEN_SOCKET, h->listener,
-        MHD_OPTION_CONNECTION_LIMIT,
-        h->o.max_connections + 16, /* may_connect is the limit: above the library's own, clients would hang */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)3 * TEMPO_HTTP_MAX_HEAD, MHD_OPTION_CONNECTION_TIMEOUT,
-        0u, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20,
-        MHD_OPTION_NOTIFY_CONNECTION, notify_conn, h, MHD_OPTION_NOTIFY_COMPLETED, tempo_exchange_end, h,
-        MHD_OPTION_URI_LOG_CALLBACK, tempo_exchange_begin, h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
-        NULL, MHD_OPTION_END);
-    if (h->daemon == NULL)
-        return tempo_fail_os(err, errno, "cannot start the HTTP library on %.200s port %u", h->host, h->port);
+    (void)pthread_mutex_lock(&h->lock);
+    tempo_http_conn *c = h->done;
+    h->done = NULL;
+    (void)pthread_mutex_unlock(&h->lock);
+    while (c != NULL) {
+        tempo_http_conn *next = c->next;
+        (void)pthread_join(c->thread, NULL);
+        free(c);
+        c = next;
+    }
+}
+
+/* false: there are too many already, or there is no thread for it. */
+static bool add_conn(tempo_http *h, int fd)
+{
+    tempo_http_conn *c = calloc(1, sizeof(*c));
+    pthread_attr_t attr;
+    bool ok = c != NULL && pthread_attr_init(&attr) == 0;
+
+    if (!ok) {
+        free(c);
+        return false;
+    }
+    c->h = h;
+    c->fd = fd;
+    c->accepted = tempo_http_now();
+    (void)pthread_attr_setstacksize(&attr, (size_t)1 << 20);
+    (void)pthread_mutex_lock(&h->lock); /* its thread waits for it before it ends */
+    ok = h->counts.open_connections < h->o.max_connections &&
+         pthread_create(&c->thread, &attr, tempo_http_conn_run, c) == 0;
+    if (ok) {
+        c->next = h->conns;
+        if (c->next != NULL)
+            c->next->previous = c;
+        h->conns = c;
+        h->counts.connections++;
+        h->counts.open_connections++;
+    } else {
+        h->counts.refused++;
+    }
+    (void)pthread_mutex_unlock(&h->lock);
+    (void)pthread_attr_destroy(&attr);
+    if (!ok)
+        free(c);
+    return ok;
+}
+
+static void accept_one(tempo_http *h)
+{
+    const int on = 1;
+    const int fd = accept(h->listener, NULL, NULL);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            (void)poll(NULL, 0, 50); /* until some connection ends */
+        return;
+    }
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (!add_conn(h, fd))
+        (void)close(fd);
+}
+
+static bool may_go_on(tempo_http *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    const bool on = !h->quit;
+    (void)pthread_mutex_unlock(&h->lock);
+    return on;
+}
+
+static void *listen_on(void *user)
+{
+    tempo_http *h = user;
+    char bytes[64];
+
+    while (may_go_on(h)) {
+        struct pollfd p[2] = {{.fd = h->listener, .events = POLLIN}, {.fd = h->wake[0], .events = POLLIN}};
+        if (poll(p, 2, -1) <= 0)
+            continue;
+        if (p[1].revents != 0)
+            (void)!read(h->wake[0], bytes, sizeof(bytes));
+        join_done(h);
+        if (p[0].revents != 0 && may_go_on(h))
+            accept_one(h);
+    }
+    return NULL;
+}
+
+static tempo_status start_thread(tempo_http *h, tempo_err *err)
+{
+    const int rc = pthread_create(&h->thread, NULL, listen_on, h);
+
+    if (rc != 0)
+        return tempo_fail_os(err, rc, "cannot start a thread for the HTTP server");
+    h->has_thread = true;
+    return TEMPO_OK;
+}
+
+/* The lock, the condition and the pipe. */
+static tempo_status make_means(tempo_http *h, tempo_err *err)
+{
+    pthread_condattr_t attr;
+
+    (void)pthread_mutex_init(&h->lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&h->ended, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    if (pipe(h->wake) != 0) {
+        h->wake[0] = h->wake[1] = -1;
+        return tempo_fail_os(err, errno, "cannot make a pipe for the HTTP server");
+    }
+    for (int i = 0; i < 2; i++)
+        (void)fcntl(h->wake[i], F_SETFD, FD_CLOEXEC), (void)fcntl(h->wake[i], F_SETFL, O_NONBLOCK);
     return TEMPO_OK;
 }
 
@@ -181,29 +215,17 @@ tempo_status tempo_http_start(tempo_http **out, const tempo_http_options *o, tem
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for the HTTP server");
     h->o = *o;
     h->listener = h->wake[0] = h->wake[1] = -1;
-    (void)pthread_mutex_init(&h->lock, NULL);
     if (o->key != NULL)
         tempo_http_digest(o->key, h->key_digest);
+    if ((st = make_means(h, err)) != TEMPO_OK)
+        goto out;
     if ((h->host = strdup(o->host)) == NULL) {
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for the HTTP server");
         goto out;
     }
     h->o.host = h->host;
-    if (pipe(h->wake) != 0) {
-        st = tempo_fail_os(err, errno, "cannot make a pipe for the HTTP server");
-        goto out;
-    }
-    for (int i = 0; i < 2; i++)
-        (void)fcntl(h->wake[i], F_SETFD, FD_CLOEXEC), (void)fcntl(h->wake[i], F_SETFL, O_NONBLOCK);
-    if ((st = open_listener(h, err)) != TEMPO_OK)
-        goto out;
-    const int rc = pthread_create(&h->reaper, NULL, tempo_http_reap, h);
-    if (rc != 0) {
-        st = tempo_fail_os(err, rc, "cannot start a thread for the HTTP server");
-        goto out;
-    }
-    h->has_reaper = true;
-    st = start_daemon(h, err);
+    if ((st = open_listener(h, err)) == TEMPO_OK)
+        st = start_thread(h, err);
 out:
     if (st != TEMPO_OK) {
         tempo_http_free(h);
@@ -230,53 +252,57 @@ tempo_http_counts tempo_http_get_counts(const tempo_http *h)
 
 /* ---- stopping --------------------------------------------------------------------------- */
 
-/* Shut down connections on which no answer is under way, or all; how many there are left. */
-static unsigned shut_conns(tempo_http *h, bool all)
-{
-    unsigned n = 0;
-
-    (void)pthread_mutex_lock(&h->lock);
-    for (tempo_http_conn *c = h->conns; c != NULL; c = c->next, n++)
-        if (c->state != TEMPO_HTTP_SHUT &&
-            (all || c->state == TEMPO_HTTP_HEADERS || c->state == TEMPO_HTTP_IDLE))
-            tempo_http_shut(c);
-    (void)pthread_mutex_unlock(&h->lock);
-    return n;
-}
-
 void tempo_http_begin_stop(tempo_http *h)
 {
     atomic_store(&h->stopping, true);
 }
 
+static void stop_listening(tempo_http *h)
+{
+    (void)pthread_mutex_lock(&h->lock);
+    h->quit = true;
+    (void)pthread_mutex_unlock(&h->lock);
+    (void)!write(h->wake[1], "", 1);
+    if (h->has_thread)
+        (void)pthread_join(h->thread, NULL);
+    h->has_thread = false;
+    if (h->listener >= 0)
+        (void)close(h->listener); /* who is in the queue learns that nobody will answer */
+    h->listener = -1;
+}
+
+/* Shut down connections on which no answer is under way, or all.  The lock is held. */
+static void shut_conns(tempo_http *h, bool all)
+{
+    for (tempo_http_conn *c = h->conns; c != NULL; c = c->next)
+        if (!c->shut && (all || c->waiting))
+            tempo_http_shut(c);
+}
+
 void tempo_http_stop(tempo_http *h, double grace_s)
 {
-    const double until = tempo_http_now() + grace_s;
+    struct timespec until;
 
     if (h->stopped)
         return;
     h->stopped = true;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    const double grace = fmin(grace_s, 1e6) + 1e-9 * (double)until.tv_nsec;
+    until.tv_sec += (time_t)grace;
+    until.tv_nsec = (long)(1e9 * (grace - floor(grace)));
     tempo_http_begin_stop(h);
-    if (h->daemon != NULL) {
-        (void)MHD_quiesce_daemon(h->daemon);
-        (void)shutdown(h->listener, SHUT_RD); /* who is in the queue learns that nobody will answer */
-        while (shut_conns(h, false) > 0 && tempo_http_now() < until)
-            (void)poll(NULL, 0, 10);
-        atomic_store(&h->aborting, true);
-        (void)shut_conns(h, true);
-        MHD_stop_daemon(h->daemon);
-        h->daemon = NULL;
-    }
-    if (h->has_reaper) {
-        (void)pthread_mutex_lock(&h->lock);
-        h->quit = true;
-        (void)pthread_mutex_unlock(&h->lock);
-        tempo_http_wake(h);
-        (void)pthread_join(h->reaper, NULL);
-    }
-    if (h->listener >= 0)
-        (void)close(h->listener);
-    h->listener = -1;
+    stop_listening(h);
+    (void)pthread_mutex_lock(&h->lock);
+    h->closing = true;
+    shut_conns(h, false);
+    while (h->conns != NULL && pthread_cond_timedwait(&h->ended, &h->lock, &until) != ETIMEDOUT)
+        continue;
+    atomic_store(&h->aborting, true);
+    shut_conns(h, true);
+    while (h->conns != NULL)
+        (void)pthread_cond_wait(&h->ended, &h->lock);
+    (void)pthread_mutex_unlock(&h->lock);
+    join_done(h);
 }
 
 void tempo_http_free(tempo_http *h)
@@ -287,6 +313,7 @@ void tempo_http_free(tempo_http *h)
     for (int i = 0; i < 2; i++)
         if (h->wake[i] >= 0)
             (void)close(h->wake[i]);
+    (void)pthread_cond_destroy(&h->ended);
     (void)pthread_mutex_destroy(&h->lock);
     free(h->host);
     free(h);

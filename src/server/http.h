@@ -1,8 +1,8 @@
-/* http.h - HTTP as the server's routes see it: requests that were read whole, answers, streams.
+/* http.h - HTTP/1.1 as the server's routes see it: requests that were read whole, answers, streams.
  *
- * Over libmicrohttpd, one thread a connection, so that a handler may wait.  Everything a client can do wrong before a
- * handler runs is dealt with here: methods, paths, limits, deadlines, Host and Origin, the key.  docs/server.md has the
- * statuses.  Every answer carries the security headers (CSP default-src 'self', nosniff, no-referrer, DENY).  */
+ * One thread a connection, so that a handler may wait.  Everything a client can do wrong before a handler runs is dealt with
+ * here: what is no HTTP, methods, paths, limits, deadlines, Host and Origin, the key.  docs/server.md has the statuses.
+ * Every answer carries the security headers (CSP default-src 'self', nosniff, no-referrer, DENY).  */
 #ifndef TEMPO_SERVER_HTTP_H
 #define TEMPO_SERVER_HTTP_H
 #include <stdbool.h>
@@ -26,6 +26,9 @@ typedef struct tempo_http_options {
     const char *host;   /* an address or name to listen on */
     uint16_t port;      /* 0: any that is free */
     const char *key;    /* NULL: no key is asked for */
+    const char *const *hosts; /* [n_hosts] NAME or NAME:PORT that Host and Origin may be too; NAME alone: with any port */
+    size_t n_hosts;
+    const char *base_path; /* "/a/b": the routes are there too, for who forwards such paths as they are; NULL: none */
     size_t max_body;    /* bytes */
     unsigned max_connections;
     double header_s, body_s; /* a request's headers, and then its body, must be there after so long */
@@ -36,7 +39,10 @@ typedef struct tempo_http_options {
 } tempo_http_options;
 
 void tempo_http_options_init(tempo_http_options *o);
-/* *out is NULL on failure: TEMPO_E_IO names host and port.  routes must outlive it. */
+/* What is wrong with NAME[:PORT], or with a base path, or NULL. */
+const char *tempo_http_wrong_host(const char *text);
+const char *tempo_http_wrong_base(const char *path);
+/* *out is NULL on failure: TEMPO_E_IO names host and port.  routes, key, hosts and base_path must outlive it. */
 tempo_status tempo_http_start(tempo_http **out, const tempo_http_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 uint16_t tempo_http_port(const tempo_http *h);
 /* From here on the server says that it goes down: tempo_exchange_stopping, and a 503 for requests of all but open routes.

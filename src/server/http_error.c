@@ -1,23 +1,9 @@
-/* http_error.c - error bodies, and answers past the library where it offers no way to give one. */
+/* http_error.c - statuses in words, and error bodies. */
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "server/http_inside.h"
-
-const tempo_http_pair tempo_http_security_headers[] = {
-    {"Content-Security-Policy",
-     "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"Referrer-Policy", "no-referrer"},
-    {"X-Frame-Options", "DENY"},
-    {"Cross-Origin-Opener-Policy", "same-origin"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-const size_t tempo_http_n_security_headers =
-    sizeof(tempo_http_security_headers) / sizeof(*tempo_http_security_headers);
 
 typedef struct status_words {
     unsigned status;
@@ -25,6 +11,10 @@ typedef struct status_words {
 } status_words;
 
 static const status_words words[] = {
+    {200, "", "OK"},
+    {206, "", "Partial Content"},
+    {304, "", "Not Modified"},
+    {308, "", "Permanent Redirect"},
     {400, "invalid_request_error", "Bad Request"},
     {401, "authentication_error", "Unauthorized"},
     {403, "forbidden", "Forbidden"},
@@ -32,11 +22,13 @@ static const status_words words[] = {
     {405, "method_not_allowed", "Method Not Allowed"},
     {408, "timeout", "Request Timeout"},
     {413, "too_large", "Content Too Large"},
+    {414, "too_large", "URI Too Long"},
     {415, "invalid_request_error", "Unsupported Media Type"},
     {416, "range", "Range Not Satisfiable"},
     {431, "too_large", "Request Header Fields Too Large"},
     {501, "server_error", "Not Implemented"},
     {503, "overloaded", "Service Unavailable"},
+    {505, "invalid_request_error", "HTTP Version Not Supported"},
 };
 
 static const status_words *find_words(unsigned status)
@@ -87,32 +79,4 @@ char *tempo_http_error_json(unsigned status, const char *param, const char *code
     json_decref(e);
     json_decref(document);
     return text;
-}
-
-void tempo_http_answer_raw(tempo_http_conn *c, unsigned status, const char *message)
-{
-    char head[1024];
-    char *body = tempo_http_error_json(status, NULL, NULL, message);
-    size_t n;
-
-    if (body == NULL)
-        return;
-    n = (size_t)snprintf(head, sizeof(head),
-                         "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                         "Cache-Control: no-store\r\nContent-Length: %zu\r\n",
-                         status, tempo_http_reason(status), strlen(body));
-    for (size_t i = 0; i < tempo_http_n_security_headers; i++)
-        n += (size_t)snprintf(head + n, sizeof(head) - n, "%s: %s\r\n", tempo_http_security_headers[i].name,
-                              tempo_http_security_headers[i].value);
-    n += (size_t)snprintf(head + n, sizeof(head) - n, "\r\n");
-    /* A client that does not even leave room for these few bytes goes without them. */
-    if (send(c->fd, head, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n)
-        (void)!send(c->fd, body, strlen(body), MSG_DONTWAIT | MSG_NOSIGNAL);
-    free(body);
-}
-
-void tempo_http_count(tempo_http *h, unsigned status)
-{
-    if (status / 100 < sizeof(h->counts.by_class) / sizeof(*h->counts.by_class))
-        h->counts.by_class[status / 100]++;
 }

@@ -1,5 +1,4 @@
-/* http_exchange.c - a request from its first line to its handler; called by the library on the connection's
- * thread. */
+/* http_exchange.c - a request from its head to its handler, on the connection's thread. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,160 +7,69 @@
 
 #include "server/http_inside.h"
 
-static tempo_http_conn *conn_of(struct MHD_Connection *mhd)
+/* Without the base path, where the target begins with it.  *bare: it is the base path itself, without a slash
+ * behind it, from where the page's addresses would lead astray. */
+static void drop_base(tempo_exchange *x, bool *bare)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const char *base = x->h->o.base_path;
+    const size_t n = base == NULL ? 0 : strlen(base);
 
-    return info == NULL ? NULL : info->socket_context;
-}
-
-/* The first line has come. */
-void *tempo_exchange_begin(void *user, const char *uri, struct MHD_Connection *mhd)
-{
-    tempo_http *h = user;
-    tempo_http_conn *c = conn_of(mhd);
-    tempo_exchange *x = c == NULL ? NULL : calloc(1, sizeof(*x));
-
-    if (x == NULL)
-        return NULL;
-    x->h = h;
-    x->conn = c;
-    x->mhd = mhd;
-    x->uri = strdup(uri);
-    x->path = strdup(uri);
-    (void)pthread_mutex_lock(&h->lock);
-    c->line = true;
-    if (c->state == TEMPO_HTTP_IDLE)
-        c->deadline = tempo_http_now() + h->o.header_s;
-    (void)pthread_mutex_unlock(&h->lock);
-    return x;
-}
-
-void tempo_exchange_end(void *user, struct MHD_Connection *mhd, void **exchange,
-                        enum MHD_RequestTerminationCode code)
-{
-    tempo_exchange *x = *exchange;
-    tempo_http *h = user;
-
-    (void)mhd;
-    if (x == NULL)
+    *bare = false;
+    if (n == 0 || strncmp(x->path, base, n) != 0 || strchr("/?", x->path[n]) == NULL) /* the NUL too */
         return;
-    *exchange = NULL;
-    if (x->has_stream)
-        x->stream.end(x->stream.user, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    if (x->early)
-        tempo_http_linger(x->conn);
-    (void)pthread_mutex_lock(&h->lock);
-    x->conn->line = false;
-    if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK && code != MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN)
-        h->counts.gone++;
-    if (x->conn->state != TEMPO_HTTP_SHUT) {
-        x->conn->state = TEMPO_HTTP_IDLE;
-        x->conn->deadline = tempo_http_now() + h->o.idle_s;
-        if (atomic_load(&h->stopping))
-            tempo_http_shut(x->conn);
-    }
-    (void)pthread_mutex_unlock(&h->lock);
-    for (size_t i = 0; i < x->n_headers; i++) {
-        free(x->header[i].name);
-        free(x->header[i].value);
-    }
-    free(x->body);
-    free(x->path);
-    free(x->uri);
-    free(x);
+    *bare = x->path[n] != '/';
+    memmove(x->path + *bare, x->path + n, strlen(x->path + n) + 1);
+    x->path[0] = '/';
 }
 
-/* ---- headers ------------------------------------------------------------------------------ */
-
-/* Headers that say one thing: two of them are two readings of one request. */
-static const char *const single[] = {"Host",          "Content-Length", "Content-Type", "Transfer-Encoding",
-                                     "Authorization", "Origin",         "Range",        "Expect"};
-
-typedef struct header_counts {
-    unsigned seen[sizeof(single) / sizeof(*single)];
-    bool twice, strange;
-} header_counts;
-
-static enum MHD_Result count_header(void *user, enum MHD_ValueKind kind, const char *name, size_t n_name,
-                                    const char *value, size_t n_value)
+static void redirect_to_base(tempo_exchange *x)
 {
-    header_counts *counts = user;
+    const char *name = strrchr(x->h->o.base_path, '/') + 1, *query = strchr(x->head.target, '?');
+    char place[512];
 
-    (void)kind;
-    for (size_t i = 0; i < sizeof(single) / sizeof(*single); i++)
-        if (strcasecmp(name, single[i]) == 0)
-            counts->twice |= ++counts->seen[i] > 1;
-    counts->strange |= n_name == 0 || strlen(name) != n_name || (value != NULL && strlen(value) != n_value);
-    return MHD_YES;
-}
-
-/* Has the request a body?  *length: its bytes, SIZE_MAX where they are not told. */
-static bool has_body(const tempo_exchange *x, size_t *length)
-{
-    const char *text = tempo_exchange_header(x, "Content-Length");
-
-    *length = 0;
-    if (tempo_exchange_header(x, "Transfer-Encoding") != NULL) {
-        *length = SIZE_MAX;
-        return true;
-    }
-    if (text == NULL)
-        return false;
-    for (const char *p = text; *p != '\0'; p++) {
-        const size_t digit = (size_t)(unsigned char)*p - '0';
-        *length = digit > 9 || *length > (SIZE_MAX - 1 - digit) / 10 ? SIZE_MAX - 1 : *length * 10 + digit;
-        if (*length == SIZE_MAX - 1)
-            break;
-    }
-    return *length > 0;
-}
-
-static bool check_form(tempo_exchange *x)
-{
-    header_counts counts = {{0}, false, false};
-    const union MHD_ConnectionInfo *size =
-        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char *encoding = tempo_exchange_header(x, "Transfer-Encoding");
-    const int n = MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, count_header, &counts);
-
-    if (n > TEMPO_HTTP_MAX_HEADERS || (size != NULL && size->header_size > TEMPO_HTTP_MAX_HEAD))
-        tempo_exchange_error(x, 431, NULL, "more than %d header lines, or %d bytes of them",
-                             TEMPO_HTTP_MAX_HEADERS, TEMPO_HTTP_MAX_HEAD);
-    else if (counts.twice)
-        tempo_exchange_error(x, 400, NULL, "a header that says one thing is given twice");
-    else if (counts.strange)
-        tempo_exchange_error(x, 400, NULL, "a header without a name, or a NUL in one");
-    else if (encoding != NULL && tempo_exchange_header(x, "Content-Length") != NULL)
-        tempo_exchange_error(x, 400, NULL, "both Content-Length and Transfer-Encoding");
-    else if (encoding != NULL && strcasecmp(encoding, "chunked") != 0)
-        tempo_exchange_error(x, 501, NULL, "Transfer-Encoding '%.40s' is not chunked", encoding);
-    else
-        return true;
-    return false;
+    if (snprintf(place, sizeof(place), "%s/%s", name, query == NULL ? "" : query) >= (int)sizeof(place))
+        (void)snprintf(place, sizeof(place), "%s/", name);
+    tempo_exchange_set_header(x, "Location", place);
+    tempo_exchange_reply_static(x, 308, NULL, "", 0);
 }
 
 static bool check_route(tempo_exchange *x)
 {
     const char *reason;
     char allow[64];
-    bool found;
+    bool found, bare;
 
+    drop_base(x, &bare);
     if (!tempo_http_parse_uri(x, &reason)) {
         tempo_exchange_error(x, 400, NULL, "the request's target: %s", reason);
         return false;
     }
-    if (tempo_http_find_route(x, &found, allow, sizeof(allow)))
-        return tempo_http_check_origin(x) && tempo_http_check_key(x);
+    found = tempo_http_find_route(x, &found, allow, sizeof(allow)) || found;
     if (!tempo_http_check_origin(x))
         return false;
-    if (found) {
+    if (x->route != NULL && bare)
+        redirect_to_base(x);
+    else if (x->route != NULL)
+        return tempo_http_check_key(x);
+    else if (found) {
         tempo_exchange_set_header(x, "Allow", allow);
         tempo_exchange_error(x, 405, NULL, "%.20s is not answered here; %s is", x->method, allow);
     } else {
         tempo_exchange_error(x, 404, NULL, "there is no such route");
     }
     return false;
+}
+
+const char *tempo_http_wrong_base(const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    const size_t n = strlen(path);
+
+    if (path[0] != '/' || n < 2 || path[n - 1] == '/')
+        return "expected a path such as /tempo: it begins with '/', and does not end with one";
+    if (strspn(path, letters) != n || strstr(path, "//") != NULL || strstr(path, "/.") != NULL)
+        return "expected segments of letters, digits and -._~, none of which begins with '.'";
+    return n > 200 ? "expected at most 200 bytes" : NULL;
 }
 
 /* "application/json", parameters behind it or not: no form of another site's page can send that unasked. */
@@ -173,7 +81,7 @@ static bool is_json(const char *type)
     return type != NULL && strncasecmp(type, json, n) == 0 && strchr("; \t", type[n]) != NULL;
 }
 
-static bool check_content(tempo_exchange *x, size_t length)
+static bool check_content(tempo_exchange *x)
 {
     const char *type = tempo_exchange_header(x, "Content-Type"),
                *coding = tempo_exchange_header(x, "Content-Encoding");
@@ -183,7 +91,7 @@ static bool check_content(tempo_exchange *x, size_t length)
                              type == NULL ? "missing" : type);
     else if (coding != NULL && strcasecmp(coding, "identity") != 0)
         tempo_exchange_error(x, 415, NULL, "Content-Encoding '%.40s' is not understood", coding);
-    else if (length != SIZE_MAX && length > x->h->o.max_body)
+    else if (!x->head.chunked && x->head.length > x->h->o.max_body)
         tempo_exchange_error(x, 413, NULL, "the body has more than %zu bytes", x->h->o.max_body);
     else
         return true;
@@ -193,20 +101,14 @@ static bool check_content(tempo_exchange *x, size_t length)
 /* Everything that can be said before the body: false when it has been answered. */
 static bool check_request(tempo_exchange *x)
 {
-    size_t length;
-
-    x->early = has_body(x, &length);
-    if (!check_form(x) || !tempo_http_check_host(x) || !check_route(x))
+    if (!tempo_http_check_host(x) || !check_route(x))
         return false;
     if (atomic_load(&x->h->stopping) && !x->route->open) {
         tempo_exchange_set_header(x, "Retry-After", "5");
         tempo_exchange_error(x, 503, NULL, "the server is going down");
         return false;
     }
-    if (!check_content(x, length))
-        return false;
-    x->early = false;
-    return true;
+    return check_content(x);
 }
 
 /* ---- the body -------------------------------------------------------------------------------- */
@@ -229,65 +131,119 @@ static bool add_body(tempo_exchange *x, const char *data, size_t n)
     return true;
 }
 
-/* The library takes no answer in the middle of a body, so it goes past it. */
-static enum MHD_Result end_in_body(tempo_exchange *x, unsigned status, const char *message)
+/* What came of the body is in c->in: false when it has been answered. */
+static bool take_body(tempo_exchange *x, tempo_http_body *b)
 {
-    (void)pthread_mutex_lock(&x->h->lock);
-    const bool open = x->conn->state != TEMPO_HTTP_SHUT;
-    if (open) {
-        x->conn->state = TEMPO_HTTP_BUSY;
-        x->conn->deadline = INFINITY;
-        tempo_http_count(x->h, status);
+    tempo_http_conn *c = x->conn;
+    const char *why = NULL;
+    size_t at = 0, used, n;
+
+    while (at < c->n_in && !tempo_http_body_over(b)) {
+        if ((why = tempo_http_body_take(b, c->in + at, c->n_in - at, &used, &n)) != NULL) {
+            tempo_exchange_error(x, 400, NULL, "the body: %s", why);
+            return false;
+        }
+        at += used;
+        if (n > x->h->o.max_body - x->n_body) {
+            tempo_exchange_error(x, 413, NULL, "the body has more than %zu bytes", x->h->o.max_body);
+            return false;
+        }
+        if (n > 0 && !add_body(x, c->in + at - n, n)) {
+            tempo_exchange_set_header(x, "Retry-After", "1");
+            tempo_exchange_error(x, 503, NULL, "out of memory for the body");
+            return false;
+        }
     }
-    (void)pthread_mutex_unlock(&x->h->lock);
-    if (open) {
-        tempo_http_answer_raw(x->conn, status, message);
-        tempo_http_linger(x->conn);
-    }
-    return MHD_NO;
+    tempo_http_taken(c, at);
+    return true;
 }
 
-enum MHD_Result tempo_exchange_feed(void *user, struct MHD_Connection *mhd, const char *url,
-                                    const char *method, const char *version, const char *data, size_t *n,
-                                    void **exchange)
+/* false when there is no request: it was answered, or the client went away. */
+static bool read_body(tempo_exchange *x)
 {
-    tempo_exchange *x = *exchange;
-    tempo_http *h = user;
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const double deadline = tempo_http_now() + x->h->o.body_s;
+    tempo_http_body b;
+    bool late;
 
-    (void)mhd, (void)url;
-    if (x == NULL || x->uri == NULL || x->path == NULL)
-        return MHD_NO;
-    if (!x->begun) {
-        x->begun = true;
-        x->method = method;
-        x->version = version;
-        if (!tempo_http_enter(x->conn, TEMPO_HTTP_BODY, h->o.body_s))
-            return MHD_NO;
-        (void)pthread_mutex_lock(&h->lock);
-        h->counts.requests++;
-        (void)pthread_mutex_unlock(&h->lock);
-        if (check_request(x))
-            return MHD_YES;
-        return !x->lost && tempo_http_enter(x->conn, TEMPO_HTTP_ANSWERING, h->o.idle_s) ? MHD_YES : MHD_NO;
+    tempo_http_body_init(&b, &x->head);
+    if (!tempo_http_body_over(&b) && x->head.expects && x->conn->n_in == 0 &&
+        !tempo_http_send(x->conn, go_on, sizeof(go_on) - 1, false))
+        return false;
+    for (;;) {
+        if (!take_body(x, &b))
+            return false;
+        if (tempo_http_body_over(&b))
+            return true;
+        if (tempo_http_receive(x->conn, deadline, &late))
+            continue;
+        if (late) {
+            tempo_http_count_timeout(x->h);
+            tempo_exchange_error(x, 408, NULL, "the request's body did not arrive in time");
+        } else {
+            tempo_exchange_error(x, 400, NULL, "the request's body ends before it is whole");
+        }
+        return false;
     }
-    if (x->answered) { /* what still comes of a refused request */
-        *n = 0;
-        return MHD_YES;
+}
+
+/* ---- a request from beginning to end ------------------------------------------------------------ */
+
+static void clear_exchange(tempo_exchange *x)
+{
+    for (size_t i = 0; i < x->n_headers; i++) {
+        free(x->header[i].name);
+        free(x->header[i].value);
     }
-    if (*n > 0) {
-        if (*n > h->o.max_body - x->n_body)
-            return end_in_body(x, 413, "the body is too large");
-        if (!add_body(x, data, *n))
-            return end_in_body(x, 503, "out of memory for the body");
-        *n = 0;
-        return MHD_YES;
+    free(x->body);
+    free(x->path);
+    free(x->text);
+}
+
+void tempo_exchange_run(tempo_http_conn *c, const tempo_http_head *head, char *text)
+{
+    tempo_exchange x = {.h = c->h,
+                        .conn = c,
+                        .head = *head,
+                        .text = text,
+                        .path = strdup(head->target),
+                        .method = head->method,
+                        .early = true};
+
+    (void)pthread_mutex_lock(&c->h->lock);
+    c->h->counts.requests++;
+    (void)pthread_mutex_unlock(&c->h->lock);
+    c->close = head->close;
+    if (x.path == NULL) {
+        tempo_exchange_error(&x, 503, NULL, "out of memory for the request");
+    } else {
+        x.early = head->chunked || head->length > 0;
+        if (check_request(&x)) {
+            x.early = true;
+            if (read_body(&x)) {
+                x.early = false;
+                x.route->handle(c->h->o.user, &x);
+                if (!x.answered)
+                    tempo_exchange_error(&x, 500, NULL, "the route gave no answer");
+            }
+        }
     }
-    if (!tempo_http_enter(x->conn, TEMPO_HTTP_BUSY, INFINITY))
-        return MHD_NO;
-    x->route->handle(h->o.user, x);
-    if (!x->answered)
-        tempo_exchange_error(x, 500, NULL, "the route gave no answer");
-    return !x->lost && tempo_http_enter(x->conn, TEMPO_HTTP_ANSWERING, h->o.idle_s) ? MHD_YES : MHD_NO;
+    if (x.early || !x.complete)
+        c->close = true;
+    if (!x.complete) {
+        (void)pthread_mutex_lock(&c->h->lock);
+        c->h->counts.gone++;
+        (void)pthread_mutex_unlock(&c->h->lock);
+    }
+    clear_exchange(&x);
+}
+
+void tempo_exchange_refuse(tempo_http_conn *c, unsigned status, const char *message)
+{
+    tempo_exchange x = {.h = c->h, .conn = c, .method = "", .early = true};
+
+    tempo_exchange_error(&x, status, NULL, "%s", message);
+    clear_exchange(&x);
 }
 
 /* ---- what handlers ask ------------------------------------------------------------------------ */
@@ -304,7 +260,7 @@ const char *tempo_exchange_path(const tempo_exchange *x)
 
 const char *tempo_exchange_header(const tempo_exchange *x, const char *name)
 {
-    return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
+    return tempo_http_head_find(&x->head, name);
 }
 
 const char *tempo_exchange_body(const tempo_exchange *x, size_t *n)

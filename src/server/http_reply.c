@@ -1,28 +1,21 @@
 /* http_reply.c - answers: headers that all have, bodies in blocks so that progress shows, streams. */
-#include <math.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "server/http_inside.h"
 
-enum { BLOCK = 64 << 10, WAIT_MS = 50 };
+enum { MAX_HEAD = 32 << 10, STREAM_BLOCK = 16 << 10, WAIT_MS = 50 };
 
 /* What an answer's bytes belong to. */
 typedef struct owner {
     void (*release)(void *user); /* NULL: nobody */
     void *user;
 } owner;
-
-/* A body on its way out; the library frees it with the response. */
-typedef struct reply_body {
-    tempo_http_conn *conn;
-    const char *data; /* [n] */
-    size_t n;
-    owner of;
-} reply_body;
 
 /* ---- headers ------------------------------------------------------------------------------- */
 
@@ -40,6 +33,9 @@ void tempo_exchange_set_header(tempo_exchange *x, const char *name, const char *
 
     if (x->answered || x->n_headers == TEMPO_HTTP_MAX_SET_HEADERS)
         return;
+    for (const char *p = value; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) /* a line's end would begin another header */
+            return;
     n = strdup(name);
     v = strdup(value);
     if (n == NULL || v == NULL) {
@@ -51,48 +47,84 @@ void tempo_exchange_set_header(tempo_exchange *x, const char *name, const char *
     x->header[x->n_headers++].value = v;
 }
 
-static void add_headers(tempo_exchange *x, struct MHD_Response *r, const char *type)
+/* Text that is cut where it does not fit, which is noticed by n == cap. */
+typedef struct head_text {
+    char p[MAX_HEAD];
+    size_t n;
+} head_text;
+
+static TEMPO_PRINTF(2, 3) void put(head_text *t, const char *format, ...)
 {
-    for (size_t i = 0; i < tempo_http_n_security_headers; i++)
-        (void)MHD_add_response_header(r, tempo_http_security_headers[i].name,
-                                      tempo_http_security_headers[i].value);
-    if (type != NULL)
-        (void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (find_header(x, "Cache-Control") == NULL)
-        (void)MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL,
-                                      find_header(x, "ETag") == NULL ? "no-store" : "no-cache");
-    if (x->early || atomic_load(&x->h->stopping))
-        (void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
-    for (size_t i = 0; i < x->n_headers; i++)
-        (void)MHD_add_response_header(r, x->header[i].name, x->header[i].value);
+    va_list args;
+
+    va_start(args, format);
+    const int n = vsnprintf(t->p + t->n, sizeof(t->p) - t->n, format, args);
+    va_end(args);
+    t->n = n < 0 || (size_t)n >= sizeof(t->p) - t->n ? sizeof(t->p) : t->n + (size_t)n;
 }
 
-/* Queue the response, and done with it. */
-static void queue(tempo_exchange *x, unsigned status, const char *type, struct MHD_Response *r)
+/* Source: RFC 9110, section 5.6.7; names of days and months are not the locale's. */
+static void put_date(head_text *t)
 {
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const time_t now = time(NULL);
+    struct tm d;
+
+    if (gmtime_r(&now, &d) != NULL)
+        put(t, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + 3 * d.tm_wday, d.tm_mday,
+            months + 3 * d.tm_mon, 1900 + d.tm_year, d.tm_hour, d.tm_min, d.tm_sec);
+}
+
+static void put_headers(const tempo_exchange *x, head_text *t, const char *type)
+{
+    static const tempo_http_pair security[] = {
+        {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; "
+                                    "form-action 'self'; object-src 'none'"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"X-Frame-Options", "DENY"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+    };
+
+    for (size_t i = 0; i < sizeof(security) / sizeof(*security); i++)
+        put(t, "%s: %s\r\n", security[i].name, security[i].value);
+    if (type != NULL)
+        put(t, "Content-Type: %s\r\n", type);
+    if (find_header(x, "Cache-Control") == NULL)
+        put(t, "Cache-Control: %s\r\n", find_header(x, "ETag") == NULL ? "no-store" : "no-cache");
+    if (x->conn->close)
+        put(t, "Connection: close\r\n");
+    for (size_t i = 0; i < x->n_headers; i++)
+        put(t, "%s: %s\r\n", x->header[i].name, x->header[i].value);
+}
+
+static bool is_head(const tempo_exchange *x)
+{
+    return strcmp(x->method, "HEAD") == 0;
+}
+
+/* The line and the headers.  n: bytes of the body, SIZE_MAX where that is not known.  more: the body follows.
+ */
+static bool send_head(tempo_exchange *x, unsigned status, const char *type, size_t n, bool more)
+{
+    head_text t = {.n = 0};
+
     x->answered = true;
-    if (r != NULL)
-        add_headers(x, r, type);
-    x->lost = r == NULL || MHD_queue_response(x->mhd, status, r) != MHD_YES;
-    if (r != NULL)
-        MHD_destroy_response(r);
-    (void)pthread_mutex_lock(&x->h->lock);
-    tempo_http_count(x->h, x->lost ? 500 : status);
-    (void)pthread_mutex_unlock(&x->h->lock);
+    x->conn->close |= x->early || atomic_load(&x->h->stopping) || (n == SIZE_MAX && x->head.old);
+    tempo_http_count(x->h, status);
+    put(&t, "HTTP/1.1 %u %s\r\n", status, tempo_http_reason(status));
+    put_date(&t);
+    put_headers(x, &t, type);
+    if (n != SIZE_MAX && status != 304)
+        put(&t, "Content-Length: %zu\r\n", n);
+    else if (n == SIZE_MAX && !x->head.old)
+        put(&t, "Transfer-Encoding: chunked\r\n");
+    put(&t, "\r\n");
+    return t.n < sizeof(t.p) && tempo_http_send(x->conn, t.p, t.n, more);
 }
 
 /* ---- whole answers ---------------------------------------------------------------------------- */
-
-static ssize_t read_body(void *user, uint64_t at, char *out, size_t cap)
-{
-    const reply_body *b = user;
-    const size_t left = b->n - (size_t)at, n = left < cap ? left : cap;
-
-    if (!tempo_http_enter(b->conn, TEMPO_HTTP_ANSWERING, b->conn->h->o.idle_s))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    memcpy(out, b->data + at, n);
-    return (ssize_t)n;
-}
 
 static void release(owner of)
 {
@@ -100,31 +132,14 @@ static void release(owner of)
         of.release(of.user);
 }
 
-static void free_body(void *user)
-{
-    reply_body *b = user;
-
-    release(b->of);
-    free(b);
-}
-
 /* The owner's release is called, whatever happens. */
 static void reply_bytes(tempo_exchange *x, unsigned status, const char *type, const char *data, size_t n,
                         owner of)
 {
-    reply_body *b = n == 0 ? NULL : malloc(sizeof(*b));
-    struct MHD_Response *r;
+    const bool body = n > 0 && !is_head(x) && status != 304;
 
-    if (b == NULL) {
-        release(of);
-        r = n > 0 ? NULL : MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);
-    } else {
-        *b = (reply_body){x->conn, data, n, of};
-        r = MHD_create_response_from_callback(n, n < BLOCK ? n : BLOCK, read_body, b, free_body);
-        if (r == NULL)
-            free_body(b);
-    }
-    queue(x, status, type, r);
+    x->complete = send_head(x, status, type, n, body) && (!body || tempo_http_send(x->conn, data, n, false));
+    release(of);
 }
 
 /* Does the client want a part, and of what it has? */
@@ -213,40 +228,54 @@ void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param,
 
 /* ---- streams ------------------------------------------------------------------------------------ */
 
-static ssize_t read_stream(void *user, uint64_t at, char *out, size_t cap)
+/* More bytes of the stream, as next has it; while it gives nothing the socket is watched. */
+static ptrdiff_t next_bytes(tempo_exchange *x, const tempo_stream *s, char *out, size_t cap)
 {
-    tempo_exchange *x = user;
-    const tempo_stream *s = &x->stream;
-
-    (void)at;
-    if (!tempo_http_enter(x->conn, TEMPO_HTTP_BUSY, INFINITY))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
     for (;;) {
         const double begin = tempo_http_now();
         const ptrdiff_t n = s->next(s->user, out, cap, WAIT_MS);
-        if (n != 0) {
-            if (!tempo_http_enter(x->conn, TEMPO_HTTP_ANSWERING, x->h->o.idle_s))
-                return MHD_CONTENT_READER_END_WITH_ERROR;
-            return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
-        }
+        if (n != 0)
+            return n;
         const double waited_ms = 1000 * (tempo_http_now() - begin);
         if (tempo_http_conn_gone(x->conn, waited_ms < WAIT_MS / 2 ? WAIT_MS - (int)waited_ms : 0))
-            return MHD_CONTENT_READER_END_WITH_ERROR;
+            return 0;
     }
+}
+
+/* Bytes as a chunk: `room` is what there is in front of them for its size, and 2 behind. */
+static bool send_chunk(tempo_exchange *x, char *bytes, size_t n, size_t room)
+{
+    char size[24];
+    const size_t n_size = (size_t)snprintf(size, sizeof(size), "%zx\r\n", n);
+
+    if (x->head.old)
+        return tempo_http_send(x->conn, bytes, n, false);
+    assert(n_size <= room);
+    memcpy(bytes - n_size, size, n_size);
+    memcpy(bytes + n, "\r\n", 2);
+    return tempo_http_send(x->conn, bytes - n_size, n_size + n + 2, false);
+}
+
+/* false: the client is gone. */
+static bool send_stream(tempo_exchange *x, const tempo_stream *s)
+{
+    enum { ROOM = 24 };
+    char *block = malloc(ROOM + STREAM_BLOCK + 2);
+    bool open = block != NULL;
+    ptrdiff_t n = 0;
+
+    while (open && (n = next_bytes(x, s, block + ROOM, STREAM_BLOCK)) > 0)
+        open = send_chunk(x, block + ROOM, (size_t)n, ROOM);
+    free(block);
+    return open && n < 0 && (x->head.old || tempo_http_send(x->conn, "0\r\n\r\n", 5, false));
 }
 
 void tempo_exchange_stream(tempo_exchange *x, unsigned status, const char *type, const tempo_stream *s)
 {
-    if (x->answered) {
-        s->end(s->user, false);
-        return;
-    }
-    x->stream = *s;
-    x->has_stream = true; /* tempo_exchange_end calls its end, whatever becomes of the answer */
-    if (strcmp(x->method, "HEAD") == 0) { /* the library would send the last chunk */
-        reply_bytes(x, status, type, NULL, 0, (owner){0});
-        return;
-    }
-    queue(x, status, type,
-          MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 << 10, read_stream, x, NULL));
+    bool complete = false;
+
+    if (!x->answered)
+        complete = x->complete =
+            send_head(x, status, type, SIZE_MAX, false) && (is_head(x) || send_stream(x, s));
+    s->end(s->user, complete);
 }

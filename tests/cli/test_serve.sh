@@ -13,7 +13,7 @@ start() {
     : >"$dir/log" # of an earlier one, which the new one may not have emptied yet
     "$tempo" serve --port 0 --threads "${threads:-1}" "$@" >"$dir/served" 2>"$dir/log" </dev/null &
     server=$! port=''
-    until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/$|\1|p' "$dir/log") && [ -n "$port" ]; do
+    until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/.*$|\1|p' "$dir/log") && [ -n "$port" ]; do
         kill -0 "$server" 2>/dev/null || { fail "serve $*: it ended: $(cat "$dir/log")"; return 1; }
         sleep 0.05
     done
@@ -119,6 +119,37 @@ if start --host 0.0.0.0; then
     grep -q 'warning: whoever reaches 0.0.0.0' "$dir/log" || fail 'no warning about an open address'
     end TERM 0
 fi
+# ---- behind a forwarded port, a proxy, a path
+# as HOST ORIGIN METHOD TARGET: ask as who comes to HOST from a page of ORIGIN (or '')
+as() {
+    local host=$1 origin=$2
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    { printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n' "$3" "$4" "$host"
+      [ -z "$origin" ] || printf 'Origin: %s\r\n' "$origin"
+      printf '\r\n'; } >&3
+    answer=$(tr -d '\0' <&3)
+    exec 3>&-
+}
+if start; then
+    as localhost:9000 http://localhost:9000 GET /v1/tempo/info && answers 200 'a forwarded port'
+    as localhost:9000 http://localhost:9001 GET /v1/tempo/info && answers 403 'a page of another port'
+    as tempo.example '' GET /health && answers 403 'a name that nobody allowed'
+    contains "$answer" '--allow-host'
+    end TERM 0
+fi
+if start --allow-host tempo.example --allow-host other.example:8443 --base-path /on/tempo; then
+    as tempo.example:99 https://tempo.example:99 GET /on/tempo/v1/tempo/info && answers 200 'below a path'
+    as other.example:8443 '' GET /health && answers 200 'another allowed name'
+    as other.example '' GET /health && answers 403 'an allowed name at another port'
+    as tempo.example '' GET /on/tempo && answers 308 'the path itself'
+    contains "$answer" 'Location: tempo/'
+    as tempo.example '' GET /on/tempo/ && answers 200 'the page below a path'
+    contains "$answer" '<script type="module" crossorigin src="./assets/'
+    end TERM 0
+fi
+expect 2 '--allow-host http://a: expected NAME' --allow-host http://a
+expect 2 '--base-path /a/: expected a path' --base-path /a/
+
 expect 1 'no.such.name.invalid' --host no.such.name.invalid
 expect 2 'whole number from 0 to 65535' --port 70000
 expect 2 'whole number from 1' --max-steps 0

@@ -40,7 +40,7 @@ export function selectedSets(s: Steps): number {
 export interface Source { kind: 'gen' | 'run'; id: string; unit?: string }
 
 export function baseOf(s: Source): string {
-  return `/v1/tempo/${s.kind === 'gen' ? 'generations' : 'runs'}/${encodeURIComponent(s.id)}`;
+  return `v1/tempo/${s.kind === 'gen' ? 'generations' : 'runs'}/${encodeURIComponent(s.id)}`;
 }
 
 function query(s: Source, values: Record<string, string | number>): string {

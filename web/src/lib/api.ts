@@ -93,7 +93,7 @@ export interface Slice {
 const numbers = (text: string | null): number[] => (text ? text.split(',').map(Number) : []);
 
 /**
- * GET base/attention?...; `base` is `/v1/tempo/generations/ID` or `/v1/tempo/runs/ID`.
+ * GET base/attention?...; `base` is `v1/tempo/generations/ID` or `v1/tempo/runs/ID`.
  * `layer` and `head`: a number, 'mean', or left out for all.
  */
 export async function getSlice(

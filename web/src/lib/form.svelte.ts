@@ -57,8 +57,8 @@ export class Form {
   async load(): Promise<void> {
     this.failure = null;
     try {
-      this.info = await getJson<Info>('/v1/tempo/info');
-      this.presets = (await getJson<{ presets: Preset[] }>('/v1/tempo/presets')).presets;
+      this.info = await getJson<Info>('v1/tempo/info');
+      this.presets = (await getJson<{ presets: Preset[] }>('v1/tempo/presets')).presets;
     } catch (e) {
       this.failure = e instanceof ApiError ? e : new ApiError(0, String(e));
     }

@@ -49,7 +49,7 @@ export class Generation {
   async run(): Promise<void> {
     this.state = 'running';
     try {
-      const answer = await ask('/v1/tempo/generate', {
+      const answer = await ask('v1/tempo/generate', {
         method: 'POST',
         body: JSON.stringify(this.request),
         signal: this.#abort.signal,
@@ -107,7 +107,7 @@ export class Generation {
 
   /** How many steps of an arm the server keeps attention of. */
   async kept(arm: string): Promise<number> {
-    const path = `/v1/tempo/generations/${encodeURIComponent(this.start?.id ?? '')}/attention/steps`;
+    const path = `v1/tempo/generations/${encodeURIComponent(this.start?.id ?? '')}/attention/steps`;
     return (await getJson<{ steps: unknown[] }>(`${path}?${new URLSearchParams({ arm })}`)).steps.length;
   }
 
@@ -118,7 +118,7 @@ export class Generation {
     const key = `${arm}/${step}/${layer}/${head}`;
     const known = this.#slices.get(key);
     if (known) return known;
-    const one = getSlice(`/v1/tempo/generations/${encodeURIComponent(id)}`, { arm, step: step + 1, layer, head });
+    const one = getSlice(`v1/tempo/generations/${encodeURIComponent(id)}`, { arm, step: step + 1, layer, head });
     one.catch(() => this.#slices.delete(key)); // asked again later: the next step may not have been taken yet
     this.#slices.set(key, one);
     if (this.#slices.size > MAX_SLICES) this.#slices.delete(this.#slices.keys().next().value!);
