@@ -66,7 +66,7 @@ int cmd_analyze(const options *o)
     int code;
 
     if (o->n_arguments == 0 || o->n_arguments > 2 || (o->n_arguments == 2 && is_directory(o->arguments[0]))) {
-        say("analyze needs one directory, or two .npz files; see tempo analyze --help");
+        say("analyze needs one directory, or two files (.npz, .safetensors); see tempo analyze --help");
         return EXIT_USAGE;
     }
     if (o->n_arguments == 1 && !is_directory(o->arguments[0])) {

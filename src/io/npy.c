@@ -17,12 +17,19 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arrays would have to 
 uint32_t tempo_npy_type_bytes(tempo_npy_type type)
 {
     static const uint8_t bytes[] = {
-        [TEMPO_NPY_F32] = 4, [TEMPO_NPY_F64] = 8,  [TEMPO_NPY_I32] = 4,     [TEMPO_NPY_I64] = 8,
-        [TEMPO_NPY_U8] = 1,  [TEMPO_NPY_BOOL] = 1, [TEMPO_NPY_UNICODE] = 4,
+        [TEMPO_NPY_F32] = 4,  [TEMPO_NPY_F64] = 8,     [TEMPO_NPY_I32] = 4, [TEMPO_NPY_I64] = 8,
+        [TEMPO_NPY_U8] = 1,   [TEMPO_NPY_BOOL] = 1,    [TEMPO_NPY_F16] = 2, [TEMPO_NPY_I8] = 1,
+        [TEMPO_NPY_I16] = 2,  [TEMPO_NPY_U16] = 2,     [TEMPO_NPY_U32] = 4, [TEMPO_NPY_U64] = 8,
+        [TEMPO_NPY_BF16] = 2, [TEMPO_NPY_UNICODE] = 4,
     };
 
     assert((size_t)type < sizeof(bytes));
     return bytes[type];
+}
+
+bool tempo_npy_is_float(tempo_npy_type type)
+{
+    return type == TEMPO_NPY_F16 || type == TEMPO_NPY_BF16 || type == TEMPO_NPY_F32 || type == TEMPO_NPY_F64;
 }
 
 bool tempo_npy_data_bytes(tempo_npy_type type, const uint64_t *shape, unsigned n_dims, uint64_t *out)
@@ -46,13 +53,15 @@ size_t tempo_npy_put_header(unsigned char *out, tempo_npy_type type, uint32_t le
     static const char *const codes[] = {
         [TEMPO_NPY_F32] = "<f4",    [TEMPO_NPY_F64] = "<f8", [TEMPO_NPY_I32] = "<i4",
         [TEMPO_NPY_I64] = "<i8",    [TEMPO_NPY_U8] = "|u1",  [TEMPO_NPY_BOOL] = "|b1",
+        [TEMPO_NPY_F16] = "<f2",    [TEMPO_NPY_I8] = "|i1",  [TEMPO_NPY_I16] = "<i2",
+        [TEMPO_NPY_U16] = "<u2",    [TEMPO_NPY_U32] = "<u4", [TEMPO_NPY_U64] = "<u8",
         [TEMPO_NPY_UNICODE] = "<U",
     };
     char *text = (char *)out + TEXT_AT;
     const size_t cap = TEMPO_NPY_HEADER_BYTES - TEXT_AT;
     int n;
 
-    assert(n_dims <= TEMPO_NPY_MAX_DIMS); /* 8 dimensions of 20 digits fit */
+    assert(type != TEMPO_NPY_BF16 && n_dims <= TEMPO_NPY_MAX_DIMS); /* 8 dimensions of 20 digits fit */
     n = snprintf(text, cap, "{'descr': '%s", codes[type]);
     if (type == TEMPO_NPY_UNICODE)
         n += snprintf(text + n, cap - (size_t)n, "%" PRIu32, length);

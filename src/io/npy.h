@@ -13,6 +13,9 @@ enum {
 /* Bytes of one element; for TEMPO_NPY_UNICODE of one character. */
 uint32_t tempo_npy_type_bytes(tempo_npy_type type);
 
+/* F16, BF16, F32 or F64 */
+bool tempo_npy_is_float(tempo_npy_type type);
+
 /* Put the header of an array to out[TEMPO_NPY_HEADER_BYTES]; its length is a multiple of 64, and returned.
  * n_dims <= TEMPO_NPY_MAX_DIMS.  length: characters of an element, for TEMPO_NPY_UNICODE only.  */
 size_t tempo_npy_put_header(unsigned char *out, tempo_npy_type type, uint32_t length, const uint64_t *shape,

@@ -108,8 +108,9 @@ typedef struct descr {
 } descr;
 
 static const descr descrs[] = {
-    {"f4", TEMPO_NPY_F32}, {"f8", TEMPO_NPY_F64}, {"i4", TEMPO_NPY_I32},
-    {"i8", TEMPO_NPY_I64}, {"u1", TEMPO_NPY_U8},  {"b1", TEMPO_NPY_BOOL},
+    {"f4", TEMPO_NPY_F32}, {"f8", TEMPO_NPY_F64}, {"f2", TEMPO_NPY_F16}, {"i4", TEMPO_NPY_I32},
+    {"i8", TEMPO_NPY_I64}, {"i2", TEMPO_NPY_I16}, {"i1", TEMPO_NPY_I8},  {"u1", TEMPO_NPY_U8},
+    {"u2", TEMPO_NPY_U16}, {"u4", TEMPO_NPY_U32}, {"u8", TEMPO_NPY_U64}, {"b1", TEMPO_NPY_BOOL},
 };
 
 static tempo_status unsupported_type(const parser *p, tempo_str s)
@@ -119,7 +120,8 @@ static tempo_status unsupported_type(const parser *p, tempo_str s)
     if (s.n >= 2 && s.p[1] == 'O')
         return tempo_fail(p->err, TEMPO_E_UNSUPPORTED, offset(p), "an array of Python objects");
     return tempo_fail(p->err, TEMPO_E_UNSUPPORTED, offset(p),
-                      "element type '%.*s', expected f4, f8, i4, i8, u1, b1 or U<n>", n, s.p);
+                      "element type '%.*s', expected f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1 or U<n>",
+                      n, s.p);
 }
 
 /* '<U12': the number of characters is part of the type. */

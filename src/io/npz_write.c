@@ -161,7 +161,7 @@ tempo_status tempo_npz_add(tempo_npz_writer *w, const char *name, tempo_npy_type
 
     if ((st = check_name(name, err)) != TEMPO_OK)
         return st;
-    if ((size_t)type >= TEMPO_NPY_UNICODE)
+    if ((size_t)type >= TEMPO_NPY_BF16)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "array %s: type %d is none of the numeric ones",
                           name, (int)type);
     if (n_dims > TEMPO_NPY_MAX_DIMS)

@@ -261,6 +261,7 @@ static tempo_status parse(tempo_safetensors *s, tempo_err *err)
         (st = check_cover(&p, r.pos)) != TEMPO_OK)
         goto out;
     qsort(s->tensors, s->n_tensors, sizeof(*s->tensors), by_name);
+    s->metadata = json_incref(json_object_get(root, "__metadata__"));
 out:
     json_decref(root);
     return st;
@@ -297,6 +298,7 @@ void tempo_safetensors_free(tempo_safetensors *s)
 {
     free(s->tensors);
     free(s->names);
+    json_decref(s->metadata);
     tempo_map_close(&s->map);
     *s = (tempo_safetensors){0};
 }

@@ -132,8 +132,11 @@ tempo_status tempo_safetensors_add(tempo_safetensors_writer *w, const char *name
                                    const uint64_t *shape, unsigned n_dims, const void *data, tempo_err *err)
 {
     static const char *const dtypes[] = {
-        [TEMPO_NPY_F32] = "F32", [TEMPO_NPY_F64] = "F64", [TEMPO_NPY_I32] = "I32",
-        [TEMPO_NPY_I64] = "I64", [TEMPO_NPY_U8] = "U8",   [TEMPO_NPY_BOOL] = "BOOL",
+        [TEMPO_NPY_F32] = "F32",   [TEMPO_NPY_F64] = "F64", [TEMPO_NPY_I32] = "I32",
+        [TEMPO_NPY_I64] = "I64",   [TEMPO_NPY_U8] = "U8",   [TEMPO_NPY_BOOL] = "BOOL",
+        [TEMPO_NPY_F16] = "F16",   [TEMPO_NPY_I8] = "I8",   [TEMPO_NPY_I16] = "I16",
+        [TEMPO_NPY_U16] = "U16",   [TEMPO_NPY_U32] = "U32", [TEMPO_NPY_U64] = "U64",
+        [TEMPO_NPY_BF16] = "BF16",
     };
     const uint64_t begin = tempo_safetensors_pos(w) - LENGTH_BYTES - w->room;
     uint64_t bytes;

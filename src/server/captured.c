@@ -1,4 +1,4 @@
-/* captured.c - attention_weights.npz, step by step. */
+/* captured.c - attention_weights.npz or .safetensors, step by step. */
 #include "server/captured.h"
 
 #include <errno.h>
@@ -9,10 +9,9 @@
 #include <sys/stat.h>
 
 #include "io/json.h"
-#include "io/npz.h"
+#include "io/array_file.h"
+#include "io/npy.h"
 #include "study/json_out.h"
-
-#define FILE_NAME "attention_weights.npz"
 
 enum {
     MAX_LAYERS = 4096,
@@ -24,8 +23,12 @@ enum {
     MAX_METADATA_BYTES = 1 << 22,
 };
 
+/* Beside each other, the first one counts. */
+static const char *const file_names[] = {"attention_weights.npz", "attention_weights.safetensors"};
+
 struct tempo_captured {
-    tempo_npz *npz;
+    tempo_array_file *file;
+    const char *name; /* of the file, one of file_names */
     uint64_t stamp;
     size_t n_steps;
     uint32_t first_layer, first_head;
@@ -42,37 +45,28 @@ static void array_name(char out[64], size_t step, const char *what)
     (void)snprintf(out, 64, "step_%zu_%s", step, what);
 }
 
-static size_t count_steps(const tempo_npz *z)
+static size_t count_steps(const tempo_array_file *f)
 {
     char name[64];
-    const void *p;
     tempo_npy a;
 
     for (size_t i = 0;; i++) {
         array_name(name, i, "query_slots");
-        if (tempo_npz_view(z, name, &a, &p, NULL) == TEMPO_E_NOTFOUND)
+        if (tempo_array_shape(f, name, &a, NULL) == TEMPO_E_NOTFOUND)
             return i;
     }
 }
 
-/* The JSON text in the array "metadata", or NULL: without it numbers of layers and heads count from 0. */
-static json_t *read_metadata(const tempo_npz *z)
+/* The JSON text called "metadata", or NULL: without it numbers of layers and heads count from 0. */
+static json_t *read_metadata(const tempo_array_file *f)
 {
-    tempo_npy a;
+    char *text;
     json_t *out = NULL;
 
-    if (tempo_npz_read(z, "metadata", MAX_METADATA_BYTES, &a, NULL) != TEMPO_OK)
-        return NULL;
-    char *text = a.type == TEMPO_NPY_UNICODE && a.count == 1 ? malloc(a.item_bytes / 4 + 1) : NULL;
-    for (size_t i = 0; text != NULL && i < a.item_bytes / 4; i++) {
-        uint32_t c;
-        memcpy(&c, (const unsigned char *)a.data + 4 * i, sizeof(c));
-        text[i] = c < 0x80 ? (char)c : '?'; /* what we look for is ASCII */
-    }
-    if (text != NULL && tempo_json_parse(&out, text, strnlen(text, a.item_bytes / 4), NULL) != TEMPO_OK)
+    if (tempo_array_file_text(f, "metadata", MAX_METADATA_BYTES, &text, NULL) == TEMPO_OK &&
+        tempo_json_parse(&out, text, strlen(text), NULL) != TEMPO_OK)
         out = NULL;
     free(text);
-    tempo_npy_free(&a);
     return out;
 }
 
@@ -83,56 +77,83 @@ static uint32_t first_of(const json_t *metadata, const char *key, uint32_t most)
     return n > 0 && n < (json_int_t)most ? (uint32_t)n : 0;
 }
 
-/* A symbolic link in the file's place could lead anywhere. */
+bool tempo_captured_is_there(const char *dir)
+{
+    char path[4096 + 64];
+    struct stat st;
+
+    for (size_t i = 0; i < 2; i++) {
+        const int n = snprintf(path, sizeof(path), "%s/%s", dir, file_names[i]);
+        if (n > 0 && (size_t)n < sizeof(path) && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* A symbolic link in the file's place could lead anywhere.  TEMPO_E_NOTFOUND without a message. */
 static tempo_status examine(tempo_captured *c, const char *path, tempo_err *err)
 {
     struct stat st;
 
     if (lstat(path, &st) != 0)
         return errno == ENOENT || errno == ENOTDIR
-                   ? tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "no attention was captured here")
-                   : tempo_fail_os(err, errno, "%s cannot be examined", FILE_NAME);
+                   ? TEMPO_E_NOTFOUND
+                   : tempo_fail_os(err, errno, "%s cannot be examined", c->name);
     if (!S_ISREG(st.st_mode))
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s is not a regular file", FILE_NAME);
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s is not a regular file", c->name);
     c->stamp = (uint64_t)st.st_size * UINT64_C(0x9e3779b97f4a7c15) ^
                (uint64_t)st.st_mtim.tv_sec * UINT64_C(1000000007) ^ (uint64_t)st.st_mtim.tv_nsec << 20 ^
                (uint64_t)st.st_ino;
     return TEMPO_OK;
 }
 
-/* Messages of the archive begin with its path, which clients need not know. */
-static tempo_status open_archive(tempo_npz **out, const char *path, tempo_err *err)
+/* Messages of the file begin with its path, which clients need not know. */
+static tempo_status open_file(tempo_captured *c, const char *path, tempo_err *err)
 {
     tempo_err inner = {0};
-    const tempo_status st = tempo_npz_open(out, path, &inner);
+    const tempo_status st = tempo_array_file_open(&c->file, path, &inner);
     const size_t n = strlen(path);
 
     if (st == TEMPO_OK)
         return st;
     const char *what = strncmp(inner.msg, path, n) == 0 ? inner.msg + n : ": cannot be read";
-    return tempo_fail(err, st, inner.offset, "%s%s", FILE_NAME, what);
+    return tempo_fail(err, st, inner.offset, "%s%s", c->name, what);
+}
+
+/* The first of the names that is there, examined. */
+static tempo_status find_file(tempo_captured *c, char path[4096 + 64], const char *dir, tempo_err *err)
+{
+    tempo_status st = TEMPO_E_NOTFOUND;
+
+    for (size_t i = 0; i < 2 && st == TEMPO_E_NOTFOUND; i++) {
+        c->name = file_names[i];
+        (void)snprintf(path, 4096 + 64, "%.4095s/%s", dir, c->name);
+        st = examine(c, path, err);
+    }
+    if (st == TEMPO_E_NOTFOUND)
+        return tempo_fail(err, st, TEMPO_NO_OFFSET, "no attention was captured here");
+    return st;
 }
 
 tempo_status tempo_captured_open(tempo_captured **out, const char *dir, tempo_err *err)
 {
     tempo_captured *c = calloc(1, sizeof(*c));
-    char path[4096 + sizeof(FILE_NAME)];
+    char path[4096 + 64];
     tempo_status st;
 
     *out = NULL;
     if (c == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a capture");
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, FILE_NAME);
-    if ((st = examine(c, path, err)) != TEMPO_OK || (st = open_archive(&c->npz, path, err)) != TEMPO_OK) {
+    if ((st = find_file(c, path, dir, err)) != TEMPO_OK || (st = open_file(c, path, err)) != TEMPO_OK) {
         tempo_captured_free(c);
         return st;
     }
-    json_t *metadata = read_metadata(c->npz);
+    json_t *metadata = read_metadata(c->file);
     c->first_layer = first_of(metadata, "layers", MAX_LAYERS);
     c->first_head = first_of(metadata, "heads", MAX_HEADS);
     c->closed = json_is_true(json_object_get(metadata, "closed"));
     json_decref(metadata);
-    c->n_steps = count_steps(c->npz);
+    c->n_steps = count_steps(c->file);
     *out = c;
     return TEMPO_OK;
 }
@@ -152,7 +173,7 @@ void tempo_captured_free(tempo_captured *c)
     if (c == NULL)
         return;
     forget_step(c);
-    tempo_npz_free(c->npz);
+    tempo_array_file_free(c->file);
     free(c);
 }
 
@@ -179,13 +200,13 @@ uint64_t tempo_captured_stamp(const tempo_captured *c)
 
 /* ---- a step's arrays ------------------------------------------------------------------- */
 
-static tempo_status wrong(tempo_err *err, size_t step, const char *what, const char *why)
+static tempo_status wrong(const tempo_captured *c, tempo_err *err, size_t step, const char *what,
+                          const char *why)
 {
-    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: step_%zu_%s: %s", FILE_NAME, step, what,
-                      why);
+    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: step_%zu_%s: %s", c->name, step, what, why);
 }
 
-/* One of the small arrays: a vector of that type. */
+/* One of the small arrays: a vector, as that type. */
 static tempo_status read_vector(const tempo_captured *c, size_t step, const char *what, tempo_npy_type type,
                                 tempo_npy *out, tempo_err *err)
 {
@@ -193,14 +214,14 @@ static tempo_status read_vector(const tempo_captured *c, size_t step, const char
     tempo_status st;
 
     array_name(name, step, what);
-    if ((st = tempo_npz_read(c->npz, name, MAX_SMALL_BYTES, out, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", FILE_NAME);
+    if ((st = tempo_array_read(c->file, name, type, MAX_SMALL_BYTES, out, err)) != TEMPO_OK) {
+        tempo_err_prefix(err, "%s", c->name);
         return st == TEMPO_E_NOTFOUND ? TEMPO_E_FORMAT : st;
     }
-    if (out->type == type && out->n_dims == 1)
+    if (out->n_dims == 1)
         return TEMPO_OK;
     tempo_npy_free(out);
-    return wrong(err, step, what, "another type or number of axes than such an array has");
+    return wrong(c, err, step, what, "another number of axes than such an array has");
 }
 
 /* Their shape, and with `data` where the weights are; in memory of our own only if there is no other way. */
@@ -213,17 +234,18 @@ static tempo_status find_weights(tempo_captured *c, size_t step, bool data, temp
     *p = NULL;
     array_name(name, step, "attention");
     if (!data) {
-        st = tempo_npz_shape(c->npz, name, shape, err);
-    } else if ((st = tempo_npz_view(c->npz, name, shape, p, NULL)) == TEMPO_E_UNSUPPORTED) {
-        if ((st = tempo_npz_read(c->npz, name, MAX_COPY_BYTES, &c->weights, err)) == TEMPO_OK) {
+        st = tempo_array_shape(c->file, name, shape, err);
+    } else if ((st = tempo_array_view(c->file, name, TEMPO_NPY_F32, shape, p, NULL)) == TEMPO_E_UNSUPPORTED) {
+        if ((st = tempo_array_read(c->file, name, TEMPO_NPY_F32, MAX_COPY_BYTES, &c->weights, err)) ==
+            TEMPO_OK) {
             *shape = c->weights;
             *p = c->weights.data;
         }
     } else if (st != TEMPO_OK) {
-        st = tempo_npz_view(c->npz, name, shape, p, err); /* again, for its message */
+        st = tempo_array_view(c->file, name, TEMPO_NPY_F32, shape, p, err); /* again, for its message */
     }
     if (st != TEMPO_OK)
-        tempo_err_prefix(err, "%s", FILE_NAME);
+        tempo_err_prefix(err, "%s", c->name);
     return st == TEMPO_E_NOTFOUND ? TEMPO_E_FORMAT : st;
 }
 
@@ -235,35 +257,37 @@ size_t tempo_captured_copy_bytes(const tempo_captured *c, size_t step)
     uint64_t bytes;
 
     array_name(name, step, "attention");
-    if (tempo_npz_view(c->npz, name, &shape, &p, NULL) != TEMPO_E_UNSUPPORTED ||
-        tempo_npz_shape(c->npz, name, &shape, NULL) != TEMPO_OK ||
-        __builtin_mul_overflow(shape.count, shape.item_bytes, &bytes))
-        return 0;
-    return bytes > MAX_COPY_BYTES ? 0 : (size_t)bytes; /* more is refused, not read */
+    if (tempo_array_view(c->file, name, TEMPO_NPY_F32, &shape, &p, NULL) != TEMPO_E_UNSUPPORTED ||
+        tempo_array_shape(c->file, name, &shape, NULL) != TEMPO_OK ||
+        __builtin_mul_overflow(shape.count, sizeof(float), &bytes) || bytes > MAX_COPY_BYTES)
+        return 0; /* more is refused, not read */
+    /* Elements of another type are there twice for a moment, as they were and as floats. */
+    return (size_t)bytes + (shape.type != TEMPO_NPY_F32 ? (size_t)(shape.count * shape.item_bytes) : 0);
 }
 
-static tempo_status check_shape(const tempo_npy *a, size_t step, tempo_err *err)
+static tempo_status check_shape(const tempo_captured *c, const tempo_npy *a, size_t step, tempo_err *err)
 {
-    static const char expected[] = "expected float32 [layers, 1, heads, rows, slots]";
+    static const char expected[] = "expected floats [layers, 1, heads, rows, slots]";
 
-    if (a->type != TEMPO_NPY_F32 || a->n_dims != 5 || a->shape[1] != 1 || a->count == 0)
-        return wrong(err, step, "attention", expected);
+    if (!tempo_npy_is_float(a->type) || a->n_dims != 5 || a->shape[1] != 1 || a->count == 0)
+        return wrong(c, err, step, "attention", expected);
     if (a->shape[0] > MAX_LAYERS || a->shape[2] > MAX_HEADS || a->shape[3] > MAX_ROWS ||
         a->shape[4] > MAX_SLOTS)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: step_%zu_attention: an axis is too long",
-                          FILE_NAME, step);
+                          c->name, step);
     return TEMPO_OK;
 }
 
-static tempo_status check_queries(const tempo_npy *q, const tempo_npy *a, size_t step, tempo_err *err)
+static tempo_status check_queries(const tempo_captured *c, const tempo_npy *a, size_t step, tempo_err *err)
 {
+    const tempo_npy *q = &c->query_slots;
     const int64_t *slots = q->data;
 
     if (q->count != a->shape[3])
-        return wrong(err, step, "query_slots", "not as many as the attention has rows");
+        return wrong(c, err, step, "query_slots", "not as many as the attention has rows");
     for (uint64_t i = 0; i < q->count; i++)
         if (slots[i] < 0 || (uint64_t)slots[i] >= a->shape[4])
-            return wrong(err, step, "query_slots", "a slot that the attention does not have");
+            return wrong(c, err, step, "query_slots", "a slot that the attention does not have");
     return TEMPO_OK;
 }
 
@@ -317,9 +341,9 @@ static tempo_status load_step(tempo_captured *c, size_t i, bool data, bool sets,
     *out = (tempo_recorded_step){0};
     forget_step(c);
     if ((st = find_weights(c, i, data, &shape, &weights, err)) != TEMPO_OK ||
-        (st = check_shape(&shape, i, err)) != TEMPO_OK ||
+        (st = check_shape(c, &shape, i, err)) != TEMPO_OK ||
         (st = read_vector(c, i, "query_slots", TEMPO_NPY_I64, &c->query_slots, err)) != TEMPO_OK ||
-        (st = check_queries(&c->query_slots, &shape, i, err)) != TEMPO_OK)
+        (st = check_queries(c, &shape, i, err)) != TEMPO_OK)
         return st;
     if (sets && (st = find_sets(c, i, (size_t)shape.shape[4], err)) != TEMPO_OK)
         return st;

@@ -22,15 +22,6 @@ static bool is_plain(const char *name, const char *more)
     return true;
 }
 
-static bool is_there(const char *dir)
-{
-    char path[4096 + 64];
-    struct stat st;
-    const int n = snprintf(path, sizeof(path), "%s/attention_weights.npz", dir);
-
-    return n > 0 && (size_t)n < sizeof(path) && lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 static bool is_directory(const char *path)
 {
     struct stat st;
@@ -74,11 +65,11 @@ static bool place_of(const json_t *run, const json_t *results, size_t unit, cons
     if (folder[0] != '\0' && (!is_plain(folder, "-_.") || !enter(base, sizeof(base), dir, folder)))
         return false;
     if (is_plain(arm, "-_") && enter(out, cap, base, arm))
-        return is_there(out);
+        return tempo_captured_is_there(out);
     if (n_arms != 1 || strcmp(text_of(run, "kind"), "generate") != 0 || strlen(base) >= cap)
         return false;
     (void)snprintf(out, cap, "%s", base); /* one arm's files lie in the directory itself */
-    return is_there(out);
+    return tempo_captured_is_there(out);
 }
 
 static tempo_status load_results(json_t **out, const json_t *run, tempo_err *err)

@@ -15,7 +15,8 @@
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
 
-static const char *const capture_files[2] = {"attention_weights.npz", "logits_distributions.npz"};
+static const char *const capture_files[2] = {"attention_weights", "logits_distributions"};
+static const char *const endings[2] = {".npz", ".safetensors"};
 
 /* ---- numbers ---- */
 
@@ -71,6 +72,23 @@ static bool is_there(const char *path)
     struct stat info;
 
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* path: the file of that kind (an index of capture_files) in dir, in either format; *found: whether there is
+ * one. */
+static tempo_status find_capture(char path[PATH_BYTES], const char *dir, size_t kind, bool *found,
+                                 tempo_err *err)
+{
+    char name[64];
+    tempo_status st = TEMPO_OK;
+
+    *found = false;
+    for (size_t i = 0; i < 2 && !*found && st == TEMPO_OK; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", capture_files[kind], endings[i]);
+        if ((st = join(path, dir, name, err)) == TEMPO_OK)
+            *found = is_there(path);
+    }
+    return st;
 }
 
 /* The JSON file of that name in the directory of `path`; NULL with TEMPO_OK when there is none. */
@@ -204,7 +222,8 @@ static tempo_status add_capture(json_t *report, const char *dir, tempo_err *err)
 
     for (size_t i = 0; i < 2 && st == TEMPO_OK; i++) {
         tempo_steps s = {0};
-        if ((st = join(path, dir, capture_files[i], err)) != TEMPO_OK || !is_there(path))
+        bool found;
+        if ((st = find_capture(path, dir, i, &found, err)) != TEMPO_OK || !found)
             continue;
         if ((st = tempo_steps_open(&s, path, err)) != TEMPO_OK ||
             (st = load_beside(&positions, path, "rope_positions.json", err)) != TEMPO_OK)
@@ -228,8 +247,9 @@ static bool holds_capture(const char *dir)
     char path[PATH_BYTES];
     bool found = false;
 
-    for (size_t i = 0; i < 2; i++)
-        found |= join(path, dir, capture_files[i], NULL) == TEMPO_OK && is_there(path);
+    for (size_t i = 0; i < 2 && !found; i++)
+        if (find_capture(path, dir, i, &found, NULL) != TEMPO_OK)
+            return false;
     return found;
 }
 
@@ -278,10 +298,12 @@ static tempo_status add_arms(json_t *report, char *const *arms, size_t n, tempo_
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
         st = add_capture(report, arms[i], err);
     for (size_t i = 1; i < n; i++)
-        for (size_t k = 0; k < 2 && st == TEMPO_OK; k++)
-            if ((st = join(a, arms[0], capture_files[k], err)) == TEMPO_OK &&
-                (st = join(b, arms[i], capture_files[k], err)) == TEMPO_OK && is_there(a) && is_there(b))
+        for (size_t k = 0; k < 2 && st == TEMPO_OK; k++) {
+            bool in_a, in_b;
+            if ((st = find_capture(a, arms[0], k, &in_a, err)) == TEMPO_OK &&
+                (st = find_capture(b, arms[i], k, &in_b, err)) == TEMPO_OK && in_a && in_b)
                 st = add_pair(report, a, b, err);
+        }
     return st;
 }
 
@@ -299,8 +321,8 @@ tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err)
         st = add_capture(*out, dir, err);
     else if ((st = list_arms(dir, arms, &n, err)) == TEMPO_OK && n == 0)
         st = tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                        "%s: no %s or %s in it or in its sub-directories", dir, capture_files[0],
-                        capture_files[1]);
+                        "%s: no %s or %s (%s or %s) in it or in its sub-directories", dir, capture_files[0],
+                        capture_files[1], endings[0], endings[1]);
     else if (st == TEMPO_OK)
         st = add_arms(*out, arms, n, err);
     for (size_t i = 0; i < n; i++)

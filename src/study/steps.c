@@ -58,7 +58,7 @@ static size_t sort_steps(uint32_t *steps, size_t n)
 
 static tempo_status list_steps(tempo_steps *s, tempo_err *err)
 {
-    const size_t n = tempo_npz_count(s->npz);
+    const size_t n = tempo_array_file_count(s->file);
     tempo_steps_kind kind;
     uint32_t step;
 
@@ -66,7 +66,7 @@ static tempo_status list_steps(tempo_steps *s, tempo_err *err)
         if ((s->steps[k] = calloc(n + 1, sizeof(uint32_t))) == NULL)
             return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for %zu steps", n);
     for (size_t i = 0; i < n; i++)
-        if (find_kind(tempo_npz_name(s->npz, i), &kind, &step))
+        if (find_kind(tempo_array_file_name(s->file, i), &kind, &step))
             s->steps[kind][s->n[kind]++] = step;
     for (size_t k = 0; k < 2; k++)
         s->n[k] = sort_steps(s->steps[k], s->n[k]);
@@ -75,27 +75,6 @@ static tempo_status list_steps(tempo_steps *s, tempo_err *err)
             err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
             "no steps in it: expected arrays named step_0_attention or step_0_logits and so on");
     return TEMPO_OK;
-}
-
-/* UTF-32 to UTF-8, NUL-terminated; NULL without memory.  The reader has checked the code points. */
-static char *make_utf8(const uint32_t *text, size_t n)
-{
-    char *out = malloc(4 * n + 1), *p = out;
-
-    for (size_t i = 0; out != NULL && i < n && text[i] != 0; i++) {
-        const uint32_t c = text[i];
-        if (c < 0x80) {
-            *p++ = (char)c;
-            continue;
-        }
-        const unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        *p++ = (char)((0xff00u >> (more + 1) & 0xff) | c >> (6 * more));
-        for (unsigned k = more; k-- > 0;)
-            *p++ = (char)(0x80 | (c >> (6 * k) & 0x3f));
-    }
-    if (out != NULL)
-        *p = '\0';
-    return out;
 }
 
 /* The first of {key: [first, last]}, or 0. */
@@ -109,22 +88,18 @@ static uint32_t first_of(const json_t *metadata, const char *key)
 /* Metadata of others hold anything; what is not understood says nothing. */
 static void read_metadata(tempo_steps *s)
 {
-    tempo_npy a = {0};
     tempo_err ignored = {0};
     json_t *metadata = NULL;
-    char *text = NULL;
-    const tempo_status st = tempo_npz_read(s->npz, "metadata", MAX_METADATA_BYTES, &a, &ignored);
+    char *text;
 
-    s->pickled = st == TEMPO_E_UNSUPPORTED;
-    if (st == TEMPO_OK && a.type == TEMPO_NPY_UNICODE && a.count == 1)
-        text = make_utf8(a.data, a.item_bytes / sizeof(uint32_t));
+    s->pickled = tempo_array_file_text(s->file, "metadata", MAX_METADATA_BYTES, &text, &ignored) ==
+                 TEMPO_E_UNSUPPORTED;
     if (text != NULL && tempo_json_parse(&metadata, text, strlen(text), &ignored) == TEMPO_OK) {
         s->first_layer = first_of(metadata, "layers");
         s->first_head = first_of(metadata, "heads");
         json_decref(metadata);
     }
     free(text);
-    tempo_npy_free(&a);
 }
 
 /* A path may hold any bytes; JSON and terminals take text. */
@@ -154,7 +129,7 @@ tempo_status tempo_steps_open(tempo_steps *out, const char *path, tempo_err *err
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
         goto out;
     }
-    if ((st = tempo_npz_open(&out->npz, path, err)) != TEMPO_OK)
+    if ((st = tempo_array_file_open(&out->file, path, err)) != TEMPO_OK)
         goto out; /* which names the file itself */
     if ((st = list_steps(out, err)) != TEMPO_OK)
         tempo_err_prefix(err, "%s", path);
@@ -168,7 +143,7 @@ out:
 
 void tempo_steps_close(tempo_steps *s)
 {
-    tempo_npz_free(s->npz);
+    tempo_array_file_free(s->file);
     free(s->path);
     free(s->shown);
     free(s->steps[0]);
@@ -183,20 +158,20 @@ bool tempo_steps_has(const tempo_steps *s, tempo_steps_kind kind, uint32_t step)
 
 /* ---- arrays ---- */
 
-/* The array of one name or the other; *key says which. */
+/* The array of one name or the other, as that type; *key says which. */
 static tempo_status read_either(const tempo_steps *s, const char *fmt, const char *other, uint32_t step,
-                                char key[KEY_BYTES], tempo_npy *out, tempo_err *err)
+                                tempo_npy_type type, char key[KEY_BYTES], tempo_npy *out, tempo_err *err)
 {
     tempo_err missing = {0};
     tempo_status st;
 
     *out = (tempo_npy){0};
     (void)snprintf(key, KEY_BYTES, "step_%" PRIu32 "_%s", step, fmt);
-    st = tempo_npz_read(s->npz, key, TEMPO_STEPS_MAX_BYTES, out, &missing);
+    st = tempo_array_read(s->file, key, type, TEMPO_STEPS_MAX_BYTES, out, &missing);
     if (st == TEMPO_E_NOTFOUND && other != NULL) {
         (void)snprintf(key, KEY_BYTES, "%s_%" PRIu32, other, step);
         missing = (tempo_err){0};
-        st = tempo_npz_read(s->npz, key, TEMPO_STEPS_MAX_BYTES, out, &missing);
+        st = tempo_array_read(s->file, key, type, TEMPO_STEPS_MAX_BYTES, out, &missing);
     }
     if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK) {
         *err = missing;
@@ -216,8 +191,8 @@ static tempo_status fail_shape(const tempo_steps *s, const char *key, const temp
 
     for (uint32_t i = 0; i < a->n_dims && at < sizeof(shape) - 24; i++)
         at += (size_t)snprintf(shape + at, sizeof(shape) - at, "%s%" PRIu64, i > 0 ? ", " : "", a->shape[i]);
-    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: %s: expected %s; its shape is [%s]%s",
-                      s->path, key, expected, shape, a->type == TEMPO_NPY_F32 ? " of float32" : "");
+    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: %s: expected %s; its shape is [%s]", s->path,
+                      key, expected, shape);
 }
 
 /* An optional small array of n elements (any number when n is SIZE_MAX); absent: out->data stays NULL. */
@@ -226,7 +201,7 @@ static tempo_status read_small(const tempo_steps *s, const char *what, uint32_t 
 {
     char key[KEY_BYTES];
     tempo_err absent = {0};
-    const tempo_status st = read_either(s, what, NULL, step, key, out, &absent);
+    const tempo_status st = read_either(s, what, NULL, step, type, key, out, &absent);
 
     if (st == TEMPO_E_NOTFOUND)
         return TEMPO_OK;
@@ -235,7 +210,7 @@ static tempo_status read_small(const tempo_steps *s, const char *what, uint32_t 
             *err = absent;
         return st;
     }
-    if (out->type == type && out->n_dims == 1 && (n == SIZE_MAX || out->count == n))
+    if (out->n_dims == 1 && (n == SIZE_MAX || out->count == n))
         return TEMPO_OK;
     (void)fail_shape(s, key, out, expected, err);
     tempo_npy_free(out);
@@ -251,9 +226,8 @@ static tempo_status shape_attention(const tempo_steps *s, const char *key, tempo
     const tempo_npy *x = &a->arrays[0];
     const uint32_t batch = x->n_dims == 5; /* [layers, 1, heads, rows, slots] */
 
-    if (x->type != TEMPO_NPY_F32 || (x->n_dims != 4 && x->n_dims != 5) || (batch && x->shape[1] != 1) ||
-        x->count == 0)
-        return fail_shape(s, key, x, "float32 [layers, 1, heads, rows, slots], none of them 0", err);
+    if ((x->n_dims != 4 && x->n_dims != 5) || (batch && x->shape[1] != 1) || x->count == 0)
+        return fail_shape(s, key, x, "floats [layers, 1, heads, rows, slots], none of them 0", err);
     a->n_layers = (size_t)x->shape[0];
     a->n_heads = (size_t)x->shape[1 + batch];
     a->n_rows = (size_t)x->shape[2 + batch];
@@ -288,8 +262,9 @@ static void infer_query_slots(const tempo_steps *s, uint32_t step, tempo_step_at
     tempo_err ignored = {0};
     size_t n = 0;
 
-    if (step == 0 || read_either(s, "positions", NULL, step - 1, key, x, &ignored) != TEMPO_OK ||
-        x->type != TEMPO_NPY_I64 || x->n_dims != 1)
+    if (step == 0 ||
+        read_either(s, "positions", NULL, step - 1, TEMPO_NPY_I64, key, x, &ignored) != TEMPO_OK ||
+        x->n_dims != 1)
         return;
     int64_t *slots = x->data;
     for (size_t i = 0; i < x->count; i++) {
@@ -325,11 +300,12 @@ tempo_status tempo_steps_attention(const tempo_steps *s, uint32_t step, tempo_st
     tempo_status st;
 
     *out = (tempo_step_attention){0};
-    if ((st = read_either(s, "attention", "attention", step, key, &out->arrays[0], err)) != TEMPO_OK ||
+    if ((st = read_either(s, "attention", "attention", step, TEMPO_NPY_F32, key, &out->arrays[0], err)) !=
+            TEMPO_OK ||
         (st = shape_attention(s, key, out, err)) != TEMPO_OK ||
-        (st = read_small(s, "query_slots", step, TEMPO_NPY_I64, out->n_rows, "int64 [rows]", &out->arrays[1],
-                         err)) != TEMPO_OK ||
-        (st = read_small(s, "rope", step, TEMPO_NPY_F64, out->n_slots, "float64 [slots]", &out->arrays[2],
+        (st = read_small(s, "query_slots", step, TEMPO_NPY_I64, out->n_rows, "integers [rows]",
+                         &out->arrays[1], err)) != TEMPO_OK ||
+        (st = read_small(s, "rope", step, TEMPO_NPY_F64, out->n_slots, "floats [slots]", &out->arrays[2],
                          err)) != TEMPO_OK)
         goto out;
     out->rope = out->arrays[2].data;
@@ -365,12 +341,11 @@ tempo_status tempo_steps_logits(const tempo_steps *s, uint32_t step, tempo_step_
     tempo_status st;
 
     *out = (tempo_step_logits){0};
-    if ((st = read_either(s, "logits", "rows", step, key, &out->array, err)) != TEMPO_OK)
+    if ((st = read_either(s, "logits", "rows", step, TEMPO_NPY_F32, key, &out->array, err)) != TEMPO_OK)
         return st;
     const tempo_npy *x = &out->array;
-    if (x->type != TEMPO_NPY_F32 || (x->n_dims != 1 && x->n_dims != 2) || x->count == 0 ||
-        x->shape[x->n_dims - 1] > INT32_MAX) {
-        st = fail_shape(s, key, x, "float32 [rows, vocabulary], neither of them 0", err);
+    if ((x->n_dims != 1 && x->n_dims != 2) || x->count == 0 || x->shape[x->n_dims - 1] > INT32_MAX) {
+        st = fail_shape(s, key, x, "floats [rows, vocabulary], neither of them 0", err);
         tempo_step_logits_free(out);
         return st;
     }

@@ -7,15 +7,26 @@ tempo=${1:?usage: test_analyze.sh PROGRAM}
 golden=../shared/golden
 
 # ---- usage ----
-refuses 2 'needs one directory, or two .npz files'
-refuses 2 'needs one directory, or two .npz files' a b c
+refuses 2 'needs one directory, or two files'
+refuses 2 'needs one directory, or two files' a b c
 refuses 2 'is no directory' "$dir/none"
 refuses 2 'did you mean --json' "$dir" --jason
-refuses 1 'no attention_weights.npz or logits_distributions.npz in it' "$dir"
+refuses 1 'no attention_weights or logits_distributions (.npz or .safetensors) in it' "$dir"
 refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/b.npz"
 printf 'PK\3\4 and nothing' >"$dir/a.npz"
 refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/a.npz"
 "$tempo" analyze --help | grep -q 'A.npz B.npz' || fail 'help does not say how two files are given'
+
+# ---- one capture in either format says the same; safetensors beside .npz can be compared ----
+for format in npz safetensors; do
+    "$tempo" generate -p 'The cat' --steps 4 --threshold 0.05 --paired --capture "$dir/$format" --format $format >"$dir/out" 2>&1 || fail "no capture as $format"
+    works "$dir/$format" --json
+    sed "s#$dir/$format#DIR#g; s#\\.$format#.FORMAT#g" <<<"$out" >"$dir/$format.json"
+done
+contains "$(cat "$dir/npz.json")" 'attention_weights.FORMAT'
+cmp -s "$dir/npz.json" "$dir/safetensors.json" || fail 'a capture as safetensors says something else than as .npz'
+works "$dir/npz/visible/attention_weights.npz" "$dir/safetensors/visible/attention_weights.safetensors"
+contains "$out" 'Identical: every bit of the'
 
 # ---- golden runs ----
 if [ -d "$golden" ]; then

@@ -385,7 +385,7 @@ static void test_hostile_arrays(void **state)
     (void)state;
     static const hostile cases[] = {
         {"four axes", {2, 2, 1, 6}, 4, TEMPO_NPY_F32, 5, 1},
-        {"doubles", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F64, 5, 1},
+        {"integers", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_I64, 5, 1},
         {"a batch of two", {2, 2, 2, 1, 6}, 5, TEMPO_NPY_F32, 5, 1},
         {"no slots", {2, 1, 2, 1, 0}, 5, TEMPO_NPY_F32, 0, 1},
         {"a query outside", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F32, 6, 1},
@@ -395,6 +395,8 @@ static void test_hostile_arrays(void **state)
         {"many layers", {5000, 1, 1, 1, 6}, 5, TEMPO_NPY_F32, 5, 1},
     };
     static const hostile good = {"good", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F32, 5, 1};
+    static const hostile others[] = {{"doubles", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F64, 5, 1},
+                                     {"halves", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F16, 5, 1}};
     char path[1024];
     size_t n;
 
@@ -409,6 +411,11 @@ static void test_hostile_arrays(void **state)
     json_t *doc = served_get(&s, 200, "/v1/tempo/runs/%s/attention/summary?arm=isolated&step=0", one_id);
     assert_true(json_is_null(json_array_get(json_array_get(json_object_get(doc, "sink"), 0), 0)));
     json_decref(doc);
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        write_capture(path, &others[i]);
+        assert_all(200, others[i].what);
+    }
 
     for (size_t cut = 0; cut < n; cut += n / 16 + 1) { /* cut off, and other bytes */
         test_write_file(path, before, cut);
