@@ -21,8 +21,11 @@ static void print_name(const char *label, const char *text)
     putchar('\n');
 }
 
-static void print_model(const tempo_model_info *m)
+static void print_model(const tempo_model *model)
 {
+    const tempo_model_info *m = tempo_model_get_info(model);
+    const char *note;
+
     print_name("path", m->path);
     print_name("name", m->name);
     print_name("architecture", m->architecture);
@@ -37,6 +40,7 @@ static void print_model(const tempo_model_info *m)
     print_count("feed-forward", m->d_ff);
     print_count("vocabulary", m->n_vocab);
     print_count("context length", m->context_length);
+    print_count("sliding window", m->sliding_window);
     if (m->n_layers != 0) {
         printf("%-18s %g\n", "norm epsilon", m->norm_eps);
         printf("%-18s %g\n", "rope theta", m->rope_theta);
@@ -46,6 +50,8 @@ static void print_model(const tempo_model_info *m)
         printf("%-18s %s\n", "Q/K norm", m->qk_norm ? "yes" : "no");
     }
     print_name("unsupported", m->unsupported != NULL ? m->unsupported : "nothing");
+    for (size_t i = 0; (note = tempo_model_note(model, i)) != NULL; i++)
+        print_name("note", note);
 }
 
 static void print_token_id(const char *label, const tempo_tokenizer *t, int32_t id)
@@ -166,18 +172,29 @@ static json_t *tensors_json(const tempo_model *m)
     return list;
 }
 
+static json_t *notes_json(const tempo_model *m)
+{
+    json_t *list = json_array();
+    const char *note;
+
+    for (size_t i = 0; (note = tempo_model_note(m, i)) != NULL; i++)
+        json_array_append_new(list, json_text(note, strlen(note)));
+    return list;
+}
+
 static json_t *document(const session *s, const options *o)
 {
     const tempo_model_info *i = tempo_model_get_info(s->model);
     json_t *model = json_model(s, o);
     json_t *facts = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:s, s:b, s:b, s:b}", "file_bytes",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:s, s:b, s:b, s:b}", "file_bytes",
         (json_int_t)i->file_bytes, "layers", (json_int_t)i->n_layers, "heads", (json_int_t)i->n_heads,
         "kv_heads", (json_int_t)i->n_kv_heads, "head_dim", (json_int_t)i->head_dim, "d_model",
         (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff, "vocabulary", (json_int_t)i->n_vocab,
-        "context_length", (json_int_t)i->context_length, "norm_eps", i->norm_eps, "rope_theta", i->rope_theta,
-        "rope_scaling", i->rope_scaling != NULL ? i->rope_scaling : "none", "tied_output", i->tied_output,
-        "qkv_bias", i->qkv_bias, "qk_norm", i->qk_norm);
+        "context_length", (json_int_t)i->context_length, "sliding_window",
+        i->sliding_window != 0 ? json_integer(i->sliding_window) : json_null(), "norm_eps", i->norm_eps,
+        "rope_theta", i->rope_theta, "rope_scaling", i->rope_scaling != NULL ? i->rope_scaling : "none",
+        "tied_output", i->tied_output, "qkv_bias", i->qkv_bias, "qk_norm", i->qk_norm);
 
     if (model == NULL || facts == NULL || json_object_update(model, facts) != 0) {
         json_decref(model);
@@ -188,6 +205,7 @@ static json_t *document(const session *s, const options *o)
     json_object_set_new(model, "unsupported",
                         i->unsupported != NULL ? json_text(i->unsupported, strlen(i->unsupported))
                                                : json_null());
+    json_object_set_new(model, "notes", notes_json(s->model));
     return json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", tempo_version(), "model", model, "tokenizer",
                      tokenizer_json(tempo_model_tokenizer(s->model)), "chat_template", chat_json(s->model),
                      "tensors", tensors_json(s->model));
@@ -212,7 +230,7 @@ int cmd_inspect(const options *o)
         code = print_json(document(&s, o), false);
     } else {
         const tempo_model_info *info = tempo_model_get_info(s.model);
-        print_model(info);
+        print_model(s.model);
         if (o->hash && (code = hash_path(info->path, hash) ? EXIT_OK : EXIT_FAILED) == EXIT_OK)
             printf("%-18s %s\n", "SHA-256", hash);
         print_tokenizer(tempo_model_tokenizer(s.model));

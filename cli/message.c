@@ -50,6 +50,14 @@ int say_error(const tempo_err *err)
     return err->code == TEMPO_E_ARG ? EXIT_USAGE : EXIT_FAILED;
 }
 
+void say_notes(const tempo_model *m)
+{
+    const char *note;
+
+    for (size_t i = 0; (note = tempo_model_note(m, i)) != NULL; i++)
+        say("%s: %s", tempo_model_get_info(m)->path, note);
+}
+
 bool finish_output(void)
 {
     static bool said;

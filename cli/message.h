@@ -10,6 +10,9 @@ void say(const char *fmt, ...) TEMPO_PRINTF(1, 2);
 /* The same for a failure of the library; returns the exit code that goes with it. */
 int say_error(const tempo_err *err);
 
+/* What the model's user should know of it. */
+void say_notes(const tempo_model *m);
+
 /* Flush standard output; false, with a message, if anything that was written to it is lost. */
 bool finish_output(void);
 

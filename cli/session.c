@@ -22,6 +22,7 @@ int session_open_model(session *s, const options *o, tempo_load load)
     if (tempo_model_open(&s->model, o->model, &opt, &err) != TEMPO_OK)
         return say_error(&err);
     s->load_ms = now_ms() - begin;
+    say_notes(s->model);
     return EXIT_OK;
 }
 

@@ -121,13 +121,18 @@ typedef struct tempo_model_info {
     uint64_t step_bytes;      /* bytes, as the files encode them, of the matrices that a step reads */
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff;
     uint32_t n_vocab;        /* rows of the output matrix = length of a row of logits */
-    uint32_t context_length; /* positions 0 .. context_length-1 */
+    uint32_t context_length; /* positions 0 .. context_length-1; no more than sliding_window */
+    uint32_t sliding_window; /* positions that some layer sees, where the file says more contexts than that; else 0 */
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
     bool tied_output, qkv_bias, qk_norm;
 } tempo_model_info;
 
 TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);
+
+/* What a user should know of a model that opened nevertheless: parts that are broken, limits that its file does not name.
+ * Note i, borrowed, or NULL when there are no more.  */
+TEMPO_API const char *tempo_model_note(const tempo_model *m, size_t i);
 
 typedef struct tempo_tensor_info {
     const char *name; /* as in the file */

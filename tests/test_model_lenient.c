@@ -151,11 +151,105 @@ static void test_json_ranges(void **state)
     test_tmpdir_remove(dir);
 }
 
+/* ---- windows: the context ends where one would bite ---- */
+
+#define MISTRAL "\"model_type\": \"mistral\", \"architectures\": null"
+#define LAYER_TYPES "\"layer_types\": [\"full_attention\", \"sliding_attention\"]"
+
+static const struct {
+    const char *arch, *config; /* NULL: a GGUF with `window` for every layer, or per_layer */
+    uint32_t window;
+    bool per_layer;
+    uint32_t context; /* what comes of it */
+} window_rows[] = {
+    {"llama", NULL, 100, false, 100},
+    {"llama", NULL, 127, false, 127},
+    {"llama", NULL, 128, false, 128},
+    {"llama", NULL, 0, false, 128},
+    {"llama", NULL, UINT32_MAX, false, 128},
+    {"qwen3", NULL, 33, true, 33}, /* 0 and 33 */
+    {"llama", "{" MISTRAL ", \"sliding_window\": 64}", 0, false, 64},
+    {"llama", "{" MISTRAL ", \"sliding_window\": 128}", 0, false, 128},
+    {"llama", "{" MISTRAL ", \"sliding_window\": null, \"max_position_embeddings\": 8192}", 0, false, 8192},
+    {"llama", "{" MISTRAL ", \"max_position_embeddings\": 8192}", 0, false,
+     4096}, /* a file that does not say */
+    {"llama", "{" MISTRAL ", \"sliding_window\": 64, \"use_sliding_window\": false}", 0, false, 128},
+    {"llama", "{" MISTRAL "}", 0, false, 128},
+    {"llama", "{\"sliding_window\": null}", 0, false, 128},
+    {"llama", "{\"sliding_window\": 4}", 0, false, 128},
+    {"llama", "{\"sliding_window\": 4, " LAYER_TYPES "}", 0, false, 4},
+    {"qwen2", "{\"use_sliding_window\": true, \"sliding_window\": 64, \"max_window_layers\": 1}", 0, false,
+     64},
+    {"qwen2", "{\"use_sliding_window\": true, \"sliding_window\": 64, \"max_window_layers\": 2}", 0, false,
+     128},
+    {"qwen2", "{\"use_sliding_window\": true, \"sliding_window\": 64}", 0, false, 128}, /* from layer 28 on */
+    {"qwen2", "{\"use_sliding_window\": false, \"sliding_window\": 64, \"max_window_layers\": 0}", 0, false,
+     128},
+    {"qwen2", "{\"sliding_window\": 64, " LAYER_TYPES "}", 0, false, 128},
+    {"qwen3", "{\"use_sliding_window\": true, \"sliding_window\": 64, " LAYER_TYPES "}", 0, false, 64},
+    {"qwen3",
+     "{\"use_sliding_window\": true, \"sliding_window\": 64, \"max_window_layers\": 0, \"layer_types\": "
+     "[\"full_attention\", \"full_attention\"]}",
+     0, false, 128},
+};
+
+static void write_window(size_t i, const char *path)
+{
+    const test_spec s = test_spec_default(window_rows[i].arch);
+    const int32_t layers[2] = {0, (int32_t)window_rows[i].window};
+    test_model *from = test_model_make(&s);
+    char key[64];
+
+    if (window_rows[i].config != NULL) {
+        json_t *patch = json_loads(window_rows[i].config, 0, NULL);
+        assert_non_null(patch);
+        assert_int_equal(json_object_update(from->config, patch), 0);
+        json_decref(patch);
+        test_model_write_hf(from, 1, path);
+    } else {
+        (void)snprintf(key, sizeof(key), "%s.attention.sliding_window", s.arch);
+        if (window_rows[i].per_layer)
+            test_model_set_array(from, key, TEMPO_GGUF_I32, 2, layers, sizeof(layers));
+        else
+            test_model_set_u32(from, key, window_rows[i].window);
+        test_model_write_gguf(from, 3, path);
+    }
+    test_model_free(from);
+}
+
+static void test_windows(void **state)
+{
+    char dir[256], path[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(window_rows) / sizeof(window_rows[0]); i++) {
+        const char *config = window_rows[i].config;
+        const uint32_t full = config != NULL && strstr(config, "8192") != NULL ? 8192 : 128,
+                       want = window_rows[i].context;
+        test_tmpdir_create(dir);
+        test_path(path, dir, config != NULL ? "hf" : "m.gguf");
+        write_window(i, path);
+        tempo_model *m = open_model(path);
+        const tempo_model_info *info = tempo_model_get_info(m);
+        const char *note = tempo_model_note(m, 0);
+        if (info->context_length != want || info->sliding_window != (want < full ? want : 0) ||
+            (note != NULL) != (want < full) || m->hp.n_ctx != want)
+            fail_msg("row %zu: context %u, window %u, %s", i, info->context_length, info->sliding_window,
+                     note != NULL ? note : "no note");
+        if (note != NULL)
+            assert_non_null(strstr(note, "sliding_window"));
+        assert_null(tempo_model_note(m, 1));
+        tempo_model_free(m);
+        test_tmpdir_remove(dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_python_json),
         cmocka_unit_test(test_json_ranges),
+        cmocka_unit_test(test_windows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

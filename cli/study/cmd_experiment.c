@@ -18,11 +18,11 @@ static void progress(void *user, const char *what, size_t done, size_t total)
     show_progress(what, done, total);
 }
 
-static void note(void *user, const char *experiment, const char *text)
+static void note(void *user, const char *of, const char *text)
 {
     (void)user;
     show_progress("", 0, 0);
-    say("%s: %s", experiment, text);
+    say("%s: %s", of, text);
 }
 
 static bool poll_interrupt(void *user)

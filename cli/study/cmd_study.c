@@ -19,6 +19,13 @@ static void progress(void *user, const char *stage, size_t done, size_t total)
     show_progress(stage, done, total);
 }
 
+static void note(void *user, const char *model, const char *text)
+{
+    (void)user;
+    show_progress("", 0, 0);
+    say("%s: %s", model, text);
+}
+
 static bool poll_interrupt(void *user)
 {
     (void)user;
@@ -90,6 +97,7 @@ static int run_study(const options *o, const char *dir)
                               .argc = (int)o->n_command_line,
                               .argv = o->command_line,
                               .progress = progress,
+                              .note = note,
                               .poll = poll_interrupt};
     tempo_err err = {0};
     tempo_status st;

@@ -51,6 +51,19 @@ tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, d
     return TEMPO_OK;
 }
 
+void tempo_facts_window(tempo_loader *ld, const char *key, uint64_t window)
+{
+    tempo_facts *f = &ld->facts;
+
+    if (window == 0 || window >= f->hp.n_ctx) /* no position is far enough */
+        return;
+    tempo_note(&ld->m->notes,
+               "the context is %" PRIu64 " positions, not %" PRIu32 ": %s is %" PRIu64
+               ", and attention that loses sight of earlier tokens is not built",
+               window, f->hp.n_ctx, key, window);
+    f->hp.n_ctx = f->window = (uint32_t)window;
+}
+
 tempo_status tempo_facts_check(tempo_loader *ld)
 {
     const tempo_facts *f = &ld->facts;

@@ -38,7 +38,8 @@ typedef struct tempo_facts {
     tempo_hparams hp;       /* n_vocab: what metadata says, until the embedding is bound */
     double norm_eps;
     tempo_rope rope;
-    bool tied; /* the output matrix is the embedding */
+    uint32_t window; /* the smallest of the layers', where it is less than the file's context; else 0 */
+    bool tied;       /* the output matrix is the embedding */
     bool needs_bias;
     uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
 } tempo_facts;
@@ -81,7 +82,7 @@ typedef struct tempo_loader {
     tempo_load load;
     tempo_facts facts;
     tempo_map config; /* the text of config.json, while it is read */
-    tempo_err *err; /* never NULL */
+    tempo_err *err;   /* never NULL */
 } tempo_loader;
 
 /* ---- files.c ---- */
@@ -119,6 +120,9 @@ tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, u
 /* norm_eps and rope theta: finite and in range. */
 tempo_status tempo_facts_eps(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
 tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
+/* Layers that see no further than `window` positions: a context that ends before they would lose sight of its
+ * beginning gives the same numbers.  0, or one that reaches as far as the context: nothing.  */
+void tempo_facts_window(tempo_loader *ld, const char *key, uint64_t window);
 /* How the numbers must fit together; those that are not known are not checked. */
 tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
 

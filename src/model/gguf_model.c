@@ -231,22 +231,32 @@ static tempo_status read_rope(const source *s)
 
 /* ---- what would change the computation ---- */
 
-static tempo_status check_window(const source *s)
+/* One number, or one a layer, 0 where a layer sees everything. */
+static tempo_status read_window(const source *s)
 {
-    const uint32_t n_ctx = s->ld->facts.hp.n_ctx;
     char key[KEY_LEN];
+    const tempo_gguf_kv *kv = tempo_gguf_find(s->g, full_key(key, s, "attention.sliding_window"));
     uint64_t window = 0;
-    const tempo_status st = read_integer(s, full_key(key, s, "attention.sliding_window"), &window);
 
-    if (st == TEMPO_E_NOTFOUND)
+    if (kv == NULL)
         return TEMPO_OK;
-    if (st != TEMPO_OK)
-        return tempo_soften(s->ld, st);
-    if (window == 0 || window >= n_ctx) /* 0: none */
-        return TEMPO_OK;
-    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
-                        "a sliding window of %" PRIu64 " would bite within the context of %" PRIu32, window,
-                        n_ctx);
+    if (kv->type != TEMPO_GGUF_ARRAY) {
+        const tempo_status st = tempo_gguf_u64(s->g, key, UINT64_MAX, &window, s->ld->err);
+        if (st != TEMPO_OK)
+            return st;
+    } else {
+        const tempo_gguf_kv *a;
+        const tempo_status st = tempo_gguf_array(s->g, key, TEMPO_GGUF_I32, &a, s->ld->err);
+        if (st != TEMPO_OK)
+            return st;
+        for (uint64_t i = 0; i < a->count; i++) {
+            const int64_t v = tempo_gguf_array_int(s->g, a, i);
+            if (v > 0 && (window == 0 || (uint64_t)v < window))
+                window = (uint64_t)v;
+        }
+    }
+    tempo_facts_window(s->ld, key, window);
+    return TEMPO_OK;
 }
 
 /* Numbers that other architectures' files carry; each has one value that changes nothing. */
@@ -336,7 +346,7 @@ static tempo_status read_facts(const source *s)
     if (ld->facts.arch == NULL)
         return TEMPO_OK; /* its other keys may mean anything */
     if ((st = read_eps(s)) != TEMPO_OK || (st = read_rope(s)) != TEMPO_OK ||
-        (st = check_window(s)) != TEMPO_OK || (st = check_causal(s)) != TEMPO_OK ||
+        (st = read_window(s)) != TEMPO_OK || (st = check_causal(s)) != TEMPO_OK ||
         (st = check_neutral(s)) != TEMPO_OK)
         return st;
     return tempo_facts_check(ld);

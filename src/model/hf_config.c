@@ -14,15 +14,16 @@ enum { DEFAULT_WINDOW = 4096, DEFAULT_MAX_WINDOW_LAYERS = 28 };
 
 typedef struct family {
     const char *model_type, *arch, *class;
-    bool windows;        /* every layer has sliding_window (else use_sliding_window must say so) */
+    bool windows;        /* every layer has sliding_window */
+    bool flagged;        /* layers have one only if use_sliding_window says so */
     bool biases_by_flag; /* attention_bias says whether there are biases */
 } family;
 
 static const family families[] = {
-    {"llama", "llama", "LlamaForCausalLM", false, true},
-    {"mistral", "llama", "MistralForCausalLM", true, false},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM", false, false},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM", false, true},
+    {"llama", "llama", "LlamaForCausalLM", false, false, true},
+    {"mistral", "llama", "MistralForCausalLM", true, false, false},
+    {"qwen2", "qwen2", "Qwen2ForCausalLM", false, true, false},
+    {"qwen3", "qwen3", "Qwen3ForCausalLM", false, true, true},
 };
 
 static const family *find_family(const char *model_type)
@@ -265,55 +266,70 @@ static tempo_status read_rope(tempo_loader *ld, const json_t *c)
 
 /* ---- what would change the computation ---- */
 
-static tempo_status check_layer_types(tempo_loader *ld, const json_t *c)
+/* layer_types: *sliding says whether a layer has a window, and stays when the list is absent. */
+static tempo_status read_layer_types(tempo_loader *ld, const json_t *c, bool *sliding)
 {
     const json_t *types = json_object_get(c, "layer_types"), *type;
+    bool some = false;
     size_t i;
 
     json_array_foreach(types, i, type)
     {
         const char *s = json_string_value(type);
-        if (s == NULL || strcmp(s, "full_attention") != 0)
-            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "layer_types"),
-                                "layer_types[%zu] is \"%s\": only full_attention is supported", i,
-                                s != NULL ? s : "(no string)");
+        if (s != NULL && strcmp(s, "sliding_attention") == 0)
+            some = true;
+        else if (s == NULL || strcmp(s, "full_attention") != 0)
+            return tempo_refuse(
+                ld, TEMPO_E_UNSUPPORTED, place(ld, "layer_types"),
+                "layer_types[%zu] is \"%s\": only full_attention and sliding_attention are supported", i,
+                s != NULL ? s : "(no string)");
     }
+    if (json_is_array(types))
+        *sliding = some;
     return TEMPO_OK;
 }
 
-/* The window of the layers that have one; stays when none has. */
-static tempo_status read_window(tempo_loader *ld, const json_t *c, const family *fam, uint64_t *window)
+/* Does any layer have a window, and is it on? */
+static tempo_status read_window_use(tempo_loader *ld, const json_t *c, const family *fam, bool *sliding)
 {
-    static const char key[] = "sliding_window", layers_key[] = "max_window_layers";
+    static const char layers_key[] = "max_window_layers";
+    uint64_t full_layers = DEFAULT_MAX_WINDOW_LAYERS; /* those before it */
     bool on = fam->windows;
-    uint64_t value = 0, full_layers = fam->windows ? 0 : DEFAULT_MAX_WINDOW_LAYERS;
-    tempo_status st = read_flag(ld, c, "use_sliding_window", &on);
+    tempo_status st;
 
-    if (st != TEMPO_OK || !on)
-        return st;
-    if (!fam->windows)
+    *sliding = fam->windows;
+    if (!fam->windows) {
         st = placed(ld, layers_key, tempo_json_u64(c, layers_key, INT64_MAX, &full_layers, ld->err));
-    if ((st != TEMPO_OK && st != TEMPO_E_NOTFOUND) || full_layers >= ld->facts.hp.n_layers)
-        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
-    if (json_object_get(c, key) == NULL) /* null says that there is none */
-        value = DEFAULT_WINDOW;
-    st = placed(ld, key, tempo_json_u64(c, key, INT64_MAX, &value, ld->err));
-    if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
-        *window = value;
-    return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+        if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+            return st;
+        *sliding = full_layers < ld->facts.hp.n_layers;
+    }
+    if ((st = read_layer_types(ld, c, sliding)) != TEMPO_OK)
+        return st;
+    if (*sliding && json_is_array(json_object_get(c, "layer_types")) && !fam->flagged)
+        on = true; /* only Qwen has the flag */
+    if ((st = read_flag(ld, c, "use_sliding_window", &on)) != TEMPO_OK)
+        return st;
+    *sliding = *sliding && on;
+    return TEMPO_OK;
 }
 
-static tempo_status check_window(tempo_loader *ld, const json_t *c, const family *fam)
+static tempo_status read_window(tempo_loader *ld, const json_t *c, const family *fam)
 {
-    const uint32_t n_ctx = ld->facts.hp.n_ctx;
+    static const char key[] = "sliding_window";
     uint64_t window = 0;
-    const tempo_status st = read_window(ld, c, fam, &window);
+    bool sliding;
+    tempo_status st = read_window_use(ld, c, fam, &sliding);
 
-    if (st != TEMPO_OK || window == 0 || window >= n_ctx) /* no position is far enough */
+    if (st != TEMPO_OK || !sliding)
         return st;
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "sliding_window"),
-                        "a sliding window of %" PRIu64 " would bite within the context of %" PRIu32, window,
-                        n_ctx);
+    if (json_object_get(c, key) == NULL) /* null says that there is none */
+        window = DEFAULT_WINDOW;
+    st = placed(ld, key, tempo_json_u64(c, key, INT64_MAX, &window, ld->err));
+    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
+        return st;
+    tempo_facts_window(ld, key, window);
+    return TEMPO_OK;
 }
 
 static tempo_status check_activation(tempo_loader *ld, const json_t *c)
@@ -346,8 +362,7 @@ static tempo_status check_rest(tempo_loader *ld, const json_t *c, const family *
     bool mlp_bias = false;
     tempo_status st;
 
-    if ((st = check_window(ld, c, fam)) != TEMPO_OK || (st = check_layer_types(ld, c)) != TEMPO_OK ||
-        (st = check_activation(ld, c)) != TEMPO_OK ||
+    if ((st = read_window(ld, c, fam)) != TEMPO_OK || (st = check_activation(ld, c)) != TEMPO_OK ||
         (st = read_flag(ld, c, "mlp_bias", &mlp_bias)) != TEMPO_OK)
         return st;
     if (mlp_bias)

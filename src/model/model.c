@@ -96,6 +96,7 @@ static tempo_status fill_info(tempo_loader *ld)
     i->d_ff = f->hp.d_ff;
     i->n_vocab = f->hp.n_vocab;
     i->context_length = f->hp.n_ctx;
+    i->sliding_window = f->window;
     i->norm_eps = f->norm_eps;
     i->rope_theta = f->rope.theta;
     i->tied_output = f->tied;
@@ -205,6 +206,11 @@ void tempo_model_free(tempo_model *m)
 const tempo_model_info *tempo_model_get_info(const tempo_model *m)
 {
     return &m->info;
+}
+
+const char *tempo_model_note(const tempo_model *m, size_t i)
+{
+    return i < m->notes.n ? m->notes.text[i] : NULL;
 }
 
 const tempo_tokenizer *tempo_model_tokenizer(const tempo_model *m)

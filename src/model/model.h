@@ -4,6 +4,7 @@
  * makes their products faster (tempo_kernels.packed); vectors (norms, biases) are converted to float.  */
 #ifndef TEMPO_MODEL_MODEL_H
 #define TEMPO_MODEL_MODEL_H
+#include "base/notes.h"
 #include "kernels/kernels.h"
 #include "token/token.h"
 
@@ -47,6 +48,7 @@ struct tempo_model {
     tempo_layer *layers;      /* [n_layers] */
     double *rope_freq;        /* [head_dim/2] radians per position, rope scaling included */
     tempo_tokenizer *tokenizer;
+    tempo_notes notes;         /* what is wrong with parts that the model can do without */
     const char *chat_template; /* [chat_template_len], cut off beyond what a template may have; NULL: none */
     size_t chat_template_len;
     struct tempo_model_files *files; /* private to src/model: maps, names, float vectors */

@@ -367,7 +367,12 @@ static tempo_status open_session(session *s, tempo_err *err)
     const tempo_engine_options eo = {.threads = s->o->threads};
     tempo_status st = tempo_model_open(&s->model, s->o->model, &mo, err);
 
+    const char *note;
+
     s->done = json_array();
+    for (size_t i = 0; st == TEMPO_OK && s->o->note != NULL && (note = tempo_model_note(s->model, i)) != NULL;
+         i++)
+        s->o->note(s->o->user, tempo_model_get_info(s->model)->path, note);
     if (st == TEMPO_OK && (st = tempo_engine_create(&s->engine, s->model, &eo, err)) == TEMPO_OK)
         st = tempo_hash_path(tempo_model_get_info(s->model)->path, s->sha256, NULL, NULL, err);
     return st;

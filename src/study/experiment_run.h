@@ -28,7 +28,7 @@ typedef struct tempo_experiments_options {
     char **argv;
     void *user;
     void (*progress)(void *user, const char *what, size_t done, size_t total); /* may be NULL */
-    void (*note)(void *user, const char *experiment, const char *text);        /* what a key cannot do, and a verbose file's log; may be NULL */
+    void (*note)(void *user, const char *of, const char *text); /* of an experiment: what a key cannot do, a verbose file's log; of the model; may be NULL */
     bool (*poll)(void *user);                                                  /* false stops; may be NULL */
 } tempo_experiments_options;
 

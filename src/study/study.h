@@ -32,6 +32,7 @@ typedef struct tempo_study_options {
     void *user;
     /* What is done of a stage ("noise floor", "prompts", "control", "timing"); may be NULL. */
     void (*progress)(void *user, const char *stage, size_t done, size_t total);
+    void (*note)(void *user, const char *model, const char *text); /* what its user should know of a model; may be NULL */
     bool (*poll)(void *user); /* often; false stops with TEMPO_E_STOPPED; may be NULL */
 } tempo_study_options;
 

@@ -301,6 +301,7 @@ tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err
     const char *hash = json_string_value(json_object_get(plan, "sha256"));
     const tempo_engine_options eo = {.threads = s->o->threads};
     char now[TEMPO_HASH_CHARS];
+    const char *note;
     tempo_status st;
 
     if (path == NULL || kernels == NULL || compute == NULL || hash == NULL)
@@ -311,6 +312,8 @@ tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err
     s->model_index = index;
     if ((st = tempo_model_open(&s->model, path, &mo, err)) != TEMPO_OK)
         return st;
+    for (size_t i = 0; s->o->note != NULL && (note = tempo_model_note(s->model, i)) != NULL; i++)
+        s->o->note(s->o->user, path, note);
     if (strcmp(tempo_model_get_info(s->model)->kernels, kernels) != 0)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "the study ran with %s, this machine gives %s",
                           kernels, tempo_model_get_info(s->model)->kernels);

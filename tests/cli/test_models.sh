@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What users give as a model: windows that would bite, the hub's cache, files that are not what they seem.
+# Usage: test_models.sh PROGRAM.  Run from the source root.
+tempo=${1:?usage: test_models.sh PROGRAM}
+# shellcheck source=tests/cli/preamble.sh
+. tests/cli/preamble.sh models
+model=$PWD/models/tempo-tiny
+
+# link_model DIR: the built-in model, its config.json apart, which may be edited
+link_model() {
+    mkdir -p "$1"
+    ln -s "$model"/*.safetensors "$model"/tokenizer*.json "$model"/generation_config.json "$1"
+    cp "$model/config.json" "$1"
+}
+
+# ---- a window of 40: the same numbers, and a context of 40 ----
+link_model "$dir/window"
+sed -i 's/"model_type": "llama"/"model_type": "mistral", "sliding_window": 40/; s/LlamaForCausalLM/MistralForCausalLM/' "$dir/window/config.json"
+works generate -p 'The cat sat on the' --steps 20
+plain=$out
+works generate -m "$dir/window" -p 'The cat sat on the' --steps 20
+[ "$out" = "$plain" ] || fail "with a window: '$out', without '$plain'"
+contains "$err" "tempo: $dir/window: the context is 40 positions, not 512: sliding_window is 40"
+[ "$(grep -c 'the context is' "$dir/err")" -eq 1 ] || fail "the window is said more than once: $err"
+expect 1 'context' generate -m "$dir/window" -p "$(printf 'word %.0s' {1..50})" --steps 1
+works inspect "$dir/window"
+contains "$out" 'context length     40'
+contains "$out" 'sliding window     40'
+contains "$out" 'note               the context is 40 positions, not 512'
+works inspect "$dir/window" --json
+check_json "
+m = d['model']
+assert m['context_length'] == 40 and m['sliding_window'] == 40 and len(m['notes']) == 1 and m['unsupported'] is None, m"
+works inspect "$model" --json
+check_json "assert d['model']['notes'] == [] and d['model']['sliding_window'] is None"
+
+finish
