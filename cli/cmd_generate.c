@@ -81,8 +81,7 @@ static void free_arms(run *r)
         free(r->arms[i].all.p);
         free(r->arms[i].top.p);
     }
-    json_decref(r->difference);
-    json_decref(r->distribution_difference);
+    tempo_parting_free(&r->parting);
 }
 
 static bool record_step(run *r, arm *a)
@@ -103,44 +102,21 @@ static bool record_step(run *r, arm *a)
 
 /* ---- where two arms differ ---- */
 
-static json_t *member_ids(const arm *a)
+static void compare_arms(run *r, size_t step)
 {
-    const tempo_set *set = tempo_decoder_last_set(a->decoder);
-    json_t *ids = json_array();
+    const char *const names[] = {r->arms[0].name, r->arms[1].name};
+    const tempo_set *sets[2] = {NULL, NULL};
+    double largest;
 
-    if (!a->advanced) {
-        json_decref(ids);
-        return json_null(); /* it had stopped before */
-    }
-    for (size_t i = 0; i < set->n_members; i++)
-        json_array_append_new(ids, json_integer(set->members[i].id));
-    return ids;
-}
-
-static void compare_sets(run *r, size_t step)
-{
-    json_t *a = member_ids(&r->arms[0]), *b = member_ids(&r->arms[1]);
-
-    if (r->difference == NULL && !json_equal(a, b))
-        r->difference =
-            json_pack("{s:I, s:O, s:O}", "step", (json_int_t)step, r->arms[0].name, a, r->arms[1].name, b);
-    json_decref(a);
-    json_decref(b);
-}
-
-static void compare_distributions(run *r, size_t step)
-{
-    const double *p = tempo_decoder_distribution(r->arms[0].decoder),
-                 *q = tempo_decoder_distribution(r->arms[1].decoder);
-    const size_t n = tempo_model_get_info(r->s.model)->n_vocab;
-    double largest = 0;
-
-    if (r->distribution_difference != NULL || !r->arms[0].advanced || !r->arms[1].advanced)
-        return;
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs(p[i] - q[i]));
-    if (largest > 0)
-        r->distribution_difference = json_pack("{s:I, s:f}", "step", (json_int_t)step, "max_abs", largest);
+    for (size_t i = 0; i < 2; i++)
+        if (r->arms[i].advanced)
+            sets[i] = tempo_decoder_last_set(r->arms[i].decoder);
+    tempo_parting_sets(&r->parting, step, names, sets, 2);
+    if (sets[0] != NULL && sets[1] != NULL &&
+        tempo_distributions_differ(tempo_decoder_distribution(r->arms[0].decoder),
+                                   tempo_decoder_distribution(r->arms[1].decoder),
+                                   tempo_model_get_info(r->s.model)->n_vocab, &largest))
+        tempo_parting_distribution(&r->parting, step, largest);
 }
 
 /* ---- the loop ---- */
@@ -176,10 +152,8 @@ static int take_step(run *r, size_t step)
     const int code = add_step_to_files(r);
     if (code != EXIT_OK)
         return code;
-    if (r->n_arms > 1) {
-        compare_distributions(r, step);
-        compare_sets(r, step);
-    }
+    if (r->n_arms > 1)
+        compare_arms(r, step);
     if (r->view != NULL)
         return view_step(r->view) ? EXIT_OK : EXIT_FAILED;
     if (!r->o->json && !r->o->jsonl) {

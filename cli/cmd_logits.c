@@ -1,6 +1,5 @@
 /* cmd_logits.c - the distribution of the next token. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,35 +22,19 @@ static int by_logit(const void *pa, const void *pb)
     return (a->id > b->id) - (a->id < b->id);
 }
 
-/* log of the sum of exp, and the entropy of the softmax in nats. */
-static double log_sum(const float *logits, size_t n, double *entropy)
-{
-    double largest = -HUGE_VAL, sum = 0, weighted = 0;
-
-    for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, (double)logits[i]);
-    for (size_t i = 0; i < n; i++) {
-        const double e = exp((double)logits[i] - largest);
-        sum += e;
-        weighted += e * ((double)logits[i] - largest);
-    }
-    *entropy = log(sum) - weighted / sum;
-    return largest + log(sum);
-}
-
-static void print_top(const tempo_tokenizer *t, const ranked *r, size_t n, double norm)
+static void print_top(const tempo_tokenizer *t, const ranked *r, size_t n, const double *q)
 {
     printf("%8s  %11s  %9s  token\n", "id", "probability", "logit");
     for (size_t i = 0; i < n; i++) {
         size_t len = 0;
         const char *s = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
-        printf("%8" PRId32 "  %11.6f  %9.4f  ", r[i].id, exp((double)r[i].logit - norm), (double)r[i].logit);
+        printf("%8" PRId32 "  %11.6f  %9.4f  ", r[i].id, q[r[i].id], (double)r[i].logit);
         show_token(s, len);
         putchar('\n');
     }
 }
 
-static json_t *document(const session *s, const options *o, const ranked *r, size_t n, double norm,
+static json_t *document(const session *s, const options *o, const ranked *r, size_t n, const double *q,
                         double entropy)
 {
     const tempo_model_info *info = tempo_model_get_info(s->model);
@@ -66,7 +49,7 @@ static json_t *document(const session *s, const options *o, const ranked *r, siz
         json_t *one = json_object();
         json_object_set_new(one, "id", json_integer(r[i].id));
         json_set_text(one, "text", "bytes", text, len);
-        json_object_set_new(one, "probability", json_real(exp((double)r[i].logit - norm)));
+        json_object_set_new(one, "probability", json_real(q[r[i].id]));
         json_object_set_new(one, "logit", json_real((double)r[i].logit));
         json_array_append_new(top, one);
     }
@@ -82,21 +65,25 @@ static int report(const session *s, const options *o, const float *logits)
 {
     const size_t n = tempo_model_get_info(s->model)->n_vocab, top = o->top < n ? o->top : n;
     ranked *r = malloc(n * sizeof(*r));
-    double entropy;
+    double *q = malloc(n * sizeof(*q)), entropy;
+    tempo_err err = {0};
     int code = EXIT_OK;
 
-    if (r == NULL) {
+    if (r == NULL || q == NULL) {
         say("out of memory for %zu logits", n);
-        return EXIT_FAILED;
+        code = EXIT_FAILED;
+    } else if (tempo_distribution(s->engine, logits, n, q, &entropy, &err) != TEMPO_OK) {
+        code = say_error(&err);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            r[i] = (ranked){logits[i], (int32_t)i};
+        qsort(r, n, sizeof(*r), by_logit);
+        if (o->json)
+            code = print_json(document(s, o, r, top, q, entropy), false);
+        else
+            print_top(tempo_model_tokenizer(s->model), r, top, q);
     }
-    for (size_t i = 0; i < n; i++)
-        r[i] = (ranked){logits[i], (int32_t)i};
-    qsort(r, n, sizeof(*r), by_logit);
-    const double norm = log_sum(logits, n, &entropy);
-    if (o->json)
-        code = print_json(document(s, o, r, top, norm, entropy), false);
-    else
-        print_top(tempo_model_tokenizer(s->model), r, top, norm);
+    free(q);
     free(r);
     return code;
 }

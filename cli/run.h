@@ -2,6 +2,7 @@
 #ifndef TEMPO_CLI_RUN_H
 #define TEMPO_CLI_RUN_H
 #include "session.h"
+#include "study/differ.h"
 #include "study/ids.h"
 #include "study/jsonfile.h"
 #include "study/run_id.h"
@@ -27,8 +28,7 @@ typedef struct run {
     bool interrupted;
     double begin_ms, first_set_ms, end_ms;
     uint64_t polls, prompt_polls; /* for the progress of the prompt */
-    json_t *difference;    /* of two arms: where their sets first differ, or NULL */
-    json_t *distribution_difference;
+    tempo_parting parting; /* of two arms: where they first differ */
     struct run_view *view;      /* with --view */
     tempo_jsonlines *lines; /* of a capture's results.jsonl, or NULL */
     uint64_t captured;      /* bytes, of all arms */

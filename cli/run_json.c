@@ -99,11 +99,7 @@ json_t *json_document(const run *r)
             set_arm(one, r, &r->arms[i]);
             json_object_set_new(arms, r->arms[i].name, one);
         }
-        json_object_set_new(root, "first_difference",
-                            r->difference != NULL ? json_incref(r->difference) : json_null());
-        json_object_set_new(root, "first_distribution_difference",
-                            r->distribution_difference != NULL ? json_incref(r->distribution_difference)
-                                                               : json_null());
+        tempo_parting_tell(&r->parting, root);
     }
     json_object_set_new(root, "timing", json_timing(r));
     return root;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "run.h"
-#include "view_layout.h"
 
 #define DIM "\033[2m"
 #define BOLD "\033[1m"
@@ -99,7 +98,8 @@ void show_sets(run *r, const tempo_set *const *sets)
 {
     if (r->n_arms == 1) {
         show_in_text(r, &r->arms[0], sets[0]);
-    } else if (sets[0] != NULL && sets[1] != NULL && view_same_members(sets[0], sets[1])) {
+    } else if (sets[0] != NULL && sets[1] != NULL &&
+               tempo_relate_sets(sets[0], sets[1]) == TEMPO_SETS_EQUAL) {
         show_labelled(r, "both", sets[0]);
     } else {
         for (size_t i = 0; i < 2; i++)
@@ -119,21 +119,27 @@ void show_step(run *r)
     (void)fflush(stdout);
 }
 
+static json_int_t step_of(const json_t *difference)
+{
+    return json_integer_value(json_object_get(difference, "step"));
+}
+
 static void show_difference(const run *r)
 {
-    const json_t *d = r->difference, *q = r->distribution_difference;
+    const tempo_parting *p = &r->parting;
 
-    if (q == NULL)
+    if (p->distribution == NULL)
         printf("No difference: every distribution is the same to the last bit.\n");
     else
         printf("The distributions first differ at step %" JSON_INTEGER_FORMAT ", by up to %.3g.\n",
-               json_integer_value(json_object_get(q, "step")),
-               json_real_value(json_object_get(q, "max_abs")));
-    if (d != NULL)
-        printf("The sets first differ at step %" JSON_INTEGER_FORMAT ".\n",
-               json_integer_value(json_object_get(d, "step")));
-    else if (q != NULL)
+               step_of(p->distribution), json_real_value(json_object_get(p->distribution, "max_abs")));
+    if (p->set != NULL)
+        printf("The sets first differ at step %" JSON_INTEGER_FORMAT ".\n", step_of(p->set));
+    else if (p->distribution != NULL)
         printf("The sets are the same at every step.\n");
+    if (p->order != NULL)
+        printf("The same members first stand in another order at step %" JSON_INTEGER_FORMAT ".\n",
+               step_of(p->order));
 }
 
 void show_end(run *r)

@@ -395,7 +395,8 @@ bool view_step(run_view *v)
         }
     }
     if (same && r->n_arms == 2)
-        same = view_same_members(&v->arms[0].sets[v->arms[0].n - 1], &v->arms[1].sets[v->arms[1].n - 1]);
+        same = tempo_relate_sets(&v->arms[0].sets[v->arms[0].n - 1], &v->arms[1].sets[v->arms[1].n - 1]) !=
+               TEMPO_SETS_DIFFERENT;
     if (!same && v->first_difference == SIZE_MAX)
         v->first_difference = v->n_columns - 1;
     v->dirty = true;

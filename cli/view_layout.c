@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "study/differ.h"
+
 enum {
     GUTTER = 1,      /* in front of a member */
     BAND_ROWS = 14,  /* a further band needs as many for each arm */
@@ -224,16 +226,6 @@ static void draw_set(const frame *f, const tempo_set *set, int x, int y, int row
 
 /* ---- panels ---- */
 
-bool view_same_members(const tempo_set *a, const tempo_set *b)
-{
-    if (a->n_members != b->n_members)
-        return false;
-    for (size_t i = 0; i < a->n_members; i++)
-        if (a->members[i].id != b->members[i].id)
-            return false;
-    return true;
-}
-
 static bool differs(const view_input *in, size_t column)
 {
     if (in->n_arms < 2)
@@ -241,7 +233,7 @@ static bool differs(const view_input *in, size_t column)
     const view_arm *a = &in->arms[0], *b = &in->arms[1];
     if (column >= a->n_sets || column >= b->n_sets)
         return true;
-    return !view_same_members(&a->sets[column], &b->sets[column]);
+    return tempo_relate_sets(&a->sets[column], &b->sets[column]) == TEMPO_SETS_DIFFERENT;
 }
 
 static void draw_head(const frame *f, const tempo_set *set, size_t column, int x, int y, int width)

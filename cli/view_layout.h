@@ -53,9 +53,6 @@ typedef struct view_place {
 /* Cells of a set's column, without the gap behind it. */
 int view_column_width(const view_vocab *v, const tempo_set *set);
 
-/* The same tokens in the same order? */
-bool view_same_members(const tempo_set *a, const tempo_set *b);
-
 /* Draw into s, which has its size. */
 view_place view_layout(screen *s, const view_input *in);
 

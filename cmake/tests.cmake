@@ -97,7 +97,7 @@ if(TARGET tempo_program)
     tempo_script_test(cli_serve tests/cli/test_serve.sh ${program})
   endif()
   # what --view draws, as a function and under a pseudo-terminal
-  add_executable(test_view_layout tests/cli/test_view_layout.c cli/cells.c cli/view_layout.c cli/terminal.c)
+  add_executable(test_view_layout tests/cli/test_view_layout.c cli/cells.c cli/view_layout.c cli/terminal.c src/study/differ.c)
   target_include_directories(test_view_layout PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(test_view_layout PRIVATE tempo_test_internal)
   add_test(NAME cli_view_layout COMMAND test_view_layout WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

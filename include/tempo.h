@@ -387,6 +387,12 @@ TEMPO_API tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *ro
  * the next forward pass of this engine.  */
 TEMPO_API const float *tempo_engine_logits(const tempo_engine *e, size_t i);
 
+/* q[n] = softmax of a row of logits [n], and -sum q log q in nats: to the bit what a decoder of this engine that reads the row
+ * alone has at temperature 1.  e NULL: on the best path of this machine, in the caller's thread alone; else not during a pass.
+ * TEMPO_E_FORMAT if a logit is not finite.  What is below 1e-307 becomes 0.  */
+TEMPO_API tempo_status tempo_distribution(tempo_engine *e, const float *logits, size_t n, double *q,
+                                          double *entropy, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* Where the time of passes goes.  Stages follow one another, so that their seconds add up to the whole. */
 typedef struct tempo_stage {
     const char *name; /* "norm", "qkv", "attention", "output" ... */

@@ -152,6 +152,34 @@ static void test_readout_of_damage(void **state)
     assert_int_equal(mix(q, &entropy, &row, p, 1, 4, TEMPO_READOUT_MIXTURE, 1e-300), TEMPO_E_FORMAT);
 }
 
+/* A row's distribution and entropy are those of the decoder that reads it, to the bit. */
+static void test_distribution_of_a_row(void **state)
+{
+    (void)state;
+    const size_t n = tempo_model_get_info(tempo_engine_model(engine))->n_vocab;
+    const int32_t ids[] = {1, 5, 9};
+    double *q = malloc(n * sizeof(*q)), entropy;
+    tempo_decode_options o;
+    tempo_decoder *d;
+    tempo_err err = {0};
+
+    tempo_decode_options_init(&o);
+    assert_int_equal(tempo_decoder_create(&d, engine, &o, ids, 3, &err), TEMPO_OK);
+    assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_distribution(engine, tempo_decoder_row_logits(d, 0), n, q, &entropy, &err),
+                     TEMPO_OK);
+    assert_memory_equal(q, tempo_decoder_distribution(d), n * sizeof(*q));
+    assert_true(entropy == tempo_decoder_last_set(d)->entropy && entropy > 0);
+    double *alone = malloc(n * sizeof(*alone)), of_one;
+    assert_int_equal(tempo_distribution(NULL, tempo_decoder_row_logits(d, 0), n, alone, &of_one, &err),
+                     TEMPO_OK);
+    assert_memory_equal(q, alone, n * sizeof(*q));
+    assert_true(of_one == entropy);
+    free(alone);
+    free(q);
+    tempo_decoder_free(d);
+}
+
 static void test_selection(void **state)
 {
     (void)state;
@@ -589,6 +617,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readouts),
         cmocka_unit_test(test_readout_of_damage),
+        cmocka_unit_test(test_distribution_of_a_row),
         cmocka_unit_test(test_selection),
         cmocka_unit_test(test_capped_selection),
         cmocka_unit_test(test_refused_options),

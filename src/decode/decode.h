@@ -20,7 +20,7 @@ typedef struct tempo_readout_in {
     tempo_readout how;
     double temperature; /* > 0 */
     const tempo_kernels *kernels;
-    tempo_pool *pool;
+    tempo_pool *pool; /* NULL: the caller's thread alone; no number depends on it */
 } tempo_readout_in;
 
 /* q[n_vocab] and its entropy, -sum q log q in nats with 0 log 0 = 0.  TEMPO_E_FORMAT if a logit that is used is not

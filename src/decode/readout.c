@@ -139,13 +139,22 @@ static tempo_status bad_logits(tempo_err *err, size_t row)
         row);
 }
 
+static void run_tasks(readout_job *job, size_t n, tempo_task_fn fn)
+{
+    if (job->in->pool != NULL)
+        tempo_pool_run(job->in->pool, n, fn, job);
+    else
+        for (size_t i = 0; i < n; i++)
+            fn(job, i, 0);
+}
+
 static tempo_status run(readout_job *job, double *entropy, tempo_err *err)
 {
     const tempo_readout_in *in = job->in;
     const size_t pieces = pieces_of(in->n_vocab);
     double total = 0.0;
 
-    tempo_pool_run(in->pool, in->m * pieces, sum_piece, job);
+    run_tasks(job, in->m * pieces, sum_piece);
     for (size_t i = 0; i < in->m; i++) {
         for (size_t j = 0; j < pieces; j++)
             if (job->damaged[i * pieces + j])
@@ -159,12 +168,12 @@ static tempo_status run(readout_job *job, double *entropy, tempo_err *err)
         job->w[i] = in->m == 1                         ? 1.0
                     : in->how == TEMPO_READOUT_UNIFORM ? 1.0 / (double)in->m
                                                        : in->p[i] / total;
-    tempo_pool_run(in->pool, pieces, mix_piece, job);
+    run_tasks(job, pieces, mix_piece);
     if (in->how == TEMPO_READOUT_GEOMETRIC && in->m > 1) {
         job->norm_of_q = log_of(joined(job->part, pieces));
-        tempo_pool_run(in->pool, pieces, exp_piece, job);
+        run_tasks(job, pieces, exp_piece);
     }
-    tempo_pool_run(in->pool, pieces, entropy_piece, job);
+    run_tasks(job, pieces, entropy_piece);
     *entropy = 0.0;
     for (size_t j = 0; j < pieces; j++)
         *entropy += job->entropies[j];
@@ -205,4 +214,23 @@ tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_i
     free(job.norm);
     free(job.w);
     return st;
+}
+
+tempo_status tempo_distribution(tempo_engine *e, const float *logits, size_t n, double *q, double *entropy,
+                                tempo_err *err)
+{
+    const double one = 1.0;
+    tempo_kernels best;
+
+    if (e == NULL)
+        tempo_kernels_init(&best, tempo_cpu_detect(), TEMPO_EXACT);
+    const tempo_readout_in in = {.rows = &logits,
+                                 .p = &one,
+                                 .m = 1,
+                                 .n_vocab = n,
+                                 .how = TEMPO_READOUT_MIXTURE,
+                                 .temperature = 1.0,
+                                 .kernels = e != NULL ? &e->model->kernels : &best,
+                                 .pool = e != NULL ? e->pool : NULL};
+    return tempo_readout_mix(q, entropy, &in, err);
 }

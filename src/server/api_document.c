@@ -31,9 +31,10 @@ struct tempo_document {
     size_t n_prompt;
     arm_state arms[TEMPO_JOB_MAX_ARMS];
     size_t n_arms;
-    size_t step;              /* the one that sets are coming for */
-    json_t *first_difference; /* or NULL */
-    tempo_api_text line;      /* what the last call gave */
+    size_t step;             /* the one that sets are coming for */
+    tempo_relation relation; /* of that step's sets, as far as it is known */
+    tempo_parting parting;
+    tempo_api_text line; /* what the last call gave */
     size_t max_bytes;
     tempo_document_room room;
     size_t held;            /* of the api's count: what the sections take */
@@ -192,7 +193,7 @@ void tempo_document_free(tempo_document *d)
         free(d->arms[i].sorted.p);
     }
     json_decref(d->start);
-    json_decref(d->first_difference);
+    tempo_parting_free(&d->parting);
     free(d->prompt);
     free(d->line.p);
     drop_sections(d);
@@ -264,22 +265,21 @@ static json_t *ids_or_null(const arm_state *s, size_t step)
     return ids;
 }
 
-/* All sets of d->step are there. */
+/* All sets of d->step are there, and what they are to each other. */
 static void close_step(tempo_document *d)
 {
-    json_t *o = json_object();
-    bool differ = false;
+    json_t *arms;
 
-    json_object_set_new(o, "step", json_integer((json_int_t)d->step));
-    for (size_t i = 0; i < d->n_arms; i++) {
-        json_t *ids = ids_or_null(&d->arms[i], d->step);
-        if (i > 0)
-            differ |= !json_equal(ids, json_object_get(o, d->arms[0].name));
-        json_object_set_new(o, d->arms[i].name, ids);
-    }
-    if (differ && d->first_difference == NULL)
-        d->first_difference = json_incref(o);
-    json_decref(o);
+    for (size_t i = 0; i < d->n_arms; i++)
+        if (d->arms[i].steps != d->step + 1) /* it has stopped: there may be no comparison */
+            d->relation = TEMPO_SETS_DIFFERENT;
+    if (d->relation == TEMPO_SETS_EQUAL)
+        return;
+    arms = json_object();
+    for (size_t i = 0; i < d->n_arms; i++)
+        json_object_set_new(arms, d->arms[i].name, ids_or_null(&d->arms[i], d->step));
+    tempo_parting_relation(&d->parting, d->step, d->relation, arms);
+    json_decref(arms);
 }
 
 static json_t *tell_set(tempo_document *d, const tempo_event *e)
@@ -290,6 +290,7 @@ static json_t *tell_set(tempo_document *d, const tempo_event *e)
     if (e->step > d->step) {
         close_step(d);
         d->step = e->step;
+        d->relation = TEMPO_SETS_EQUAL;
     }
     s->steps = e->step + 1;
     s->stopped = e->stopped;
@@ -321,18 +322,23 @@ static json_t *only_ids(const tempo_document *d, const tempo_job_comparison *c, 
     return ids;
 }
 
-static json_t *tell_compare(const tempo_document *d, const tempo_event *e)
+static json_t *tell_compare(tempo_document *d, const tempo_event *e)
 {
     const tempo_job_comparison *c = &e->compare;
     json_t *arms = json_array(), *only = json_object();
+
+    d->relation = c->sets;
+    if (!c->same_q)
+        tempo_parting_distribution(&d->parting, e->step, c->max_abs);
 
     for (size_t i = 0; i < c->n; i++) {
         json_array_append_new(arms, json_string(d->arms[c->arm[i]].name));
         json_object_set_new(only, d->arms[c->arm[i]].name, only_ids(d, c, i));
     }
-    return json_pack("{s:I, s:o, s:b, s:o, s:o, s:o}", "step", (json_int_t)e->step, "arms", arms, "same",
-                     c->same, "kl", tempo_json_numbers(c->kl, c->n), "tv", tempo_json_numbers(c->tv, c->n),
-                     "only", only);
+    return json_pack("{s:I, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "step", (json_int_t)e->step, "arms", arms,
+                     "same", c->sets != TEMPO_SETS_DIFFERENT, "same_order", c->sets == TEMPO_SETS_EQUAL,
+                     "same_distribution", c->same_q, "kl", tempo_json_numbers(c->kl, c->n), "tv",
+                     tempo_json_numbers(c->tv, c->n), "only", only);
 }
 
 /* ---- the end ---- */
@@ -353,16 +359,17 @@ static json_t *tell_arm(const tempo_document *d, const arm_state *s)
 
 static json_t *tell_done(tempo_document *d, const tempo_event *e)
 {
-    json_t *arms = json_array();
+    json_t *arms = json_array(), *o;
 
     if (tempo_document_steps(d) > 0)
         close_step(d);
     for (size_t i = 0; i < d->n_arms; i++)
         json_array_append_new(arms, tell_arm(d, &d->arms[i]));
-    return json_pack("{s:s, s:o, s:O?, s:{s:o, s:o, s:o}}", "id", d->id, "arms", arms, "first_difference",
-                     d->first_difference, "timing", "queued_ms", tempo_json_number(e->queued_ms),
-                     "first_set_ms", tempo_json_number(e->first_set_ms), "total_ms",
-                     tempo_json_number(e->total_ms));
+    o = json_pack("{s:s, s:o, s:{s:o, s:o, s:o}}", "id", d->id, "arms", arms, "timing", "queued_ms",
+                  tempo_json_number(e->queued_ms), "first_set_ms", tempo_json_number(e->first_set_ms),
+                  "total_ms", tempo_json_number(e->total_ms));
+    tempo_parting_tell(&d->parting, o);
+    return o;
 }
 
 /* ---- telling ---- */

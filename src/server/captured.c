@@ -11,6 +11,7 @@
 #include "io/json.h"
 #include "io/array_file.h"
 #include "io/npy.h"
+#include "study/decode_json.h"
 #include "study/json_out.h"
 
 enum {
@@ -366,31 +367,34 @@ tempo_status tempo_captured_step(tempo_captured *c, size_t i, bool data, tempo_r
 
 /* ---- what the slots hold --------------------------------------------------------------- */
 
-static void set_token(json_t *tokens, size_t slot, const json_t *id, const json_t *text)
+/* What a slot holds: "id", "text" and "bytes" of `from`, as far as they are what they should be. */
+static void set_token(json_t *tokens, size_t slot, const json_t *from)
 {
-    json_t *one = json_array_get(tokens, slot);
+    json_t *one = json_array_get(tokens, slot), *id = json_object_get(from, "id"),
+           *text = json_object_get(from, "text"), *bytes = json_object_get(from, "bytes");
 
     if (json_is_integer(id))
-        json_object_set(one, "id", (json_t *)(uintptr_t)id);
+        json_object_set(one, "id", id);
     if (json_is_string(text))
-        json_object_set(one, "text", (json_t *)(uintptr_t)text);
+        json_object_set(one, "text", text);
+    if (json_is_array(bytes))
+        json_object_set(one, "bytes", bytes);
 }
 
 /* The prompt is what the first slots hold; ids alone get their texts from a tokenizer. */
 static void set_prompt(json_t *tokens, const json_t *prompt, const tempo_tokenizer *t)
 {
     for (size_t i = 0; i < json_array_size(prompt) && i < json_array_size(tokens); i++) {
-        const json_t *one = json_array_get(prompt, i);
+        json_t *one = json_array_get(prompt, i);
         if (json_is_object(one)) {
-            set_token(tokens, i, json_object_get(one, "id"), json_object_get(one, "text"));
+            set_token(tokens, i, one);
         } else if (json_is_integer(one)) {
             const json_int_t id = json_integer_value(one);
-            size_t n = 0;
-            const char *s =
-                t != NULL && id >= 0 && id <= INT32_MAX ? tempo_token_bytes(t, (int32_t)id, &n) : NULL;
-            json_t *text = s != NULL ? tempo_json_bytes(s, n) : NULL;
-            set_token(tokens, i, one, text);
-            json_decref(text);
+            json_t *named = json_pack("{s:O}", "id", one);
+            if (t != NULL && id >= 0 && id <= INT32_MAX)
+                tempo_json_add_token(named, t, (int32_t)id);
+            set_token(tokens, i, named);
+            json_decref(named);
         }
     }
 }
@@ -405,8 +409,7 @@ static void set_members(json_t *tokens, const json_t *results)
             const json_t *m = json_array_get(members, k), *slot = json_object_get(m, "slot");
             if (json_is_integer(slot) && json_integer_value(slot) >= 0 &&
                 (uint64_t)json_integer_value(slot) < json_array_size(tokens))
-                set_token(tokens, (size_t)json_integer_value(slot), json_object_get(m, "id"),
-                          json_object_get(m, "text"));
+                set_token(tokens, (size_t)json_integer_value(slot), m);
         }
     }
 }

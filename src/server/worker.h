@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "study/differ.h"
 #include "tempo.h"
 
 typedef struct tempo_worker tempo_worker;
@@ -115,7 +116,9 @@ typedef struct tempo_job_comparison {
     size_t n;                        /* arms that took the step */
     size_t arm[TEMPO_JOB_MAX_ARMS];
     double kl[TEMPO_JOB_MAX_ARMS], tv[TEMPO_JOB_MAX_ARMS]; /* of arm[0] against arm[i], over the vocabulary, nats */
-    bool same;                       /* sets of equal ids */
+    tempo_relation sets;             /* of all the job's arms: one that has stopped differs */
+    bool same_q;                     /* of those that took the step, to the bit */
+    double max_abs;                  /* else: the greatest difference of two q */
 } tempo_job_comparison;
 
 /* One allocation; free with tempo_event_free. */

@@ -169,34 +169,25 @@ static tempo_status choose_lane(tempo_job *j, tempo_job_lane *l, size_t arm, tem
 
 /* ---- comparisons ------------------------------------------------------------------- */
 
-static int by_id(const void *pa, const void *pb)
+static void compare_pair(tempo_job_comparison *c, const tempo_job_lane *first, const tempo_job_lane *l,
+                         size_t n_vocab)
 {
-    const int32_t a = *(const int32_t *)pa, b = *(const int32_t *)pb;
+    const tempo_relation sets =
+        tempo_relate_sets(tempo_decoder_last_set(first->d), tempo_decoder_last_set(l->d));
+    double largest;
 
-    return (a > b) - (a < b);
-}
-
-static void sorted_ids(const tempo_set *s, int32_t *ids)
-{
-    for (size_t i = 0; i < s->n_members; i++)
-        ids[i] = s->members[i].id;
-    qsort(ids, s->n_members, sizeof(*ids), by_id);
-}
-
-/* ids: room for both sets, of at most n_vocab members each. */
-static bool same_ids(const tempo_set *a, const tempo_set *b, int32_t *ids, size_t n_vocab)
-{
-    if (a->n_members != b->n_members)
-        return false;
-    sorted_ids(a, ids);
-    sorted_ids(b, ids + n_vocab);
-    return memcmp(ids, ids + n_vocab, a->n_members * sizeof(*ids)) == 0;
+    c->sets = sets > c->sets ? sets : c->sets;
+    if (tempo_distributions_differ(tempo_decoder_distribution(first->d), tempo_decoder_distribution(l->d),
+                                   n_vocab, &largest)) {
+        c->same_q = false;
+        c->max_abs = largest > c->max_abs ? largest : c->max_abs;
+    }
 }
 
 static tempo_status compare_lanes(tempo_job *j, tempo_err *err)
 {
     const size_t n_vocab = j->w->n_vocab;
-    tempo_job_comparison c = {.same = true};
+    tempo_job_comparison c = {.same_q = true};
     const tempo_job_lane *first = NULL;
     tempo_event_arrays none;
 
@@ -209,10 +200,11 @@ static tempo_status compare_lanes(tempo_job *j, tempo_err *err)
         c.arm[c.n] = i;
         c.kl[c.n] = first == l ? 0.0 : tempo_kl(p, q, n_vocab);
         c.tv[c.n] = first == l ? 0.0 : tempo_tv(p, q, n_vocab);
-        c.same = c.same &&
-                 same_ids(tempo_decoder_last_set(first->d), tempo_decoder_last_set(l->d), j->w->ids, n_vocab);
+        compare_pair(&c, first, l, n_vocab);
         c.n++;
     }
+    if (c.n < j->o.n_arms)
+        c.sets = TEMPO_SETS_DIFFERENT;
     if (c.n < 2)
         return TEMPO_OK;
     tempo_event_box *b = tempo_event_make(TEMPO_EVENT_COMPARE, &(tempo_event_room){0}, &none);

@@ -12,6 +12,7 @@
 #include "io/json.h"
 #include "io/outfile.h"
 #include "study/analyze_parts.h"
+#include "study/differ.h"
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
 
@@ -119,10 +120,10 @@ static void warn_pickle(json_t *warnings, const tempo_steps *s)
 
 /* ---- where sets differ ---- */
 
-static const json_t *set_at(const json_t *sets, size_t i)
-{
-    return json_array_get(json_object_get(sets, "parallel_sets"), i);
-}
+/* The first steps where sets, and where only their order, differ; UINT32_MAX: none, or nothing is known. */
+typedef struct parting {
+    uint32_t sets, order;
+} parting;
 
 static uint32_t step_of(const json_t *set)
 {
@@ -131,26 +132,94 @@ static uint32_t step_of(const json_t *set)
     return set == NULL || step < 0 || step >= UINT32_MAX ? UINT32_MAX : (uint32_t)step;
 }
 
-/* The first step whose set differs by parallel_sets.json of both; UINT32_MAX: none, or nothing is known. */
-static tempo_status find_parting(const char *a, const char *b, uint32_t *out, tempo_err *err)
+/* The ids of a set as results.json ("members") or parallel_sets.json ("tokens") has it; malloc'd. */
+static tempo_member *read_ids(const json_t *set, size_t *n)
 {
-    json_t *x = NULL, *y = NULL;
+    const json_t *members = json_object_get(set, "members"), *tokens = json_object_get(set, "tokens");
+    const json_t *list = members != NULL ? members : tokens;
+    tempo_member *ids;
+
+    *n = json_array_size(list);
+    ids = calloc(*n + 1, sizeof(*ids));
+    for (size_t i = 0; i < *n && ids != NULL; i++) {
+        const json_t *one = json_array_get(list, i);
+        ids[i].id = (int32_t)json_integer_value(members != NULL ? json_object_get(one, "id") : one);
+    }
+    return ids;
+}
+
+static tempo_status relate(const json_t *a, const json_t *b, tempo_relation *out, tempo_err *err)
+{
+    tempo_set x = {0}, y = {0};
+    tempo_member *p = read_ids(a, &x.n_members), *q = read_ids(b, &y.n_members);
+    const bool there = p != NULL && q != NULL;
+
+    x.members = p;
+    y.members = q;
+    if (there)
+        *out = tempo_relate_sets(&x, &y);
+    free(p);
+    free(q);
+    return there ? TEMPO_OK : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to compare sets");
+}
+
+/* Lists of sets in the order of their steps; a step that only one of them has differs. */
+static tempo_status find_in(const json_t *x, const json_t *y, parting *out, tempo_err *err)
+{
+    tempo_relation r = TEMPO_SETS_EQUAL;
     tempo_status st;
 
-    *out = UINT32_MAX;
-    if ((st = load_beside(&x, a, "parallel_sets.json", err)) == TEMPO_OK &&
-        (st = load_beside(&y, b, "parallel_sets.json", err)) == TEMPO_OK && x != NULL && y != NULL)
-        for (size_t i = 0; set_at(x, i) != NULL || set_at(y, i) != NULL; i++) {
-            const json_t *s = set_at(x, i), *t = set_at(y, i);
-            if (s != NULL && t != NULL && step_of(s) == step_of(t) &&
-                json_equal(json_object_get(s, "tokens"), json_object_get(t, "tokens")))
-                continue;
-            *out = step_of(s) < step_of(t) ? step_of(s) : step_of(t);
-            break;
+    for (size_t i = 0; out->sets == UINT32_MAX; i++) {
+        const json_t *s = json_array_get(x, i), *t = json_array_get(y, i);
+        const uint32_t step = step_of(s) < step_of(t) ? step_of(s) : step_of(t);
+        if (step == UINT32_MAX)
+            return TEMPO_OK;
+        if ((st = relate(s, t, &r, err)) != TEMPO_OK)
+            return st;
+        if (r == TEMPO_SETS_DIFFERENT || step_of(s) != step_of(t))
+            out->sets = step;
+        else if (r == TEMPO_SETS_REORDERED && out->order == UINT32_MAX)
+            out->order = step;
+    }
+    return TEMPO_OK;
+}
+
+/* By all sets where results.json of both has them, else by the parallel ones. */
+static tempo_status find_parting(const char *a, const char *b, parting *out, tempo_err *err)
+{
+    static const char *const names[][2] = {{"results.json", "steps"},
+                                           {"parallel_sets.json", "parallel_sets"}};
+    tempo_status st = TEMPO_OK;
+    bool found = false;
+
+    *out = (parting){UINT32_MAX, UINT32_MAX};
+    for (size_t i = 0; i < 2 && st == TEMPO_OK && !found; i++) {
+        json_t *x = NULL, *y = NULL;
+        tempo_err *why = i > 0 ? err : NULL; /* another program's results need not be readable */
+        if ((st = load_beside(&x, a, names[i][0], why)) == TEMPO_OK &&
+            (st = load_beside(&y, b, names[i][0], why)) == TEMPO_OK) {
+            const json_t *sets = json_object_get(x, names[i][1]), *others = json_object_get(y, names[i][1]);
+            found = json_is_array(sets) && json_is_array(others);
+            st = found ? find_in(sets, others, out, err) : TEMPO_OK;
+        } else if (i == 0) {
+            st = TEMPO_OK;
         }
-    json_decref(x);
-    json_decref(y);
+        json_decref(x);
+        json_decref(y);
+    }
     return st;
+}
+
+/* What a comparison says of sets: it was told the first step whose rows cannot be compared. */
+static void tell_parting(json_t *one, const parting *p)
+{
+    const json_t *at = json_object_get(one, "sets_differ_at");
+
+    if (p->order < p->sets && json_integer_value(at) == p->order)
+        (void)json_object_set_new(one, "sets_differ_at",
+                                  p->sets == UINT32_MAX ? json_null() : json_integer(p->sets));
+    (void)json_object_set_new(one, "order_differs_at",
+                              p->order == UINT32_MAX ? json_null() : json_integer(p->order));
 }
 
 /* ---- pairs ---- */
@@ -168,15 +237,16 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
            *warnings = json_object_get(report, "warnings");
     json_t *one = NULL;
     tempo_steps x = {0}, y = {0};
-    uint32_t parted;
+    parting parts;
     bool any = false;
     tempo_status st;
 
     if ((st = tempo_steps_open(&x, a, err)) != TEMPO_OK || (st = tempo_steps_open(&y, b, err)) != TEMPO_OK ||
-        (st = find_parting(a, b, &parted, err)) != TEMPO_OK)
+        (st = find_parting(a, b, &parts, err)) != TEMPO_OK)
         goto out;
     warn_pickle(warnings, &x);
     warn_pickle(warnings, &y);
+    const uint32_t parted = parts.sets < parts.order ? parts.sets : parts.order;
     for (int kind = 0; kind < 2; kind++) {
         if (x.n[kind] == 0 || y.n[kind] == 0)
             continue;
@@ -185,6 +255,7 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
                                            : tempo_compare_logits(&one, &x, &y, parted, err);
         if (st != TEMPO_OK)
             goto out;
+        tell_parting(one, &parts);
         (void)json_array_append_new(comparisons, one);
     }
     if (!any)

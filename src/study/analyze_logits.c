@@ -203,17 +203,30 @@ out:
 
 /* ---- one capture ---- */
 
-static json_t *row_report(const float *logits, size_t n, double *p)
+/* As decoding reads the row.  It refuses what is not finite: -infinity is probability 0 here, the rest is
+ * NaN. */
+static tempo_status row_report(json_t **out, const float *logits, size_t n, double *p, tempo_err *err)
 {
     int32_t ids[N_TOP];
-    json_t *top = json_array();
+    tempo_err why = {0};
+    double entropy;
+    const tempo_status st = tempo_distribution(NULL, logits, n, p, &entropy, &why);
+    json_t *top;
 
-    tempo_softmax_row(logits, n, p);
-    const size_t k = tempo_top_k(p, n, N_TOP, ids);
-    for (size_t i = 0; i < k; i++)
+    *out = NULL;
+    if (st == TEMPO_E_NOMEM)
+        return no_memory(err);
+    if (st != TEMPO_OK) {
+        tempo_softmax_row(logits, n, p);
+        entropy = (double)NAN;
+    }
+    const size_t m = tempo_top_k(p, n, N_TOP, ids);
+    top = json_array();
+    for (size_t i = 0; i < m; i++)
         (void)json_array_append_new(
             top, json_pack("{s:i, s:o}", "id", (int)ids[i], "probability", tempo_analyze_number(p[ids[i]])));
-    return json_pack("{s:o, s:o}", "entropy", tempo_analyze_number(tempo_entropy(p, n)), "top", top);
+    *out = json_pack("{s:o, s:o}", "entropy", tempo_analyze_number(entropy), "top", top);
+    return *out != NULL ? TEMPO_OK : no_memory(err);
 }
 
 tempo_status tempo_look_at_logits(json_t **out, const tempo_steps *s, tempo_err *err)
@@ -231,8 +244,11 @@ tempo_status tempo_look_at_logits(json_t **out, const tempo_steps *s, tempo_err 
         json_t *rows = json_array();
         if (p == NULL)
             st = no_memory(err);
-        for (size_t r = 0; p != NULL && r < l.n_rows; r++)
-            (void)json_array_append_new(rows, row_report(l.rows + r * l.n_vocab, l.n_vocab, p));
+        for (size_t r = 0; r < l.n_rows && st == TEMPO_OK; r++) {
+            json_t *one;
+            if ((st = row_report(&one, l.rows + r * l.n_vocab, l.n_vocab, p, err)) == TEMPO_OK)
+                (void)json_array_append_new(rows, one);
+        }
         (void)json_array_append_new(steps, json_pack("{s:I, s:I, s:o}", "step", (json_int_t)step, "rows",
                                                      (json_int_t)l.n_rows, "row", rows));
         free(p);

@@ -225,6 +225,11 @@ static void show_difference(page *p, const json_t *c)
                  "in the "
                  "means.",
                  integer_at(c, "sets_differ_at"));
+    if (json_is_integer(json_object_get(c, "order_differs_at")))
+        sentence(p,
+                 "The same members stand in another order at step %zu: rows that were read after it are of "
+                 "other members, and are not in the means.",
+                 integer_at(c, "order_differs_at"));
 }
 
 static void show_a1(page *p, const json_t *c)

@@ -40,6 +40,57 @@ static void compare_sets(const double *p, const double *q, size_t n, double thre
     out->set_changes = na != nb || !(out->jaccard >= 1.0);
 }
 
+/* *members: malloc'd, without probabilities. */
+static tempo_status choose(const tempo_lane *l, const tempo_decode_options *o, tempo_member **members,
+                           size_t *n, tempo_err *err)
+{
+    const size_t n_vocab = info_of(l)->n_vocab;
+    int32_t *ids;
+
+    *n = tempo_threshold_set(q_of(l), n_vocab, o->threshold, 0, NULL);
+    *n = o->max_set != 0 && *n > o->max_set ? o->max_set : *n;
+    ids = malloc(*n * sizeof(*ids));
+    *members = calloc(*n, sizeof(**members));
+    if (ids != NULL && *members != NULL) {
+        (void)tempo_threshold_set(q_of(l), n_vocab, o->threshold, *n, ids);
+        for (size_t i = 0; i < *n; i++)
+            (*members)[i].id = ids[i];
+        free(ids);
+        return TEMPO_OK;
+    }
+    free(ids);
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for what an arm would select");
+}
+
+static size_t first_ids(const tempo_member *m, size_t n, int32_t ids[SET_CAP])
+{
+    n = n < SET_CAP ? n : SET_CAP;
+    for (size_t i = 0; i < n; i++)
+        ids[i] = m[i].id;
+    return n;
+}
+
+tempo_status tempo_compare_choices(const tempo_lane *a, const tempo_decode_options *oa, const tempo_lane *b,
+                                   const tempo_decode_options *ob, tempo_relation *out, double *jaccard,
+                                   tempo_err *err)
+{
+    tempo_member *x = NULL, *y = NULL;
+    int32_t ids[2][SET_CAP];
+    size_t n = 0, m = 0;
+    tempo_status st = choose(a, oa, &x, &n, err);
+
+    if (st == TEMPO_OK && (st = choose(b, ob, &y, &m, err)) == TEMPO_OK) {
+        const tempo_set p = {.members = x, .n_members = n}, q = {.members = y, .n_members = m};
+        *out = tempo_relate_sets(&p, &q);
+        n = first_ids(x, n, ids[0]);
+        m = first_ids(y, m, ids[1]);
+        *jaccard = tempo_jaccard(ids[0], n, ids[1], m);
+    }
+    free(x);
+    free(y);
+    return st;
+}
+
 static tempo_status compare_rows_of_logits(const tempo_lane *a, const tempo_lane *b, size_t n,
                                            tempo_q_difference *out, tempo_err *err)
 {

@@ -6,6 +6,7 @@
 #define TEMPO_STUDY_COMPARE_H
 #include <jansson.h>
 
+#include "study/differ.h"
 #include "study/lanes.h"
 
 enum { TEMPO_COMPARE_TOPS = 4 };
@@ -24,6 +25,11 @@ typedef struct tempo_q_difference {
 /* TEMPO_E_NOMEM only. */
 tempo_status tempo_compare_q(const tempo_lane *a, const tempo_lane *b, double threshold, tempo_q_difference *out,
                              tempo_err *err) TEMPO_MUST_CHECK;
+/* The sets that two lanes which were just read would select, each by its own threshold and limit: what they are to each
+ * other, and their Jaccard index (of the first members, where sets are very large).  TEMPO_E_NOMEM only.  */
+tempo_status tempo_compare_choices(const tempo_lane *a, const tempo_decode_options *oa, const tempo_lane *b,
+                                   const tempo_decode_options *ob, tempo_relation *out, double *jaccard,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
 /* Total variation between the lanes' q alone. */
 double tempo_compare_tv(const tempo_lane *a, const tempo_lane *b);
 /* Are all q bitwise equal? */

@@ -63,15 +63,21 @@ static json_t *make_member(const tempo_tokenizer *t, const tempo_member *m)
     return o;
 }
 
-json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set)
+json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set)
 {
     json_t *members = json_array();
 
     for (size_t i = 0; i < set->n_members; i++)
         json_array_append_new(members, make_member(t, &set->members[i]));
+    return members;
+}
+
+json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set)
+{
     return json_pack("{s:I, s:f, s:f, s:f, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
                      set->position, "threshold", set->threshold, "entropy", set->entropy, "reached",
-                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members", members);
+                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members",
+                     tempo_json_members(t, set));
 }
 
 const char *tempo_stopped_name(tempo_stopped s)

@@ -13,6 +13,8 @@ void tempo_json_add_token(json_t *object, const tempo_tokenizer *t, int32_t id);
  * SentencePiece puts in front.  "" without a tokenizer.  */
 void tempo_json_add_continuation(json_t *object, const char *key, const char *key_bytes, const tempo_tokenizer *t,
                                  const int32_t *prompt, size_t n_prompt, const int32_t *ids, size_t n);
+/* A set's members: [{"id", "text", "bytes"?, "probability", "slot", "position"}], the last two null without a slot. */
+json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set);
 /* {"step", "position", "threshold", "entropy", "reached", "capped", "eos", "members": [..]} */
 json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set);
 /* "steps" | "eos" | "context" | "slots" | "running" */

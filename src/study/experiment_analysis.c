@@ -74,29 +74,55 @@ json_t *tempo_case_siblings(const tempo_lane *l, size_t step)
     return out;
 }
 
-tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const tempo_lane *b,
-                                   const tempo_case *c, size_t step, double threshold, tempo_err *err)
+static json_t *overlap_json(const tempo_case *c, const double *p, const double *q, size_t n)
 {
-    const double *p = tempo_decoder_distribution(a->d), *q = tempo_decoder_distribution(b->d);
-    const size_t n = info_of(a)->n_vocab;
-    tempo_q_difference d;
     json_t *overlap = json_object();
-    tempo_status st = tempo_compare_q(a, b, threshold, &d, err);
 
-    *out = NULL;
-    if (st != TEMPO_OK) {
-        json_decref(overlap);
-        return st;
-    }
     for (size_t i = 0; i < c->e->n_top_k; i++) {
         char k[24];
         (void)snprintf(k, sizeof(k), "%zu", c->e->top_k[i]);
         json_object_set_new(overlap, k, tempo_json_number(tempo_top_k_overlap(p, q, n, c->e->top_k[i])));
     }
-    *out = json_pack("{s:I, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)step, "identical",
-                     d.identical, "set_changes", d.set_changes, "tv", tempo_json_number(d.tv), "js",
-                     tempo_json_number(d.js), "max_dlogp", tempo_json_number(d.max_dlogp), "jaccard",
-                     tempo_json_number(d.jaccard), "top_k", overlap);
+    return overlap;
+}
+
+/* How far attention differs, where both have read the same parallel set and kept it. */
+static void put_attention(json_t *step, const tempo_lane *a, const tempo_lane *b)
+{
+    enum { MOST = 512 };
+    const uint32_t layers = info_of(a)->n_layers;
+    double js[MOST], l1[MOST], layer0, sum = 0.0;
+
+    if (a->rows < 2 || a->rows != b->rows || a->slots != b->slots || a->attention == NULL ||
+        b->attention == NULL || layers > MOST)
+        return;
+    tempo_compare_lane_attention(a, b, js, l1, &layer0);
+    for (uint32_t l = 0; l < layers; l++)
+        sum += js[l] / (double)layers;
+    json_object_set_new(step, "attention_js", tempo_json_number(sum));
+    json_object_set_new(step, "attention_js_layers", tempo_json_numbers(js, layers));
+}
+
+tempo_status tempo_case_difference(json_t **out, const tempo_case_arm *x, const tempo_case_arm *y,
+                                   const tempo_case *c, size_t step, tempo_err *err)
+{
+    const tempo_lane *a = x->lane, *b = y->lane;
+    tempo_q_difference d;
+    tempo_relation sets;
+    double jaccard;
+    tempo_status st;
+
+    *out = NULL;
+    if ((st = tempo_compare_q(a, b, x->o->threshold, &d, err)) != TEMPO_OK ||
+        (st = tempo_compare_choices(a, x->o, b, y->o, &sets, &jaccard, err)) != TEMPO_OK)
+        return st;
+    *out =
+        json_pack("{s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)step, "identical",
+                  d.identical, "set_changes", sets == TEMPO_SETS_DIFFERENT, "order_changes",
+                  sets == TEMPO_SETS_REORDERED, "tv", tempo_json_number(d.tv), "js", tempo_json_number(d.js),
+                  "max_dlogp", tempo_json_number(d.max_dlogp), "jaccard", tempo_json_number(jaccard), "top_k",
+                  overlap_json(c, tempo_decoder_distribution(a->d), tempo_decoder_distribution(b->d),
+                               info_of(a)->n_vocab));
     if (*out == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the comparison");
     if (c->e->compute_kl_divergence) {
@@ -105,16 +131,6 @@ tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const temp
     }
     if (c->e->compute_cosine_similarity)
         json_object_set_new(*out, "row_cosine", tempo_json_number(d.row_cosine));
-    if (a->rows > 1 && a->rows == b->rows && a->slots == b->slots && a->attention != NULL &&
-        b->attention != NULL) {
-        double js[512], l1[512], layer0, sum = 0.0;
-        const uint32_t layers = info_of(a)->n_layers;
-        if (layers <= 512) {
-            tempo_compare_lane_attention(a, b, js, l1, &layer0);
-            for (uint32_t l = 0; l < layers; l++)
-                sum += js[l] / (double)layers;
-            json_object_set_new(*out, "attention_js", tempo_json_number(sum));
-        }
-    }
+    put_attention(*out, a, b);
     return TEMPO_OK;
 }

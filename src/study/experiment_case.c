@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/compare.h"
 #include "study/decode_json.h"
 #include "study/experiment_run.h"
 #include "study/ids.h"
@@ -31,11 +32,22 @@ typedef struct running {
     size_t n;
     tempo_jsonlines *lines;
     size_t step;
-    arm *isolated, *visible;    /* the arms that are compared, or NULL */
-    bool apart;                 /* their histories differ */
-    json_t *parting, *compared; /* where they first part; how far apart their distributions are */
-    uint64_t bytes;             /* of all captures */
+    arm *isolated, *visible; /* the arms that are compared, or NULL */
+    bool apart;              /* their histories differ */
+    tempo_parting parting;   /* where they first do */
+    json_t *compared;        /* how far apart their distributions are */
+    uint64_t bytes;          /* of all captures */
 } running;
+
+static const tempo_tokenizer *tokenizer_of(const tempo_case *c)
+{
+    return tempo_model_tokenizer(tempo_engine_model(c->engine));
+}
+
+static size_t vocabulary_of(const tempo_case *c)
+{
+    return tempo_model_get_info(tempo_engine_model(c->engine))->n_vocab;
+}
 
 static tempo_status no_memory(tempo_err *err)
 {
@@ -167,31 +179,11 @@ static void close_case(running *r)
         free(a->all.p);
         free(a->top.p);
     }
-    json_decref(r->parting);
+    tempo_parting_free(&r->parting);
     json_decref(r->compared);
 }
 
 /* ---- one step ---- */
-
-static json_t *set_json(const running *r, const tempo_set *set)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(tempo_engine_model(r->c->engine));
-    json_t *members = json_array();
-
-    for (size_t i = 0; i < set->n_members; i++) {
-        const tempo_member *m = &set->members[i];
-        size_t n = 0;
-        const char *s = t != NULL ? tempo_token_bytes(t, m->id, &n) : "";
-        json_array_append_new(members,
-                              json_pack("{s:i, s:o, s:f, s:o, s:o}", "id", (int)m->id, "text",
-                                        tempo_json_bytes(s, n), "probability", m->probability, "slot",
-                                        m->slot >= 0 ? json_integer(m->slot) : json_null(), "position",
-                                        m->slot >= 0 ? json_real(m->position) : json_null()));
-    }
-    return json_pack("{s:I, s:f, s:f, s:f, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
-                     set->position, "threshold", set->threshold, "entropy", set->entropy, "reached",
-                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members", members);
-}
 
 /* A line of a verbose file's log. */
 static void log_step(const running *r, const arm *a, const tempo_set *set)
@@ -209,7 +201,7 @@ static void log_step(const running *r, const arm *a, const tempo_set *set)
 static tempo_status record_step(running *r, arm *a, tempo_err *err)
 {
     const tempo_set *set = tempo_decoder_last_set(a->lane.d);
-    json_t *step = set_json(r, set), *line = json_copy(step);
+    json_t *step = tempo_json_set(tokenizer_of(r->c), set), *line = json_copy(step);
     bool kept = step != NULL && line != NULL && tempo_ids_push(&a->top, set->members[0].id);
     tempo_status st = TEMPO_OK;
 
@@ -233,18 +225,6 @@ static tempo_status record_step(running *r, arm *a, tempo_err *err)
     return st == TEMPO_OK ? tempo_capture_step(a->capture, err) : st;
 }
 
-static bool same_sets(const tempo_decoder *a, const tempo_decoder *b)
-{
-    const tempo_set *p = tempo_decoder_last_set(a), *q = tempo_decoder_last_set(b);
-
-    if (p->n_members != q->n_members)
-        return false;
-    for (size_t i = 0; i < p->n_members; i++)
-        if (p->members[i].id != q->members[i].id)
-            return false;
-    return true;
-}
-
 /* Isolated beside visible as long as they have the same tokens behind them. */
 static tempo_status compare_arms(running *r, tempo_err *err)
 {
@@ -252,8 +232,8 @@ static tempo_status compare_arms(running *r, tempo_err *err)
 
     if (r->isolated == NULL || r->visible == NULL || r->apart)
         return TEMPO_OK;
-    const tempo_status st = tempo_case_difference(&one, &r->isolated->lane, &r->visible->lane, r->c, r->step,
-                                                  r->isolated->o.threshold, err);
+    const tempo_case_arm a = {&r->isolated->lane, &r->isolated->o}, b = {&r->visible->lane, &r->visible->o};
+    const tempo_status st = tempo_case_difference(&one, &a, &b, r->c, r->step, err);
     if (st == TEMPO_OK)
         json_array_append_new(r->compared, one);
     return st;
@@ -279,14 +259,13 @@ static tempo_status choose_sets(running *r, const bool *reads, tempo_err *err)
 
 static tempo_status step_twin(arm *a, bool reads, tempo_err *err)
 {
-    const size_t n = tempo_model_get_info(tempo_engine_model(tempo_decoder_engine(a->lane.d)))->n_vocab;
-
     if (a->twin.d == NULL || !reads)
         return TEMPO_OK;
     const tempo_status st = tempo_decoder_select(a->twin.d, err);
-    a->twin_same = a->twin_same && st == TEMPO_OK && same_sets(a->lane.d, a->twin.d) &&
-                   memcmp(tempo_decoder_distribution(a->lane.d), tempo_decoder_distribution(a->twin.d),
-                          n * sizeof(double)) == 0;
+    a->twin_same = a->twin_same && st == TEMPO_OK &&
+                   tempo_relate_sets(tempo_decoder_last_set(a->lane.d), tempo_decoder_last_set(a->twin.d)) ==
+                       TEMPO_SETS_EQUAL &&
+                   tempo_compare_same_q(&a->lane, &a->twin);
     return st;
 }
 
@@ -306,11 +285,39 @@ static void check_positions(arm *a)
     a->one_position += equal;
 }
 
+/* Which of the compared arms go on. */
+static void compared_run(const running *r, const bool *reads, bool run[2])
+{
+    run[0] = r->isolated != NULL && reads[r->isolated - r->arm];
+    run[1] = r->visible != NULL && reads[r->visible - r->arm];
+}
+
+/* Where the compared arms part; after it they are compared no more. */
+static void note_parting(running *r, const bool run[2])
+{
+    if (r->isolated == NULL || r->visible == NULL)
+        return;
+    const char *const names[] = {r->isolated->spec->name, r->visible->spec->name};
+    const tempo_decoder *const d[] = {r->isolated->lane.d, r->visible->lane.d};
+    const tempo_set *sets[2] = {NULL, NULL};
+    double largest;
+
+    for (size_t i = 0; i < 2; i++)
+        if (run[i])
+            sets[i] = tempo_decoder_last_set(d[i]);
+    tempo_parting_sets(&r->parting, r->step, names, sets, 2);
+    if (run[0] && run[1] &&
+        tempo_distributions_differ(tempo_decoder_distribution(d[0]), tempo_decoder_distribution(d[1]),
+                                   vocabulary_of(r->c), &largest))
+        tempo_parting_distribution(&r->parting, r->step, largest);
+    r->apart = r->apart || tempo_relate_sets(sets[0], sets[1]) != TEMPO_SETS_EQUAL;
+}
+
 /* false in *more when every arm has ended. */
 static tempo_status step_case(running *r, bool *more, tempo_err *err)
 {
     tempo_lane *lanes[TEMPO_RUN_MAX_LANES];
-    bool reads[TEMPO_EXPERIMENT_MAX_ARMS];
+    bool reads[TEMPO_EXPERIMENT_MAX_ARMS], run[2];
     tempo_status st;
     size_t n = 0;
 
@@ -330,51 +337,20 @@ static tempo_status step_case(running *r, bool *more, tempo_err *err)
     for (size_t i = 0; i < r->n; i++)
         if (reads[i])
             check_positions(&r->arm[i]);
-    if (r->isolated != NULL && r->visible != NULL && !r->apart) {
-        const bool a = reads[r->isolated - r->arm], b = reads[r->visible - r->arm];
-        r->apart = !a || !b;
-        if (a != b) /* one has ended, the other goes on */
-            r->parting = json_integer((json_int_t)r->step);
-    }
+    compared_run(r, reads, run);
+    r->apart = r->apart || !run[0] || !run[1];
     if ((st = compare_arms(r, err)) != TEMPO_OK || (st = choose_sets(r, reads, err)) != TEMPO_OK)
         return st;
     for (size_t i = 0; i < r->n && st == TEMPO_OK; i++)
         if (reads[i] && (st = step_twin(&r->arm[i], reads[i], err)) == TEMPO_OK)
             st = record_step(r, &r->arm[i], err);
-    if (st == TEMPO_OK && r->isolated != NULL && r->visible != NULL && !r->apart &&
-        !same_sets(r->isolated->lane.d, r->visible->lane.d)) {
-        r->apart = true;
-        r->parting = json_integer((json_int_t)r->step);
-    }
+    if (st == TEMPO_OK)
+        note_parting(r, run);
     r->step++;
     return st;
 }
 
 /* ---- the document ---- */
-
-/* What ids add to the prompt's text: decoded with it, because of the space that SentencePiece puts in front.
- */
-static json_t *continuation(const tempo_case *c, const tempo_ids *add)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(tempo_engine_model(c->engine));
-    int32_t *all = malloc((c->n_ids + add->n + 1) * sizeof(*all));
-    char *before = NULL, *text = NULL;
-    size_t skip = 0, n = 0;
-    json_t *out = NULL;
-
-    if (all != NULL && t != NULL) {
-        memcpy(all, c->ids, c->n_ids * sizeof(*all));
-        if (add->n > 0)
-            memcpy(all + c->n_ids, add->p, add->n * sizeof(*all));
-        if (tempo_detokenize(t, all, c->n_ids, false, &before, &skip, NULL) == TEMPO_OK &&
-            tempo_detokenize(t, all, c->n_ids + add->n, false, &text, &n, NULL) == TEMPO_OK)
-            out = tempo_json_bytes(text + skip, n - skip);
-    }
-    tempo_free(before);
-    tempo_free(text);
-    free(all);
-    return out != NULL ? out : json_string("");
-}
 
 static double entropy_mean(const json_t *steps)
 {
@@ -385,15 +361,21 @@ static double entropy_mean(const json_t *steps)
     return sum / (double)json_array_size(steps);
 }
 
+static void put_text(json_t *o, const char *key, const char *key_bytes, const tempo_case *c,
+                     const tempo_ids *add)
+{
+    tempo_json_add_continuation(o, key, key_bytes, tokenizer_of(c), c->ids, c->n_ids, add->p, add->n);
+}
+
 static json_t *arm_json(const running *r, const arm *a)
 {
-    json_t *o =
-        json_pack("{s:O, s:O, s:I, s:I, s:o, s:o, s:o, s:s}", "steps", a->steps, "set_sizes", a->sizes,
-                  "n_steps", (json_int_t)json_array_size(a->steps), "total_tokens", (json_int_t)a->all.n,
-                  "text", continuation(r->c, &a->all), "top_text", continuation(r->c, &a->top),
-                  "mean_entropy", tempo_json_number(entropy_mean(a->steps)), "stopped_by",
-                  tempo_stopped_name(tempo_decoder_stopped(a->lane.d)));
+    json_t *o = json_pack("{s:O, s:O, s:I, s:I, s:o, s:s}", "steps", a->steps, "set_sizes", a->sizes,
+                          "n_steps", (json_int_t)json_array_size(a->steps), "total_tokens",
+                          (json_int_t)a->all.n, "mean_entropy", tempo_json_number(entropy_mean(a->steps)),
+                          "stopped_by", tempo_stopped_name(tempo_decoder_stopped(a->lane.d)));
 
+    put_text(o, "text", "text_bytes", r->c, &a->all);
+    put_text(o, "top_text", "top_text_bytes", r->c, &a->top);
     json_object_set_new(o, "positions",
                         json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
                                   (json_int_t)a->one_position));
@@ -421,15 +403,30 @@ static json_t *count_changes(const running *r)
     return json_integer(n);
 }
 
+static json_t *step_or_null(const json_t *difference)
+{
+    return difference != NULL ? json_incref(json_object_get(difference, "step")) : json_null();
+}
+
+static json_t *comparison_json(const running *r)
+{
+    const tempo_parting *p = &r->parting;
+
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:O}", "a", r->isolated->spec->name, "b",
+                     r->visible->spec->name, "identical_sets", p->set == NULL, "first_difference",
+                     step_or_null(p->set), "first_order_difference", step_or_null(p->order),
+                     "first_distribution_difference", step_or_null(p->distribution), "set_changes",
+                     count_changes(r), "steps", r->compared);
+}
+
 static json_t *case_json(const running *r)
 {
     const tempo_case *c = r->c;
-    const bool both = r->isolated != NULL && r->visible != NULL;
     json_t *prompt_ids = json_array(), *tokens = json_array(), *arms = json_object();
 
     for (size_t i = 0; i < c->n_ids; i++) {
         json_t *token = json_pack("{s:i}", "id", (int)c->ids[i]);
-        tempo_json_add_token(token, tempo_model_tokenizer(tempo_engine_model(c->engine)), c->ids[i]);
+        tempo_json_add_token(token, tokenizer_of(c), c->ids[i]);
         json_array_append_new(tokens, token);
         json_array_append_new(prompt_ids, json_integer(c->ids[i]));
     }
@@ -438,12 +435,7 @@ static json_t *case_json(const running *r)
     return json_pack("{s:s, s:o, s:o, s:f, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
                      prompt_ids, "prompt_tokens", tokens, "threshold", c->e->thresholds[c->threshold], "arms",
                      arms, "comparison",
-                     both ? json_pack("{s:s, s:s, s:b, s:O, s:o, s:O}", "a", r->isolated->spec->name, "b",
-                                      r->visible->spec->name, "identical_sets",
-                                      r->parting == NULL || json_is_null(r->parting), "first_difference",
-                                      r->parting != NULL ? r->parting : json_null(), "set_changes",
-                                      count_changes(r), "steps", r->compared)
-                          : json_null());
+                     r->isolated != NULL && r->visible != NULL ? comparison_json(r) : json_null());
 }
 
 static tempo_status commit(running *r, tempo_err *err)

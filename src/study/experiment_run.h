@@ -79,9 +79,13 @@ tempo_status tempo_case_run(json_t **out, const tempo_case *c, tempo_jsonlines *
 /* experiment_time.c: solo runs; adds "generation_time" to the arms of `result`, and "timing". */
 tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err) TEMPO_MUST_CHECK;
 /* experiment_analysis.c: one step of a lane: what its siblings get; and of two arms with one history: how far apart,
- * and whether they would choose different sets at that threshold.  */
+ * and whether they would choose different sets, each by its own options.  */
 json_t *tempo_case_siblings(const tempo_lane *l, size_t step);
-tempo_status tempo_case_difference(json_t **out, const tempo_lane *a, const tempo_lane *b, const tempo_case *c, size_t step,
-                                   double threshold, tempo_err *err) TEMPO_MUST_CHECK;
+typedef struct tempo_case_arm {
+    const tempo_lane *lane; /* just read */
+    const tempo_decode_options *o;
+} tempo_case_arm;
+tempo_status tempo_case_difference(json_t **out, const tempo_case_arm *a, const tempo_case_arm *b, const tempo_case *c,
+                                   size_t step, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

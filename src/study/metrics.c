@@ -119,15 +119,6 @@ double tempo_js(const double *p, const double *q, size_t n)
     return tempo_sum_value(&sum);
 }
 
-double tempo_entropy(const double *q, size_t n)
-{
-    tempo_sum sum = {0};
-
-    for (size_t i = 0; i < n; i++)
-        tempo_sum_add(&sum, q[i] == 0 ? 0 : -q[i] * log(q[i])); /* the log of a negative one is NaN */
-    return tempo_sum_value(&sum);
-}
-
 static double mean(const float *a, size_t n)
 {
     tempo_sum sum = {0};

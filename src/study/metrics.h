@@ -41,8 +41,6 @@ double tempo_kl(const double *p, const double *q, size_t n);
 /* Jensen-Shannon divergence (not its root), in [0, ln 2]; symmetric to the bit, relative error about 1e-13
  * however small it is, never below 0.  */
 double tempo_js(const double *p, const double *q, size_t n);
-/* -sum q log q, in [0, ln n]. */
-double tempo_entropy(const double *q, size_t n);
 /* Cosine of the angle between two rows of logits, each minus its own mean (softmax does not see the mean), in
  * [-1, 1]; absolute error about 1e-15.  NAN when a row is constant.  */
 double tempo_cosine_centred(const float *a, const float *b, size_t n);

@@ -262,13 +262,9 @@ static tempo_status measure_distributions(tempo_unit *u, json_t *metrics, tempo_
                 : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step's measures");
 }
 
-static json_t *token_text(const tempo_unit *u, int32_t id)
+static const tempo_tokenizer *tokenizer_of(const tempo_unit *u)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(tempo_engine_model(u->engine));
-    size_t n = 0;
-    const char *s = t != NULL ? tempo_token_bytes(t, id, &n) : "";
-
-    return tempo_json_bytes(s, n);
+    return tempo_model_tokenizer(tempo_engine_model(u->engine));
 }
 
 /* The tokens whose probability differs most between the arms. */
@@ -280,22 +276,13 @@ static json_t *shifts(const tempo_unit *u)
         tempo_model_get_info(tempo_engine_model(u->engine))->n_vocab, SHIFTS, shift);
     json_t *list = json_array();
 
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list,
-                              json_pack("{s:i, s:o, s:o, s:o}", "id", (int)shift[i].id, "text",
-                                        token_text(u, shift[i].id), "isolated", tempo_json_number(shift[i].p),
-                                        "visible", tempo_json_number(shift[i].q)));
-    return list;
-}
-
-static json_t *members(const tempo_unit *u, const tempo_set *set)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < set->n_members; i++)
-        json_array_append_new(list, json_pack("{s:i, s:o, s:o}", "id", (int)set->members[i].id, "text",
-                                              token_text(u, set->members[i].id), "probability",
-                                              tempo_json_number(set->members[i].probability)));
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = json_pack("{s:i}", "id", (int)shift[i].id);
+        tempo_json_add_token(o, tokenizer_of(u), shift[i].id);
+        json_object_set_new(o, "isolated", tempo_json_number(shift[i].p));
+        json_object_set_new(o, "visible", tempo_json_number(shift[i].q));
+        json_array_append_new(list, o);
+    }
     return list;
 }
 
@@ -325,7 +312,7 @@ tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err)
         else if (tempo_decoder_stopped(u->lane[i].d) == TEMPO_RUNNING)
             st = tempo_decoder_adopt(u->lane[i].d, lead, err);
     if (st == TEMPO_OK)
-        json_object_set_new(step, "members", members(u, lead));
+        json_object_set_new(step, "members", tempo_json_members(tokenizer_of(u), lead));
     json_array_append_new(u->steps, step);
     u->step++;
     /* an arm that cannot go on (its position lies past the context) ends the unit: arms are compared or not

@@ -28,6 +28,26 @@ cmp -s "$dir/npz.json" "$dir/safetensors.json" || fail 'a capture as safetensors
 works "$dir/npz/visible/attention_weights.npz" "$dir/safetensors/visible/attention_weights.safetensors"
 contains "$out" 'Identical: every bit of the'
 
+# ---- captures of two arms: where they differ is what the run itself says, and entropies are the run's ----
+"$tempo" generate -p I --paired --threshold 0.05 --steps 6 --json --capture "$dir/paired" >"$dir/run.json" 2>/dev/null || fail 'no capture'
+works "$dir/paired" --json
+check_json "
+run = json.load(open('$dir/run.json'))
+for c in d['comparisons']:
+    assert c['sets_differ_at'] == run['first_difference']['step'] == 3, c['sets_differ_at']
+    assert c['order_differs_at'] == run['first_order_difference']['step'] == 2, c['order_differs_at']
+    assert [s['same_context'] for s in c['steps'] if 'same_context' in s] == [True] * 3 + [False] * (len([s for s in c['steps'] if 'same_context' in s]) - 3)"
+COLUMNS=300 works "$dir/paired"
+contains "$out" 'The same members stand in another order at step 2'
+contains "$out" 'Their sets differ from step 3 on'
+"$tempo" generate -p 'The cat sat on the' --threshold 1 --steps 4 --json --capture "$dir/alone" >"$dir/run.json" 2>/dev/null || fail 'no capture'
+works "$dir/alone" --json
+check_json "
+run = json.load(open('$dir/run.json'))
+rows = next(c for c in d['captures'] if c['kind'] == 'logits')['steps']
+assert [s['row'][0]['entropy'] for s in rows] == [s['entropy'] for s in run['steps']] and len(rows) == 4
+assert [s['row'][0]['top'][0]['probability'] for s in rows] == [s['members'][0]['probability'] for s in run['steps']]"
+
 # ---- golden runs ----
 if [ -d "$golden" ]; then
     a=$golden/stories260K-0-mode-isolated.npz b=$golden/stories260K-0-mode-visible.npz

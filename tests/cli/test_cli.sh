@@ -155,6 +155,28 @@ import json
 assert json.load(open('$dir/out'))['steps'] == json.load(open('$dir/paired'))['arms']['visible']['steps']" || fail 'a paired arm differs from the run alone'
 fi
 
+# ---- where two arms differ is one answer, and a distribution has one entropy whoever tells it ----
+works generate -p I --paired --threshold 0.05 --steps 6
+contains "$out" 'The distributions first differ at step 1,'
+contains "$out" 'The sets first differ at step 3.'
+contains "$out" 'The same members first stand in another order at step 2.'
+works generate -p I --paired --threshold 0.05 --steps 6 --json
+check_json "
+order = d['first_order_difference']; assert order['step'] == 2 and order['isolated'] != order['visible']
+assert sorted(order['isolated']) == sorted(order['visible'])
+assert d['first_difference']['step'] == 3 and d['first_distribution_difference']['step'] == 1"
+works generate -p 'The cat sat on the' --steps 2 --json
+cp "$dir/out" "$dir/generated"
+works logits -p 'The cat sat on the' --json --top 4000
+if has_python; then
+    python3 -c "
+import json, sys
+g, l = json.load(open('$dir/generated'))['steps'][0], json.load(open('$dir/out'))
+assert g['entropy'] == l['entropy'], (g['entropy'], l['entropy'])
+p = {t['id']: t['probability'] for t in l['top']}
+assert all(m['probability'] == p[m['id']] for m in g['members'])" || fail 'logits and generate tell other numbers'
+fi
+
 # wait_until_caught PID: until it is the program and catches SIGINT (bit 1 of the mask), at most some seconds.
 wait_until_caught() {
     for _ in {1..200}; do

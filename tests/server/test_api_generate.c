@@ -128,6 +128,44 @@ static void test_document_equals_stream(void **state)
 #undef REQUEST
 }
 
+/* Whether arms differ is one answer: of each comparison, of the sets themselves, and of the end. */
+static void test_differences(void **state)
+{
+    (void)state;
+    json_t *d =
+        api_json(&server, "POST", GENERATE,
+                 "{\"prompt\": \"I\", \"steps\": 6, \"threshold\": 0.05, \"stream\": false, \"arms\": "
+                 "[\"isolated\", \"visible\"]}",
+                 200);
+    json_t *done = json_object_get(d, "done"), *set = json_object_get(done, "first_difference"),
+           *order = json_object_get(done, "first_order_difference"),
+           *q = json_object_get(done, "first_distribution_difference");
+    static const char *const keys[] = {"same", "same_order", "same_distribution"};
+    const json_t *c;
+    json_int_t first[3] = {-1, -1, -1};
+    size_t i;
+
+    json_array_foreach(json_object_get(d, "compare"), i, c)
+    {
+        for (size_t k = 0; k < 3; k++)
+            if (first[k] < 0 && json_is_false(json_object_get(c, keys[k])))
+                first[k] = json_integer_value(json_object_get(c, "step"));
+        /* nobody lacks a member where the sets are the same */
+        const json_t *only = json_object_get(c, "only");
+        const bool none = json_array_size(json_object_get(only, "isolated")) +
+                              json_array_size(json_object_get(only, "visible")) ==
+                          0;
+        assert_int_equal(json_is_true(json_object_get(c, "same")), none);
+    }
+    /* this prompt turns two members round before it parts */
+    assert_int_equal(first[0], json_integer_value(json_object_get(set, "step")));
+    assert_int_equal(first[1], json_integer_value(json_object_get(order, "step")));
+    assert_int_equal(first[2], json_integer_value(json_object_get(q, "step")));
+    assert_true(first[2] > 0 && first[1] > first[2] && first[0] > first[1]);
+    assert_true(json_real_value(json_object_get(q, "max_abs")) > 0);
+    json_decref(d);
+}
+
 /* A branch: what was selected is given again, and the rest comes as before. */
 static void test_given(void **state)
 {
@@ -469,11 +507,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stream),      cmocka_unit_test(test_document_equals_stream),
-        cmocka_unit_test(test_given),       cmocka_unit_test(test_next),
-        cmocka_unit_test(test_generations), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_info),        cmocka_unit_test(test_tokenize),
-        cmocka_unit_test(test_going_down),  cmocka_unit_test(test_client_goes),
-        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_differences), cmocka_unit_test(test_given),
+        cmocka_unit_test(test_next),        cmocka_unit_test(test_generations),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_info),
+        cmocka_unit_test(test_tokenize),    cmocka_unit_test(test_going_down),
+        cmocka_unit_test(test_client_goes), cmocka_unit_test(test_shutdown),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);

@@ -255,6 +255,59 @@ static void test_lockstep(void **state)
     json_decref(summary);
 }
 
+/* Members that are turned round are no other set; the answer is that of the sets which both selected. */
+static void test_parting(void **state)
+{
+    static const char text[] = "experiment_name: parting\nprompt: I\nsteps: 6\nthreshold: 0.05\narms:\n"
+                               "  - {name: isolated, mode: isolated}\n  - {name: visible, mode: visible}\n";
+    json_t *summary;
+    const json_t *result = first_result(text, NULL, &summary), *c = json_object_get(result, "comparison"),
+                 *steps = json_object_get(c, "steps"), *last;
+
+    (void)state;
+    assert_false(json_is_true(json_object_get(c, "identical_sets")));
+    assert_int_equal(json_integer_value(json_object_get(c, "first_difference")), 3);
+    assert_int_equal(json_integer_value(json_object_get(c, "first_order_difference")), 2);
+    assert_int_equal(json_integer_value(json_object_get(c, "first_distribution_difference")), 1);
+    assert_int_equal(json_array_size(steps), 3); /* after it row i of one is not row i of the other */
+    last = json_array_get(steps, 2);
+    assert_true(json_is_false(json_object_get(last, "set_changes")));
+    assert_true(json_is_true(json_object_get(last, "order_changes")));
+    assert_true(json_real_value(json_object_get(last, "jaccard")) == 1.0);
+    json_decref(summary);
+}
+
+/* Different tokens can be the same text: parts of characters have their bytes, wherever sets are written. */
+static void test_bytes(void **state)
+{
+    static const char text[] =
+        "experiment_name: bytes\nprompt: \"\u00c4\"\nsteps: 3\nthreshold: 0.005\nmax_set: 0\n"
+        "stop: never\nmode: isolated\n";
+    json_t *summary;
+    const json_t *result = first_result(text, NULL, &summary), *steps = steps_of(result, "isolated"), *set,
+                 *m;
+    char path[512], line[1 << 16];
+    size_t i, k, with_bytes = 0, in_lines = 0;
+    FILE *f;
+
+    (void)state;
+    json_array_foreach(steps, i, set) json_array_foreach(json_object_get(set, "members"), k, m)
+    {
+        const bool part = strstr(json_string_value(json_object_get(m, "text")), "\xef\xbf\xbd") != NULL;
+        assert_int_equal(json_is_array(json_object_get(m, "bytes")), part);
+        with_bytes += part;
+    }
+    assert_true(with_bytes > 0);
+    test_path(path, dir, "out/bytes/results.jsonl");
+    assert_non_null(f = fopen(path, "r"));
+    while (fgets(line, sizeof(line), f) != NULL)
+        for (const char *p = line; (p = strstr(p, "\"bytes\"")) != NULL; p++)
+            in_lines++;
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(in_lines, with_bytes);
+    json_decref(summary);
+}
+
 /* The numbers of results.json, recomputed from the logits that were captured. */
 static void test_numbers(void **state)
 {
@@ -395,6 +448,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lockstep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parting, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
     };

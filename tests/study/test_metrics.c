@@ -72,8 +72,6 @@ static void as_scipy(void **state)
     near(tempo_kl(p, q, N), 0.03306836313416746, 1e-15);
     near(tempo_kl(q, p, N), 0.03446733027411917, 1e-15);
     near(tempo_js(p, q, N), 0.008391772796517663, 1e-15);
-    near(tempo_entropy(p, N), 3.0770722086236244, 1e-14);
-    near(tempo_entropy(q, N), 3.1642834260792716, 1e-14);
     near(tempo_cosine_centred(a, b, N), 0.9921964175165138, 1e-14);
     near(tempo_max_dlogp(p, q, N, 0.999), 0.5498884894376674, 1e-14);
     near(tempo_max_dlogp(p, q, N, 0.5), 0.325111510562333, 1e-14);
@@ -93,8 +91,6 @@ static void by_hand(void **state)
     near(tempo_tv(p, q, 3), 0.5, 0);
     near(tempo_js(p, q, 3), 0.5 * LN2, 1e-16); /* half of the mass is disjoint */
     near(tempo_js(p, r, 3), LN2, 1e-16);
-    near(tempo_entropy(p, 3), LN2, 1e-16);
-    near(tempo_entropy(r, 3), 0, 0);
     assert_true(isinf(tempo_kl(p, q, 3)) && tempo_kl(p, q, 3) > 0);
     near(tempo_kl(r, q, 3), LN2, 1e-16);
     near(tempo_kl(p, p, 3), 0, 0);
@@ -143,7 +139,6 @@ static void identities(void **state)
         assert_true(tv * tv / 2 <= js + 1e-15 &&
                     js <= LN2 * tv + 1e-15); /* Pinsker twice; Lin 1991, theorem 3 */
         assert_true(tempo_js(p, p, n) == 0 && tempo_kl(p, p, n) == 0 && tempo_tv(p, p, n) == 0);
-        assert_true(tempo_entropy(p, n) <= log((double)n) + 1e-12);
     }
     free(p);
     free(q);
@@ -160,7 +155,6 @@ static void vocabulary_size(void **state)
         logits[i] = 1e30f;
     tempo_softmax_row(logits, VOCABULARY, p);
     near(p[VOCABULARY - 1], 1.0 / VOCABULARY, 0);
-    near(tempo_entropy(p, VOCABULARY), log(VOCABULARY), 1e-14);
     for (size_t i = 0; i < VOCABULARY; i++)
         q[i] = i % 2 != 0 ? p[i] * 1.5 : p[i] * 0.5;
     near(tempo_tv(p, q, VOCABULARY), 0.25, 1e-16);
@@ -258,7 +252,7 @@ static void nan_never_passes(void **state)
             double *which = kind == 1 ? q : p;
             which[i] = kind == 2 ? -which[i] : (double)NAN;
             assert_true(isnan(tempo_tv(p, q, N)) && isnan(tempo_l1(p, q, N)) && isnan(tempo_js(p, q, N)));
-            assert_true(isnan(tempo_kl(p, q, N)) && isnan(tempo_entropy(which, N)));
+            assert_true(isnan(tempo_kl(p, q, N)));
             assert_true(isnan(tempo_max_dlogp(p, q, N, 0.999)));
             if (kind == 2)
                 continue;
