@@ -29,14 +29,27 @@ static tempo_api *get_api(void)
     return api;
 }
 
-static void check_job(const tempo_api *a, const tempo_api_request *r)
+static void check_prompt(const tempo_model_info *m, const int32_t *ids, size_t n)
+{
+    CHECK(n >= 1 && n <= m->context_length);
+    for (size_t i = 0; i < n; i++)
+        CHECK(ids[i] >= 0 && (uint32_t)ids[i] < m->n_vocab);
+}
+
+/* q: of the routes that take several prompts, or NULL */
+static void check_job(const tempo_api *a, const tempo_oai_request *q, const tempo_api_request *r)
 {
     const tempo_model_info *m = tempo_model_get_info(a->o.model);
     const tempo_job_options *j = &r->job;
 
-    CHECK(j->n_prompt >= 1 && j->n_prompt <= m->context_length && j->prompt == r->ids);
-    for (size_t i = 0; i < j->n_prompt; i++)
-        CHECK(j->prompt[i] >= 0 && (uint32_t)j->prompt[i] < m->n_vocab);
+    if (q == NULL) {
+        CHECK(j->prompt == r->ids);
+        check_prompt(m, j->prompt, j->n_prompt);
+    } else {
+        CHECK(q->n_prompts >= 1 && q->n >= 1 && q->n_prompts * q->n <= TEMPO_OAI_MAX_CHOICES);
+        for (size_t i = 0; i < q->n_prompts; i++)
+            check_prompt(m, q->prompts[i].ids, q->prompts[i].n);
+    }
     CHECK(j->n_arms <= TEMPO_JOB_MAX_ARMS && j->top_keys <= TEMPO_JOB_MAX_TOP &&
           j->top_scores <= TEMPO_JOB_MAX_TOP);
     for (size_t i = 0; i < j->n_arms; i++) {
@@ -56,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     tempo_api *a = get_api();
     tempo_api_problem p = {0};
-    tempo_oai_request q;
+    tempo_oai_request q = {0};
     tempo_api_request r;
     tempo_tail stops = {0};
     json_t *body = NULL;
@@ -79,12 +92,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         }
     }
     if (ok)
-        check_job(a, &r);
+        check_job(a, data[0] % 4 < 2 ? NULL : &q, &r);
     CHECK(ok == (p.status == 0));
     CHECK(ok || ((p.status == 400 || p.status == 404) && p.message[0] != '\0'));
     CHECK(memchr(p.param, '\0', sizeof(p.param)) != NULL &&
           memchr(p.message, '\0', sizeof(p.message)) != NULL);
     tempo_tail_clear(&stops);
+    tempo_oai_request_free(&q);
     tempo_api_request_free(&r);
     json_decref(body);
     return 0;

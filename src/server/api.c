@@ -39,7 +39,10 @@ static tempo_status open_chat(tempo_api *a, tempo_err *err)
     }
     if ((st = tempo_map_open(&file, a->o.chat_template, err)) != TEMPO_OK)
         return st;
-    st = tempo_chat_open(&a->chat, a->o.model, (const char *)file.p, (size_t)file.n, a->o.chat_template, err);
+    /* its messages go to clients, who need not know where it lies */
+    const char *slash = strrchr(a->o.chat_template, '/');
+    st = tempo_chat_open(&a->chat, a->o.model, (const char *)file.p, (size_t)file.n,
+                         slash != NULL ? slash + 1 : a->o.chat_template, err);
     tempo_map_close(&file);
     return st;
 }
@@ -189,29 +192,36 @@ void tempo_api_reply_problem(tempo_exchange *x, const tempo_api_problem *p)
 {
     if (p->status == 503)
         tempo_exchange_set_header(x, "Retry-After", "1");
-    tempo_exchange_error(x, p->status, p->param[0] != '\0' ? p->param : NULL, "%s", p->message);
+    tempo_exchange_error_code(x, p->status, p->param[0] != '\0' ? p->param : NULL, p->code, "%s", p->message);
 }
 
-void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err)
+void tempo_api_reply_err(const tempo_api *a, tempo_exchange *x, const char *dir, const char *param,
+                         const tempo_err *err)
 {
-    tempo_api_problem p = {0};
+    tempo_err plain = *err;
+    const unsigned status = err->code == TEMPO_E_ARG ? 400 : err->code == TEMPO_E_NOTFOUND ? 404 : 500;
+    const char *blamed = status < 500 ? param : NULL;
+    const size_t n = blamed == NULL ? 0 : strlen(blamed);
 
-    tempo_api_refuse_err(&p, param, err);
-    tempo_api_reply_problem(x, &p);
+    tempo_api_hide_paths(a, dir, plain.msg);
+    const bool named = n == 0 || (strncmp(plain.msg, blamed, n) == 0 && plain.msg[n] == ':');
+    tempo_exchange_error(x, status, blamed, "%s%s%s", named ? "" : blamed, named ? "" : ": ", plain.msg);
 }
 
-char *tempo_api_job_error_json(const tempo_err *err, unsigned *status)
+char *tempo_api_job_error_json(const tempo_api *a, const tempo_err *err, unsigned *status)
 {
     const bool shutdown = err->code == TEMPO_E_STOPPED;
+    tempo_err plain = *err;
 
     *status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : 500; /* a limit: of all together */
-    return tempo_http_error_json(*status, NULL, shutdown ? "shutdown" : NULL, err->msg);
+    tempo_api_hide_paths(a, NULL, plain.msg);
+    return tempo_http_error_json(*status, NULL, shutdown ? "shutdown" : NULL, plain.msg);
 }
 
-void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err)
+void tempo_api_reply_job_err(const tempo_api *a, tempo_exchange *x, const tempo_err *err)
 {
     unsigned status;
-    char *text = tempo_api_job_error_json(err, &status);
+    char *text = tempo_api_job_error_json(a, err, &status);
 
     if (status == 503)
         tempo_exchange_set_header(x, "Retry-After", "1");

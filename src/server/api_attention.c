@@ -106,9 +106,10 @@ static bool read_number(tempo_exchange *x, const char *name, size_t *out, bool *
     return false;
 }
 
-static bool fail(tempo_exchange *x, const char *param, const tempo_err *err)
+/* What is wrong with the source's files, or with what was asked of them. */
+static bool fail(const source *s, tempo_exchange *x, const char *param, const tempo_err *err)
 {
-    tempo_api_reply_err(x, param, err);
+    tempo_api_reply_err(s->a, x, json_string_value(json_object_get(s->run, "dir")), param, err);
     return false;
 }
 
@@ -148,9 +149,9 @@ static bool open_run(source *s, tempo_exchange *x)
         return false;
     st = tempo_captured_find(&s->place, s->run, has_unit ? &unit : NULL, arm, &err);
     if (st != TEMPO_OK)
-        return fail(x, strncmp(err.msg, "unit", 4) == 0 ? "unit" : st == TEMPO_E_ARG ? "arm" : NULL, &err);
+        return fail(s, x, strncmp(err.msg, "unit", 4) == 0 ? "unit" : st == TEMPO_E_ARG ? "arm" : NULL, &err);
     if (tempo_captured_open(&s->captured, s->place.dir, &err) != TEMPO_OK)
-        return fail(x, NULL, &err);
+        return fail(s, x, NULL, &err);
     (void)snprintf(s->arm, sizeof(s->arm), "%s", s->place.arm);
     return true;
 }
@@ -281,7 +282,7 @@ void tempo_api_attention_steps(void *user, tempo_exchange *x)
             tempo_api_reply_json(x, 200, out);
         } else {
             json_decref(out);
-            tempo_api_reply_err(x, NULL, &err);
+            (void)fail(&s, x, NULL, &err);
         }
     }
     close_source(&s);
@@ -384,7 +385,7 @@ static void reply_summary(source *s, tempo_exchange *x, size_t step, size_t top_
     if (read_step(s, step, true, &r, &err) == TEMPO_OK)
         summarise_step(s, x, &r, top_keys);
     else
-        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
+        (void)fail(s, x, "step", &err);
     tempo_recorded_step_free(&r);
 }
 
@@ -512,7 +513,7 @@ static void slice_step(source *s, tempo_exchange *x, const tempo_recorded_step *
         char axis[16];
         tempo_api_let_go(s->a, held);
         (void)snprintf(axis, sizeof(axis), "%.*s", (int)strcspn(err.msg, " "), err.msg);
-        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? axis : NULL, &err);
+        (void)fail(s, x, axis, &err);
         return;
     }
     set_headers(s, x, r, pick, shape, n_axes);
@@ -529,7 +530,7 @@ static void reply_slice(source *s, tempo_exchange *x, size_t step, const tempo_a
     if (read_step(s, step, true, &r, &err) == TEMPO_OK)
         slice_step(s, x, &r, pick);
     else
-        tempo_api_reply_err(x, err.code == TEMPO_E_ARG ? "step" : NULL, &err);
+        (void)fail(s, x, "step", &err);
     tempo_recorded_step_free(&r);
 }
 

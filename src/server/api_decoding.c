@@ -15,7 +15,7 @@ enum { MAX_GIVEN_MEMBERS = 1 << 20 };
 
 static bool was_given(const tempo_api_request *r, const char *name)
 {
-    const tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, NULL, r->decode_given};
+    const tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, NULL, r->decode_given, 0};
 
     return tempo_api_given(&t, name);
 }
@@ -162,7 +162,7 @@ static bool read_member(const json_t *v, size_t step, size_t i, uint32_t n_vocab
          .low_excluded = true},
     };
     member_fields f = {0};
-    tempo_api_table t = {fields, 2, &f, 0};
+    tempo_api_table t = {fields, 2, &f, 0, 0};
     char prefix[64];
 
     (void)snprintf(prefix, sizeof(prefix), "given[%zu][%zu].", step, i);
@@ -256,8 +256,8 @@ static bool read_record(tempo_api_request *r, tempo_api_problem *p)
 bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
 {
     tempo_api_table tables[] = {
-        {generate_fields, sizeof(generate_fields) / sizeof(*generate_fields), r, 0},
-        {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0},
+        {generate_fields, sizeof(generate_fields) / sizeof(*generate_fields), r, 0, 0},
+        {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0},
     };
 
     if (!tempo_api_read(body, "", false, tables, 2, p))
@@ -277,7 +277,7 @@ bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request
 
 bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_api_table table = {next_fields, sizeof(next_fields) / sizeof(*next_fields), r, 0};
+    tempo_api_table table = {next_fields, sizeof(next_fields) / sizeof(*next_fields), r, 0, 0};
 
     r->decoding.steps = 1;
     r->decoding.threshold = 1;

@@ -134,6 +134,8 @@ static json_t *make_start(tempo_document *d, const tempo_api_request *r)
     json_object_set_new(o, "prompt_ids", ids);
     json_object_set_new(o, "prompt_tokens", tokens);
     json_object_set_new(o, "config", make_config(d->a, r));
+    if (r->warnings != NULL)
+        json_object_set(o, "warnings", r->warnings);
     json_object_set_new(o, "arms", arms);
     json_object_set_new(o, "layers", json_integer(info->n_layers));
     json_object_set_new(o, "heads", json_integer(info->n_heads));
@@ -438,7 +440,7 @@ const char *tempo_document_start(tempo_document *d, size_t *n)
 static void set_error_line(tempo_document *d, const tempo_err *err)
 {
     unsigned status;
-    char *text = tempo_api_job_error_json(err, &status);
+    char *text = tempo_api_job_error_json(d->a, err, &status);
 
     d->line.n = 0;
     d->line.failed |= text == NULL;

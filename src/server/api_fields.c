@@ -29,21 +29,40 @@ const size_t tempo_api_decode_count = sizeof(tempo_api_decode_fields) / sizeof(*
 
 /* ---- problems ---- */
 
-bool tempo_api_refuse(tempo_api_problem *p, unsigned status, const char *param, const char *format, ...)
+static TEMPO_PRINTF(5, 0) void refuse(tempo_api_problem *p, unsigned status, const char *param,
+                                      const char *code, const char *format, va_list args)
 {
-    va_list args;
     size_t at = 0;
 
     if (p->status != 0)
-        return false;
+        return;
     p->status = status;
+    p->code = code;
     p->param[0] = p->message[0] = '\0';
     if (param != NULL && param[0] != '\0') {
         (void)snprintf(p->param, sizeof(p->param), "%s", param);
         at = (size_t)snprintf(p->message, sizeof(p->message), "%s: ", p->param);
     }
-    va_start(args, format);
     (void)vsnprintf(p->message + at, sizeof(p->message) - at, format, args);
+}
+
+bool tempo_api_refuse(tempo_api_problem *p, unsigned status, const char *param, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    refuse(p, status, param, NULL, format, args);
+    va_end(args);
+    return false;
+}
+
+bool tempo_api_refuse_code(tempo_api_problem *p, unsigned status, const char *param, const char *code,
+                           const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    refuse(p, status, param, code, format, args);
     va_end(args);
     return false;
 }
@@ -137,9 +156,10 @@ static bool refuse_unknown(const char *prefix, const char *key, const tempo_api_
     (void)snprintf(name, sizeof(name), "%.40s%.*s", prefix, (int)tempo_utf8_valid(key, strnlen(key, 50)),
                    key);
     if (best == NULL)
-        return tempo_api_refuse(p, 400, name, "there is no such field");
+        return tempo_api_refuse_code(p, 400, name, "unknown_parameter", "there is no such field");
     full_name(near, prefix, best);
-    return tempo_api_refuse(p, 400, name, "there is no such field; did you mean %s?", near);
+    return tempo_api_refuse_code(p, 400, name, "unknown_parameter",
+                                 "there is no such field; did you mean %s?", near);
 }
 
 /* ---- values ---- */
@@ -163,6 +183,22 @@ static const char *type_name(const json_t *v)
     }
 }
 
+/* A number as it was written, or shorter: the fewest digits that mean it. */
+static const char *real_text(double x, char out[64])
+{
+    /* large whole numbers come as doubles, and were written without an exponent */
+    if (fabs(x) >= 0x1p63 && fabs(x) < 1e40) {
+        (void)snprintf(out, 64, "%.0f", x);
+        return out;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, 64, "%.*g", digits, x);
+        if (strtod(out, NULL) == x)
+            break;
+    }
+    return out;
+}
+
 /* A value for a message: as it is where it is short. */
 static const char *value_text(const json_t *v, char out[64])
 {
@@ -172,11 +208,8 @@ static const char *value_text(const json_t *v, char out[64])
     case JSON_INTEGER:
         (void)snprintf(out, 64, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
         return out;
-    case JSON_REAL: /* large whole numbers come as doubles, and were written without an exponent */
-        (void)snprintf(
-            out, 64, fabs(json_real_value(v)) >= 0x1p63 && fabs(json_real_value(v)) < 1e40 ? "%.0f" : "%.17g",
-            json_real_value(v));
-        return out;
+    case JSON_REAL:
+        return real_text(json_real_value(v), out);
     case JSON_STRING:
         s = json_string_value(v);
         (void)snprintf(out, 64, "'%.*s'", (int)tempo_utf8_valid(s, strnlen(s, 50)), s);
@@ -186,11 +219,21 @@ static const char *value_text(const json_t *v, char out[64])
     }
 }
 
-static bool refuse_value(const json_t *v, const char *name, tempo_api_problem *p, const char *expected)
+/* v has the right type, or not. */
+static bool refuse_value(const json_t *v, bool type, const char *name, tempo_api_problem *p,
+                         const char *expected)
 {
     char text[64];
 
-    return tempo_api_refuse(p, 400, name, "%s is not %s", value_text(v, text), expected);
+    return tempo_api_refuse_code(p, 400, name, type ? "invalid_value" : "invalid_type", "%s is not %s",
+                                 value_text(v, text), expected);
+}
+
+/* Is it a whole number, however it is written?  It is *x then, or the nearest double. */
+static bool is_whole(const json_t *v, double *x)
+{
+    *x = json_number_value(v);
+    return json_is_number(v) && isfinite(*x) && *x == floor(*x);
 }
 
 static bool read_size(const tempo_api_field *f, const json_t *v, const char *name, size_t *out,
@@ -198,13 +241,30 @@ static bool read_size(const tempo_api_field *f, const json_t *v, const char *nam
 {
     char expected[80];
 
-    if (json_is_integer(v) && (double)json_integer_value(v) >= f->low &&
-        (double)json_integer_value(v) <= f->high) {
-        *out = (size_t)json_integer_value(v);
+    double x;
+    const bool whole = is_whole(v, &x);
+
+    if (whole && x >= f->low && x <= f->high) { /* limits are far below 2^53 */
+        *out = (size_t)x;
         return true;
     }
     (void)snprintf(expected, sizeof(expected), "a whole number from %.0f to %.0f", f->low, f->high);
-    return refuse_value(v, name, p, expected);
+    return refuse_value(v, whole, name, p, expected);
+}
+
+static bool read_int(const json_t *v, const char *name, int64_t *out, tempo_api_problem *p)
+{
+    double x;
+    const bool whole = is_whole(v, &x);
+
+    if (json_is_integer(v))
+        *out = json_integer_value(v);
+    else if (whole && x >= -0x1p63 && x < 0x1p63) /* what has more than 64 bits is a double here, too */
+        *out = (int64_t)x;
+    else
+        return refuse_value(v, whole, name, p,
+                            "a whole number from -9223372036854775808 to 9223372036854775807");
+    return true;
 }
 
 static bool read_real(const tempo_api_field *f, const json_t *v, const char *name, double *out,
@@ -226,7 +286,7 @@ static bool read_real(const tempo_api_field *f, const json_t *v, const char *nam
     else
         (void)snprintf(expected, sizeof(expected), "a number in %c%g, %g]", f->low_excluded ? '(' : '[',
                        f->low, f->high);
-    return refuse_value(v, name, p, expected);
+    return refuse_value(v, json_is_number(v), name, p, expected);
 }
 
 /* "one of a, b, c" */
@@ -251,7 +311,7 @@ static bool read_choice(const tempo_api_field *f, const json_t *v, const char *n
         json_is_string(v) ? tempo_choice_find(f->choices, json_string_value(v), json_string_length(v)) : -1;
 
     if (i < 0)
-        return refuse_value(v, name, p, list_choices(f->choices, expected));
+        return refuse_value(v, json_is_string(v), name, p, list_choices(f->choices, expected));
     *out = i; /* enums of tempo.h have the size of int */
     return true;
 }
@@ -264,33 +324,38 @@ static bool read_custom(const tempo_api_field *f, const json_t *v, const char *n
 
     if (s != NULL && (layers ? tempo_decode_parse_layers(s, o) : tempo_decode_parse_positions(s, o)))
         return true;
-    return refuse_value(v, name, p,
+    return refuse_value(v, s != NULL, name, p,
                         layers ? "two layers \"A-B\" with A <= B"
                                : "one of shared, unique, offset:D with a finite number D");
+}
+
+/* Does the value ask for nothing? */
+static bool is_neutral(const json_t *v)
+{
+    return json_is_false(v) || json_is_null(v) || (json_is_number(v) && json_number_value(v) == 0) ||
+           (json_is_string(v) && json_string_length(v) == 0) ||
+           (json_is_array(v) && json_array_size(v) == 0) || (json_is_object(v) && json_object_size(v) == 0);
 }
 
 static bool read_neutral(const tempo_api_field *f, const json_t *v, const char *name, tempo_api_problem *p)
 {
     char *text;
-    bool ok = json_is_false(v) || json_is_null(v) || (json_is_number(v) && json_number_value(v) == 0) ||
-              (json_is_string(v) && json_string_length(v) == 0) ||
-              (json_is_array(v) && json_array_size(v) == 0) ||
-              (json_is_object(v) && json_object_size(v) == 0);
+    bool ok = is_neutral(v);
 
     if (!ok && f->choices != NULL && (text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT)) != NULL) {
         ok = tempo_choice_find(f->choices, text, strlen(text)) >= 0;
         free(text);
     }
-    return ok || tempo_api_refuse(p, 400, name, "this server cannot do that; leave it out%s%s",
-                                  f->choices != NULL ? ", or give one of " : "",
-                                  f->choices != NULL ? f->choices : "");
+    return ok || tempo_api_refuse_code(
+                     p, 400, name, "unsupported_value", "this server cannot do that; leave it out%s%s",
+                     f->choices != NULL ? ", or give one of " : "", f->choices != NULL ? f->choices : "");
 }
 
 static bool read_typed(const json_t *v, bool right, const char *name, const char *expected,
                        const json_t **out, tempo_api_problem *p)
 {
     if (!right)
-        return refuse_value(v, name, p, expected);
+        return refuse_value(v, false, name, p, expected);
     *out = v;
     return true;
 }
@@ -303,17 +368,13 @@ static bool read_value(const tempo_api_field *f, const json_t *v, const char *na
     switch (f->kind) {
     case TEMPO_API_FLAG:
         if (!json_is_boolean(v))
-            return refuse_value(v, name, p, "true or false");
+            return refuse_value(v, false, name, p, "true or false");
         *(bool *)field = json_is_true(v);
         return true;
     case TEMPO_API_SIZE:
         return read_size(f, v, name, field, p);
     case TEMPO_API_INT:
-        if (!json_is_integer(v)) /* what has more than 64 bits is none here */
-            return refuse_value(v, name, p,
-                                "a whole number from -9223372036854775808 to 9223372036854775807");
-        *(int64_t *)field = json_integer_value(v);
-        return true;
+        return read_int(v, name, field, p);
     case TEMPO_API_REAL:
         return read_real(f, v, name, field, p);
     case TEMPO_API_CHOICE:
@@ -328,6 +389,8 @@ static bool read_value(const tempo_api_field *f, const json_t *v, const char *na
         return read_typed(v, json_is_object(v), name, "an object", field, p);
     case TEMPO_API_NEUTRAL:
         return read_neutral(f, v, name, p);
+    case TEMPO_API_IGNORED:
+        return f->choices == NULL || read_neutral(f, v, name, p);
     default:
         *(const json_t **)field = v;
         return true;
@@ -369,6 +432,7 @@ static bool read_field(const char *key, const json_t *v, const char *prefix, boo
                 return true;
             full_name(name, prefix, f->name);
             tables[i].given |= (uint64_t)1 << k;
+            tables[i].ignored |= (uint64_t)(f->kind == TEMPO_API_IGNORED && !is_neutral(v)) << k;
             return read_value(f, v, name, tables[i].out, p);
         }
     }
@@ -401,11 +465,36 @@ bool tempo_api_given(const tempo_api_table *t, const char *name)
     return false;
 }
 
+bool tempo_api_warn(json_t **warnings, const char *name, const char *why, tempo_api_problem *p)
+{
+    if (*warnings == NULL)
+        *warnings = json_array();
+    if (json_array_append_new(*warnings, json_sprintf("%s: ignored, %s", name, why)) == 0)
+        return true;
+    return tempo_api_refuse(p, 500, NULL, "out of memory");
+}
+
+bool tempo_api_warn_ignored(json_t **warnings, const char *prefix, const tempo_api_table *t,
+                            tempo_api_problem *p)
+{
+    char name[96];
+
+    for (size_t k = 0; k < t->n; k++) {
+        if ((t->ignored >> k & 1) == 0)
+            continue;
+        full_name(name, prefix, t->fields[k].name);
+        if (!tempo_api_warn(warnings, name, t->fields[k].help, p))
+            return false;
+    }
+    return true;
+}
+
 bool tempo_api_read_ids(const json_t *array, const char *param, uint32_t below, int32_t **ids, size_t *n,
                         tempo_api_problem *p)
 {
     const json_t *v;
     size_t i;
+    double x;
     char text[64];
 
     *ids = NULL;
@@ -416,13 +505,14 @@ bool tempo_api_read_ids(const json_t *array, const char *param, uint32_t below, 
         return tempo_api_refuse(p, 500, param, "out of memory");
     json_array_foreach(array, i, v)
     {
-        if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= below) {
+        if (!is_whole(v, &x) || x < 0 || x >= below) {
             free(*ids);
             *ids = NULL;
-            return tempo_api_refuse(p, 400, param, "[%zu]: %s is not a token id from 0 to %u", i,
-                                    value_text(v, text), below - 1);
+            return tempo_api_refuse_code(p, 400, param, "invalid_value",
+                                         "[%zu]: %s is not a token id from 0 to %u", i, value_text(v, text),
+                                         below - 1);
         }
-        (*ids)[i] = (int32_t)json_integer_value(v);
+        (*ids)[i] = (int32_t)x;
     }
     *n = json_array_size(array);
     return true;

@@ -11,7 +11,7 @@
 
 typedef enum tempo_api_kind {
     TEMPO_API_FLAG,    /* bool */
-    TEMPO_API_SIZE,    /* size_t, a whole number from low to high */
+    TEMPO_API_SIZE,    /* size_t, a whole number from low to high; 3.0 is one */
     TEMPO_API_INT,     /* int64_t, any whole number */
     TEMPO_API_REAL,    /* double from low to high, low itself excluded if low_excluded; finite */
     TEMPO_API_CHOICE,  /* int: the place in choices */
@@ -21,6 +21,7 @@ typedef enum tempo_api_kind {
     TEMPO_API_OBJECT,  /* const json_t *: an object */
     TEMPO_API_ANY,     /* const json_t * */
     TEMPO_API_NEUTRAL, /* nothing: a value that asks for nothing, i.e. 0, false, "", [], {}, or one of choices as text */
+    TEMPO_API_IGNORED, /* nothing: any value, or such a one, or one of choices; `help` says why it does not matter */
 } tempo_api_kind;
 
 typedef struct tempo_api_field {
@@ -38,12 +39,13 @@ typedef struct tempo_api_table {
     const tempo_api_field *fields;
     size_t n;
     void *out;
-    uint64_t given;
+    uint64_t given, ignored; /* ignored: what asked for something, and was not heard */
 } tempo_api_table;
 
 /* What is wrong with a request. */
 typedef struct tempo_api_problem {
-    unsigned status; /* of the answer; 0: nothing is wrong */
+    unsigned status;  /* of the answer; 0: nothing is wrong */
+    const char *code; /* a literal: what OpenAI calls it, or NULL */
     char param[96];  /* the field, "" if it is none's fault */
     char message[496];
 } tempo_api_problem;
@@ -55,6 +57,9 @@ extern const size_t tempo_api_decode_count;
  * one. */
 bool tempo_api_refuse(tempo_api_problem *p, unsigned status, const char *param, const char *format, ...)
     TEMPO_PRINTF(4, 5);
+/* The same with a code. */
+bool tempo_api_refuse_code(tempo_api_problem *p, unsigned status, const char *param, const char *code, const char *format, ...)
+    TEMPO_PRINTF(5, 6);
 /* err as a problem: TEMPO_E_ARG, _FORMAT, _LIMIT, _UNSUPPORTED are 400 (a full queue 503), _NOTFOUND 404, _STOPPED 503. */
 bool tempo_api_refuse_err(tempo_api_problem *p, const char *param, const tempo_err *err);
 
@@ -67,6 +72,10 @@ bool tempo_api_read(const json_t *object, const char *prefix, bool skip_null, te
                     tempo_api_problem *p);
 /* Was the field of that name there? */
 bool tempo_api_given(const tempo_api_table *t, const char *name);
+
+/* *warnings (made if NULL) gets a text for each field that was ignored, or the one text. */
+bool tempo_api_warn_ignored(json_t **warnings, const char *prefix, const tempo_api_table *t, tempo_api_problem *p);
+bool tempo_api_warn(json_t **warnings, const char *name, const char *why, tempo_api_problem *p);
 
 /* An array of whole numbers 0 .. below-1 -> *ids (free) and *n, at least one. */
 bool tempo_api_read_ids(const json_t *array, const char *param, uint32_t below, int32_t **ids, size_t *n,

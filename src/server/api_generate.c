@@ -181,7 +181,7 @@ static void answer_document(generation *g, tempo_exchange *x)
             return;
         }
         if (e->kind == TEMPO_EVENT_ERROR) {
-            tempo_api_reply_job_err(x, &e->err);
+            tempo_api_reply_job_err(g->a, x, &e->err);
             tempo_event_free(e);
             end_generation(g);
             return;

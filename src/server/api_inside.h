@@ -3,7 +3,7 @@
  *   api.c             the object, the routes, answers          api_fields.c     reading requests strictly
  *   api_prompt.c      prompts, messages, arms -> a job         api_document.c   events -> JSON
  *   api_generate.c    decoding, streams                        api_generations.c  what was recorded
- *   api_memory.c      what answers hold, counted
+ *   api_memory.c      what answers hold, counted               api_paths.c      no paths of this machine in answers
  *   api_next.c  api_tokenize.c  api_info.c  api_presets.c      one file a route
  *   api_openai*.c     the routes that OpenAI's clients use     api_runs*.c api_attention.c  runs, attention
  */
@@ -35,15 +35,20 @@ enum { TEMPO_API_MAX_SET = 256 }; /* members of one set */
 
 /* The document as application/json; takes the reference.  NULL: a 500. */
 void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document);
-/* err as an error body: TEMPO_E_ARG, _FORMAT, _LIMIT, _UNSUPPORTED 400, _NOTFOUND 404, _STOPPED 503, else 500.  A full
- * queue is a 503 with Retry-After.  param may be NULL.  */
-void tempo_api_reply_err(tempo_exchange *x, const char *param, const tempo_err *err);
+/* What went wrong with files of this machine, as an error body: TEMPO_E_ARG (what was asked of them) is a 400, _NOTFOUND a 404,
+ * everything else a 500.  dir: of the run that it is about, or NULL; param may be NULL.  */
+void tempo_api_reply_err(const tempo_api *a, tempo_exchange *x, const char *dir, const char *param, const tempo_err *err);
 void tempo_api_reply_problem(tempo_exchange *x, const struct tempo_api_problem *p);
 /* What ended a job, as an error body for free().  *status: 503 for a shutdown (and that code) and where all requests
  * together are too much, else 500.  */
-char *tempo_api_job_error_json(const tempo_err *err, unsigned *status);
+char *tempo_api_job_error_json(const tempo_api *a, const tempo_err *err, unsigned *status);
 /* The same as an answer. */
-void tempo_api_reply_job_err(tempo_exchange *x, const tempo_err *err);
+void tempo_api_reply_job_err(const tempo_api *a, tempo_exchange *x, const tempo_err *err);
+/* Of paths in a message only their last parts stay (api_paths.c).  dir: a directory that it may name, or NULL.  It never grows. */
+void tempo_api_hide_paths(const tempo_api *a, const char *dir, char *message);
+/* The same for the document of a run, in place: without "dir", and paths in "path", "argv" and "config" by their last part.
+ * paths: v is of one of those. */
+void tempo_api_hide_in_run(json_t *v, bool paths);
 /* The job's next event; NULL: the client went away. */
 tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x);
 /* The body as an object; false: p says what is wrong. */

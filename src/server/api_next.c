@@ -32,7 +32,7 @@ static void answer(tempo_api *a, tempo_job *job, tempo_exchange *x)
             return;
         }
         if (e->kind == TEMPO_EVENT_ERROR) {
-            tempo_api_reply_job_err(x, &e->err);
+            tempo_api_reply_job_err(a, x, &e->err);
             tempo_event_free(e);
             json_decref(answer);
             return;

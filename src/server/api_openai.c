@@ -1,4 +1,4 @@
-/* api_openai.c - completions for OpenAI's clients: from a request to a job, from events to pieces of text. */
+/* api_openai.c - completions for OpenAI's clients: from a request to jobs. */
 #include "server/api_openapi.h"
 #include "server/api_openai.h"
 
@@ -7,394 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
-
-#include "study/decode_json.h"
-
-/* ---- tokens and text ---- */
-
-const char *tempo_oai_token_text(const tempo_oai *o, int32_t id, size_t *n)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(o->a->o.model);
-
-    *n = 0;
-    return t != NULL ? tempo_token_bytes(t, id, n) : "";
-}
-
-void tempo_oai_add_sets(const tempo_oai *o, json_t *choice)
-{
-    if (o->sets)
-        json_object_set_new(choice, "tempo", json_pack("{s:O}", "sets", o->new_sets));
-}
-
-/* Characters of the tail so far; each byte of what is none, or not whole yet, counts as one.  What cannot
- * change any more is counted once, so that a text costs its length. */
-static size_t count_characters(tempo_oai *o)
-{
-    const size_t end = o->tail.n;
-    size_t n = o->characters, i = o->counted;
-    bool fixed = true;
-
-    while (i < end) {
-        size_t len = 1;
-        while (len < 4 && i + len < end && tempo_utf8_valid(o->tail.p + i, len) != len)
-            len++;
-        const bool whole = tempo_utf8_valid(o->tail.p + i, len) == len;
-        fixed &= whole || end - i >= 4; /* more bytes could still make it a character */
-        i += whole ? len : 1;
-        n++;
-        if (fixed) {
-            o->counted = i;
-            o->characters = n;
-        }
-    }
-    return n;
-}
-
-/* Is the space that the first token after ids[n] begins with one that tokenizing put there? */
-static bool space_is_added(const tempo_tokenizer *t, const int32_t *ids, size_t n)
-{
-    char *text;
-    size_t n_text = 1;
-
-    if (t == NULL || strcmp(tempo_tokenizer_get_info(t).kind, "spm") != 0 ||
-        !tempo_tokenizer_get_info(t).add_space_prefix)
-        return false;
-    if (n > 0 && tempo_detokenize(t, ids, n, false, &text, &n_text, NULL) == TEMPO_OK)
-        tempo_free(text);
-    return n == 0 || n_text == 0;
-}
-
-/* One more token; its text goes to the tail unless it is a control token. */
-static void add_token(tempo_oai *o, int32_t id, const tempo_score *scores, size_t n_scores)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(o->a->o.model);
-    size_t n;
-    const char *s = tempo_oai_token_text(o, id, &n);
-
-    if (o->n_tokens == o->token_cap) {
-        const size_t cap = o->token_cap == 0 ? 64 : 2 * o->token_cap;
-        tempo_oai_token *p = realloc(o->tokens, cap * sizeof(*p));
-        if (p == NULL) {
-            o->failed = true;
-            return;
-        }
-        o->tokens = p;
-        o->token_cap = cap;
-    }
-    tempo_oai_token *k = &o->tokens[o->n_tokens++];
-    *k = (tempo_oai_token){.id = id, .begin = o->tail.n, .characters = count_characters(o)};
-    if (o->logprobs && n_scores > 0 && (k->scores = malloc(n_scores * sizeof(*scores))) != NULL) {
-        memcpy(k->scores, scores, n_scores * sizeof(*scores));
-        k->n_scores = n_scores;
-        k->has_score = true;
-    }
-    if (t != NULL && tempo_token_is_control(t, id))
-        n = 0;
-    if (o->strip && n > 0) {
-        if (*s == ' ') {
-            s++;
-            n--;
-        }
-        o->strip = false;
-    }
-    o->failed |= !tempo_tail_add(&o->tail, s, n);
-    k->end = o->tail.n;
-}
-
-/* ---- events ---- */
-
-static void take_set(tempo_oai *o, const tempo_event *e)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(o->a->o.model);
-    const int32_t id = e->set.members[0].id;
-
-    o->n_steps++;
-    if (o->sets) {
-        json_t *set = tempo_json_set(t, &e->set);
-        o->failed |= json_array_append_new(o->new_sets, set) != 0;
-    }
-    if (e->stopped != TEMPO_STOPPED_EOS || t == NULL || !tempo_token_is_eos(t, id))
-        add_token(o, id, e->scores, e->n_scores);
-    if (o->tail.stopped)
-        o->finish = "stop";
-    else if (e->stopped != TEMPO_RUNNING)
-        o->finish = e->stopped == TEMPO_STOPPED_EOS ? "stop" : "length";
-}
-
-/* An echoed prompt is there before anything is decoded, its scores come one by one. */
-static void take_prompt_score(tempo_oai *o, const tempo_event *e)
-{
-    tempo_oai_token *k = e->step < o->n_prompt && e->step < o->n_tokens ? &o->tokens[e->step] : NULL;
-
-    if (k == NULL || k->has_score || e->n_scores == 0)
-        return;
-    if ((k->scores = malloc(e->n_scores * sizeof(*k->scores))) == NULL) {
-        o->failed = true;
-        return;
-    }
-    memcpy(k->scores, e->scores, e->n_scores * sizeof(*k->scores));
-    k->n_scores = e->n_scores;
-    k->has_score = true;
-}
-
-/* false: it was the last one that matters. */
-static bool take_event(tempo_oai *o, const tempo_event *e)
-{
-    if (e->kind == TEMPO_EVENT_SET)
-        take_set(o, e);
-    else if (e->kind == TEMPO_EVENT_PROMPT)
-        take_prompt_score(o, e);
-    if (e->kind == TEMPO_EVENT_DONE && o->finish == NULL)
-        o->finish = "length";
-    if (o->finish == NULL)
-        return true;
-    tempo_tail_end(&o->tail);
-    return false;
-}
-
-/* Tokens that the text up to byte `ready` holds whole; at the end also one that is cut. */
-static size_t tokens_within(const tempo_oai *o)
-{
-    size_t n = o->told_tokens;
-
-    while (n < o->n_tokens &&
-           (o->tokens[n].end <= o->tail.ready || (o->finish != NULL && o->tokens[n].begin < o->tail.ready)))
-        n++;
-    return n;
-}
-
-/* ---- documents ---- */
-
-static json_t *tell_usage(const tempo_oai *o)
-{
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)o->n_prompt, "completion_tokens",
-                     (json_int_t)o->n_steps, "total_tokens", (json_int_t)(o->n_prompt + o->n_steps));
-}
-
-json_t *tempo_oai_model_name(const tempo_api *a)
-{
-    const char *name = tempo_model_get_info(a->o.model)->name;
-
-    return tempo_json_bytes(name, strlen(name));
-}
-
-/* choice NULL: no choice, as in the piece that tells the usage. */
-static json_t *tell(const tempo_oai *o, const char *object, json_t *choice)
-{
-    json_t *choices = json_array();
-
-    if (choice != NULL)
-        json_array_append_new(choices, choice);
-    return json_pack("{s:s, s:s, s:I, s:o, s:s, s:o}", "id", o->id, "object", object, "created",
-                     (json_int_t)o->created, "model", tempo_oai_model_name(o->a), "system_fingerprint",
-                     "tempo-" TEMPO_VERSION, "choices", choices);
-}
-
-static json_t *tell_document(const tempo_oai *o)
-{
-    json_t *d = tell(o, o->shape->object,
-                     o->shape->choice(o, o->tail.p != NULL ? o->tail.p : "", o->tail.ready, 0,
-                                      tokens_within(o), o->finish));
-
-    if (d != NULL)
-        json_object_set_new(d, "usage", tell_usage(o));
-    return d;
-}
-
-/* ---- streams ---- */
-
-static void put_line(tempo_oai *o, json_t *document)
-{
-    tempo_api_text_add_string(&o->out, "data: ");
-    tempo_api_text_add_json(&o->out, document, false);
-    tempo_api_text_add_string(&o->out, "\n\n");
-}
-
-static void put_piece(tempo_oai *o, bool first)
-{
-    const size_t to = first ? o->told_tokens : tokens_within(o), end = first ? o->told : o->tail.ready;
-    json_t *piece = tell(o, o->shape->chunk,
-                         o->shape->piece(o, o->tail.p != NULL ? o->tail.p + o->told : "", end - o->told,
-                                         o->told_tokens, to, first ? NULL : o->finish, first));
-
-    if (piece != NULL && o->include_usage)
-        json_object_set_new(piece, "usage", json_null());
-    put_line(o, piece);
-    o->told = end;
-    o->told_tokens = to;
-    if (!first)
-        json_array_clear(o->new_sets);
-}
-
-static void put_end(tempo_oai *o)
-{
-    if (o->include_usage) {
-        json_t *last = tell(o, o->shape->chunk, NULL);
-        if (last != NULL)
-            json_object_set_new(last, "usage", tell_usage(o));
-        put_line(o, last);
-    }
-    tempo_api_text_add_string(&o->out, "data: [DONE]\n\n");
-    o->over = true;
-}
-
-static void put_error(tempo_oai *o, const tempo_err *err)
-{
-    unsigned status;
-    char *text = tempo_api_job_error_json(err, &status);
-
-    tempo_api_text_add_string(&o->out, "data: ");
-    tempo_api_text_add_string(&o->out, text != NULL ? text : "{\"error\":{\"message\":\"out of memory\"}}");
-    tempo_api_text_add_string(&o->out, "\n\n");
-    free(text);
-    o->over = true;
-}
-
-/* Everything that can be told now.  Scores of an echoed prompt must be there before it is. */
-static void put_news(tempo_oai *o, const tempo_event *e)
-{
-    if (!o->begun && o->shape->chat)
-        put_piece(o, true);
-    o->begun = true;
-    if (e->kind == TEMPO_EVENT_ERROR) {
-        put_error(o, &e->err);
-        return;
-    }
-    const bool more = take_event(o, e);
-    if (e->kind != TEMPO_EVENT_PROMPT &&
-        (o->tail.ready > o->told || json_array_size(o->new_sets) > 0 || !more))
-        put_piece(o, false);
-    if (!more)
-        put_end(o);
-}
-
-static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
-{
-    tempo_oai *o = user;
-
-    if (o->sent == o->out.n) {
-        o->sent = o->out.n = 0;
-        if (o->over)
-            return -1;
-        tempo_event *e = tempo_job_next(o->job, wait_ms);
-        if (e == NULL)
-            return 0;
-        put_news(o, e);
-        tempo_event_free(e);
-    }
-    if (o->out.failed || o->failed)
-        return -1;
-    const size_t n = o->out.n - o->sent < cap ? o->out.n - o->sent : cap;
-    if (n > 0)
-        memcpy(buf, o->out.p + o->sent, n);
-    o->sent += n;
-    return (ptrdiff_t)n;
-}
-
-static void free_completion(tempo_oai *o)
-{
-    if (o->job != NULL)
-        tempo_job_close(o->job);
-    for (size_t i = 0; i < o->n_tokens; i++)
-        free(o->tokens[i].scores);
-    free(o->tokens);
-    tempo_tail_clear(&o->tail);
-    json_decref(o->new_sets);
-    free(o->out.p);
-    free(o);
-}
-
-static void end_stream(void *user, bool complete)
-{
-    (void)complete;
-    free_completion(user);
-}
-
-/* ---- answers ---- */
-
-static void answer_stream(tempo_oai *o, tempo_exchange *x)
-{
-    const tempo_stream s = {.user = o, .next = next_bytes, .end = end_stream};
-
-    tempo_exchange_set_header(x, "Cache-Control", "no-store");
-    tempo_exchange_stream(x, 200, "text/event-stream", &s);
-}
-
-static void answer_document(tempo_oai *o, tempo_exchange *x)
-{
-    tempo_event *e;
-    bool more = true;
-
-    while (more && !o->failed) {
-        if ((e = tempo_api_wait_event(o->job, x)) == NULL) {
-            tempo_exchange_error(x, 503, NULL, "the client went away");
-            free_completion(o);
-            return;
-        }
-        if (e->kind == TEMPO_EVENT_ERROR) {
-            tempo_api_reply_job_err(x, &e->err);
-            tempo_event_free(e);
-            free_completion(o);
-            return;
-        }
-        more = take_event(o, e);
-        tempo_event_free(e);
-    }
-    if (o->failed)
-        tempo_exchange_error(x, 500, NULL, "out of memory");
-    else
-        tempo_api_reply_json(x, 200, tell_document(o));
-    free_completion(o);
-}
-
-/* The prompt as the beginning of the text. */
-static void echo_prompt(tempo_oai *o, const tempo_api_request *r)
-{
-    tempo_tail plain = o->tail; /* stop strings are for what is decoded */
-
-    o->tail = (tempo_tail){0};
-    for (size_t i = 0; i < r->n_ids; i++)
-        add_token(o, r->ids[i], NULL, 0);
-    tempo_tail_end(&o->tail);
-    o->tail.begin = o->tail.n;
-    memcpy(o->tail.stops, plain.stops, sizeof(plain.stops));
-    o->tail.n_stops = plain.n_stops;
-}
-
-static bool begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape, const tempo_oai_request *q,
-                  const tempo_api_request *r, tempo_tail *stops, tempo_api_problem *p)
-{
-    const tempo_tokenizer *t = tempo_model_tokenizer(a->o.model);
-    tempo_oai *o = calloc(1, sizeof(*o));
-    tempo_err err = {0};
-
-    *out = NULL;
-    if (o == NULL)
-        return tempo_api_refuse(p, 500, NULL, "out of memory");
-    *o = (tempo_oai){.a = a,
-                     .shape = shape,
-                     .created = (int64_t)time(NULL),
-                     .stream = q->stream,
-                     .include_usage = q->include_usage,
-                     .echo = q->echo,
-                     .logprobs = q->logprobs,
-                     .sets = q->sets,
-                     .n_prompt = r->n_ids,
-                     .tail = *stops,
-                     .new_sets = json_array(),
-                     .strip = space_is_added(t, r->ids, q->echo ? 0 : r->n_ids)};
-    *stops = (tempo_tail){0};
-    tempo_api_new_id(o->id, sizeof(o->id), shape->prefix);
-    if (q->echo)
-        echo_prompt(o, r);
-    if (tempo_job_submit(&o->job, a->o.worker, &r->job, &err) != TEMPO_OK) {
-        free_completion(o);
-        return tempo_api_refuse_err(p, NULL, &err);
-    }
-    *out = o;
-    return true;
-}
 
 /* ---- requests ---- */
 
@@ -408,18 +20,39 @@ static const tempo_api_field shared_fields[] = {
     {FIELD("temperature", REAL, temperature), .high = 2},
     {FIELD("top_p", REAL, top_p), .high = 1, .low_excluded = true},
     {FIELD("min_p", REAL, min_p), .high = 1},
-    {FIELD("user", TEXT, user)},
     {FIELD("tempo", OBJECT, tempo)},
-    /* what may only ask for nothing */
-    {.name = "n", .kind = TEMPO_API_NEUTRAL, .choices = "1"},
+    {FIELD("n", SIZE, n), .low = 1, .high = TEMPO_OAI_MAX_N},
+    /* what may only ask for nothing; the last ones are other servers' */
     {.name = "presence_penalty", .kind = TEMPO_API_NEUTRAL},
     {.name = "frequency_penalty", .kind = TEMPO_API_NEUTRAL},
     {.name = "logit_bias", .kind = TEMPO_API_NEUTRAL},
+    {.name = "top_k", .kind = TEMPO_API_NEUTRAL, .choices = "-1"},
+    {.name = "repetition_penalty", .kind = TEMPO_API_NEUTRAL, .choices = "1|1.0"},
+    {.name = "min_tokens", .kind = TEMPO_API_NEUTRAL},
+    {.name = "ignore_eos", .kind = TEMPO_API_NEUTRAL},
+    {.name = "use_beam_search", .kind = TEMPO_API_NEUTRAL},
+    {.name = "skip_special_tokens", .kind = TEMPO_API_NEUTRAL, .choices = "true"},
+    /* what changes nothing of the text */
+    {.name = "user", .kind = TEMPO_API_IGNORED, .help = "nothing is kept of who asks"},
+    {.name = "safety_identifier", .kind = TEMPO_API_IGNORED, .help = "nothing is kept of who asks"},
+    {.name = "metadata", .kind = TEMPO_API_IGNORED, .help = "nothing is stored"},
+    {.name = "store", .kind = TEMPO_API_IGNORED, .help = "nothing is stored"},
+    {.name = "service_tier", .kind = TEMPO_API_IGNORED, .help = "there is one"},
+    {.name = "prompt_cache_key",
+     .kind = TEMPO_API_IGNORED,
+     .help = "what decodes at a time shares prompts by itself"},
+    {.name = "prompt_cache_retention", .kind = TEMPO_API_IGNORED, .help = "prompts are not kept"},
+    {.name = "cache_prompt", .kind = TEMPO_API_IGNORED, .help = "prompts are not kept"},
+    {.name = "priority", .kind = TEMPO_API_IGNORED, .help = "first come, first served"},
+    {.name = "request_id", .kind = TEMPO_API_IGNORED, .help = "answers have an id of their own"},
 };
 
 static const tempo_api_field stream_fields[] = {
     {FIELD("include_usage", FLAG, include_usage)},
-    {.name = "include_obfuscation", .kind = TEMPO_API_NEUTRAL},
+    {.name = "include_obfuscation",
+     .kind = TEMPO_API_IGNORED,
+     .help = "chunks are as long as what they tell"},
+    {.name = "continuous_usage_stats", .kind = TEMPO_API_IGNORED, .help = "the last chunk tells the usage"},
 };
 #undef FIELD
 
@@ -446,19 +79,23 @@ static bool check_model(const tempo_api *a, const json_t *v, tempo_api_problem *
 {
     if (v == NULL || tempo_oai_is_model(a, json_string_value(v)))
         return true;
-    return tempo_api_refuse(p, 404, "model", "there is no '%.64s' here, only '%.64s'", json_string_value(v),
-                            tempo_model_get_info(a->o.model)->name);
+    return tempo_api_refuse_code(p, 404, "model", "model_not_found", "there is no '%.64s' here, only '%.64s'",
+                                 json_string_value(v), tempo_model_get_info(a->o.model)->name);
 }
 
-static bool read_stream_options(tempo_oai_request *q, tempo_api_problem *p)
+static bool read_stream_options(tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_api_table t = {stream_fields, sizeof(stream_fields) / sizeof(*stream_fields), q, 0};
+    tempo_api_table t = {stream_fields, sizeof(stream_fields) / sizeof(*stream_fields), q, 0, 0};
 
     if (q->stream_options == NULL)
         return true;
-    if (!q->stream)
-        return tempo_api_refuse(p, 400, "stream_options", "only a stream has them");
-    return tempo_api_read(q->stream_options, "stream_options.", true, &t, 1, p);
+    if (!tempo_api_read(q->stream_options, "stream_options.", true, &t, 1, p))
+        return false;
+    if (!q->stream) {
+        q->include_usage = false;
+        return tempo_api_warn(&r->warnings, "stream_options", "this is no stream", p);
+    }
+    return tempo_api_warn_ignored(&r->warnings, "stream_options.", &t, p);
 }
 
 /* One token a step: greedy, or sampled. */
@@ -480,7 +117,7 @@ static bool plain_decoding(const tempo_oai_request *q, tempo_api_request *r, tem
 /* "tempo": {..}: sets as the options say. */
 static bool tempo_decoding(const tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0};
+    tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0};
 
     if (!tempo_api_read(q->tempo, "tempo.", false, &t, 1, p))
         return false;
@@ -499,39 +136,82 @@ static bool tempo_decoding(const tempo_oai_request *q, tempo_api_request *r, tem
 /* How many tokens may follow the prompt. */
 static void set_steps(tempo_api *a, const tempo_oai_request *q, tempo_api_request *r)
 {
-    const tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, NULL, r->decode_given};
+    const tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, NULL, r->decode_given, 0};
     const size_t context = tempo_model_get_info(a->o.model)->context_length;
 
     if (tempo_api_given(&t, "steps"))
         return;
     r->decoding.steps = q->max_tokens;
     if (q->messages != NULL && !q->has_max) {
-        r->decoding.steps = context > r->n_ids ? context - r->n_ids : 1;
+        r->decoding.steps = context > q->prompts[0].n ? context - q->prompts[0].n : 1;
         r->decoding.steps = r->decoding.steps < a->o.max_steps ? r->decoding.steps : a->o.max_steps;
     }
 }
 
-/* A string, an array of ids, or an array of one of those. */
-static bool read_prompt(tempo_api *a, const tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
+/* r's ids become one prompt more. */
+static void keep_prompt(tempo_oai_request *q, tempo_api_request *r)
+{
+    q->prompts[q->n_prompts++] = (tempo_oai_prompt){r->ids, r->n_ids};
+    tempo_free(r->text);
+    r->text = NULL;
+    r->n_text = 0;
+    r->ids = NULL;
+}
+
+/* A string or an array of ids. */
+static bool read_one_prompt(tempo_api *a, tempo_oai_request *q, tempo_api_request *r, const char *param,
+                            const json_t *v, tempo_api_problem *p)
+{
+    bool ok;
+
+    if (json_is_string(v))
+        ok = tempo_api_prompt_text(a, r, param, v, p);
+    else if (json_is_array(v) && json_is_number(json_array_get(v, 0)))
+        ok = tempo_api_prompt_ids(a, r, param, v, p);
+    else
+        return tempo_api_refuse_code(p, 400, param, "invalid_type",
+                                     "expected a string or an array of token ids");
+    if (ok)
+        keep_prompt(q, r);
+    return ok;
+}
+
+/* One prompt, or an array of several. */
+static bool read_prompts(tempo_api *a, tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
 {
     const json_t *v = q->prompt;
+    const bool list = json_is_array(v) && !json_is_number(json_array_get(v, 0));
+    const size_t n = list ? json_array_size(v) : 1;
+    char param[32];
 
-    if (q->messages != NULL)
-        return tempo_api_prompt_messages(a, r, q->messages, p);
-    if (json_is_array(v) && json_array_size(v) == 1 && !json_is_integer(json_array_get(v, 0)))
-        v = json_array_get(v, 0);
-    if (json_is_string(v))
-        return tempo_api_prompt_text(a, r, "prompt", v, p);
-    if (!json_is_array(v) || !json_is_integer(json_array_get(v, 0)))
-        return tempo_api_refuse(p, 400, "prompt", "expected one string or one array of token ids");
-    return tempo_api_prompt_ids(a, r, "prompt", v, p);
+    if (v == NULL && q->messages == NULL)
+        return tempo_api_refuse_code(p, 400, "prompt", "missing_required_parameter", "there is none");
+    if (n == 0 || n > TEMPO_OAI_MAX_PROMPTS || n * q->n > TEMPO_OAI_MAX_CHOICES)
+        return tempo_api_refuse_code(
+            p, 400, "prompt", "invalid_value",
+            "%zu prompts, %zu choices of each: expected at least one, and at most %d choices in all", n, q->n,
+            TEMPO_OAI_MAX_CHOICES);
+    if ((q->prompts = calloc(n, sizeof(*q->prompts))) == NULL)
+        return tempo_api_refuse(p, 500, "prompt", "out of memory");
+    if (q->messages != NULL) {
+        if (!tempo_api_prompt_messages(a, r, q->messages, p))
+            return false;
+        keep_prompt(q, r);
+        return true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(param, sizeof(param), list ? "prompt[%zu]" : "prompt", i);
+        if (!read_one_prompt(a, q, r, param, list ? json_array_get(v, i) : v, p))
+            return false;
+    }
+    return true;
 }
 
 static bool read_request(tempo_api *a, const json_t *body, tempo_oai_request *q, tempo_api_request *r,
                          const tempo_oai_shape *shape, tempo_api_problem *p)
 {
-    tempo_api_table tables[] = {{shape->fields, shape->n_fields, q, 0},
-                                {shared_fields, sizeof(shared_fields) / sizeof(*shared_fields), q, 0}};
+    tempo_api_table tables[] = {{shape->fields, shape->n_fields, q, 0, 0},
+                                {shared_fields, sizeof(shared_fields) / sizeof(*shared_fields), q, 0, 0}};
 
     if (!tempo_api_read(body, "", true, tables, 2, p))
         return false;
@@ -540,7 +220,7 @@ static bool read_request(tempo_api *a, const json_t *body, tempo_oai_request *q,
     q->has_max = tempo_api_given(&tables[0], "max_tokens");
     if (shape->chat) {
         if (q->messages == NULL)
-            return tempo_api_refuse(p, 400, "messages", "there are none");
+            return tempo_api_refuse_code(p, 400, "messages", "missing_required_parameter", "there are none");
         if (tempo_api_given(&tables[0], "max_completion_tokens")) {
             if (q->has_max)
                 return tempo_api_refuse(p, 400, "max_tokens",
@@ -555,8 +235,14 @@ static bool read_request(tempo_api *a, const json_t *body, tempo_oai_request *q,
         q->logprobs = tempo_api_given(&tables[0], "logprobs");
     }
     q->sets = q->tempo != NULL;
-    return check_model(a, q->model, p) && read_stream_options(q, p) &&
-           (q->sets ? tempo_decoding(q, r, p) : plain_decoding(q, r, p)) && read_prompt(a, q, r, p);
+    if (q->best_of != 0 && q->best_of != q->n)
+        return tempo_api_refuse_code(
+            p, 400, "best_of", "unsupported_value",
+            "%zu of which %zu would be picked: this server cannot do that; leave it out", q->best_of, q->n);
+    return tempo_api_warn_ignored(&r->warnings, "", &tables[0], p) &&
+           tempo_api_warn_ignored(&r->warnings, "", &tables[1], p) && check_model(a, q->model, p) &&
+           read_stream_options(q, r, p) && (q->sets ? tempo_decoding(q, r, p) : plain_decoding(q, r, p)) &&
+           read_prompts(a, q, r, p);
 }
 
 /* The job of a request that was read. */
@@ -574,15 +260,21 @@ static bool make_job(tempo_api *a, const tempo_oai_request *q, tempo_api_request
         tempo_api_one_arm(r);
     r->job.want_scores = q->logprobs;
     r->job.top_scores = q->logprobs ? q->logprobs_count : 0;
-    r->job.score_prompt = q->echo && q->logprobs && r->n_ids > 1;
     return true;
 }
 
 bool tempo_oai_read(tempo_api *a, const tempo_oai_shape *shape, const json_t *body, tempo_oai_request *q,
                     tempo_api_request *r, tempo_tail *stops, tempo_api_problem *p)
 {
-    *q = (tempo_oai_request){.max_tokens = 16, .temperature = 1, .top_p = 1};
+    *q = (tempo_oai_request){.max_tokens = 16, .temperature = 1, .top_p = 1, .n = 1};
     return read_request(a, body, q, r, shape, p) && read_stop(q->stop, stops, p) && make_job(a, q, r, p);
+}
+
+void tempo_oai_request_free(tempo_oai_request *q)
+{
+    for (size_t i = 0; i < q->n_prompts; i++)
+        tempo_free(q->prompts[i].ids);
+    free(q->prompts);
 }
 
 void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *shape)
@@ -596,17 +288,15 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
 
     tempo_api_request_init(&r);
     const bool ok = tempo_api_read_body(x, &body, &p) && tempo_oai_read(a, shape, body, &q, &r, &stops, &p) &&
-                    begin(&o, a, shape, &q, &r, &stops, &p);
-    const bool stream = q.stream;
+                    tempo_oai_begin(&o, a, shape, &q, &r, &stops, &p);
     tempo_tail_clear(&stops);
+    tempo_oai_request_free(&q);
     tempo_api_request_free(&r);
     json_decref(body);
-    if (!ok)
-        tempo_api_reply_problem(x, &p);
-    else if (stream)
-        answer_stream(o, x);
+    if (ok)
+        tempo_oai_run(o, x);
     else
-        answer_document(o, x);
+        tempo_api_reply_problem(x, &p);
 }
 
 /* ---- for the OpenAPI document ---- */

@@ -17,57 +17,57 @@ static json_t *tell_score(const tempo_oai *o, const tempo_score *s)
                      bytes);
 }
 
-static json_t *tell_logprobs(const tempo_oai *o, size_t from, size_t to)
+static json_t *tell_logprobs(const tempo_oai_choice *c, size_t from, size_t to)
 {
     json_t *content = json_array();
 
     for (size_t i = from; i < to; i++) {
-        const tempo_oai_token *k = &o->tokens[i];
+        const tempo_oai_token *k = &c->tokens[i];
         json_t *top = json_array();
         if (!k->has_score) {
             json_decref(top);
             continue;
         }
-        json_t *token = tell_score(o, &k->scores[0]);
+        json_t *token = tell_score(c->o, &k->scores[0]);
         for (size_t j = 1; j < k->n_scores; j++)
-            json_array_append_new(top, tell_score(o, &k->scores[j]));
+            json_array_append_new(top, tell_score(c->o, &k->scores[j]));
         json_object_set_new(token, "top_logprobs", top);
         json_array_append_new(content, token);
     }
     return json_pack("{s:o, s:n}", "content", content, "refusal");
 }
 
-static json_t *logprobs_or_null(const tempo_oai *o, size_t from, size_t to)
+static json_t *logprobs_or_null(const tempo_oai_choice *c, size_t from, size_t to)
 {
-    return o->logprobs ? tell_logprobs(o, from, to) : json_null();
+    return c->o->logprobs ? tell_logprobs(c, from, to) : json_null();
 }
 
-static json_t *make_choice(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+static json_t *make_choice(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                            const char *finish)
 {
-    json_t *c = json_pack("{s:i, s:{s:s, s:o, s:n}, s:o, s:s?}", "index", 0, "message", "role", "assistant",
-                          "content", tempo_json_bytes(text, n), "refusal", "logprobs",
-                          logprobs_or_null(o, from, to), "finish_reason", finish);
+    json_t *v = json_pack("{s:I, s:{s:s, s:o, s:n}, s:o, s:s?}", "index", (json_int_t)c->index, "message",
+                          "role", "assistant", "content", tempo_json_bytes(text, n), "refusal", "logprobs",
+                          logprobs_or_null(c, from, to), "finish_reason", finish);
 
-    if (c != NULL)
-        tempo_oai_add_sets(o, c);
-    return c;
+    if (v != NULL)
+        tempo_oai_add_sets(c, v);
+    return v;
 }
 
-static json_t *make_piece(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+static json_t *make_piece(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                           const char *finish, bool first)
 {
-    json_t *delta = json_object(), *c;
+    json_t *delta = json_object(), *v;
 
     if (first)
         json_object_set_new(delta, "role", json_string("assistant"));
     if (first || n > 0)
         json_object_set_new(delta, "content", tempo_json_bytes(text, n));
-    c = json_pack("{s:i, s:o, s:o, s:s?}", "index", 0, "delta", delta, "logprobs",
-                  first || from == to ? json_null() : logprobs_or_null(o, from, to), "finish_reason", finish);
-    if (c != NULL && !first)
-        tempo_oai_add_sets(o, c);
-    return c;
+    v = json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)c->index, "delta", delta, "logprobs",
+                  first || from == to ? json_null() : logprobs_or_null(c, from, to), "finish_reason", finish);
+    if (v != NULL && !first)
+        tempo_oai_add_sets(c, v);
+    return v;
 }
 
 #define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_oai_request, f)
@@ -79,19 +79,23 @@ static const tempo_api_field fields[] = {
     {FIELD("top_logprobs", SIZE, top_logprobs), .high = 20},
     /* what may only ask for nothing */
     {.name = "tools", .kind = TEMPO_API_NEUTRAL},
-    {.name = "tool_choice", .kind = TEMPO_API_NEUTRAL, .choices = "\"none\"|\"auto\""},
-    {.name = "parallel_tool_calls", .kind = TEMPO_API_NEUTRAL, .choices = "true"},
+    {.name = "tool_choice",
+     .kind = TEMPO_API_IGNORED,
+     .choices = "\"none\"|\"auto\"",
+     .help = "there are no tools"},
+    {.name = "parallel_tool_calls", .kind = TEMPO_API_IGNORED, .help = "there are no tools"},
     {.name = "functions", .kind = TEMPO_API_NEUTRAL},
-    {.name = "function_call", .kind = TEMPO_API_NEUTRAL, .choices = "\"none\"|\"auto\""},
+    {.name = "function_call",
+     .kind = TEMPO_API_IGNORED,
+     .choices = "\"none\"|\"auto\"",
+     .help = "there are no tools"},
     {.name = "response_format", .kind = TEMPO_API_NEUTRAL, .choices = "{\"type\":\"text\"}"},
     {.name = "modalities", .kind = TEMPO_API_NEUTRAL, .choices = "[\"text\"]"},
     {.name = "audio", .kind = TEMPO_API_NEUTRAL},
-    {.name = "prediction", .kind = TEMPO_API_NEUTRAL},
-    {.name = "service_tier", .kind = TEMPO_API_NEUTRAL, .choices = "\"auto\"|\"default\""},
-    {.name = "store", .kind = TEMPO_API_NEUTRAL},
-    {.name = "metadata", .kind = TEMPO_API_NEUTRAL},
-    {.name = "reasoning_effort", .kind = TEMPO_API_NEUTRAL, .choices = "\"none\""},
     {.name = "web_search_options", .kind = TEMPO_API_NEUTRAL},
+    {.name = "prediction", .kind = TEMPO_API_IGNORED, .help = "it would only be faster"},
+    {.name = "reasoning_effort", .kind = TEMPO_API_IGNORED, .help = "how long a model reasons is its own"},
+    {.name = "verbosity", .kind = TEMPO_API_IGNORED, .help = "how much a model says is its own"},
 };
 #undef FIELD
 

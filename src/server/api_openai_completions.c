@@ -43,37 +43,38 @@ static json_t *tell_top(const tempo_oai *o, const tempo_oai_token *k)
     return top;
 }
 
-static json_t *tell_logprobs(const tempo_oai *o, size_t from, size_t to)
+static json_t *tell_logprobs(const tempo_oai_choice *c, size_t from, size_t to)
 {
     json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array(), *offsets = json_array();
 
     for (size_t i = from; i < to; i++) {
-        const tempo_oai_token *k = &o->tokens[i];
-        json_array_append_new(tokens, token_key(o, k->id));
+        const tempo_oai_token *k = &c->tokens[i];
+        json_array_append_new(tokens, token_key(c->o, k->id));
         json_array_append_new(logprobs, k->has_score ? json_real(k->scores[0].logprob) : json_null());
-        json_array_append_new(tops, k->has_score ? tell_top(o, k) : json_null());
+        json_array_append_new(tops, k->has_score ? tell_top(c->o, k) : json_null());
         json_array_append_new(offsets, json_integer((json_int_t)k->characters));
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs, "top_logprobs",
                      tops, "text_offset", offsets);
 }
 
-static json_t *make_choice(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+static json_t *make_choice(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                            const char *finish)
 {
-    json_t *c = json_pack("{s:i, s:o, s:o, s:s?}", "index", 0, "text", tempo_json_bytes(text, n), "logprobs",
-                          o->logprobs ? tell_logprobs(o, from, to) : json_null(), "finish_reason", finish);
+    json_t *v = json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)c->index, "text",
+                          tempo_json_bytes(text, n), "logprobs",
+                          c->o->logprobs ? tell_logprobs(c, from, to) : json_null(), "finish_reason", finish);
 
-    if (c != NULL)
-        tempo_oai_add_sets(o, c);
-    return c;
+    if (v != NULL)
+        tempo_oai_add_sets(c, v);
+    return v;
 }
 
-static json_t *make_piece(const tempo_oai *o, const char *text, size_t n, size_t from, size_t to,
+static json_t *make_piece(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                           const char *finish, bool first)
 {
     (void)first;
-    return make_choice(o, text, n, from, to, finish);
+    return make_choice(c, text, n, from, to, finish);
 }
 
 #define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_oai_request, f)
@@ -82,7 +83,7 @@ static const tempo_api_field fields[] = {
     {FIELD("max_tokens", SIZE, max_tokens), .high = 1e9},
     {FIELD("logprobs", SIZE, logprobs_count), .high = 20},
     {FIELD("echo", FLAG, echo)},
-    {.name = "best_of", .kind = TEMPO_API_NEUTRAL, .choices = "1"},
+    {FIELD("best_of", SIZE, best_of), .low = 1, .high = TEMPO_OAI_MAX_N},
     {.name = "suffix", .kind = TEMPO_API_NEUTRAL},
 };
 #undef FIELD

@@ -38,5 +38,5 @@ void tempo_api_get_model(void *user, tempo_exchange *x)
     if (n > 0 && (size_t)n < sizeof(id) && tempo_oai_is_model(a, id))
         tempo_api_reply_json(x, 200, tell_model(a));
     else
-        tempo_exchange_error(x, 404, "id", "there is no model '%.64s' here", id);
+        tempo_exchange_error_code(x, 404, "id", "model_not_found", "there is no model '%.64s' here", id);
 }

@@ -42,7 +42,7 @@ json_t *tempo_openapi_field(const tempo_api_field *f)
         [TEMPO_API_FLAG] = "boolean", [TEMPO_API_SIZE] = "integer",  [TEMPO_API_INT] = "integer",
         [TEMPO_API_REAL] = "number",  [TEMPO_API_CHOICE] = "string", [TEMPO_API_CUSTOM] = "string",
         [TEMPO_API_TEXT] = "string",  [TEMPO_API_ARRAY] = "array",   [TEMPO_API_OBJECT] = "object",
-        [TEMPO_API_NEUTRAL] = NULL,
+        [TEMPO_API_NEUTRAL] = NULL,   [TEMPO_API_IGNORED] = NULL,
     };
     json_t *schema = tempo_openapi_special(f->name);
 
@@ -59,7 +59,8 @@ json_t *tempo_openapi_field(const tempo_api_field *f)
         json_object_set_new(schema, "description",
                             json_string("accepted only with a value that asks for nothing"));
     if (f->help != NULL)
-        json_object_set_new(schema, "description", json_string(f->help));
+        json_object_set_new(schema, "description",
+                            json_sprintf("%s%s", f->kind == TEMPO_API_IGNORED ? "ignored: " : "", f->help));
     return schema;
 }
 

@@ -6,7 +6,7 @@
 #include "server/api_inside.h"
 #include "server/api_request.h"
 
-enum { MAX_MESSAGES = 4096 };
+enum { MAX_MESSAGES = 4096, MAX_WARNINGS = 64 };
 
 void tempo_api_request_init(tempo_api_request *r)
 {
@@ -19,6 +19,7 @@ void tempo_api_request_free(tempo_api_request *r)
     tempo_free(r->text);
     tempo_free(r->ids);
     free(r->given_sets);
+    json_decref(r->warnings);
     free(r->members);
 }
 
@@ -29,8 +30,8 @@ static bool check_length(tempo_api *a, tempo_api_request *r, const char *param, 
     if (r->n_ids == 0)
         return tempo_api_refuse(p, 400, param, "the prompt has no tokens");
     if (r->n_ids > context)
-        return tempo_api_refuse(p, 400, param, "%zu tokens, more than the model's context of %u", r->n_ids,
-                                context);
+        return tempo_api_refuse_code(p, 400, param, "context_length_exceeded",
+                                     "%zu tokens, more than the model's context of %u", r->n_ids, context);
     r->job.prompt = r->ids;
     r->job.n_prompt = r->n_ids;
     return true;
@@ -88,7 +89,10 @@ typedef struct message_fields {
 static const tempo_api_field message_table[] = {
     {.name = "role", .kind = TEMPO_API_TEXT, .offset = offsetof(message_fields, role)},
     {.name = "content", .kind = TEMPO_API_ANY, .offset = offsetof(message_fields, content)},
-    {.name = "name", .kind = TEMPO_API_NEUTRAL},
+    {.name = "name", .kind = TEMPO_API_IGNORED, .help = "the chat template is not told names"},
+    {.name = "type",
+     .kind = TEMPO_API_NEUTRAL,
+     .choices = "\"message\"|\"text\""}, /* some clients mark them so */
     {.name = "refusal", .kind = TEMPO_API_NEUTRAL},
     {.name = "annotations", .kind = TEMPO_API_NEUTRAL},
     {.name = "audio", .kind = TEMPO_API_NEUTRAL},
@@ -117,7 +121,7 @@ static bool join_parts(const json_t *parts, const char *prefix, char **out, size
     json_array_foreach(parts, i, part)
     {
         part_fields f = {0};
-        tempo_api_table t = {part_table, sizeof(part_table) / sizeof(*part_table), &f, 0};
+        tempo_api_table t = {part_table, sizeof(part_table) / sizeof(*part_table), &f, 0, 0};
         if (!json_is_object(part))
             return tempo_api_refuse(p, 400, "messages", "a part of a content is not an object");
         if (!tempo_api_read(part, prefix, true, &t, 1, p))
@@ -134,16 +138,19 @@ static bool join_parts(const json_t *parts, const char *prefix, char **out, size
 }
 
 /* One message; *owned is what must be freed of it. */
-static bool read_message(const json_t *v, size_t i, tempo_message *m, char **owned, tempo_api_problem *p)
+static bool read_message(tempo_api_request *r, const json_t *v, size_t i, tempo_message *m, char **owned,
+                         tempo_api_problem *p)
 {
     message_fields f = {0};
-    tempo_api_table t = {message_table, sizeof(message_table) / sizeof(*message_table), &f, 0};
+    tempo_api_table t = {message_table, sizeof(message_table) / sizeof(*message_table), &f, 0, 0};
     char prefix[32];
 
     (void)snprintf(prefix, sizeof(prefix), "messages[%zu].", i);
     if (!json_is_object(v))
         return tempo_api_refuse(p, 400, "messages", "[%zu] is not an object {\"role\", \"content\"}", i);
-    if (!tempo_api_read(v, prefix, true, &t, 1, p))
+    if (!tempo_api_read(v, prefix, true, &t, 1, p) ||
+        (t.ignored != 0 && json_array_size(r->warnings) < MAX_WARNINGS &&
+         !tempo_api_warn_ignored(&r->warnings, prefix, &t, p)))
         return false;
     if (f.role == NULL || json_string_length(f.role) == 0)
         return tempo_api_refuse(p, 400, "messages", "[%zu] has no role", i);
@@ -182,7 +189,7 @@ bool tempo_api_prompt_messages(tempo_api *a, tempo_api_request *r, const json_t 
     else if (a->chat == NULL)
         ok = tempo_api_refuse(p, 400, "messages", "this model has no chat: %s", a->no_chat.msg);
     for (size_t i = 0; ok && i < n; i++)
-        ok = read_message(json_array_get(messages, i), i, &list[i], &owned[i], p);
+        ok = read_message(r, json_array_get(messages, i), i, &list[i], &owned[i], p);
     if (ok && tempo_chat_tokenize(a->chat, list, n, NULL, &r->ids, &r->n_ids, &r->text, &r->n_text, &err) !=
                   TEMPO_OK)
         ok = tempo_api_refuse_err(p, "messages", &err);
@@ -198,9 +205,10 @@ bool tempo_api_prompt(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
     const int given = (r->prompt != NULL) + (r->prompt_ids != NULL) + (r->messages != NULL);
 
     if (given != 1)
-        return tempo_api_refuse(p, 400, "prompt",
-                                given == 0 ? "there is no prompt: give one of prompt, prompt_ids and messages"
-                                           : "give only one of prompt, prompt_ids and messages");
+        return tempo_api_refuse_code(
+            p, 400, "prompt", given == 0 ? "missing_required_parameter" : "invalid_value", "%s",
+            given == 0 ? "there is no prompt: give one of prompt, prompt_ids and messages"
+                       : "give only one of prompt, prompt_ids and messages");
     if (r->messages != NULL)
         return tempo_api_prompt_messages(a, r, r->messages, p);
     if (r->prompt_ids != NULL)

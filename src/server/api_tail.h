@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { TEMPO_TAIL_STOPS = 4, TEMPO_TAIL_STOP_BYTES = 1024 };
+enum { TEMPO_TAIL_STOPS = 16, TEMPO_TAIL_STOP_BYTES = 1024 };
 
 typedef struct tempo_tail {
     char *p; /* [n] all that came */

@@ -40,7 +40,7 @@ static json_t *tokenize(tempo_api *a, const json_t *body, tempo_api_problem *p)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(a->o.model);
     tokenize_fields f = {0};
-    tempo_api_table table = {text_fields, sizeof(text_fields) / sizeof(*text_fields), &f, 0};
+    tempo_api_table table = {text_fields, sizeof(text_fields) / sizeof(*text_fields), &f, 0, 0};
     int32_t *ids = NULL;
     size_t n = 0;
     tempo_err err = {0};
@@ -67,7 +67,7 @@ static json_t *detokenize(tempo_api *a, const json_t *body, tempo_api_problem *p
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(a->o.model);
     tokenize_fields f = {0};
-    tempo_api_table table = {token_fields, sizeof(token_fields) / sizeof(*token_fields), &f, 0};
+    tempo_api_table table = {token_fields, sizeof(token_fields) / sizeof(*token_fields), &f, 0, 0};
     int32_t *ids = NULL;
     char *text = NULL;
     size_t n = 0, n_text = 0;

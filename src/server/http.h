@@ -80,7 +80,10 @@ void tempo_exchange_reply_shared(tempo_exchange *x, unsigned status, const char 
 void tempo_exchange_reply_static(tempo_exchange *x, unsigned status, const char *type, const void *data, size_t n);
 /* {"error": ...}; type by the status; param may be NULL. */
 void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param, const char *format, ...) TEMPO_PRINTF(4, 5);
-/* The same with a code, such as "shutdown"; the text of an error body, for free(). */
+/* The same with a code, such as "shutdown", or NULL. */
+void tempo_exchange_error_code(tempo_exchange *x, unsigned status, const char *param, const char *code, const char *format, ...)
+    TEMPO_PRINTF(5, 6);
+/* The text of such an error body, for free(). */
 char *tempo_http_error_json(unsigned status, const char *param, const char *code, const char *message);
 
 /* An answer of unknown length, chunk by chunk.  */

@@ -53,9 +53,10 @@ static bool check_route(tempo_exchange *x)
         return tempo_http_check_key(x);
     else if (found) {
         tempo_exchange_set_header(x, "Allow", allow);
-        tempo_exchange_error(x, 405, NULL, "%.20s is not answered here; %s is", x->method, allow);
+        tempo_exchange_error_code(x, 405, NULL, "method_not_supported", "%.20s is not answered here; %s is",
+                                  x->method, allow);
     } else {
-        tempo_exchange_error(x, 404, NULL, "there is no such route");
+        tempo_exchange_error_code(x, 404, NULL, "unknown_url", "there is no such route");
     }
     return false;
 }

@@ -202,8 +202,8 @@ bool tempo_http_check_key(tempo_exchange *x)
             return true;
     }
     tempo_exchange_set_header(x, "WWW-Authenticate", "Bearer");
-    tempo_exchange_error(x, 401, NULL,
-                         given == NULL ? "this server wants a key: \"Authorization: Bearer KEY\""
-                                       : "the key is not this server's");
+    tempo_exchange_error_code(x, 401, NULL, "invalid_api_key",
+                              given == NULL ? "this server wants a key: \"Authorization: Bearer KEY\""
+                                            : "the key is not this server's");
     return false;
 }

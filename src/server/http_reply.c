@@ -212,18 +212,35 @@ void tempo_exchange_reply_static(tempo_exchange *x, unsigned status, const char 
         reply(x, status, type, data, n, (owner){0});
 }
 
-void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param, const char *format, ...)
+static TEMPO_PRINTF(5, 0) void reply_error(tempo_exchange *x, unsigned status, const char *param,
+                                           const char *code, const char *format, va_list args)
 {
     char message[512];
-    va_list args;
 
     if (x->answered)
         return;
-    va_start(args, format);
     (void)vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
-    char *body = tempo_http_error_json(status, param, NULL, message);
+    char *body = tempo_http_error_json(status, param, code, message);
     reply_bytes(x, status, "application/json", body, body == NULL ? 0 : strlen(body), (owner){free, body});
+}
+
+void tempo_exchange_error(tempo_exchange *x, unsigned status, const char *param, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    reply_error(x, status, param, NULL, format, args);
+    va_end(args);
+}
+
+void tempo_exchange_error_code(tempo_exchange *x, unsigned status, const char *param, const char *code,
+                               const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    reply_error(x, status, param, code, format, args);
+    va_end(args);
 }
 
 /* ---- streams ------------------------------------------------------------------------------------ */

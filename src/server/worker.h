@@ -145,6 +145,9 @@ void tempo_event_free(tempo_event *e);
 tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* The next event, waiting for it at most wait_ms; NULL: none came.  After DONE or ERROR there are no more. */
 tempo_event *tempo_job_next(tempo_job *j, unsigned wait_ms);
+/* The same of any of jobs[n], of which none has had its last event: *at says which.  They are looked at from jobs[first % n] on.
+ * n may be 0: it waits.  All are one worker's.  */
+tempo_event *tempo_jobs_next(tempo_job *const *jobs, size_t n, size_t first, unsigned wait_ms, size_t *at);
 /* Done with it: what still runs ends within a layer's time (a prompt) or a step. */
 void tempo_job_close(tempo_job *j);
 /* The sequence of slots of an arm so far, for labels: token, set and position of each; *n of them, for free().  */

@@ -124,7 +124,7 @@ struct tempo_job {
     tempo_job_state state; /* (lock) */
     atomic_bool closed; /* (lock) to set it; the client is gone */
     bool failed;        /* the worker's: an error is in `last` */
-    pthread_cond_t came;
+    pthread_cond_t *waiter; /* (lock) of who waits for an event, or NULL */
     tempo_event_box *first, **end; /* (lock) */
     size_t n_events;    /* (lock) */
     tempo_event_box *last; /* kept for DONE or ERROR */

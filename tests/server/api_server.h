@@ -173,4 +173,15 @@ static inline const char *text_at(const json_t *o, const char *key)
     return json_string_value(json_object_get(o, key));
 }
 
+/* Of OpenAI's answers: the first choice; a number of the usage. */
+static inline json_t *choice_of(const json_t *answer)
+{
+    return json_array_get(json_object_get(answer, "choices"), 0);
+}
+
+static inline json_int_t usage_of(const json_t *answer, const char *key)
+{
+    return json_integer_value(json_object_get(json_object_get(answer, "usage"), key));
+}
+
 #endif

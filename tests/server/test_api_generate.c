@@ -312,7 +312,9 @@ static void test_refusals(void **state)
         {"{\"prompt\": \"a\", \"threshold\": 0}", "threshold", "0 is not in (0, 1]"},
         {"{\"prompt\": \"a\", \"threshold\": \"0.1\"}", "threshold", "'0.1' is not a number in (0, 1]"},
         {"{\"prompt\": \"a\", \"steps\": 0}", "steps", "0 is not a whole number from 1 to"},
-        {"{\"prompt\": \"a\", \"steps\": 1.0}", "steps", "is not a whole number"},
+        {"{\"prompt\": \"a\", \"steps\": 2.1}", "steps", "steps: 2.1 is not a whole number from 1 to"},
+        {"{\"prompt\": \"a\", \"steps\": 1e300}", "steps", "steps: 1e+300 is not a whole number"},
+        {"{\"prompt_ids\": [0.3]}", "prompt_ids", "[0]: 0.3 is not a token id"},
         {"{\"prompt\": \"a\", \"steps\": 201}", "steps", "limit of 200"},
         {"{\"prompt\": \"a\", \"mode\": \"both\"}", "mode", "'both' is not one of isolated, visible, causal"},
         {"{\"prompt\": \"a\", \"mode\": 1}", "mode", "1 is not one of"},
@@ -501,6 +503,27 @@ static void test_shutdown(void **state)
     char *text = api_text(&s, "POST", GENERATE, "{" PROMPT "}", 503);
     free(text);
     api_close(&s);
+}
+
+/* A whole number is one however it is written. */
+static void test_whole_numbers(void **state)
+{
+    (void)state;
+    json_t *a = api_json(&server, "POST", "/v1/tempo/generate",
+                         "{\"prompt_ids\": [4094.0, 64], \"steps\": 3.0, \"max_set\": 2e0, \"given\": "
+                         "[[{\"id\": 70.0, \"probability\": "
+                         "1}]], \"stream\": false}",
+                         200),
+           *b = api_json(&server, "POST", "/v1/tempo/generate",
+                         "{\"prompt_ids\": [4094, 64], \"steps\": 3, \"max_set\": 2, \"given\": [[{\"id\": "
+                         "70, \"probability\": "
+                         "1}]], \"stream\": false}",
+                         200);
+
+    assert_int_equal(json_array_size(json_object_get(a, "sets")), 4);
+    assert_true(json_equal(json_object_get(a, "sets"), json_object_get(b, "sets")));
+    json_decref(a);
+    json_decref(b);
 }
 
 int main(void)

@@ -27,16 +27,6 @@ static int finish(void **state)
     "\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": "  \
     "[{\"type\": \"text\", \"text\": \"Tell a story.\"}]}]"
 
-static json_t *choice_of(const json_t *answer)
-{
-    return json_array_get(json_object_get(answer, "choices"), 0);
-}
-
-static json_int_t usage_of(const json_t *answer, const char *key)
-{
-    return json_integer_value(json_object_get(json_object_get(answer, "usage"), key));
-}
-
 /* The text of a stream's pieces, NUL behind it, and the finish reason of the last choice. */
 static json_t *joined_json(const json_t *events, bool chat, const char **finish)
 {
@@ -413,11 +403,21 @@ static void test_refusals(void **state)
         unsigned status;
         const char *param, *part;
     } rows[] = {
-        {COMPLETIONS, "{}", 400, "prompt", "one string or one array"},
-        {COMPLETIONS, "{\"prompt\": [\"a\", \"b\"]}", 400, "prompt", "one string or one array"},
+        {COMPLETIONS, "{}", 400, "prompt", "there is none"},
+        {COMPLETIONS, "{\"prompt\": []}", 400, "prompt", "0 prompts"},
+        {COMPLETIONS, "{\"prompt\": 5}", 400, "prompt", "a string or an array of token ids"},
+        {COMPLETIONS, "{\"prompt\": {}}", 400, "prompt", "a string or an array of token ids"},
+        {COMPLETIONS, "{\"prompt\": [\"a\", 5]}", 400, "prompt[1]", "a string or an array of token ids"},
+        {COMPLETIONS, "{\"prompt\": [[1, 2], [1, 99999]]}", 400, "prompt[1]", "[1]: 99999 is not a token id"},
+        {COMPLETIONS, "{\"prompt\": [5, \"a\"]}", 400, "prompt", "[1]: 'a' is not a token id"},
+        {COMPLETIONS, "{\"prompt\": [[[1]]]}", 400, "prompt[0]", "a string or an array of token ids"},
+        {COMPLETIONS, "{\"prompt\": [\"a\", []]}", 400, "prompt[1]", "a string or an array of token ids"},
+        {COMPLETIONS, "{\"prompt\": [2.1]}", 400, "prompt", "[0]: 2.1 is not a token id"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"model\": \"gpt-4\"}", 404, "model", "there is no 'gpt-4'"},
-        {COMPLETIONS, "{\"prompt\": \"a\", \"n\": 2}", 400, "n", "cannot do that"},
-        {COMPLETIONS, "{\"prompt\": \"a\", \"best_of\": 2}", 400, "best_of", "cannot do that"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"n\": 0}", 400, "n", "from 1 to 128"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"n\": 129}", 400, "n", "129 is not a whole number from 1 to 128"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"n\": 2.1}", 400, "n", "2.1 is not a whole number"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"best_of\": 2}", 400, "best_of", "2 of which 1 would be picked"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"suffix\": \"x\"}", 400, "suffix", "cannot do that"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"presence_penalty\": 0.5}", 400, "presence_penalty",
          "cannot do that"},
@@ -429,7 +429,7 @@ static void test_refusals(void **state)
         {COMPLETIONS, "{\"prompt\": \"a\", \"temperature\": 3}", 400, "temperature", "in [0, 2]"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"top_p\": 0}", 400, "top_p", "in (0, 1]"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"min_p\": 2}", 400, "min_p", "in [0, 1]"},
-        {COMPLETIONS, "{\"prompt\": \"a\", \"seed\": 1.5}", 400, "seed", "whole number"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"seed\": 1.5}", 400, "seed", "1.5 is not a whole number"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"seed\": 9223372036854775808}", 400, "seed",
          "9223372036854775808 is not a whole number from -9223372036854775808 to 9223372036854775807"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"max_tokens\": 18446744073709551617}", 400, "max_tokens",
@@ -438,15 +438,13 @@ static void test_refusals(void **state)
          "from 0 to 20"},
         {COMPLETIONS, "{\"prompt\": [1, 99999999999999999999]}", 400, "prompt",
          "is not a token id from 0 to"},
-        {COMPLETIONS, "{\"prompt\": \"a\", \"stop\": [\"a\", \"b\", \"c\", \"d\", \"e\"]}", 400, "stop",
-         "at most 4"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"stop\": [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", 400,
+         "stop", "at most 16"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"stop\": \"\"}", 400, "stop", "1 to 1024"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"stop\": 5}", 400, "stop", "strings"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"logprobs\": 21}", 400, "logprobs", "from 0 to 20"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"logprobs\": true}", 400, "logprobs", "from 0 to 20"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"echo\": 1}", 400, "echo", "true or false"},
-        {COMPLETIONS, "{\"prompt\": \"a\", \"stream_options\": {\"include_usage\": true}}", 400,
-         "stream_options", "only a stream"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"stream\": true, \"stream_options\": {\"usage\": true}}", 400,
          "stream_options.usage", "no such field"},
         {COMPLETIONS, "{\"prompt\": \"a\", \"tempo\": {\"treshold\": 1}}", 400, "tempo.treshold",
@@ -461,6 +459,7 @@ static void test_refusals(void **state)
         {COMPLETIONS, "{\"prompt\": \"a\", \"messages\": []}", 400, "messages", "no such field"},
         {CHAT, "{\"prompt\": \"a\"}", 400, "prompt", "no such field"},
         {CHAT, "{}", 400, "messages", "none"},
+        {CHAT, "{" MESSAGES ", \"tool_choice\": \"required\"}", 400, "tool_choice", "cannot do that"},
         {CHAT, "{" MESSAGES ", \"top_logprobs\": 2}", 400, "top_logprobs", "logprobs"},
         {CHAT, "{" MESSAGES ", \"logprobs\": 2}", 400, "logprobs", "true or false"},
         {CHAT, "{" MESSAGES ", \"max_tokens\": 2, \"max_completion_tokens\": 2}", 400, "max_tokens",
@@ -478,15 +477,116 @@ static void test_refusals(void **state)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         api_refused(&server, rows[i].target, rows[i].body, rows[i].status, rows[i].param, rows[i].part);
-    /* what asks for nothing is taken */
-    json_decref(api_json(&server, "POST", CHAT,
-                         "{" MESSAGES ", \"max_tokens\": 1, \"n\": 1, \"presence_penalty\": 0.0, "
-                         "\"frequency_penalty\": 0, \"logit_bias\": {}, "
-                         "\"tools\": [], \"tool_choice\": \"none\", \"response_format\": {\"type\": "
-                         "\"text\"}, \"user\": \"me\", \"stop\": null, "
-                         "\"seed\": null, \"store\": false, \"metadata\": {}, \"service_tier\": \"auto\", "
-                         "\"parallel_tool_calls\": true}",
-                         200));
+    /* what asks for nothing is taken without a word */
+    json_t *v = api_json(
+        &server, "POST", CHAT,
+        "{" MESSAGES ", \"max_tokens\": 1, \"n\": 1, \"presence_penalty\": 0.0, "
+        "\"frequency_penalty\": 0, \"logit_bias\": {}, \"tools\": [], \"response_format\": {\"type\": "
+        "\"text\"}, \"user\": \"\", \"stop\": null, \"top_k\": -1, \"repetition_penalty\": 1.0, "
+        "\"seed\": null, \"store\": false, \"metadata\": {}, \"modalities\": [\"text\"]}",
+        200);
+    assert_null(json_object_get(v, "warnings"));
+    json_decref(v);
+}
+
+/* What clients send along and does not matter is named. */
+static void test_warnings(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {
+        "\"metadata\": {\"a\": \"b\"}",
+        "\"user\": \"me\"",
+        "\"prompt_cache_key\": \"k\"",
+        "\"store\": true",
+        "\"service_tier\": \"flex\"",
+        "\"safety_identifier\": \"s\"",
+        "\"tool_choice\": \"none\"",
+        "\"parallel_tool_calls\": true",
+        "\"verbosity\": \"low\"",
+        "\"reasoning_effort\": \"high\"",
+        "\"prediction\": {\"type\": \"content\", \"content\": \"x\"}",
+        "\"stream_options\": {\"include_usage\": true}",
+    };
+    char body[600];
+
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        (void)snprintf(body, sizeof(body), "{" MESSAGES ", \"max_tokens\": 1, %s}", fields[i]);
+        json_t *v = api_json(&server, "POST", CHAT, body, 200), *w = json_object_get(v, "warnings");
+        assert_int_equal(json_array_size(w), 1);
+        const size_t n = strcspn(fields[i] + 1, "\"");
+        const char *text = json_string_value(json_array_get(w, 0));
+        if (strncmp(text, fields[i] + 1, n) != 0 || strncmp(text + n, ": ignored, ", 11) != 0)
+            fail_msg("%s: %s", fields[i], text);
+        json_decref(v);
+    }
+    json_t *v = api_json(
+        &server, "POST", CHAT,
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\", \"name\": \"Ann\", \"type\": \"text\"}], "
+        "\"max_tokens\": 1, \"user\": \"u\"}",
+        200);
+    assert_int_equal(json_array_size(json_object_get(v, "warnings")), 2);
+    json_decref(v);
+    /* in a stream once; of the native route in its first event */
+    v = api_stream(&server, COMPLETIONS,
+                   "{" PROMPT ", \"max_tokens\": 3, \"stream\": true, \"user\": \"u\", "
+                   "\"stream_options\": {\"include_obfuscation\": true}}");
+    assert_int_equal(json_array_size(json_object_get(event_data(v, 0), "warnings")), 2);
+    assert_null(json_object_get(event_data(v, 1), "warnings"));
+    json_decref(v);
+    v = api_json(&server, "POST", "/v1/tempo/generate",
+                 "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\", \"name\": \"Ann\"}], \"steps\": "
+                 "1, \"stream\": false}",
+                 200);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(v, "start"), "warnings")), 1);
+    json_decref(v);
+}
+
+/* Codes of OpenAI's where it has one. */
+static void test_codes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *body;
+        unsigned status;
+        const char *code;
+    } rows[] = {
+        {COMPLETIONS, "{\"prompt\": \"a\", \"model\": \"gpt-4\"}", 404, "model_not_found"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"max_token\": 3}", 400, "unknown_parameter"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"max_tokens\": \"3\"}", 400, "invalid_type"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"max_tokens\": -1}", 400, "invalid_value"},
+        {COMPLETIONS, "{\"prompt\": \"a\", \"suffix\": \"x\"}", 400, "unsupported_value"},
+        {COMPLETIONS, "{}", 400, "missing_required_parameter"},
+        {CHAT, "{}", 400, "missing_required_parameter"},
+        {"/v1/tempo/generate", "{}", 400, "missing_required_parameter"},
+        {"/v1/none", "{}", 404, "unknown_url"},
+        {"/v1/models", "{}", 405, "method_not_supported"},
+    };
+    const size_t n = tempo_model_get_info(server.model)->context_length + 1;
+    char *body = malloc(2 * n + 100);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        json_t *v = api_json(&server, "POST", rows[i].target, rows[i].body, rows[i].status);
+        const char *code = text_at(json_object_get(v, "error"), "code");
+        if (code == NULL || strcmp(code, rows[i].code) != 0)
+            fail_msg("%s %s: code %s", rows[i].target, rows[i].body, code);
+        json_decref(v);
+    }
+    json_decref(api_json(&server, "GET", "/v1/models/gpt-4", NULL, 404));
+    /* a prompt longer than the context, whichever way it comes */
+    static const char *const ways[] = {"{\"prompt\": [%s]}", "{\"prompt\": [\"a\", [%s]]}"};
+    for (size_t w = 0; w < 2; w++) {
+        char *ids = malloc(2 * n + 2);
+        for (size_t i = 0; i < n; i++)
+            memcpy(ids + 2 * i, "5,", 2);
+        ids[2 * n - 1] = '\0';
+        (void)sprintf(body, w == 0 ? ways[0] : ways[1], ids);
+        json_t *v = api_json(&server, "POST", COMPLETIONS, body, 400);
+        assert_string_equal(text_at(json_object_get(v, "error"), "code"), "context_length_exceeded");
+        assert_string_equal(text_at(json_object_get(v, "error"), "param"), w == 0 ? "prompt" : "prompt[1]");
+        json_decref(v);
+        free(ids);
+    }
+    free(body);
 }
 
 /* Random bytes from a byte-level model: pieces put together are the document, so that none split a character.
@@ -560,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_tempo),         cmocka_unit_test(test_offsets),
         cmocka_unit_test(test_models),        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bytes),         cmocka_unit_test(test_queue_full),
+        cmocka_unit_test(test_warnings),      cmocka_unit_test(test_codes),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);

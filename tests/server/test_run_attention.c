@@ -404,7 +404,7 @@ static void test_hostile_arrays(void **state)
     unsigned char *before = test_read_file(path, &n);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         write_capture(path, &cases[i]);
-        assert_all(400, cases[i].what);
+        assert_all(500, cases[i].what);
     }
     write_capture(path, &good); /* with a weight that is no number, which JSON cannot say */
     assert_all(200, good.what);
@@ -419,10 +419,10 @@ static void test_hostile_arrays(void **state)
 
     for (size_t cut = 0; cut < n; cut += n / 16 + 1) { /* cut off, and other bytes */
         test_write_file(path, before, cut);
-        assert_all(400, "cut off");
+        assert_all(500, "cut off");
     }
     test_write_file(path, "PK\3\4", 4);
-    assert_all(400, "four bytes");
+    assert_all(500, "four bytes");
     test_write_file(path, before, n);
     free(before);
     assert_all(200, "whole again");
@@ -444,13 +444,13 @@ static void test_steps_without_weights(void **state)
     *type = '>'; /* the other byte order, and a checksum that is wrong now */
     test_write_file(path, file, n);
     assert_int_equal(status_of("/steps?arm=isolated"), 200);
-    assert_int_equal(status_of("?arm=isolated&step=0"), 400);
-    assert_int_equal(status_of("/summary?arm=isolated&step=0"), 400);
+    assert_int_equal(status_of("?arm=isolated&step=0"), 500);
+    assert_int_equal(status_of("/summary?arm=isolated&step=0"), 500);
     /* and the copy is counted */
     const size_t before_all = tempo_api_held(s.api), copy = 2 * 2 * 6 * sizeof(float),
                  room = (512u << 20) - before_all;
     assert_true(tempo_api_hold(s.api, room - copy));
-    assert_int_equal(status_of("?arm=isolated&step=0"), 400);
+    assert_int_equal(status_of("?arm=isolated&step=0"), 500);
     assert_true(tempo_api_hold(s.api, 1));
     assert_int_equal(status_of("?arm=isolated&step=0"), 503);
     assert_int_equal(status_of("/summary?arm=isolated&step=0"), 503);

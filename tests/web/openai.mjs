@@ -93,9 +93,27 @@ const tests = {
     assert.ok(r.choices[0].tempo.sets.every((s) => s.members.every((m) => m.probability >= 0.05 || s.reached === 0)));
   },
 
+  async 'two prompts, three texts of each, whole and streamed'() {
+    const ask = { model, prompt: [prompt, [5, 6, 7]], n: 3, seed: 4, max_tokens: 10 };
+    const whole = await client.completions.create(ask);
+    assert.deepEqual(whole.choices.map((c) => c.index), [0, 1, 2, 3, 4, 5]);
+    const texts = Array(6).fill('');
+    for await (const piece of await client.completions.create({ ...ask, stream: true })) for (const c of piece.choices) texts[c.index] += c.text;
+    assert.deepEqual(texts, whole.choices.map((c) => c.text));
+  },
+
+  async 'fields that change nothing are ignored, and named'() {
+    const r = await client.chat.completions.create({
+      model, messages: messages.map((m) => ({ ...m, name: 'Ann' })), max_completion_tokens: 1, user: 'u', metadata: { a: 'b' }, store: true, prompt_cache_key: 'k', service_tier: 'auto', tool_choice: 'none', parallel_tool_calls: true,
+    });
+    const named = r.warnings.map((w) => w.split(':')[0]).sort();
+    assert.deepEqual(named, ['messages[0].name', 'messages[1].name', 'metadata', 'parallel_tool_calls', 'prompt_cache_key', 'service_tier', 'store', 'tool_choice', 'user']);
+  },
+
   async 'errors are those of the client'() {
-    await assert.rejects(client.completions.create({ model: 'gpt-4', prompt }), (e) => e instanceof OpenAI.NotFoundError && e.param === 'model');
-    await assert.rejects(client.completions.create({ model, prompt, n: 2 }), (e) => e instanceof OpenAI.BadRequestError && e.param === 'n');
+    await assert.rejects(client.completions.create({ model: 'gpt-4', prompt }), (e) => e instanceof OpenAI.NotFoundError && e.param === 'model' && e.code === 'model_not_found');
+    await assert.rejects(client.completions.create({ model, prompt, n: 2.1 }), (e) => e instanceof OpenAI.BadRequestError && e.param === 'n' && e.message.includes('2.1 is not'));
+    await assert.rejects(client.completions.create({ model, prompt: Array(100000).fill(5) }), (e) => e.code === 'context_length_exceeded');
     await assert.rejects(client.chat.completions.create({ model, messages, tools: [{ type: 'function', function: { name: 'f' } }] }), OpenAI.BadRequestError);
   },
 
