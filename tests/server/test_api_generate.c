@@ -529,12 +529,13 @@ static void test_whole_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stream),      cmocka_unit_test(test_document_equals_stream),
-        cmocka_unit_test(test_differences), cmocka_unit_test(test_given),
-        cmocka_unit_test(test_next),        cmocka_unit_test(test_generations),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_info),
-        cmocka_unit_test(test_tokenize),    cmocka_unit_test(test_going_down),
-        cmocka_unit_test(test_client_goes), cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_stream),        cmocka_unit_test(test_document_equals_stream),
+        cmocka_unit_test(test_differences),   cmocka_unit_test(test_given),
+        cmocka_unit_test(test_next),          cmocka_unit_test(test_generations),
+        cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_info),          cmocka_unit_test(test_tokenize),
+        cmocka_unit_test(test_going_down),    cmocka_unit_test(test_client_goes),
+        cmocka_unit_test(test_shutdown),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);
