@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "message.h"
+#include "study/jsonfile.h"
 
 /* Of the cells with the same context and sequences, the median of the one with a single row; 0 if there is
  * none. */
@@ -27,7 +28,8 @@ static double gbps(double bytes, double ms)
 
 static json_t *spread_json(const spread s)
 {
-    return json_pack("{s:f, s:f, s:f}", "median", s.median, "min", s.min, "max", s.max);
+    return json_pack("{s:o, s:o, s:o}", "median", tempo_json_number(s.median), "min",
+                     tempo_json_number(s.min), "max", tempo_json_number(s.max));
 }
 
 static json_t *stages_json(const tempo_stage *stages, size_t repeats)
@@ -37,8 +39,9 @@ static json_t *stages_json(const tempo_stage *stages, size_t repeats)
     for (size_t i = 0; i < MAX_STAGES && stages[i].name != NULL; i++) {
         const double ms = stages[i].seconds * 1e3 / (double)repeats,
                      bytes = (double)stages[i].bytes / (double)repeats;
-        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f}", "stage", stages[i].name, "ms", ms,
-                                              "bytes", bytes, "gbps", ms > 0 ? gbps(bytes, ms) : 0.0));
+        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "stage", stages[i].name, "ms",
+                                              tempo_json_number(ms), "bytes", tempo_json_number(bytes),
+                                              "gbps", tempo_json_number(ms > 0 ? gbps(bytes, ms) : 0.0)));
     }
     return list;
 }
@@ -52,10 +55,11 @@ static json_t *document(const bench *b, double read)
         const bench_cell *c = &b->cells[i];
         const spread ms = summary(&c->ms);
         const double one = one_row(b, c);
-        json_t *cell = json_pack("{s:I, s:I, s:I, s:o, s:f, s:o}", "rows", (json_int_t)c->rows, "context",
-                                 (json_int_t)c->context, "sequences", (json_int_t)c->sequences, "ms",
-                                 spread_json(ms), "gbps", gbps((double)info->step_bytes, ms.median),
-                                 "ratio_to_one", one > 0 ? json_real(ms.median / one) : json_null());
+        json_t *cell =
+            json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "rows", (json_int_t)c->rows, "context",
+                      (json_int_t)c->context, "sequences", (json_int_t)c->sequences, "ms", spread_json(ms),
+                      "gbps", tempo_json_number(gbps((double)info->step_bytes, ms.median)), "ratio_to_one",
+                      one > 0 ? tempo_json_number(ms.median / one) : json_null());
         if (b->o->profile)
             json_object_set_new(cell, "stages", stages_json(c->stages, c->ms.n));
         json_array_append_new(decode, cell);
@@ -63,20 +67,21 @@ static json_t *document(const bench *b, double read)
     for (size_t i = 0; i < b->n_prompts; i++) {
         const bench_prompt *p = &b->prompts[i];
         const spread ms = summary(&p->ms);
-        json_t *one =
-            json_pack("{s:I, s:f, s:o, s:s}", "tokens", (json_int_t)p->tokens, "tokens_per_s",
-                      (double)p->tokens / ms.median * 1e3, "ms", spread_json(ms), "compute", info->compute);
+        json_t *one = json_pack("{s:I, s:o, s:o, s:s}", "tokens", (json_int_t)p->tokens, "tokens_per_s",
+                                tempo_json_number((double)p->tokens / ms.median * 1e3), "ms", spread_json(ms),
+                                "compute", info->compute);
         if (b->o->profile)
             json_object_set_new(one, "stages", stages_json(p->stages, p->ms.n));
         json_array_append_new(prompt, one);
     }
-    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:f, s:I, s:f, s:f, s:I, s:o, s:o}", "version",
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:I, s:o, s:o, s:I, s:o, s:o}", "version",
                      tempo_version(), "model", json_model(&b->s, b->o), "cpu", info->kernels, "compute",
                      info->compute, "threads", (json_int_t)tempo_engine_threads(b->s.engine), "kv",
-                     b->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32", "read_gbps", read, "weights_bytes",
-                     (json_int_t)info->step_bytes, "load_s", b->load_ms * 1e-3, "first_token_s",
-                     b->first_token_ms * 1e-3, "peak_rss_bytes", (json_int_t)b->peak_rss, "decode", decode,
-                     "prompt", prompt);
+                     b->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32", "read_gbps", tempo_json_number(read),
+                     "weights_bytes", (json_int_t)info->step_bytes, "load_s",
+                     tempo_json_number(b->load_ms * 1e-3), "first_token_s",
+                     tempo_json_number(b->first_token_ms * 1e-3), "peak_rss_bytes", (json_int_t)b->peak_rss,
+                     "decode", decode, "prompt", prompt);
 }
 
 /* ---- for people ---- */

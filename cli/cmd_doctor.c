@@ -8,6 +8,7 @@
 #include "endings.h"
 #include "message.h"
 #include "prefill.h"
+#include "study/jsonfile.h"
 
 static const struct {
     const char *says;
@@ -136,9 +137,9 @@ static json_t *finding_json(int i, const finding *f)
     char name[8];
 
     (void)snprintf(name, sizeof(name), "I%d", i + 1);
-    return json_pack("{s:s, s:s, s:b, s:o, s:f}", "identity", name, "says", identities[i].says, "holds",
-                     f->passed, "deviation", isfinite(f->measured) ? json_real(f->measured) : json_null(),
-                     "allowed", f->tolerance);
+    return json_pack("{s:s, s:s, s:b, s:o, s:o}", "identity", name, "says", identities[i].says, "holds",
+                     f->passed, "deviation", tempo_json_number(f->measured), "allowed",
+                     tempo_json_number(f->tolerance));
 }
 
 static int run_checks(doctor *d, json_t *list, bool *all)

@@ -5,6 +5,7 @@
 
 #include "message.h"
 #include "session.h"
+#include "study/jsonfile.h"
 
 /* ---- for people ---- */
 
@@ -186,15 +187,16 @@ static json_t *document(const session *s, const options *o)
 {
     const tempo_model_info *i = tempo_model_get_info(s->model);
     json_t *model = json_model(s, o);
-    json_t *facts = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:s, s:b, s:b, s:b}", "file_bytes",
-        (json_int_t)i->file_bytes, "layers", (json_int_t)i->n_layers, "heads", (json_int_t)i->n_heads,
-        "kv_heads", (json_int_t)i->n_kv_heads, "head_dim", (json_int_t)i->head_dim, "d_model",
-        (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff, "vocabulary", (json_int_t)i->n_vocab,
-        "context_length", (json_int_t)i->context_length, "sliding_window",
-        i->sliding_window != 0 ? json_integer(i->sliding_window) : json_null(), "norm_eps", i->norm_eps,
-        "rope_theta", i->rope_theta, "rope_scaling", i->rope_scaling != NULL ? i->rope_scaling : "none",
-        "tied_output", i->tied_output, "qkv_bias", i->qkv_bias, "qk_norm", i->qk_norm);
+    json_t *facts =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
+                  "file_bytes", (json_int_t)i->file_bytes, "layers", (json_int_t)i->n_layers, "heads",
+                  (json_int_t)i->n_heads, "kv_heads", (json_int_t)i->n_kv_heads, "head_dim",
+                  (json_int_t)i->head_dim, "d_model", (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff,
+                  "vocabulary", (json_int_t)i->n_vocab, "context_length", (json_int_t)i->context_length,
+                  "sliding_window", i->sliding_window != 0 ? json_integer(i->sliding_window) : json_null(),
+                  "norm_eps", tempo_json_number(i->norm_eps), "rope_theta", tempo_json_number(i->rope_theta),
+                  "rope_scaling", i->rope_scaling != NULL ? i->rope_scaling : "none", "tied_output",
+                  i->tied_output, "qkv_bias", i->qkv_bias, "qk_norm", i->qk_norm);
 
     if (model == NULL || facts == NULL || json_object_update(model, facts) != 0) {
         json_decref(model);

@@ -7,6 +7,7 @@
 #include "endings.h"
 #include "message.h"
 #include "prefill.h"
+#include "study/jsonfile.h"
 
 typedef struct ranked {
     float logit;
@@ -49,13 +50,13 @@ static json_t *document(const session *s, const options *o, const ranked *r, siz
         json_t *one = json_object();
         json_object_set_new(one, "id", json_integer(r[i].id));
         json_set_text(one, "text", "bytes", text, len);
-        json_object_set_new(one, "probability", json_real(q[r[i].id]));
-        json_object_set_new(one, "logit", json_real((double)r[i].logit));
+        json_object_set_new(one, "probability", tempo_json_number(q[r[i].id]));
+        json_object_set_new(one, "logit", tempo_json_number((double)r[i].logit));
         json_array_append_new(top, one);
     }
-    root =
-        json_pack("{s:s, s:o, s:s, s:s, s:o, s:f, s:o}", "version", tempo_version(), "model", model, "cpu",
-                  info->kernels, "compute", info->compute, "prompt_ids", ids, "entropy", entropy, "top", top);
+    root = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "version", tempo_version(), "model", model, "cpu",
+                     info->kernels, "compute", info->compute, "prompt_ids", ids, "entropy",
+                     tempo_json_number(entropy), "top", top);
     if (root != NULL)
         json_set_text(root, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
     return root;

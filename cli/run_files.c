@@ -170,9 +170,9 @@ static json_t *make_facts(const run *r)
     for (size_t i = 0; i < r->o->n_command_line; i++)
         json_array_append_new(argv, json_text(r->o->command_line[i], strlen(r->o->command_line[i])));
     json_object_set_new(model, "sha256", json_string(r->s.sha256));
-    json_t *times = json_pack("{s:f, s:f, s:f}", "load_ms", r->s.load_ms, "first_set_ms",
-                              r->first_set_ms > 0 ? r->first_set_ms - r->begin_ms : 0.0, "total_ms",
-                              r->end_ms - r->begin_ms);
+    json_t *times = json_pack("{s:o, s:o, s:o}", "load_ms", tempo_json_number(r->s.load_ms), "first_set_ms",
+                              tempo_json_number(r->first_set_ms > 0 ? r->first_set_ms - r->begin_ms : 0.0),
+                              "total_ms", tempo_json_number(r->end_ms - r->begin_ms));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "kind", "generate", "id",
                      r->id, "created", r->created, "status", r->interrupted ? "interrupted" : "complete",
                      "argv", argv, "model", model, "kernels", m->kernels, "compute", m->compute, "threads",

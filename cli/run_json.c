@@ -9,7 +9,7 @@
 
 static json_t *real_or_null(double v, bool there)
 {
-    return there && isfinite(v) ? json_real(v) : json_null();
+    return there ? tempo_json_number(v) : json_null();
 }
 
 json_t *json_set(const run *r, const tempo_set *set)
@@ -61,10 +61,10 @@ static json_t *json_timing(const run *r)
         r->arms[0].n_steps >= r->arms[r->n_arms - 1].n_steps ? &r->arms[0] : &r->arms[r->n_arms - 1];
     const double rest = r->end_ms - r->first_set_ms;
 
-    return json_pack("{s:f, s:o, s:o, s:f}", "load_ms", r->s.load_ms, "first_set_ms",
+    return json_pack("{s:o, s:o, s:o, s:o}", "load_ms", tempo_json_number(r->s.load_ms), "first_set_ms",
                      real_or_null(r->first_set_ms - r->begin_ms, a->n_steps > 0), "ms_per_step",
                      real_or_null(rest / (double)(a->n_steps - 1), a->n_steps > 1), "total_ms",
-                     r->end_ms - r->begin_ms);
+                     tempo_json_number(r->end_ms - r->begin_ms));
 }
 
 /* What the documents of a run and of one arm begin with. */
@@ -160,6 +160,6 @@ json_t *json_results(const run *r, const arm *a)
     json_object_set_new(root, "timing", json_timing(r));
     json_object_set_new(root, "generated_text", bracketed(a));
     json_object_set(root, "raw_generated_text", json_object_get(root, "text"));
-    json_object_set_new(root, "generation_time", json_real((r->end_ms - r->begin_ms) / 1000));
+    json_object_set_new(root, "generation_time", tempo_json_number((r->end_ms - r->begin_ms) / 1000));
     return root;
 }

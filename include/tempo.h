@@ -376,15 +376,16 @@ typedef struct tempo_observer {
  * different sequences may ride in one batch.  Every number of a row depends only on its own
  * sequence: not on the batch, its order or size, the threads, or the observer.
  * TEMPO_E_LIMIT if a sequence is out of slots or a position is beyond the context (the message
- * says which), TEMPO_E_ARG for a row that breaks the rules above; then nothing has changed.
+ * says which), TEMPO_E_ARG for a row that breaks the rules above, TEMPO_E_FORMAT when logits that
+ * are wanted are not finite numbers (weights are damaged or overflow); then nothing has changed.
  * obs may be NULL.  Scratch memory grows before the pass when a batch is larger than any before
  * it; the pass itself never allocates.  */
 TEMPO_API tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n,
                                             const tempo_observer *obs,
                                             tempo_err *err) TEMPO_MUST_CHECK;
 
-/* Logits [n_vocab] of row i of the last batch, or NULL if it did not ask for them.  Valid until
- * the next forward pass of this engine.  */
+/* Logits [n_vocab] of row i of the last batch, all of them finite, or NULL if it did not ask for
+ * them.  Valid until the next forward pass of this engine.  */
 TEMPO_API const float *tempo_engine_logits(const tempo_engine *e, size_t i);
 
 /* q[n] = softmax of a row of logits [n], and -sum q log q in nats: to the bit what a decoder of this engine that reads the row
@@ -527,7 +528,8 @@ TEMPO_API tempo_stopped tempo_decoder_stopped(const tempo_decoder *d);
 /* q of the last read [n_vocab], valid until the next one; NULL before the first. */
 TEMPO_API const double *tempo_decoder_distribution(const tempo_decoder *d);
 /* How many rows the last step read, and the logits [n_vocab] of the i-th (slot order); valid
- * until the engine's next pass.  The rows lie one behind the other: together they are [row_count, n_vocab].  */
+ * until the engine's next pass.  The rows lie one behind the other: together they are [row_count, n_vocab].  NULL after a
+ * read that failed because they are no numbers.  */
 TEMPO_API size_t tempo_decoder_row_count(const tempo_decoder *d);
 TEMPO_API const float *tempo_decoder_row_logits(const tempo_decoder *d, size_t i);
 /* The engine that it was made with. */

@@ -132,20 +132,11 @@ static void test_readouts(void **state)
         }
 }
 
-static void test_readout_of_damage(void **state)
+static void test_readout_of_extremes(void **state)
 {
     (void)state;
-    static const float damage[] = {NAN, INFINITY, -INFINITY};
-    static const double p[] = {0.3, 0.1};
-    const float good[4] = {3, 0, 1, 2};
+    static const double p[] = {0.3};
     double q[4], entropy;
-
-    for (size_t i = 0; i < 3; i++) {
-        const float bad[4] = {0, damage[i], 0, 0};
-        const float *const rows[] = {bad, good};
-        assert_int_equal(mix(q, &entropy, rows, p, 2, 4, TEMPO_READOUT_MIXTURE, 1), TEMPO_E_FORMAT);
-        assert_int_equal(mix(q, &entropy, rows, p, 2, 4, TEMPO_READOUT_LAST, 1), TEMPO_OK); /* not used */
-    }
     const float far[4] = {0, -1000, -3e38f, 3e38f}, *const row = far;
     assert_int_equal(mix(q, &entropy, &row, p, 1, 4, TEMPO_READOUT_MIXTURE, 1), TEMPO_OK);
     assert_true(q[0] == 0 && q[1] == 0 && q[2] == 0 && q[3] == 1 && entropy == 0);
@@ -175,6 +166,12 @@ static void test_distribution_of_a_row(void **state)
                      TEMPO_OK);
     assert_memory_equal(q, alone, n * sizeof(*q));
     assert_true(of_one == entropy);
+    static const float damage[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; i++) {
+        const float bad[4] = {0, damage[i], 0, 0};
+        assert_int_equal(tempo_distribution(i == 0 ? engine : NULL, bad, 4, q, &of_one, NULL),
+                         TEMPO_E_FORMAT);
+    }
     free(alone);
     free(q);
     tempo_decoder_free(d);
@@ -554,6 +551,25 @@ static void test_close_pass(void **state)
     tempo_decoder_free(d);
 }
 
+/* A pass whose logits are no numbers fails and leaves no trace. */
+static void check_damaged_pass(tempo_engine *e, int32_t damaged)
+{
+    tempo_err err = {0};
+    tempo_seq *s;
+
+    assert_int_equal(tempo_seq_create(&s, e, NULL, &err), TEMPO_OK);
+    const tempo_row good = {.seq = s, .token = 1, .last_layer = TEMPO_ALL_LAYERS, .want = TEMPO_WANT_LOGITS};
+    tempo_row bad = good;
+    bad.token = damaged;
+    assert_int_equal(tempo_engine_forward(e, &bad, 1, NULL, &err), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err.msg, "logits of row 0 (token 100 at position 0) are not finite"));
+    assert_int_equal(tempo_seq_slot_count(s), 0);
+    assert_null(tempo_engine_logits(e, 0));
+    assert_int_equal(tempo_engine_forward(e, &good, 1, NULL, NULL), TEMPO_OK);
+    assert_non_null(tempo_engine_logits(e, 0));
+    tempo_seq_free(s);
+}
+
 /* A decoder whose logits are no numbers fails alone; the others of its batch go on. */
 static void test_damage_of_one(void **state)
 {
@@ -588,9 +604,11 @@ static void test_damage_of_one(void **state)
     (void)step(alone);
     assert_memory_equal(tempo_decoder_distribution(ds[1]), tempo_decoder_distribution(alone),
                         spec.n_vocab * sizeof(double));
+    assert_null(tempo_decoder_row_logits(ds[0], 0));
     for (size_t i = 0; i < 2; i++)
         tempo_decoder_free(ds[i]);
     tempo_decoder_free(alone);
+    check_damaged_pass(e, DAMAGED);
     tempo_engine_free(e);
     tempo_model_free(m);
     test_tmpdir_remove(dir);
@@ -616,7 +634,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readouts),
-        cmocka_unit_test(test_readout_of_damage),
+        cmocka_unit_test(test_readout_of_extremes),
         cmocka_unit_test(test_distribution_of_a_row),
         cmocka_unit_test(test_selection),
         cmocka_unit_test(test_capped_selection),

@@ -105,6 +105,13 @@ lint_output() {
         grep -E ' (_*(v?printf|puts|putchar|perror|exit|quick_exit|abort|err|errx|warn|warnx)(_chk)?|stdout|stderr)$' || true)"
 }
 
+# Reals become JSON in one place, which knows what to do with those that are not finite.  (Positions are finite, batch.c.)
+lint_json() {
+    report 'reals of JSON that are not made by tempo_json_number (study/jsonfile.h)' \
+        "$(grep -nE 'json_real(_set)? *\(|"[^"]*(s:|\[|, )f+[],}][^"]*"|\\": *%[-0-9.]*[efgEFG]' src/**/*.c cli/**/*.c |
+            grep -vE '^src/(io/json|study/jsonfile|capture/files)\.c:' || true)"
+}
+
 lint_shell() {
     need shellcheck
     shellcheck .ci/run tools/*.sh bench/*.sh tests/**/*.sh

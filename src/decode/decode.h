@@ -14,7 +14,7 @@ tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t 
 
 /* ---- readout.c ---- */
 typedef struct tempo_readout_in {
-    const float *const *rows; /* [m] of logits [n_vocab], in slot order; m >= 1 */
+    const float *const *rows; /* [m] of finite logits [n_vocab], in slot order; m >= 1 */
     const double *p;          /* [m] the probabilities with which their members were selected, > 0 */
     size_t m, n_vocab;
     tempo_readout how;
@@ -23,8 +23,8 @@ typedef struct tempo_readout_in {
     tempo_pool *pool; /* NULL: the caller's thread alone; no number depends on it */
 } tempo_readout_in;
 
-/* q[n_vocab] and its entropy, -sum q log q in nats with 0 log 0 = 0.  TEMPO_E_FORMAT if a logit that is used is not
- * finite.  What is below 1e-307 becomes 0.  */
+/* q[n_vocab] and its entropy, -sum q log q in nats with 0 log 0 = 0.  The logits are finite, as the
+ * engine's are; TEMPO_E_FORMAT when they are not over the temperature.  What is below 1e-307 becomes 0.  */
 tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_in *in,
                                tempo_err *err) TEMPO_MUST_CHECK;
 

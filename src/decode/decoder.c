@@ -277,7 +277,7 @@ static tempo_status run_pending(tempo_decoder *const *ds, size_t n, const tempo_
         d->batch_rows = d->n_pending - d->n_done;
         put_rows(d, d->batch_rows, rows + at);
     }
-    st = tempo_engine_forward(ds[0]->engine, rows, total, obs, err);
+    st = tempo_engine_pass(ds[0]->engine, rows, total, obs, err);
     free(rows);
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         tempo_decoder *d = ds[i];
@@ -285,6 +285,16 @@ static tempo_status run_pending(tempo_decoder *const *ds, size_t n, const tempo_
         d->batch_at += d->batch_rows - d->n_read;
         d->n_done = d->n_pending;
     }
+    return st;
+}
+
+/* Are the logits that were just read numbers?  A decoder answers for its own rows only. */
+static tempo_status check_read_rows(const tempo_decoder *d, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < d->n_read && st == TEMPO_OK; i++)
+        st = tempo_engine_check_logits(d->engine, d->batch_at + i, err);
     return st;
 }
 
@@ -296,8 +306,10 @@ static tempo_status form_distribution(tempo_decoder *d, tempo_err *err)
     const pending_row *read = d->pending + (d->n_pending - d->n_read);
     const float **rows = malloc(d->n_read * sizeof(*rows));
     double *p = malloc(d->n_read * sizeof(*p));
-    tempo_status st = TEMPO_OK;
+    tempo_status st = check_read_rows(d, err);
 
+    if (st != TEMPO_OK)
+        goto out;
     if (rows == NULL || p == NULL) {
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to read %zu rows", d->n_read);
         goto out;
@@ -315,9 +327,9 @@ static tempo_status form_distribution(tempo_decoder *d, tempo_err *err)
                                  .kernels = &d->engine->model->kernels,
                                  .pool = d->engine->pool};
     st = tempo_readout_mix(d->q, &d->entropy, &in, err);
+out:
     if (st != TEMPO_OK)
         tempo_err_prefix(err, "step %zu", d->steps);
-out:
     free(p);
     free(rows);
     return st;
@@ -486,7 +498,7 @@ tempo_status tempo_decoders_read(tempo_decoder *const *ds, size_t n, const tempo
     if (st == TEMPO_OK && m > 0 && (st = run_pending(running, m, obs, err)) == TEMPO_OK) {
         tempo_stage_begin(ds[0]->engine);
         for (size_t i = 0; i < m; i++) {
-            const tempo_status own = form_distribution(running[i], err); /* err keeps the first failure */
+            const tempo_status own = form_distribution(running[i], st == TEMPO_OK ? err : NULL);
             running[i]->read = own == TEMPO_OK;
             st = st == TEMPO_OK ? own : st;
         }
@@ -623,7 +635,8 @@ tempo_status tempo_decoder_close_pass(tempo_decoder *d, const tempo_observer *ob
     if (d->n_done == d->n_pending)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "the last set has no slots, or was closed before");
-    return run_pending(ds, 1, obs, err);
+    const tempo_status st = run_pending(ds, 1, obs, err);
+    return st == TEMPO_OK ? check_read_rows(d, err) : st;
 }
 
 const tempo_set *tempo_decoder_last_set(const tempo_decoder *d)

@@ -45,7 +45,6 @@ typedef struct readout_job {
     double *q;         /* [n_vocab] */
     double *w, *norm;  /* [m] of each row: its weight, the logarithm of its softmax' denominator */
     log_sum *part;     /* [m][pieces], of the rows; then [pieces], of their mix */
-    bool *damaged;     /* [m][pieces] a logit is not finite */
     double norm_of_q;  /* geometric: what takes the place of norm */
     double *entropies; /* [pieces] */
 } readout_job;
@@ -71,9 +70,6 @@ static void sum_piece(void *arg, size_t task, unsigned worker)
     double z[PIECE];
 
     (void)worker;
-    job->damaged[task] = !in->kernels->all_finite(x, n);
-    if (job->damaged[task])
-        return;
     const double max = (double)in->kernels->max(x, n) / in->temperature;
     shifted(z, x, n, in->temperature, max);
     job->part[task] = (log_sum){max, in->kernels->exp_f64(z, n)};
@@ -131,14 +127,6 @@ static void entropy_piece(void *arg, size_t piece, unsigned worker)
         job->in->kernels->entropy(job->q + piece * PIECE, piece_len(job->in->n_vocab, piece));
 }
 
-static tempo_status bad_logits(tempo_err *err, size_t row)
-{
-    return tempo_fail(
-        err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-        "the model gave logits that are not finite numbers (row %zu): its weights are damaged or overflow",
-        row);
-}
-
 static void run_tasks(readout_job *job, size_t n, tempo_task_fn fn)
 {
     if (job->in->pool != NULL)
@@ -156,12 +144,10 @@ static tempo_status run(readout_job *job, double *entropy, tempo_err *err)
 
     run_tasks(job, in->m * pieces, sum_piece);
     for (size_t i = 0; i < in->m; i++) {
-        for (size_t j = 0; j < pieces; j++)
-            if (job->damaged[i * pieces + j])
-                return bad_logits(err, i);
         job->norm[i] = log_of(joined(job->part + i * pieces, pieces));
         if (!isfinite(job->norm[i])) /* not at the temperatures that options allow */
-            return bad_logits(err, i);
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                              "row %zu: logits divided by a temperature of %g overflow", i, in->temperature);
         total += in->p[i];
     }
     for (size_t i = 0; i < in->m; i++)
@@ -202,14 +188,12 @@ tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_i
     job.w = malloc(used.m * sizeof(double));
     job.norm = malloc(used.m * sizeof(double));
     job.part = malloc(tasks * sizeof(log_sum));
-    job.damaged = malloc(tasks * sizeof(bool));
     job.entropies = malloc(pieces * sizeof(double));
     const tempo_status st =
-        job.w == NULL || job.norm == NULL || job.part == NULL || job.damaged == NULL || job.entropies == NULL
+        job.w == NULL || job.norm == NULL || job.part == NULL || job.entropies == NULL
             ? tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to read %zu rows", used.m)
             : run(&job, entropy, err);
     free(job.entropies);
-    free(job.damaged);
     free(job.part);
     free(job.norm);
     free(job.w);
@@ -232,5 +216,8 @@ tempo_status tempo_distribution(tempo_engine *e, const float *logits, size_t n, 
                                  .temperature = 1.0,
                                  .kernels = e != NULL ? &e->model->kernels : &best,
                                  .pool = e != NULL ? e->pool : NULL};
+    if (!in.kernels->all_finite(logits, n)) /* they need not be an engine's */
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "not all logits of the row are finite numbers");
     return tempo_readout_mix(q, entropy, &in, err);
 }

@@ -4,6 +4,7 @@
  * it.  */
 #include "engine/engine.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -128,6 +129,7 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->cos = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
     e->sin = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
     e->logits = tempo_arena_alloc(a, n->logits, hp->n_vocab * f);
+    e->damaged = tempo_arena_alloc(a, n->logits, sizeof(*e->damaged));
     e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
     e->plan = tempo_arena_alloc(a, n->rows, sizeof(*e->plan));
     e->group = tempo_arena_alloc(a, n->rows, sizeof(*e->group));
@@ -182,7 +184,19 @@ tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
 
 const float *tempo_engine_logits(const tempo_engine *e, size_t i)
 {
-    if (i >= e->n_rows || e->plan[i].logits == SIZE_MAX)
+    if (i >= e->n_rows || e->plan[i].logits == SIZE_MAX || e->damaged[e->plan[i].logits])
         return NULL;
     return e->logits + e->plan[i].logits * e->model->hp.n_vocab;
+}
+
+tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_err *err)
+{
+    const tempo_row_plan *p = &e->plan[i];
+
+    if (p->logits == SIZE_MAX || !e->damaged[p->logits])
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                      "model %s: logits of row %zu (token %" PRId32
+                      " at position %.10g) are not finite numbers: the weights are damaged or overflow",
+                      e->model->info.name, i, p->token, p->position);
 }

@@ -103,6 +103,7 @@ struct tempo_engine {
     float *gate, *up;       /* [rows, d_ff] */
     float *cos, *sin;       /* [rows, head_dim / 2] */
     float *logits;          /* [logits, n_vocab] */
+    atomic_bool *damaged;   /* [logits] not all of the row's are finite */
     float *weights;         /* [weights, n_heads, slots]: attention for the observer, one layer */
     tempo_row_plan *plan;   /* [rows] */
     tempo_row_group *group; /* [rows] */
@@ -142,6 +143,14 @@ tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, 
                               tempo_err *err) TEMPO_MUST_CHECK;
 /* After the pass: append the planned rows to their sequences. */
 void tempo_batch_commit(tempo_engine *e, size_t n);
+
+/* ---- forward.c ---- */
+/* tempo_engine_forward, but rows whose logits are not finite do not make it fail: they have none (tempo_engine_logits gives
+ * NULL), and tempo_engine_check_logits says why.  For batches whose rows belong to several readers.  */
+tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                               tempo_err *err) TEMPO_MUST_CHECK;
+/* TEMPO_E_FORMAT when row i of the last batch wanted logits and got some that are not finite. */
+tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- attention.c ---- */
 /* Floats of one row's and head's scores when a sequence has this many slots: whole pages. */

@@ -325,8 +325,8 @@ static bool observe(const tempo_engine *e, uint32_t layer, size_t rows, const te
     return obs == NULL || obs->poll == NULL || obs->poll(obs->user);
 }
 
-/* The last norm and the output matrix, for the rows whose logits are wanted. */
-static void read_out(tempo_engine *e, size_t rows)
+/* The last norm and the output matrix, for the rows whose logits are wanted; returns how many. */
+static size_t read_out(tempo_engine *e, size_t rows)
 {
     const tempo_model *m = e->model;
     const row_job job = {.e = e, .rows = rows, .norm = m->output_norm, .delta = e->h, .next = {&m->output}};
@@ -338,10 +338,42 @@ static void read_out(tempo_engine *e, size_t rows)
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     if (n > 0)
         products(e, e->h, n, (product[]){{&m->output, e->logits}}, 1, TEMPO_STAGE_OUTPUT);
+    return n;
 }
 
-tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
-                                  tempo_err *err)
+/* ---- what leaves ---- */
+
+enum { CHECKED = 4096 }; /* logits of one task */
+
+static size_t checks_of(const tempo_engine *e)
+{
+    return (e->model->hp.n_vocab + CHECKED - 1) / CHECKED;
+}
+
+static void check_part(void *arg, size_t task, unsigned worker)
+{
+    tempo_engine *e = arg;
+    const size_t parts_of_row = checks_of(e), n_vocab = e->model->hp.n_vocab;
+    const size_t row = task / parts_of_row, begin = task % parts_of_row * CHECKED;
+    const size_t n = n_vocab - begin < CHECKED ? n_vocab - begin : CHECKED;
+
+    (void)worker;
+    if (!e->model->kernels.all_finite(e->logits + row * n_vocab + begin, n))
+        atomic_store_explicit(&e->damaged[row], true, memory_order_relaxed); /* the pool's end orders it */
+}
+
+/* The one place where it is seen that logits are numbers: whoever reads them relies on it. */
+static void check_logits(tempo_engine *e, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        atomic_init(&e->damaged[i], false);
+    tempo_pool_run(e->pool, n * checks_of(e), check_part, e);
+    tempo_stage_end(e, TEMPO_STAGE_OUTPUT, 0);
+}
+
+/* Everything but the append. */
+static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                             tempo_err *err)
 {
     row_job job = {.e = e};
     tempo_status st;
@@ -359,7 +391,28 @@ tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t
             return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped in layer %u", l);
         tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
     }
-    read_out(e, n);
-    tempo_batch_commit(e, n);
+    check_logits(e, read_out(e, n));
     return TEMPO_OK;
+}
+
+tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                               tempo_err *err)
+{
+    const tempo_status st = run_pass(e, rows, n, obs, err);
+
+    if (st == TEMPO_OK)
+        tempo_batch_commit(e, n);
+    return st;
+}
+
+tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                                  tempo_err *err)
+{
+    tempo_status st = run_pass(e, rows, n, obs, err);
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        st = tempo_engine_check_logits(e, i, err);
+    if (st == TEMPO_OK)
+        tempo_batch_commit(e, n);
+    return st;
 }

@@ -194,7 +194,7 @@ static json_t *slots_json(const source *s)
         json_t *one = json_pack("{s:I, s:i}", "slot", (json_int_t)i, "id", (int)slots[i].token);
         tempo_json_add_token(one, t, slots[i].token);
         json_object_set_new(one, "set", json_integer((json_int_t)slots[i].set));
-        json_object_set_new(one, "position", json_real(slots[i].position));
+        json_object_set_new(one, "position", tempo_json_number(slots[i].position));
         json_array_append_new(list, one);
     }
     free(slots);

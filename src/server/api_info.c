@@ -63,7 +63,7 @@ static json_t *tell_fallback(const char *s)
     const double x = strtod(s, &end);
     if (end == s || *end != '\0')
         return json_string(s);
-    return strchr(s, '.') != NULL ? json_real(x) : json_integer((json_int_t)x);
+    return strchr(s, '.') != NULL ? tempo_json_number(x) : json_integer((json_int_t)x);
 }
 
 static json_t *tell_option(const tempo_api_field *f, size_t max_steps)
@@ -88,11 +88,11 @@ static json_t *tell_option(const tempo_api_field *f, size_t max_steps)
     json_object_set_new(o, "name", json_string(name));
     json_object_set_new(o, "kind", json_string(kinds[f->kind]));
     if (number) {
-        json_object_set_new(o, "low", whole ? json_integer((json_int_t)low) : json_real(low));
+        json_object_set_new(o, "low", whole ? json_integer((json_int_t)low) : tempo_json_number(low));
         json_object_set_new(o, "high",
                             isinf(high) ? json_null()
                             : whole     ? json_integer((json_int_t)high)
-                                        : json_real(high));
+                                        : tempo_json_number(high));
         json_object_set_new(o, "low_excluded", json_boolean(f->low_excluded));
     }
     json_object_set_new(o, "choices", tell_choices(f->choices));

@@ -12,7 +12,7 @@ static json_t *tell_next(const tempo_api *a, const tempo_event *e)
     for (size_t i = 0; i < e->n_next; i++) {
         json_t *o = json_pack("{s:i}", "id", (int)e->next[i].id);
         tempo_json_add_token(o, t, e->next[i].id);
-        json_object_set_new(o, "probability", json_real(e->next[i].probability));
+        json_object_set_new(o, "probability", tempo_json_number(e->next[i].probability));
         json_array_append_new(tokens, o);
     }
     return json_pack("{s:o, s:o}", "entropy", tempo_json_number(e->set.entropy), "tokens", tokens);

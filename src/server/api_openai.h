@@ -131,6 +131,8 @@ void tempo_oai_run(tempo_oai *o, tempo_exchange *x);
 
 /* ---- for the shapes ---- */
 /* The token's text, bytes[*n] not NUL-terminated. */
+/* A log probability.  What is impossible has -9999, as with the interface's maker: its clients expect a number. */
+json_t *tempo_oai_logprob(double x);
 const char *tempo_oai_token_text(const tempo_oai *o, int32_t id, size_t *n);
 /* choice["tempo"] = {"sets": [..]} where that is wanted. */
 void tempo_oai_add_sets(const tempo_oai_choice *c, json_t *choice);

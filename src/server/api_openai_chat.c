@@ -13,8 +13,8 @@ static json_t *tell_score(const tempo_oai *o, const tempo_score *s)
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(bytes, json_integer((unsigned char)text[i]));
-    return json_pack("{s:o, s:f, s:o}", "token", tempo_json_bytes(text, n), "logprob", s->logprob, "bytes",
-                     bytes);
+    return json_pack("{s:o, s:o, s:o}", "token", tempo_json_bytes(text, n), "logprob",
+                     tempo_oai_logprob(s->logprob), "bytes", bytes);
 }
 
 static json_t *tell_logprobs(const tempo_oai_choice *c, size_t from, size_t to)

@@ -1,4 +1,5 @@
 /* api_openai_choice.c - one text for OpenAI's clients: from events to tokens and characters. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,11 @@
 
 /* What a token takes as JSON, in jansson's tree, and a score: more or less. */
 enum { TOKEN_BYTES = 512, SCORE_BYTES = 512, HOLD_STEP = 1 << 20 };
+
+json_t *tempo_oai_logprob(double x)
+{
+    return tempo_json_number(isfinite(x) ? x : -9999.0);
+}
 
 const char *tempo_oai_token_text(const tempo_oai *o, int32_t id, size_t *n)
 {

@@ -37,7 +37,7 @@ static json_t *tell_top(const tempo_oai *o, const tempo_oai_token *k)
         const tempo_score *s = &k->scores[(i + 1) % k->n_scores]; /* its own comes last */
         json_t *key = token_key(o, s->id);
         if (key != NULL && json_object_get(top, json_string_value(key)) == NULL)
-            json_object_set_new(top, json_string_value(key), json_real(s->logprob));
+            json_object_set_new(top, json_string_value(key), tempo_oai_logprob(s->logprob));
         json_decref(key);
     }
     return top;
@@ -50,7 +50,7 @@ static json_t *tell_logprobs(const tempo_oai_choice *c, size_t from, size_t to)
     for (size_t i = from; i < to; i++) {
         const tempo_oai_token *k = &c->tokens[i];
         json_array_append_new(tokens, token_key(c->o, k->id));
-        json_array_append_new(logprobs, k->has_score ? json_real(k->scores[0].logprob) : json_null());
+        json_array_append_new(logprobs, k->has_score ? tempo_oai_logprob(k->scores[0].logprob) : json_null());
         json_array_append_new(tops, k->has_score ? tell_top(c->o, k) : json_null());
         json_array_append_new(offsets, json_integer((json_int_t)k->characters));
     }

@@ -8,6 +8,7 @@
 #include "server/api_inside.h"
 #include "server/openapi_parts.h"
 #include "study/decode_fields.h"
+#include "study/jsonfile.h"
 
 /* ---- request bodies -------------------------------------------------------------------- */
 
@@ -30,10 +31,10 @@ static void add_range(json_t *schema, const tempo_api_field *f)
 
     if (isfinite(f->low) && (f->low != 0 || f->high != 0))
         json_object_set_new(schema, f->low_excluded ? "exclusiveMinimum" : "minimum",
-                            whole ? json_integer((json_int_t)f->low) : json_real(f->low));
+                            whole ? json_integer((json_int_t)f->low) : tempo_json_number(f->low));
     if (isfinite(f->high) && f->high != 0)
         json_object_set_new(schema, "maximum",
-                            whole ? json_integer((json_int_t)f->high) : json_real(f->high));
+                            whole ? json_integer((json_int_t)f->high) : tempo_json_number(f->high));
 }
 
 json_t *tempo_openapi_field(const tempo_api_field *f)

@@ -13,6 +13,7 @@
 #include "io/outfile.h"
 #include "study/analyze_parts.h"
 #include "study/differ.h"
+#include "study/jsonfile.h"
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
 
@@ -23,7 +24,10 @@ static const char *const endings[2] = {".npz", ".safetensors"};
 
 json_t *tempo_analyze_number(double x)
 {
-    return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
+    return isfinite(x) ? tempo_json_number(x)
+                       : json_string(isnan(x) ? "NaN"
+                                     : x > 0  ? "Infinity"
+                                              : "-Infinity");
 }
 
 json_t *tempo_analyze_numbers(const double *v, size_t n)

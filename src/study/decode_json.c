@@ -57,9 +57,9 @@ static json_t *make_member(const tempo_tokenizer *t, const tempo_member *m)
 
     json_object_set_new(o, "id", json_integer(m->id));
     tempo_json_add_token(o, t, m->id);
-    json_object_set_new(o, "probability", json_real(m->probability));
+    json_object_set_new(o, "probability", tempo_json_number(m->probability));
     json_object_set_new(o, "slot", m->slot >= 0 ? json_integer(m->slot) : json_null());
-    json_object_set_new(o, "position", placed ? json_real(m->position) : json_null());
+    json_object_set_new(o, "position", placed ? tempo_json_number(m->position) : json_null());
     return o;
 }
 
@@ -74,10 +74,10 @@ json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set)
 
 json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set)
 {
-    return json_pack("{s:I, s:f, s:f, s:f, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
-                     set->position, "threshold", set->threshold, "entropy", set->entropy, "reached",
-                     (json_int_t)set->n_reached, "capped", set->capped, "eos", set->eos, "members",
-                     tempo_json_members(t, set));
+    return json_pack("{s:I, s:o, s:o, s:o, s:I, s:b, s:b, s:o}", "step", (json_int_t)set->step, "position",
+                     tempo_json_number(set->position), "threshold", tempo_json_number(set->threshold),
+                     "entropy", tempo_json_number(set->entropy), "reached", (json_int_t)set->n_reached,
+                     "capped", set->capped, "eos", set->eos, "members", tempo_json_members(t, set));
 }
 
 const char *tempo_stopped_name(tempo_stopped s)
@@ -118,8 +118,8 @@ void tempo_json_add_decoding(json_t *c, const tempo_decode_options *d, uint32_t 
     add_choice(c, "mode", (int)d->mode);
     json_object_set_new(c, "steps", json_integer((json_int_t)d->steps));
     json_object_set_new(c, "min_steps", json_integer((json_int_t)d->min_steps));
-    json_object_set_new(c, "threshold", json_real(d->threshold));
-    json_object_set_new(c, "temperature", json_real(d->temperature));
+    json_object_set_new(c, "threshold", tempo_json_number(d->threshold));
+    json_object_set_new(c, "temperature", tempo_json_number(d->temperature));
     json_object_set_new(c, "max_set", json_integer((json_int_t)d->max_set));
     add_choice(c, "context", replay ? (int)TEMPO_CONTEXT_LAST : (int)d->context);
     add_choice(c, "readout", replay ? (int)TEMPO_READOUT_LAST : (int)d->readout);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/jsonfile.h"
+
 /* ---- one step ---- */
 
 static int by_id(const void *pa, const void *pb)
@@ -119,7 +121,8 @@ void tempo_parting_relation(tempo_parting *p, size_t step, tempo_relation r, con
 void tempo_parting_distribution(tempo_parting *p, size_t step, double largest)
 {
     if (p->distribution == NULL)
-        p->distribution = json_pack("{s:I, s:f}", "step", (json_int_t)step, "max_abs", largest);
+        p->distribution =
+            json_pack("{s:I, s:o}", "step", (json_int_t)step, "max_abs", tempo_json_number(largest));
 }
 
 void tempo_parting_tell(const tempo_parting *p, json_t *object)

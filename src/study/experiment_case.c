@@ -67,12 +67,12 @@ static json_t *config_json(const running *r, const arm *a)
     (void)snprintf(description, sizeof(description), "%.180s (%s)",
                    c->e->description != NULL ? c->e->description : c->e->name, a->spec->name);
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name", c->e->name,
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name", c->e->name,
         "arm", a->spec->name, "description", description, "prompt", c->e->prompts[c->prompt], "max_tokens",
-        (json_int_t)a->o.steps, "steps", (json_int_t)a->o.steps, "selection_threshold", a->o.threshold,
-        "mode", mode_names[a->o.mode], "replay", replay_names[a->o.replay], "allow_intraset_token_visibility",
-        a->o.mode != TEMPO_ISOLATED, "use_custom_rope", a->o.positions == TEMPO_POSITIONS_SHARED, "lockstep",
-        c->e->lockstep, "file_sha256", c->e->sha256);
+        (json_int_t)a->o.steps, "steps", (json_int_t)a->o.steps, "selection_threshold",
+        tempo_json_number(a->o.threshold), "mode", mode_names[a->o.mode], "replay", replay_names[a->o.replay],
+        "allow_intraset_token_visibility", a->o.mode != TEMPO_ISOLATED, "use_custom_rope",
+        a->o.positions == TEMPO_POSITIONS_SHARED, "lockstep", c->e->lockstep, "file_sha256", c->e->sha256);
 }
 
 static tempo_status parse_ranges(const tempo_experiment *e, tempo_capture_options *o, tempo_err *err)
@@ -432,9 +432,9 @@ static json_t *case_json(const running *r)
     }
     for (size_t i = 0; i < r->n; i++)
         json_object_set_new(arms, r->arm[i].spec->name, arm_json(r, &r->arm[i]));
-    return json_pack("{s:s, s:o, s:o, s:f, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
-                     prompt_ids, "prompt_tokens", tokens, "threshold", c->e->thresholds[c->threshold], "arms",
-                     arms, "comparison",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
+                     prompt_ids, "prompt_tokens", tokens, "threshold",
+                     tempo_json_number(c->e->thresholds[c->threshold]), "arms", arms, "comparison",
                      r->isolated != NULL && r->visible != NULL ? comparison_json(r) : json_null());
 }
 

@@ -42,8 +42,8 @@ static json_t *published_run_json(const tempo_published_run *r)
 
     for (size_t i = 0; i < r->n_set_sizes; i++)
         json_array_append_new(sizes, json_integer((json_int_t)r->set_sizes[i]));
-    o = json_pack("{s:s, s:I, s:I, s:o, s:f}", "mode", r->mode, "steps", (json_int_t)r->steps, "total_tokens",
-                  (json_int_t)r->total_tokens, "set_sizes", sizes, "seconds", r->seconds);
+    o = json_pack("{s:s, s:I, s:I, s:o, s:o}", "mode", r->mode, "steps", (json_int_t)r->steps, "total_tokens",
+                  (json_int_t)r->total_tokens, "set_sizes", sizes, "seconds", tempo_json_number(r->seconds));
     if (r->sets != NULL)
         json_object_set_new(o, "sets", json_string(r->sets));
     if (r->text != NULL)
@@ -77,8 +77,8 @@ static json_t *published_json(const session *s, const tempo_experiment *e)
     }
     for (size_t i = 0; i < p->n_runs; i++)
         json_array_append_new(runs, published_run_json(&p->runs[i]));
-    o = json_pack("{s:s, s:b, s:o, s:f}", "model", p->model, "same_model", is_published_model(s, p->model),
-                  "runs", runs, "visible_faster_percent", p->visible_faster_percent);
+    o = json_pack("{s:s, s:b, s:o, s:o}", "model", p->model, "same_model", is_published_model(s, p->model),
+                  "runs", runs, "visible_faster_percent", tempo_json_number(p->visible_faster_percent));
     if (p->data_size != NULL)
         json_object_set_new(o, "data_size", json_string(p->data_size));
     if (p->outputs != NULL)

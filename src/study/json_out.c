@@ -10,11 +10,6 @@
 
 #include "io/outfile.h"
 
-json_t *tempo_json_number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 json_t *tempo_json_numbers(const double *x, size_t n)
 {
     json_t *a = json_array();

@@ -6,9 +6,7 @@
 #include "study/jsonfile.h"
 #include "study/stats.h"
 
-/* A number, or null where it is not finite. */
-json_t *tempo_json_number(double x);
-/* x[n] as an array of such. */
+/* x[n] as an array of tempo_json_number. */
 json_t *tempo_json_numbers(const double *x, size_t n);
 /* [lo, hi], each as such. */
 json_t *tempo_json_interval(double lo, double hi);

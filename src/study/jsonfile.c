@@ -1,6 +1,7 @@
 /* jsonfile.c - JSON through io/outfile.h. */
 #include "study/jsonfile.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,11 @@ enum { PRECISION = 17 }; /* a double comes back as it was */
 struct tempo_jsonlines {
     tempo_outfile *file;
 };
+
+json_t *tempo_json_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
 
 json_t *tempo_json_bytes(const char *s, size_t n)
 {

@@ -5,6 +5,9 @@
 
 #include "base/status.h"
 
+/* A number that is no integer: every one that we write is made here (lint_json).  JSON has no infinities and no NaN: what
+ * is not finite, such as a ratio to nothing or an interval of one value, is null.  NULL only without memory.  */
+json_t *tempo_json_number(double x);
 /* Any bytes as a string: what is not UTF-8 becomes U+FFFD.  NULL only without memory. */
 json_t *tempo_json_bytes(const char *s, size_t n);
 

@@ -141,7 +141,7 @@ static json_t *column_value(sqlite3_stmt *s, int i, bool is_json)
     case SQLITE_INTEGER:
         return json_integer(sqlite3_column_int64(s, i));
     case SQLITE_FLOAT:
-        return isfinite(sqlite3_column_double(s, i)) ? json_real(sqlite3_column_double(s, i)) : json_null();
+        return tempo_json_number(sqlite3_column_double(s, i));
     case SQLITE_TEXT:
         break;
     default:

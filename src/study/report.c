@@ -148,7 +148,7 @@ static json_t *decision_json(const tempo_decision *d, const tempo_hypothesis *h,
         json_object_set_new(out, "title", json_string(h->title));
         json_object_set_new(out, "metric", json_string(h->metric));
         json_object_set_new(out, "unit", h->unit != NULL ? json_string(h->unit) : json_null());
-        json_object_set_new(out, "registered_bound", json_real(h->bound));
+        json_object_set_new(out, "registered_bound", tempo_json_number(h->bound));
         json_object_set_new(out, "left_out", json_integer((json_int_t)left_out));
     }
     return out;
@@ -160,8 +160,8 @@ static json_t *verdict_json(const tempo_slice *s, const tempo_decision *d)
     const bool different = d->verdict == TEMPO_VERDICT_DIFFERENT;
     const tempo_interval ci = different ? d->ci95 : d->ci90;
 
-    return json_pack("{s:s, s:I, s:f, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:[o, o]}", "id", d->name, "model",
-                     (json_int_t)s->model, "threshold", s->threshold, "family",
+    return json_pack("{s:s, s:I, s:o, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:[o, o]}", "id", d->name, "model",
+                     (json_int_t)s->model, "threshold", tempo_json_number(s->threshold), "family",
                      s->confirmatory ? "confirmatory" : "exploratory", "kind",
                      s->confirmatory ? "confirmatory" : "exploratory", "verdict",
                      tempo_verdict_name(d->verdict), "n", (json_int_t)d->n, "mean",
@@ -223,10 +223,10 @@ static json_t *deterministic(const tempo_slice *s)
         const double d = json_is_number(layer0) ? json_number_value(layer0) : INFINITY;
         worst = d > worst ? d : worst;
     }
-    return json_pack("{s:{s:I, s:o, s:o, s:f}, s:{s:I, s:o, s:I}}", "A1", "n", (json_int_t)n, "holds",
+    return json_pack("{s:{s:I, s:o, s:o, s:o}, s:{s:I, s:o, s:I}}", "A1", "n", (json_int_t)n, "holds",
                      n == 0 ? json_null() : json_boolean(worst <= LAYER0_TOLERANCE), "worst",
-                     tempo_json_number(worst), "tolerance", LAYER0_TOLERANCE, "D1", "n", (json_int_t)n,
-                     "holds", n == 0 ? json_null() : json_boolean(unequal == 0), "unequal",
+                     tempo_json_number(worst), "tolerance", tempo_json_number(LAYER0_TOLERANCE), "D1", "n",
+                     (json_int_t)n, "holds", n == 0 ? json_null() : json_boolean(unequal == 0), "unequal",
                      (json_int_t)unequal);
 }
 
@@ -248,7 +248,7 @@ static tempo_status add_slice(const reading *r, size_t model, size_t threshold, 
 
     for (size_t i = 0; i < s.n && st == TEMPO_OK; i++)
         there += s.unit[i] != NULL;
-    json_object_set_new(out, "threshold", json_real(s.threshold));
+    json_object_set_new(out, "threshold", tempo_json_number(s.threshold));
     json_object_set_new(out, "family",
                         json_string(s.confirmatory ? "confirmatory" : "exploratory replication"));
     json_object_set_new(out, "prompts", json_integer((json_int_t)there));
@@ -322,10 +322,11 @@ tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err
     for (size_t i = 0; i < r.n_models && st == TEMPO_OK; i++)
         st = add_model(&r, i, models, verdicts, timing, err);
     if (st == TEMPO_OK) {
-        *report = json_pack("{s:i, s:o, s:O, s:b, s:f, s:O, s:O, s:O}", "schema", SCHEMA, "title",
-                            r.hypotheses->title != NULL ? json_string(r.hypotheses->title) : json_null(),
-                            "study", r.plan, "files_changed", r.changed, "alpha", r.hypotheses->alpha,
-                            "models", models, "verdicts", verdicts, "timing", timing);
+        *report =
+            json_pack("{s:i, s:o, s:O, s:b, s:o, s:O, s:O, s:O}", "schema", SCHEMA, "title",
+                      r.hypotheses->title != NULL ? json_string(r.hypotheses->title) : json_null(), "study",
+                      r.plan, "files_changed", r.changed, "alpha", tempo_json_number(r.hypotheses->alpha),
+                      "models", models, "verdicts", verdicts, "timing", timing);
         st = *report != NULL ? save(dir, *report, err) : no_memory(err);
     }
     if (st != TEMPO_OK) {

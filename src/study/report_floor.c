@@ -54,11 +54,11 @@ static json_t *summarise(json_t *const *files, size_t n, double p, double *x)
             if (q > worst)
                 worst = q;
         }
-        json_object_set_new(floor, tempo_primaries[k], json_real(worst));
+        json_object_set_new(floor, tempo_primaries[k], tempo_json_number(worst));
     }
     (void)ignored;
-    return json_pack("{s:I, s:f, s:o, s:o}", "prompts", (json_int_t)found, "quantile", p, "groups", groups,
-                     "floor", floor);
+    return json_pack("{s:I, s:o, s:o, s:o}", "prompts", (json_int_t)found, "quantile", tempo_json_number(p),
+                     "groups", groups, "floor", floor);
 }
 
 tempo_status tempo_report_floor(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,

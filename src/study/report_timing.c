@@ -53,8 +53,8 @@ tempo_status tempo_report_timing(json_t **out, const char *dir, size_t model, co
     const json_t *pairs = json_object_get(doc, "pairs");
     const size_t n = json_array_size(pairs);
     x = calloc(2 * n + 1, sizeof(*x));
-    *out = json_pack("{s:I, s:f, s:O}", "pairs", (json_int_t)n, "published_percent",
-                     h->timing.published_percent, "raw", pairs);
+    *out = json_pack("{s:I, s:o, s:O}", "pairs", (json_int_t)n, "published_percent",
+                     tempo_json_number(h->timing.published_percent), "raw", pairs);
     if (x == NULL || *out == NULL)
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the times");
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {

@@ -144,8 +144,8 @@ static tempo_status collect_slice(json_t *list, const char *dir, size_t model, d
             put_values(columns, json_object_get(unit, "values"), i, n);
         json_decref(unit);
     }
-    json_array_append_new(list, json_pack("{s:I, s:f, s:o}", "model", (json_int_t)model, "threshold",
-                                          threshold, "values", columns));
+    json_array_append_new(list, json_pack("{s:I, s:o, s:o}", "model", (json_int_t)model, "threshold",
+                                          tempo_json_number(threshold), "values", columns));
     return st;
 }
 

@@ -118,10 +118,10 @@ static tempo_status control_prompt(tempo_study *s, const sets *all, size_t promp
         return st;
     return tempo_json_save(
         path,
-        json_pack("{s:I, s:f, s:s, s:o, s:I, s:o, s:o}", "model", (json_int_t)s->model_index, "threshold",
-                  s->thresholds[threshold], "prompt", s->prompts->prompts[prompt].id, "other",
-                  other != SIZE_MAX ? json_string(s->prompts->prompts[other].id) : json_null(), "members",
-                  (json_int_t)own->m, "share", tempo_json_number(share), "control",
+        json_pack("{s:I, s:o, s:s, s:o, s:I, s:o, s:o}", "model", (json_int_t)s->model_index, "threshold",
+                  tempo_json_number(s->thresholds[threshold]), "prompt", s->prompts->prompts[prompt].id,
+                  "other", other != SIZE_MAX ? json_string(s->prompts->prompts[other].id) : json_null(),
+                  "members", (json_int_t)own->m, "share", tempo_json_number(share), "control",
                   tempo_json_number(control)),
         true, err);
 }
@@ -197,8 +197,9 @@ static tempo_status time_pair(tempo_study *s, size_t k, size_t prompt, const set
     }
     if (st == TEMPO_OK && pairs != NULL)
         json_array_append_new(
-            pairs, json_pack("{s:s, s:f, s:f, s:s}", "prompt", s->prompts->prompts[prompt].id, "isolated_s",
-                             took[0], "visible_s", took[1], "first", visible_first ? "visible" : "isolated"));
+            pairs, json_pack("{s:s, s:o, s:o, s:s}", "prompt", s->prompts->prompts[prompt].id, "isolated_s",
+                             tempo_json_number(took[0]), "visible_s", tempo_json_number(took[1]), "first",
+                             visible_first ? "visible" : "isolated"));
     return st;
 }
 

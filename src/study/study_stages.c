@@ -92,7 +92,7 @@ static tempo_status save_task(const tempo_study *s, const task *t, double thresh
     if (out != NULL) {
         json_object_set_new(out, "unit", json_string(name));
         json_object_set_new(out, "model", json_integer((json_int_t)s->model_index));
-        json_object_set_new(out, "threshold", json_real(threshold));
+        json_object_set_new(out, "threshold", tempo_json_number(threshold));
         json_object_set_new(out, "prompt",
                             json_pack("{s:s, s:s, s:s, s:I}", "id", p->id, "stratum", p->stratum, "text",
                                       p->text, "tokens", (json_int_t)s->n_ids[t->prompt]));

@@ -229,7 +229,7 @@ static void put_difference(json_t *metrics, const tempo_q_difference *d)
     json_object_set_new(metrics, "js", tempo_json_number(d->js));
     json_object_set_new(metrics, "max_dlogp", tempo_json_number(d->max_dlogp));
     json_object_set_new(metrics, "jaccard", tempo_json_number(d->jaccard));
-    json_object_set_new(metrics, "set_changes", json_real(d->set_changes ? 1.0 : 0.0));
+    json_object_set_new(metrics, "set_changes", tempo_json_number(d->set_changes ? 1.0 : 0.0));
     json_object_set_new(metrics, "row_tv", tempo_json_number(d->row_tv));
     json_object_set_new(metrics, "row_kl", tempo_json_number(d->row_kl));
     json_object_set_new(metrics, "row_cosine", tempo_json_number(d->row_cosine));

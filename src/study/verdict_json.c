@@ -1,12 +1,13 @@
 /* verdict_json.c - a decision as JSON. */
 #include <math.h>
 
+#include "study/jsonfile.h"
 #include "study/verdict.h"
 
 /* The setters return -1 without memory; the caller adds them up. */
 static int set_number(json_t *o, const char *key, double v)
 {
-    return json_object_set_new(o, key, isfinite(v) ? json_real(v) : json_null());
+    return json_object_set_new(o, key, tempo_json_number(v));
 }
 
 static int set_text(json_t *o, const char *key, const char *text)
@@ -18,7 +19,7 @@ static int set_interval(json_t *o, const char *key, tempo_interval v)
 {
     if (!isfinite(v.lo) || !isfinite(v.hi))
         return json_object_set_new(o, key, json_null());
-    return json_object_set_new(o, key, json_pack("[ff]", v.lo, v.hi));
+    return json_object_set_new(o, key, json_pack("[oo]", tempo_json_number(v.lo), tempo_json_number(v.hi)));
 }
 
 static json_t *effect_json(const tempo_decision *d)
