@@ -98,6 +98,7 @@ typedef struct options {
 
     text_list models; /* of a study */
     real_list thresholds;
+    int layout; /* of experiments: tempo_layout_choice */
     const char *dir, *prompts_file, *hypotheses;
     size_t study_steps, max_prompts, batch;
     bool resume, no_db;

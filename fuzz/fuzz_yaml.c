@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     tempo_hypotheses *h;
     tempo_prompts *p;
 
-    check(tempo_experiment_parse(&e, "f.yaml", data, n, &err[0]), &err[0], e);
+    check(tempo_experiment_parse(&e, "f.yaml", data, n, NULL, &err[0]), &err[0], e);
     if (e != NULL)
         check_experiment(e);
     check(tempo_hypotheses_parse(&h, "f.yaml", data, n, &err[1]), &err[1], h);

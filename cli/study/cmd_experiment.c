@@ -31,6 +31,15 @@ static bool poll_interrupt(void *user)
     return !interrupted();
 }
 
+static void tell_error(void *user, const char *text)
+{
+    size_t *told = user;
+
+    show_progress("", 0, 0);
+    say("%s", text);
+    ++*told;
+}
+
 static void record(const options *o, const json_t *summary)
 {
     const json_t *list = json_object_get(summary, "experiments"), *result;
@@ -57,12 +66,14 @@ static int run_experiments(const options *o)
 {
     static const char *const shipped[] = {"exp1", "exp2", "exp3", "exp4", "exp5"};
     const char *files[MAX_ARGUMENTS];
-    const char *dir = o->dir != NULL ? o->dir : "tempo-experiments";
+    size_t told = 0;
+    const tempo_yaml_tell tell = {.user = &told, .error = tell_error};
     const bool all = o->n_arguments == 2 && strcmp(o->arguments[1], "all") == 0;
     const tempo_experiments_options eo = {.files = all ? shipped : files,
                                           .n_files =
                                               all ? sizeof(shipped) / sizeof(*shipped) : o->n_arguments - 1,
-                                          .dir = dir,
+                                          .dir = o->dir,
+                                          .layout = (tempo_layout_choice)o->layout,
                                           .model = o->model,
                                           .cpu = o->cpu,
                                           .compute = (tempo_compute)o->compute,
@@ -73,11 +84,13 @@ static int run_experiments(const options *o)
                                           .argv = o->command_line,
                                           .progress = progress,
                                           .note = note,
+                                          .tell = &tell,
                                           .poll = poll_interrupt};
     tempo_err err = {0};
-    json_t *summary;
+    json_t *summary, *dir;
+    size_t i;
 
-    for (size_t i = 1; i < o->n_arguments && i <= MAX_ARGUMENTS; i++)
+    for (i = 1; i < o->n_arguments && i <= MAX_ARGUMENTS; i++)
         files[i - 1] = o->arguments[i];
     if (o->n_arguments > MAX_ARGUMENTS + 1) {
         say("experiment run takes at most %d files", MAX_ARGUMENTS);
@@ -91,8 +104,13 @@ static int run_experiments(const options *o)
     const tempo_status st = tempo_experiments_run(&summary, &eo, &err);
     show_progress("", 0, 0);
     if (st == TEMPO_E_STOPPED) {
-        say("stopped; experiments that were finished are kept in %s", dir);
+        say("stopped; experiments that were finished are kept");
         return EXIT_INTERRUPTED;
+    }
+    if (told > 0) {
+        if (told > 1)
+            say("%zu errors: nothing was run", told);
+        return EXIT_FAILED;
     }
     if (st != TEMPO_OK)
         return say_error(&err);
@@ -100,14 +118,16 @@ static int run_experiments(const options *o)
     if (o->json)
         return print_json(summary, false);
     const int code = put_text(tempo_experiments_brief(summary, use_colors(o->color)));
+    json_array_foreach(json_object_get(summary, "written"), i, dir)
+        printf("%sThe whole document: %s/EXPERIMENT_RESULTS.md; its figures: %s/results.json\n",
+               i == 0 ? "\n" : "", json_string_value(dir), json_string_value(dir));
     json_decref(summary);
-    printf("\nThe whole document: %s/EXPERIMENT_RESULTS.md; its figures: %s/results.json\n", dir, dir);
     return code;
 }
 
 static int check(const options *o)
 {
-    const char *dir = o->n_arguments == 2 ? o->arguments[1] : o->dir != NULL ? o->dir : "tempo-experiments";
+    const char *dir = o->n_arguments == 2 ? o->arguments[1] : o->dir != NULL ? o->dir : TEMPO_EXPERIMENTS_DIR;
     tempo_err err = {0};
     json_t *summary;
 

@@ -107,7 +107,7 @@ static void add_experiment(json_t *list, const char *name, uint32_t n_layers)
     tempo_experiment *e;
 
     if (tempo_study_find_file(name, path, sizeof(path), NULL) != TEMPO_OK ||
-        tempo_experiment_load(&e, path, NULL) != TEMPO_OK)
+        tempo_experiment_load(&e, path, NULL, NULL) != TEMPO_OK)
         return;
     json_array_append_new(list,
                           json_pack("{s:s, s:s, s:s, s:o}", "id", name, "title",

@@ -66,7 +66,9 @@ static bool place_of(const json_t *run, const json_t *results, size_t unit, cons
         return false;
     if (is_plain(arm, "-_") && enter(out, cap, base, arm))
         return tempo_captured_is_there(out);
-    if (n_arms != 1 || strcmp(text_of(run, "kind"), "generate") != 0 || strlen(base) >= cap)
+    const bool itself =
+        strcmp(text_of(run, "kind"), "generate") == 0 || strcmp(text_of(results, "layout"), "flat") == 0;
+    if (n_arms != 1 || !itself || strlen(base) >= cap)
         return false;
     (void)snprintf(out, cap, "%s", base); /* one arm's files lie in the directory itself */
     return tempo_captured_is_there(out);

@@ -61,8 +61,8 @@ static tempo_status read_decoding(const tempo_yaml_node *map, tempo_decode_optio
 {
     tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; i < tempo_decode_field_count && st == TEMPO_OK; i++)
-        st = read_field(map, &tempo_decode_fields[i], o, err);
+    for (size_t i = 0; i < tempo_decode_field_count; i++)
+        st = tempo_yaml_both(st, read_field(map, &tempo_decode_fields[i], o, err));
     return st;
 }
 
@@ -70,14 +70,16 @@ static tempo_status read_decoding(const tempo_yaml_node *map, tempo_decode_optio
 static tempo_status check_replay(const tempo_yaml_node *map, const tempo_decode_options *o, tempo_err *err)
 {
     static const char *const keys[] = {"context", "readout", "positions", "use_custom_rope"};
+    tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && o->replay != TEMPO_REPLAY_NONE; i++) {
         const tempo_yaml_node *v = tempo_yaml_get(map, keys[i]);
         if (v != NULL && !(v->kind == TEMPO_YAML_BOOL && v->flag))
-            return tempo_yaml_fail_key(err, v, "'%s' cannot be chosen in a replay, which sets it itself",
-                                       v->key);
+            st = tempo_yaml_both(
+                st, tempo_yaml_fail_key(err, v, "'%s' cannot be chosen in a replay, which sets it itself",
+                                        v->key));
     }
-    return TEMPO_OK;
+    return st;
 }
 
 static tempo_status check_layers(const tempo_yaml_node *map, const tempo_decode_options *o, tempo_err *err)
@@ -96,15 +98,14 @@ static tempo_status read_published_decoding(const tempo_yaml_node *root, tempo_d
                                             tempo_err *err)
 {
     bool shared = true;
-    tempo_status st;
+    tempo_status st = tempo_yaml_size(root, "max_tokens", 1, MOST, &o->steps, err);
 
-    if ((st = tempo_yaml_size(root, "max_tokens", 1, MOST, &o->steps, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(root, "selection_threshold", threshold_range, &o->threshold, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "use_custom_rope", &shared, err)) != TEMPO_OK)
-        return st;
+    st =
+        tempo_yaml_both(st, tempo_yaml_f64(root, "selection_threshold", threshold_range, &o->threshold, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "use_custom_rope", &shared, err));
     if (!shared)
         o->positions = TEMPO_POSITIONS_UNIQUE;
-    return TEMPO_OK;
+    return st;
 }
 
 static tempo_status read_thresholds(tempo_experiment *e, const tempo_yaml_node *root,
@@ -159,17 +160,16 @@ static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, c
     tempo_status st;
 
     *arm = (tempo_experiment_arm){.decoding = *base, .own_threshold = own != NULL, .line = map->line};
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = read_name(e, arm, map, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_check_keys(map, known, err);
+    st = tempo_yaml_both(st, read_name(e, arm, map, err));
     if (own != NULL && list != NULL)
-        return tempo_yaml_fail_key(err, own,
-                                   "'threshold' of an arm and 'thresholds' of line %u exclude each other",
-                                   (unsigned)list->key_line);
-    if ((st = read_decoding(map, &arm->decoding, err)) != TEMPO_OK ||
-        (st = check_replay(map, &arm->decoding, err)) != TEMPO_OK ||
-        (st = check_layers(map, &arm->decoding, err)) != TEMPO_OK)
-        return st;
+        st = tempo_yaml_both(
+            st, tempo_yaml_fail_key(err, own,
+                                    "'threshold' of an arm and 'thresholds' of line %u exclude each other",
+                                    (unsigned)list->key_line));
+    st = tempo_yaml_both(st, read_decoding(map, &arm->decoding, err));
+    st = tempo_yaml_both(st, check_replay(map, &arm->decoding, err));
+    st = tempo_yaml_both(st, check_layers(map, &arm->decoding, err));
     /* what the file says for all arms yields to what this one is */
     if (arm->decoding.replay != TEMPO_REPLAY_NONE) {
         arm->decoding.context = TEMPO_CONTEXT_ALL;
@@ -182,7 +182,7 @@ static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, c
         arm->decoding.last_visible_layer = TEMPO_ALL_LAYERS;
     }
     e->n_arms++;
-    return TEMPO_OK;
+    return st;
 }
 
 static void add_mode(tempo_experiment *e, const tempo_decode_options *base, tempo_mode mode)
@@ -200,17 +200,21 @@ static void add_mode(tempo_experiment *e, const tempo_decode_options *base, temp
     }
 }
 
-/* Without a list of arms: run_both_modes, allow_intraset_token_visibility, or the mode. */
+/* Without a list of arms: run_both_modes, allow_intraset_token_visibility or its opposite, or the mode. */
 static tempo_status derive_arms(tempo_experiment *e, const tempo_yaml_node *root,
                                 const tempo_decode_options *base, tempo_err *err)
 {
-    const tempo_yaml_node *one = tempo_yaml_get(root, "allow_intraset_token_visibility");
-    bool both = false, visible = base->mode == TEMPO_VISIBLE;
-    tempo_status st;
+    const tempo_yaml_node *opposite = tempo_yaml_get(root, "isolate"),
+                          *one = opposite != NULL ? opposite
+                                                  : tempo_yaml_get(root, "allow_intraset_token_visibility");
+    bool both = false, visible = base->mode == TEMPO_VISIBLE, isolate = !visible;
+    tempo_status st = tempo_yaml_bool(root, "run_both_modes", &both, err);
 
-    if ((st = tempo_yaml_bool(root, "run_both_modes", &both, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "allow_intraset_token_visibility", &visible, err)) != TEMPO_OK)
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "allow_intraset_token_visibility", &visible, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "isolate", &isolate, err));
+    if (st != TEMPO_OK)
         return st;
+    visible = opposite != NULL ? !isolate : visible;
     if (both) {
         if (one != NULL)
             tempo_experiment_add_note(e, one, "run_both_modes runs isolated and visible, whatever this says");
@@ -234,8 +238,9 @@ static tempo_status list_arms(tempo_experiment *e, const tempo_yaml_node *root,
     if (list == NULL)
         return derive_arms(e, root, base, err);
     for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next)
-        if ((st = read_arm(e, root, v, base, err)) != TEMPO_OK)
-            return st;
+        st = tempo_yaml_both(st, read_arm(e, root, v, base, err));
+    if (st != TEMPO_OK)
+        return st;
     const tempo_yaml_node *layers = tempo_yaml_get(root, "visible_layers");
     for (size_t i = 0; i < e->n_arms; i++)
         if (e->arms[i].decoding.mode != TEMPO_ISOLATED)
@@ -308,14 +313,15 @@ static tempo_status read_regime(tempo_experiment *e, const tempo_yaml_node *root
 tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
     tempo_decode_options base;
-    tempo_status st;
+    tempo_status st, arms;
 
     tempo_decode_options_init(&base);
-    if ((st = read_decoding(root, &base, err)) != TEMPO_OK ||
-        (st = read_published_decoding(root, &base, err)) != TEMPO_OK ||
-        (st = check_replay(root, &base, err)) != TEMPO_OK ||
-        (st = read_thresholds(e, root, &base, err)) != TEMPO_OK ||
-        (st = list_arms(e, root, &base, err)) != TEMPO_OK)
-        return st;
-    return read_regime(e, root, err);
+    st = read_decoding(root, &base, err);
+    st = tempo_yaml_both(st, read_published_decoding(root, &base, err));
+    st = tempo_yaml_both(st, check_replay(root, &base, err));
+    st = tempo_yaml_both(st, read_thresholds(e, root, &base, err));
+    arms = list_arms(e, root, &base, err);
+    if (arms == TEMPO_OK) /* else it is not known which arms there are to be */
+        arms = read_regime(e, root, err);
+    return tempo_yaml_both(st, arms);
 }

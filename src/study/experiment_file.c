@@ -9,19 +9,22 @@
 
 #include "study/experiment_read.h"
 
-static const char *const known_keys[] = {
+/* Ours, and those of the published files that act; experiment_foreign.c has the others. */
+static const char *const acting[] = {
     /* of the published files */
     "experiment_name", "description", "prompt", "max_tokens", "selection_threshold", "seed", "run_both_modes",
-    "use_retroactive_removal", "allow_intraset_token_visibility", "use_custom_rope", "debug_mode",
-    "output_dir", "capture_attention", "capture_logits", "capture_kv_cache", "capture_rope_positions",
+    "allow_intraset_token_visibility", "isolate", "use_custom_rope", "debug_mode", "output_dir", "model",
+    "capture_attention", "capture_logits", "capture_kv_cache", "capture_rope_positions",
     "save_attention_matrices", "save_full_distributions", "attention_output_file", "logits_output_file",
     "kv_cache_output_file", "rope_positions_file", "compute_kl_divergence", "compute_cosine_similarity",
     "top_k_analysis", "analyze_cross_parallel", "cross_parallel_output_file",
     /* ours */
     "goal", "prompts", "no_bos", "thresholds", "regime", "driver", "arms", "record", "pairs", "published",
+    "layout",
     /* ours, and of an arm */
     "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
     "temperature", "max_set", "stop", "kv", "max_slots", NULL};
+enum { N_ACTING = sizeof(acting) / sizeof(acting[0]) - 1 };
 
 /* Two names for one thing. */
 static const char *const exclusive[][2] = {
@@ -33,6 +36,9 @@ static const char *const exclusive[][2] = {
     {"use_custom_rope", "positions"},
     {"allow_intraset_token_visibility", "mode"},
     {"allow_intraset_token_visibility", "arms"},
+    {"allow_intraset_token_visibility", "isolate"},
+    {"isolate", "mode"},
+    {"isolate", "arms"},
     {"run_both_modes", "mode"},
     {"run_both_modes", "arms"},
     {"capture_attention", "record"},
@@ -83,9 +89,20 @@ static tempo_status check_exclusive(const tempo_yaml_node *root, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; i < sizeof(exclusive) / sizeof(exclusive[0]) && st == TEMPO_OK; i++)
-        st = tempo_experiment_check_pair(root, exclusive[i][0], exclusive[i][1], err);
+    for (size_t i = 0; i < sizeof(exclusive) / sizeof(exclusive[0]); i++)
+        st = tempo_yaml_both(st, tempo_experiment_check_pair(root, exclusive[i][0], exclusive[i][1], err));
     return st;
+}
+
+static tempo_status check_keys(const tempo_yaml_node *root, tempo_err *err)
+{
+    const char *known[N_ACTING + TEMPO_EXPERIMENT_FOREIGN_MOST + 1];
+    size_t n = N_ACTING;
+
+    memcpy(known, acting, sizeof(acting));
+    n += tempo_experiment_foreign_keys(known + n);
+    known[n] = NULL;
+    return tempo_yaml_check_keys(root, known, err);
 }
 
 /* ---- prompts ---- */
@@ -94,11 +111,11 @@ static tempo_status read_prompts(tempo_experiment *e, const tempo_yaml_node *roo
 {
     const char *prompt = NULL;
     const tempo_yaml_node *list;
-    tempo_status st;
+    tempo_status st = tempo_yaml_str(root, "prompt", &prompt, err);
 
-    if ((st = tempo_yaml_str(root, "prompt", &prompt, err)) != TEMPO_OK ||
-        (st = tempo_yaml_list(root, "prompts", TEMPO_YAML_STR, TEMPO_EXPERIMENT_MAX_PROMPTS, &list, err)) !=
-            TEMPO_OK)
+    st = tempo_yaml_both(
+        st, tempo_yaml_list(root, "prompts", TEMPO_YAML_STR, TEMPO_EXPERIMENT_MAX_PROMPTS, &list, err));
+    if (st != TEMPO_OK)
         return st;
     if (prompt == NULL && list == NULL)
         return tempo_yaml_fail(err, root, "neither 'prompt' nor 'prompts' is there");
@@ -118,20 +135,6 @@ static tempo_status read_prompts(tempo_experiment *e, const tempo_yaml_node *roo
 
 /* ---- the rest ---- */
 
-static tempo_status read_removal(const tempo_yaml_node *root, tempo_err *err)
-{
-    bool removal = false;
-    const tempo_status st = tempo_yaml_bool(root, "use_retroactive_removal", &removal, err);
-
-    if (st != TEMPO_OK || !removal)
-        return st;
-    const tempo_yaml_node *v = tempo_yaml_get(root, "use_retroactive_removal");
-    return tempo_fail(
-        err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-        "%s:%u:%u: use_retroactive_removal: true: this version cannot remove members after the fact",
-        tempo_yaml_name(v->doc), (unsigned)v->line, (unsigned)v->column);
-}
-
 /* The file's name without directories and .yaml. */
 static void default_name(char out[TEMPO_EXPERIMENT_FILE_CHARS], const char *path)
 {
@@ -144,6 +147,32 @@ static void default_name(char out[TEMPO_EXPERIMENT_FILE_CHARS], const char *path
                    n > 0 ? base : "experiment");
 }
 
+/* It becomes a directory. */
+static tempo_status read_name(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    const tempo_status st = tempo_yaml_str(root, "experiment_name", &e->name, err);
+
+    if (st == TEMPO_OK && (strchr(e->name, '/') != NULL || e->name[0] == '.' || strlen(e->name) > 100)) {
+        const tempo_yaml_node *at = tempo_yaml_get(root, "experiment_name");
+        return tempo_yaml_fail(
+            err, at != NULL ? at : root,
+            "expected a name of at most 100 bytes without '/' that does not begin with '.'");
+    }
+    return st;
+}
+
+static tempo_status read_layout(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    unsigned layout = 0;
+    const tempo_status st = tempo_yaml_choice(root, "layout", "directories|flat", &layout, err);
+
+    e->flat = layout == 1;
+    if (st == TEMPO_OK && e->flat && e->n_prompts * e->n_thresholds > 1)
+        return tempo_yaml_fail(err, tempo_yaml_get(root, "layout"),
+                               "flat has room for one prompt at one threshold");
+    return st;
+}
+
 static tempo_status read_rest(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
     const tempo_yaml_node *v;
@@ -151,23 +180,20 @@ static tempo_status read_rest(tempo_experiment *e, const tempo_yaml_node *root, 
 
     default_name(e->file_name, e->path);
     e->name = e->file_name;
-    if ((st = tempo_yaml_str(root, "experiment_name", &e->name, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(root, "description", &e->description, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(root, "goal", &e->goal, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(root, "output_dir", &e->output_dir, err)) != TEMPO_OK ||
-        (st = tempo_yaml_u64(root, "seed", 0, UINT64_MAX, &e->seed, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "debug_mode", &e->verbose, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "no_bos", &e->no_bos, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "pairs", 0, 10000, &e->pairs, err)) != TEMPO_OK ||
-        (st = read_removal(root, err)) != TEMPO_OK)
-        return st;
+    st = read_name(e, root, err);
+    st = tempo_yaml_both(st, tempo_yaml_str(root, "description", &e->description, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(root, "goal", &e->goal, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(root, "output_dir", &e->output_dir, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(root, "model", &e->model, err));
+    st = tempo_yaml_both(st, tempo_yaml_u64(root, "seed", 0, UINT64_MAX, &e->seed, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "debug_mode", &e->verbose, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "no_bos", &e->no_bos, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(root, "pairs", 0, 10000, &e->pairs, err));
     if ((v = tempo_yaml_get(root, "seed")) != NULL) {
         e->has_seed = true;
         tempo_experiment_add_note(e, v, "recorded; decoding has no randomness that it could seed");
     }
-    if ((v = tempo_yaml_get(root, "output_dir")) != NULL)
-        tempo_experiment_add_note(e, v, "recorded as the file's wish; --out decides when it is given");
-    return TEMPO_OK;
+    return st;
 }
 
 static tempo_status fill(tempo_experiment *e, tempo_err *err)
@@ -176,33 +202,37 @@ static tempo_status fill(tempo_experiment *e, tempo_err *err)
     tempo_status st;
 
     e->pairs = 6;
-    if ((st = tempo_yaml_check_keys(root, known_keys, err)) != TEMPO_OK ||
-        (st = check_exclusive(root, err)) != TEMPO_OK || (st = read_rest(e, root, err)) != TEMPO_OK ||
-        (st = read_prompts(e, root, err)) != TEMPO_OK ||
-        (st = tempo_experiment_read_arms(e, root, err)) != TEMPO_OK ||
-        (st = tempo_experiment_read_record(e, root, err)) != TEMPO_OK)
+    st = check_keys(root, err);
+    if (root->kind != TEMPO_YAML_MAP)
         return st;
-    return tempo_experiment_read_published(e, root, err);
+    st = tempo_yaml_both(st, check_exclusive(root, err));
+    st = tempo_yaml_both(st, read_rest(e, root, err));
+    st = tempo_yaml_both(st, tempo_experiment_read_foreign(e, root, err));
+    st = tempo_yaml_both(st, read_prompts(e, root, err));
+    st = tempo_yaml_both(st, tempo_experiment_read_arms(e, root, err));
+    st = tempo_yaml_both(st, read_layout(e, root, err));
+    st = tempo_yaml_both(st, tempo_experiment_read_record(e, root, err));
+    return tempo_yaml_both(st, tempo_experiment_read_published(e, root, err));
 }
 
 /* ---- the object ---- */
 
 tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, const void *bytes, size_t n,
-                                    tempo_err *err)
+                                    const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_experiment *e = calloc(1, sizeof(*e));
+    tempo_err why = {0};
     tempo_status st;
 
     *out = NULL;
     if (e == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&e->doc, path, bytes, n, err)) != TEMPO_OK)
-        goto out;
-    e->path = tempo_yaml_name(e->doc);
-    if ((st = fill(e, err)) != TEMPO_OK)
-        goto out;
-    st = tempo_hash_bytes(bytes, n, e->sha256, err);
-out:
+    if ((st = tempo_yaml_parse(&e->doc, path, bytes, n, &why)) == TEMPO_OK) {
+        e->path = tempo_yaml_name(e->doc);
+        st = fill(e, &why);
+    }
+    if ((st = tempo_yaml_settle(e->doc, st, &why, tell, err)) == TEMPO_OK)
+        st = tempo_hash_bytes(bytes, n, e->sha256, err);
     if (st != TEMPO_OK)
         tempo_experiment_free(e);
     else
@@ -210,15 +240,17 @@ out:
     return st;
 }
 
-tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, tempo_err *err)
+tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, const tempo_yaml_tell *tell,
+                                   tempo_err *err)
 {
     char *bytes;
     size_t n;
     tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
 
     *out = NULL;
-    if (st == TEMPO_OK)
-        st = tempo_experiment_parse(out, path, bytes, n, err);
+    if (st != TEMPO_OK)
+        return tempo_yaml_settle(NULL, st, err, tell, NULL);
+    st = tempo_experiment_parse(out, path, bytes, n, tell, err);
     free(bytes);
     return st;
 }

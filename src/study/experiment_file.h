@@ -1,12 +1,14 @@
 /* experiment_file.h - experiments/NAME.yaml and the published files -> what to run.
  *
- * Every key of the published format acts, or stands in notes[] with the reason why it cannot.  Keys of ours have the
- * names of the program's options with _ for -.  docs/experiments.md lists all of them.  A published key and ours for
- * the same thing together are an error that names both lines; so are unknown, duplicate and ill-typed keys.  What
- * depends on the model (visible layers within its layers, positions within its context) is checked by the decoder.  */
+ * Every key of the published format acts, or stands in notes[] with the reason why it cannot; those that ask for what is not
+ * built are one error that names all of them (experiment_foreign.c).  Keys of ours have the names of the program's options
+ * with _ for -.  docs/experiments.md lists all of them.  A published key and ours for the same thing together are an error that
+ * names both lines; so are unknown, duplicate and ill-typed keys.  What depends on the model (visible layers within its
+ * layers, positions within its context) is checked by the decoder.  */
 #ifndef TEMPO_STUDY_EXPERIMENT_FILE_H
 #define TEMPO_STUDY_EXPERIMENT_FILE_H
 #include "study/hash.h"
+#include "study/yaml.h"
 
 enum {
     TEMPO_EXPERIMENT_MAX_ARMS = 16,
@@ -40,7 +42,7 @@ typedef struct tempo_experiment_arm {
 typedef struct tempo_experiment_note {
     const char *key;
     uint32_t line;
-    char text[160];
+    char text[240];
 } tempo_experiment_note;
 
 /* What the published document says of one run.  0 or NULL = it does not say. */
@@ -94,7 +96,9 @@ typedef struct tempo_experiment {
     char attention_file[TEMPO_EXPERIMENT_FILE_CHARS], logits_file[TEMPO_EXPERIMENT_FILE_CHARS];
     char kv_file[TEMPO_EXPERIMENT_FILE_CHARS], positions_file[TEMPO_EXPERIMENT_FILE_CHARS];
     char cross_parallel_file[TEMPO_EXPERIMENT_FILE_CHARS];
-    const char *output_dir; /* the file's wish, or NULL; --out wins */
+    const char *output_dir; /* where to write unless --out says otherwise, or NULL */
+    bool flat;              /* layout: flat: files as the original project's program laid them out */
+    const char *model;      /* what the file names; -m decides.  Or NULL */
 
     bool compute_kl_divergence, compute_cosine_similarity; /* both true unless the file says false */
     bool analyze_cross_parallel;                           /* false unless the file says true */
@@ -114,10 +118,11 @@ typedef struct tempo_experiment {
 } tempo_experiment;
 
 /* A file, or bytes[n] that came from `path`.  On failure *out is NULL and the message begins with
- * PATH:LINE:COLUMN, or with PATH where no line is to blame.  */
-tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+ * PATH:LINE:COLUMN, or with PATH where no line is to blame; tell (may be NULL) hears all errors of the file.  */
+tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, const tempo_yaml_tell *tell,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, const void *bytes, size_t n,
-                                    tempo_err *err) TEMPO_MUST_CHECK;
+                                    const tempo_yaml_tell *tell, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_experiment_free(tempo_experiment *e);
 
 /* The options of one arm at one of the file's thresholds. */

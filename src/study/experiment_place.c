@@ -1,8 +1,8 @@
 /* experiment_place.c - an experiment's directory appears whole or not at all, and takes the place of an
  * earlier run's.
  *
- * It is filled as OUT/.NAME.partial, hidden so that nobody reads it, and renamed at the end.  What an earlier
- * run left is removed only when all of it is what that run's manifest lists.  */
+ * OUT/NAME is filled as OUT/.NAME.partial, hidden so that nobody reads it, and renamed at the end.  What an
+ * earlier run left is removed only when all of it is what that run's manifest lists.  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +80,14 @@ static bool is_listed(const json_t *files, const char *path)
     return false;
 }
 
+/* The document about a run lies beside its files where the layout is flat; it is written again. */
+static bool is_summary(const char *path)
+{
+    static const char begin[] = "EXPERIMENT_RESULTS";
+
+    return strncmp(path, begin, sizeof(begin) - 1) == 0;
+}
+
 /* Is all below dir/below (below "" or "arm/") in the manifest's list?  other: the first that is not. */
 static bool all_listed(const char *dir, const char *below, const json_t *files, char other[TEMPO_RUN_PATH])
 {
@@ -104,7 +112,8 @@ static bool all_listed(const char *dir, const char *below, const json_t *files, 
             strcat(deeper, "/");
             all = strlen(deeper) < TEMPO_RUN_PATH / 2 && all_listed(dir, deeper, files, other);
         } else if (all) {
-            all = S_ISREG(info.st_mode) && (strcmp(other, "manifest.json") == 0 || is_listed(files, other));
+            all = S_ISREG(info.st_mode) &&
+                  (strcmp(other, "manifest.json") == 0 || is_summary(other) || is_listed(files, other));
         }
     }
     (void)closedir(d);
@@ -173,34 +182,48 @@ static void hold(tempo_place *p, const char *dir)
 #endif
 }
 
-tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err)
+/* The directory above, and the hidden name in it. */
+static tempo_status split(const char *final, char above[TEMPO_RUN_PATH], char hidden[TEMPO_RUN_PATH],
+                          tempo_err *err)
 {
-    char path[TEMPO_RUN_PATH];
-    const tempo_status st = tempo_path_join(path, sizeof(path), out, name, err);
+    const char *slash = strrchr(final, '/'), *name = slash != NULL ? slash + 1 : final;
+    const int n = slash == NULL ? 1 : slash == final ? 1 : (int)(slash - final);
 
-    return st == TEMPO_OK ? check_replaceable(path, err) : st;
+    if (*name == '\0' || is_dots(name))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%s: cannot be replaced as a whole; name a directory of its own", final);
+    (void)snprintf(above, TEMPO_RUN_PATH, "%.*s", n, slash == NULL ? "." : final);
+    if ((size_t)snprintf(hidden, TEMPO_RUN_PATH, ".%s.partial", name) >= 256)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the name is too long", name);
+    return TEMPO_OK;
 }
 
-tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name, tempo_err *err)
+tempo_status tempo_place_check(const char *final, tempo_err *err)
 {
-    char hidden[TEMPO_RUN_PATH];
+    char above[TEMPO_RUN_PATH], hidden[TEMPO_RUN_PATH];
+    const tempo_status st = split(final, above, hidden, err);
+
+    return st == TEMPO_OK ? check_replaceable(final, err) : st;
+}
+
+tempo_status tempo_place_begin(tempo_place *p, const char *final, tempo_err *err)
+{
+    char above[TEMPO_RUN_PATH], hidden[TEMPO_RUN_PATH];
     tempo_status st;
 
-    *p = (tempo_place){.held = -1};
-    if ((st = tempo_path_join(p->final, sizeof(p->final), out, name, err)) != TEMPO_OK)
-        return st;
-    if ((size_t)snprintf(hidden, sizeof(hidden), ".%s.partial", name) >= sizeof(hidden))
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the name is too long", name);
-    if ((st = check_replaceable(p->final, err)) != TEMPO_OK ||
-        (st = tempo_make_directory(out, err)) != TEMPO_OK ||
-        (st = tempo_path_join(p->partial, sizeof(p->partial), out, hidden, err)) != TEMPO_OK ||
+    *p = (tempo_place){0};
+    if (strlen(final) >= sizeof(p->final))
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the path is too long", final);
+    (void)strcpy(p->final, final);
+    if ((st = split(final, above, hidden, err)) != TEMPO_OK ||
+        (st = check_replaceable(p->final, err)) != TEMPO_OK ||
+        (st = tempo_make_directory(above, err)) != TEMPO_OK ||
+        (st = tempo_path_join(p->partial, sizeof(p->partial), above, hidden, err)) != TEMPO_OK ||
         (st = remove_tree(p->partial, err)) != TEMPO_OK ||
         (st = tempo_make_directory(p->partial, err)) != TEMPO_OK) {
         p->partial[0] = '\0';
-        return st;
     }
-    hold(p, p->partial);
-    return TEMPO_OK;
+    return st;
 }
 
 tempo_status tempo_place_commit(tempo_place *p, tempo_err *err)
@@ -237,4 +260,20 @@ void tempo_place_abort(tempo_place *p)
         (void)remove_tree(p->partial, NULL);
     p->partial[0] = '\0';
     release(p);
+}
+
+tempo_status tempo_place_names(json_t **out, const char *dir, tempo_err *err)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+
+    *out = NULL;
+    if (d == NULL)
+        return failed(err, dir, "cannot be read");
+    *out = json_array();
+    while ((e = readdir(d)) != NULL)
+        if (!is_dots(e->d_name))
+            json_array_append_new(*out, json_string(e->d_name));
+    (void)closedir(d);
+    return TEMPO_OK;
 }

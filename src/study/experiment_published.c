@@ -49,25 +49,23 @@ static tempo_status read_run(tempo_published *p, const tempo_yaml_node *map, tem
                                         "sets", "text",  "seconds",      "data_size", NULL};
     tempo_published_run *run = &p->runs[p->n_runs];
     size_t range[2] = {0, 0}, n = 2;
-    tempo_status st;
+    tempo_status st = tempo_yaml_check_keys(map, known, err);
 
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = read_mode(p, run, map, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "steps", 1, MOST, &run->steps, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "total_tokens", 1, MOST, &run->total_tokens, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size_list(map, "set_sizes", 1, MOST, run->set_sizes, TEMPO_EXPERIMENT_MAX_SETS,
-                                   &run->n_set_sizes, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size_list(map, "tokens_per_step", 1, MOST, range, 2, &n, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "sets", &run->sets, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "text", &run->text, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(map, "seconds", positive, &run->seconds, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "data_size", &run->data_size, err)) != TEMPO_OK)
-        return st;
-    if (n != 2 || range[0] > range[1])
-        return tempo_yaml_fail(err, tempo_yaml_get(map, "tokens_per_step"), "expected [fewest, most]");
+    st = tempo_yaml_both(st, read_mode(p, run, map, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(map, "steps", 1, MOST, &run->steps, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(map, "total_tokens", 1, MOST, &run->total_tokens, err));
+    st = tempo_yaml_both(st, tempo_yaml_size_list(map, "set_sizes", 1, MOST, run->set_sizes,
+                                                  TEMPO_EXPERIMENT_MAX_SETS, &run->n_set_sizes, err));
+    st = tempo_yaml_both(st, tempo_yaml_size_list(map, "tokens_per_step", 1, MOST, range, 2, &n, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "sets", &run->sets, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "text", &run->text, err));
+    st = tempo_yaml_both(st, tempo_yaml_f64(map, "seconds", positive, &run->seconds, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "data_size", &run->data_size, err));
+    if (st == TEMPO_OK && (n != 2 || range[0] > range[1]))
+        st = tempo_yaml_fail(err, tempo_yaml_get(map, "tokens_per_step"), "expected [fewest, most]");
     run->fewest = range[0];
     run->most = range[1];
-    if ((st = check_sizes(run, map, err)) == TEMPO_OK)
+    if (st == TEMPO_OK && (st = check_sizes(run, map, err)) == TEMPO_OK)
         p->n_runs++;
     return st;
 }
@@ -83,20 +81,20 @@ tempo_status tempo_experiment_read_published(tempo_experiment *e, const tempo_ya
 
     if (map == NULL)
         return TEMPO_OK;
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "model", &p->model, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "outputs", &p->outputs, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(map, "visible_faster_percent", percent, &p->visible_faster_percent, err)) !=
-            TEMPO_OK ||
-        (st = tempo_yaml_str(map, "data_size", &p->data_size, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "remark", &p->remark, err)) != TEMPO_OK ||
-        (st = tempo_yaml_list(map, "runs", TEMPO_YAML_MAP, TEMPO_EXPERIMENT_MAX_PUBLISHED, &list, err)) !=
-            TEMPO_OK)
+    st = tempo_yaml_check_keys(map, known, err);
+    if (map->kind != TEMPO_YAML_MAP)
         return st;
-    if (p->model == NULL)
-        return tempo_yaml_fail(err, map, "'model' is missing");
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "model", &p->model, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "outputs", &p->outputs, err));
+    st = tempo_yaml_both(
+        st, tempo_yaml_f64(map, "visible_faster_percent", percent, &p->visible_faster_percent, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "data_size", &p->data_size, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "remark", &p->remark, err));
+    st = tempo_yaml_both(
+        st, tempo_yaml_list(map, "runs", TEMPO_YAML_MAP, TEMPO_EXPERIMENT_MAX_PUBLISHED, &list, err));
+    if (tempo_yaml_get(map, "model") == NULL)
+        st = tempo_yaml_both(st, tempo_yaml_fail(err, map, "'model' is missing"));
     for (const tempo_yaml_node *v = list != NULL ? list->first : NULL; v != NULL; v = v->next)
-        if ((st = read_run(p, v, err)) != TEMPO_OK)
-            return st;
-    return TEMPO_OK;
+        st = tempo_yaml_both(st, read_run(p, v, err));
+    return st;
 }

@@ -9,6 +9,13 @@ void tempo_experiment_add_note(tempo_experiment *e, const tempo_yaml_node *at, c
 /* Two keys of one map that say the same thing: an error at the later one that names both. */
 tempo_status tempo_experiment_check_pair(const tempo_yaml_node *map, const char *a, const char *b, tempo_err *err) TEMPO_MUST_CHECK;
 
+enum { TEMPO_EXPERIMENT_FOREIGN_MOST = 64 };
+
+/* experiment_foreign.c: keys of the published files that ask for what is not built, or mean nothing here.  Their names to
+ * known[TEMPO_EXPERIMENT_FOREIGN_MOST]; returns how many.  */
+size_t tempo_experiment_foreign_keys(const char **known);
+/* Check their values: what is off is accepted, what is on is one error that names all such keys. */
+tempo_status tempo_experiment_read_foreign(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
 /* How to decode, thresholds, arms, regime, driver. */
 tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
 /* What to record and under which names; analyses. */

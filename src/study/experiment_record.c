@@ -18,15 +18,12 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
     static const char *const names[N_RECORDS] = {"attention", "logits", "positions", "kv"};
     const tempo_yaml_node *v;
     bool matrices = true, whole = true;
-    tempo_status st;
+    tempo_status st = tempo_yaml_bool(root, "save_attention_matrices", &matrices, err);
 
-    if ((st = tempo_yaml_bool(root, "save_attention_matrices", &matrices, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "save_full_distributions", &whole, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_both(st, tempo_yaml_bool(root, "save_full_distributions", &whole, err));
     for (size_t i = 0; i < N_RECORDS; i++) {
         bool on = false;
-        if ((st = tempo_yaml_bool(root, keys[i], &on, err)) != TEMPO_OK)
-            return st;
+        st = tempo_yaml_both(st, tempo_yaml_bool(root, keys[i], &on, err));
         if (!on || (i == 0 && !matrices))
             continue;
         e->record |= 1u << i;
@@ -40,11 +37,30 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
             tempo_experiment_add_note(e, v, "nothing captures attention: there is nothing to save");
     }
     if ((v = tempo_yaml_get(root, "save_full_distributions")) == NULL)
-        return TEMPO_OK;
+        return st;
     if (whole && (e->record & TEMPO_EXPERIMENT_LOGITS) == 0)
         tempo_experiment_add_note(e, v, "nothing captures logits: there is nothing to save");
     else if (!whole && (e->record & TEMPO_EXPERIMENT_LOGITS) != 0)
         tempo_experiment_add_note(e, v, "rows of logits are always recorded whole");
+    return st;
+}
+
+static tempo_status read_one(tempo_experiment *e, const tempo_yaml_node *v, tempo_err *err)
+{
+    const size_t n = strcspn(v->text, ":");
+    const char *name = record_names;
+    unsigned i = 0;
+
+    while (i < N_RECORDS && (strcspn(name, "|") != n || memcmp(name, v->text, n) != 0)) {
+        name += strcspn(name, "|") + 1;
+        i++;
+    }
+    if (i == N_RECORDS)
+        return tempo_yaml_fail(err, v, "'%.40s' is not one of %s", v->text, record_names);
+    if ((e->record >> i & 1) != 0)
+        return tempo_yaml_fail(err, v, "'%.*s' is there twice", (int)n, v->text);
+    e->record |= 1u << i;
+    e->record_text[e->n_record++] = v->text;
     return TEMPO_OK;
 }
 
@@ -52,26 +68,14 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
 static tempo_status read_record(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
     const tempo_yaml_node *list;
-    const tempo_status st = tempo_yaml_list(root, "record", TEMPO_YAML_STR, N_RECORDS, &list, err);
+    tempo_status st = tempo_yaml_list(root, "record", TEMPO_YAML_STR, N_RECORDS, &list, err);
 
-    if (st != TEMPO_OK || list == NULL)
+    if (e->n_record > 0) /* capture_* said so already: together they are an error */
         return st;
-    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next) {
-        const size_t n = strcspn(v->text, ":");
-        const char *name = record_names;
-        unsigned i = 0;
-        while (i < N_RECORDS && (strcspn(name, "|") != n || memcmp(name, v->text, n) != 0)) {
-            name += strcspn(name, "|") + 1;
-            i++;
-        }
-        if (i == N_RECORDS)
-            return tempo_yaml_fail(err, v, "'%.40s' is not one of %s", v->text, record_names);
-        if ((e->record >> i & 1) != 0)
-            return tempo_yaml_fail(err, v, "'%.*s' is there twice", (int)n, v->text);
-        e->record |= 1u << i;
-        e->record_text[e->n_record++] = v->text;
-    }
-    return TEMPO_OK;
+    for (const tempo_yaml_node *v = st == TEMPO_OK && list != NULL ? list->first : NULL; v != NULL;
+         v = v->next)
+        st = tempo_yaml_both(st, read_one(e, v, err));
+    return st;
 }
 
 /* ---- file names ---- */
@@ -144,12 +148,12 @@ static tempo_status read_outputs(tempo_experiment *e, const tempo_yaml_node *roo
                                e->cross_parallel_file, e->analyze_cross_parallel,
                                "analysis of attention between siblings"}};
     enum { N = sizeof(outputs) / sizeof(outputs[0]) };
+    tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; i < N; i++) {
-        const tempo_status st = read_output(e, root, &outputs[i], err);
-        if (st != TEMPO_OK)
-            return st;
-    }
+    for (size_t i = 0; i < N; i++)
+        st = tempo_yaml_both(st, read_output(e, root, &outputs[i], err));
+    if (st != TEMPO_OK)
+        return st;
     for (size_t i = 0; i < N; i++)
         for (size_t j = 0; j < i; j++)
             if (strcmp(outputs[i].name, outputs[j].name) == 0) {
@@ -194,25 +198,24 @@ static tempo_status read_analyses(tempo_experiment *e, const tempo_yaml_node *ro
     tempo_status st;
 
     e->compute_kl_divergence = e->compute_cosine_similarity = true;
-    if ((st = tempo_yaml_bool(root, "compute_kl_divergence", &e->compute_kl_divergence, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "compute_cosine_similarity", &e->compute_cosine_similarity, err)) !=
-            TEMPO_OK ||
-        (st = tempo_yaml_bool(root, "analyze_cross_parallel", &e->analyze_cross_parallel, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_bool(root, "compute_kl_divergence", &e->compute_kl_divergence, err);
+    st = tempo_yaml_both(
+        st, tempo_yaml_bool(root, "compute_cosine_similarity", &e->compute_cosine_similarity, err));
+    st =
+        tempo_yaml_both(st, tempo_yaml_bool(root, "analyze_cross_parallel", &e->analyze_cross_parallel, err));
     if (e->analyze_cross_parallel && (e->record & TEMPO_EXPERIMENT_ATTENTION) == 0) {
         tempo_experiment_add_note(e, tempo_yaml_get(root, "analyze_cross_parallel"),
                                   "no attention is recorded: there is nothing to analyze");
         e->analyze_cross_parallel = false;
     }
-    return read_top_k(e, root, err);
+    return tempo_yaml_both(st, read_top_k(e, root, err));
 }
 
 tempo_status tempo_experiment_read_record(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
-    tempo_status st;
+    tempo_status st = read_captures(e, root, err);
 
-    if ((st = read_captures(e, root, err)) != TEMPO_OK || (st = read_record(e, root, err)) != TEMPO_OK ||
-        (st = read_analyses(e, root, err)) != TEMPO_OK)
-        return st;
-    return read_outputs(e, root, err);
+    st = tempo_yaml_both(st, read_record(e, root, err));
+    st = tempo_yaml_both(st, read_analyses(e, root, err));
+    return tempo_yaml_both(st, read_outputs(e, root, err));
 }

@@ -12,11 +12,15 @@
 #include "study/lanes.h"
 
 enum { TEMPO_RUN_PATH = 4096, TEMPO_RUN_MAX_LANES = 2 * TEMPO_EXPERIMENT_MAX_ARMS };
+#define TEMPO_EXPERIMENTS_DIR "tempo-experiments"
+
+typedef enum tempo_layout_choice { TEMPO_LAYOUT_OF_FILE = 0, TEMPO_LAYOUT_DIRECTORIES, TEMPO_LAYOUT_FLAT } tempo_layout_choice;
 
 typedef struct tempo_experiments_options {
     const char *const *files; /* [n_files] paths; or names of shipped ones, "exp1" */
     size_t n_files;
-    const char *dir;   /* each experiment gets a directory below it */
+    const char *dir;   /* each experiment gets a directory below it; NULL: what its file says, else TEMPO_EXPERIMENTS_DIR */
+    tempo_layout_choice layout;
     const char *model; /* NULL: the built-in one */
     const char *cpu;
     tempo_compute compute;
@@ -29,11 +33,12 @@ typedef struct tempo_experiments_options {
     void *user;
     void (*progress)(void *user, const char *what, size_t done, size_t total); /* may be NULL */
     void (*note)(void *user, const char *of, const char *text); /* of an experiment: what a key cannot do, a verbose file's log; of the model; may be NULL */
+    const tempo_yaml_tell *tell;                                               /* of the files' errors; may be NULL */
     bool (*poll)(void *user);                                                  /* false stops; may be NULL */
 } tempo_experiments_options;
 
-/* Run them all.  *summary: {"model", "experiments": [the results.json of each], "identical": ..}, also written to
- * dir/results.json, beside dir/EXPERIMENT_RESULTS.md.  TEMPO_E_STOPPED when poll said so: experiments that were finished
+/* Run them all.  *summary: {"model", "experiments": [the results.json of each], .., "written": [directories]}; each of these
+ * directories gets EXPERIMENT_RESULTS.md and results.json about the experiments in it.  TEMPO_E_STOPPED when poll said so: experiments that were finished
  * are kept, of the running one nothing is; an earlier run's directory stays until the new one is whole.  TEMPO_E_ARG when
  * an experiment's directory holds files that are not of one, which is looked at before the first one runs.  */
 tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_options *o, tempo_err *err) TEMPO_MUST_CHECK;
@@ -50,19 +55,21 @@ char *tempo_experiments_check(const json_t *summary);
 
 /* ---- inside (experiment_*.c) ---- */
 
-/* experiment_place.c: out/name, which appears whole or not at all.  begin makes a hidden directory `partial` beside it to
- * be filled; TEMPO_E_ARG when out/name is there and holds anything but an earlier experiment's files, which check alone
- * finds out, too.  commit puts it in
- * its place, and removes what it replaces; after a failed one, and at will, abort removes what was filled.  */
+/* experiment_place.c: a directory that appears whole or not at all.  begin makes a hidden one, `partial`, beside it to be
+ * filled; TEMPO_E_ARG when the final one is there and holds anything but an earlier experiment's files, which check alone
+ * finds out, too.  commit puts it in its place, and removes what it replaces; after a failed one, and at will, abort removes
+ * what was filled.  */
 typedef struct tempo_place {
     char final[TEMPO_RUN_PATH], partial[TEMPO_RUN_PATH]; /* partial "": nothing to abort */
     int held; /* what is to go when a signal ends the process (cli/unfinished.c): a directory, open as a place; or -1 */
 } tempo_place;
 
-tempo_status tempo_place_check(const char *out, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
-tempo_status tempo_place_begin(tempo_place *p, const char *out, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_place_check(const char *final, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_place_begin(tempo_place *p, const char *final, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_place_commit(tempo_place *p, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_place_abort(tempo_place *p);
+/* The names in a directory, as an array of texts. */
+tempo_status tempo_place_names(json_t **out, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
 
 typedef struct tempo_case {
     const tempo_experiments_options *o;

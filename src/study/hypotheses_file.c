@@ -230,18 +230,18 @@ tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, co
                                     tempo_err *err)
 {
     tempo_hypotheses *h = calloc(1, sizeof(*h));
+    tempo_err why = {0};
     tempo_status st;
 
     *out = NULL;
     if (h == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&h->doc, path, bytes, n, err)) != TEMPO_OK)
-        goto out;
-    h->path = tempo_yaml_name(h->doc);
-    if ((st = fill(h, err)) != TEMPO_OK)
-        goto out;
-    st = tempo_hash_bytes(bytes, n, h->sha256, err);
-out:
+    if ((st = tempo_yaml_parse(&h->doc, path, bytes, n, &why)) == TEMPO_OK) {
+        h->path = tempo_yaml_name(h->doc);
+        st = fill(h, &why);
+    }
+    if ((st = tempo_yaml_settle(h->doc, st, &why, NULL, err)) == TEMPO_OK)
+        st = tempo_hash_bytes(bytes, n, h->sha256, err);
     if (st != TEMPO_OK)
         tempo_hypotheses_free(h);
     else

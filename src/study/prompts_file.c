@@ -139,18 +139,18 @@ tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const vo
                                  tempo_err *err)
 {
     tempo_prompts *p = calloc(1, sizeof(*p));
+    tempo_err why = {0};
     tempo_status st;
 
     *out = NULL;
     if (p == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&p->doc, path, bytes, n, err)) != TEMPO_OK)
-        goto out;
-    p->path = tempo_yaml_name(p->doc);
-    if ((st = fill(p, err)) != TEMPO_OK)
-        goto out;
-    st = tempo_hash_bytes(bytes, n, p->sha256, err);
-out:
+    if ((st = tempo_yaml_parse(&p->doc, path, bytes, n, &why)) == TEMPO_OK) {
+        p->path = tempo_yaml_name(p->doc);
+        st = fill(p, &why);
+    }
+    if ((st = tempo_yaml_settle(p->doc, st, &why, NULL, err)) == TEMPO_OK)
+        st = tempo_hash_bytes(bytes, n, p->sha256, err);
     if (st != TEMPO_OK)
         tempo_prompts_free(p);
     else

@@ -21,10 +21,19 @@ typedef struct block {
     max_align_t data[];
 } block;
 
+typedef struct kept_error {
+    uint32_t line, column;
+    tempo_status code;
+    const char *text;
+} kept_error;
+
 struct tempo_yaml {
     block *blocks;
     const char *name;
     tempo_yaml_node *root;
+    kept_error errors[TEMPO_YAML_MAX_ERRORS];
+    size_t n_errors; /* more than are kept, where there are many */
+    bool no_memory;  /* for one of them */
 };
 
 static void *take(tempo_yaml *y, size_t n)
@@ -75,6 +84,64 @@ const tempo_yaml_node *tempo_yaml_root(const tempo_yaml *y)
 const char *tempo_yaml_name(const tempo_yaml *y)
 {
     return y->name;
+}
+
+/* ---- errors that are kept ---- */
+
+void tempo_yaml_keep(tempo_yaml *y, tempo_status code, uint32_t line, uint32_t column, const char *text)
+{
+    if (y->n_errors++ >= TEMPO_YAML_MAX_ERRORS)
+        return;
+    const char *copy = take_text(y, text, strlen(text));
+    y->no_memory = y->no_memory || copy == NULL;
+    y->errors[y->n_errors - 1] =
+        (kept_error){.line = line, .column = column, .code = code, .text = copy != NULL ? copy : ""};
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+    const kept_error *a = pa, *b = pb;
+
+    return a->line != b->line ? (a->line > b->line) - (a->line < b->line)
+                              : (a->column > b->column) - (a->column < b->column);
+}
+
+static tempo_status pass_on(tempo_status st, const tempo_err *why, tempo_err *err)
+{
+    if (err != NULL && err->code == TEMPO_OK)
+        *err = *why;
+    return st;
+}
+
+tempo_status tempo_yaml_settle(tempo_yaml *y, tempo_status st, const tempo_err *why,
+                               const tempo_yaml_tell *tell, tempo_err *err)
+{
+    const size_t n = y != NULL ? y->n_errors : 0,
+                 kept = n < TEMPO_YAML_MAX_ERRORS ? n : TEMPO_YAML_MAX_ERRORS;
+    tempo_status code = TEMPO_E_UNSUPPORTED;
+
+    if (st == TEMPO_E_NOMEM)
+        return pass_on(st, why, err);
+    if (n > 0 && y->no_memory)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory for its errors", y->name);
+    if (n == 0) {
+        if (st != TEMPO_OK && tell != NULL)
+            tell->error(tell->user, why->msg);
+        return pass_on(st, why, err);
+    }
+    qsort(y->errors, kept, sizeof(*y->errors), by_place);
+    for (size_t i = 0; i < kept; i++) {
+        code = y->errors[i].code == TEMPO_E_FORMAT ? TEMPO_E_FORMAT : code;
+        if (tell != NULL)
+            tell->error(tell->user, y->errors[i].text);
+    }
+    if (n == 1)
+        return tempo_fail(err, code, TEMPO_NO_OFFSET, "%s", y->errors[0].text);
+    if (tell != NULL)
+        return tempo_fail(err, code, TEMPO_NO_OFFSET, "%s: %zu errors%s", y->name, n,
+                          n > kept ? ", of which the first are told" : "");
+    return tempo_fail(err, code, TEMPO_NO_OFFSET, "%.400s (and %zu more error%s)", y->errors[0].text, n - 1,
+                      n == 2 ? "" : "s");
 }
 
 /* ---- what a plain scalar is ---- */
@@ -196,6 +263,19 @@ static tempo_status fail_at(builder *b, tempo_status code, yaml_mark_t at, const
                       what);
 }
 
+TEMPO_PRINTF(3, 4)
+static void keep_at(builder *b, yaml_mark_t at, const char *fmt, ...)
+{
+    char what[256], text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
+    (void)snprintf(text, sizeof(text), "%.200s:%zu:%zu: %s", b->y->name, at.line + 1, at.column + 1, what);
+    tempo_yaml_keep(b->y, TEMPO_E_FORMAT, (uint32_t)at.line + 1, (uint32_t)at.column + 1, text);
+}
+
 static tempo_status no_memory(builder *b)
 {
     return tempo_fail(b->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", b->y->name);
@@ -233,8 +313,8 @@ static tempo_status set_key(builder *b, frame *f, const yaml_event_t *ev)
     if (memchr(text, '\0', ev->data.scalar.length) != NULL || ev->data.scalar.length == 0)
         return fail_at(b, TEMPO_E_FORMAT, ev->start_mark, "a key is empty or holds a NUL, expected a name");
     if (same_key(f->node, text, &other))
-        return fail_at(b, TEMPO_E_FORMAT, ev->start_mark, "duplicate key '%.60s', it is in line %u already",
-                       text, (unsigned)other->key_line);
+        keep_at(b, ev->start_mark, "duplicate key '%.60s', it is in line %u already", text,
+                (unsigned)other->key_line);
     if (f->node->n == TEMPO_YAML_MAX_KEYS)
         return fail_at(b, TEMPO_E_LIMIT, ev->start_mark, "more than %d keys in one map", TEMPO_YAML_MAX_KEYS);
     f->key = take_text(b->y, text, ev->data.scalar.length);

@@ -4,7 +4,10 @@
  * else and whatever is quoted is text.  Refused, by name: anchors, aliases, tags, several documents, keys that are
  * not plain scalars, duplicate keys, NUL in a text, and what exceeds the bounds below.
  *
- * Messages read NAME:LINE:COLUMN: what, counted from 1, columns in characters.  */
+ * Messages read NAME:LINE:COLUMN: what, counted from 1, columns in characters.
+ *
+ * A document keeps its errors: whoever reads one goes on after an error, so that a person sees all of them at once, and
+ * asks tempo_yaml_settle in the end.  A value that is wrong leaves what it was to fill as it is.  */
 #ifndef TEMPO_STUDY_YAML_H
 #define TEMPO_STUDY_YAML_H
 #include "base/status.h"
@@ -15,6 +18,7 @@ enum {
     TEMPO_YAML_MAX_NODES = 1 << 16, /* values, lists and maps of a document */
     TEMPO_YAML_MAX_KEYS = 256,      /* of one map */
     TEMPO_YAML_MAX_SCALAR = 1 << 16, /* bytes of one text */
+    TEMPO_YAML_MAX_ERRORS = 64,      /* that are told; more are counted */
 };
 
 typedef enum tempo_yaml_kind {
@@ -29,9 +33,15 @@ typedef enum tempo_yaml_kind {
 
 typedef struct tempo_yaml tempo_yaml;
 
+/* Whom errors of a file are told to, each once, in the order in which they stand in it. */
+typedef struct tempo_yaml_tell {
+    void *user;
+    void (*error)(void *user, const char *text);
+} tempo_yaml_tell;
+
 /* Borrowed from the document.  A list's items and a map's members are first, first->next, ... in file order. */
 typedef struct tempo_yaml_node {
-    const tempo_yaml *doc;
+    tempo_yaml *doc;
     tempo_yaml_kind kind;
     uint32_t line, column;         /* of the value, from 1 */
     uint32_t key_line, key_column; /* of a member's key */
@@ -46,7 +56,8 @@ typedef struct tempo_yaml_node {
     const struct tempo_yaml_node *first, *next;
 } tempo_yaml_node;
 
-/* text[n] -> *out.  `name` stands in front of messages and is copied.  TEMPO_E_FORMAT, TEMPO_E_UNSUPPORTED (anchors,
+/* text[n] -> *out.  `name` stands in front of messages and is copied.  A duplicate key is an error that the document keeps, and
+ * its first value holds.  TEMPO_E_FORMAT, TEMPO_E_UNSUPPORTED (anchors,
  * aliases, tags, several documents) or TEMPO_E_LIMIT, with line and column in the message, or with the byte offset
  * where the bytes are not UTF-8; TEMPO_E_NOMEM.  On failure *out is NULL.  */
 tempo_status tempo_yaml_parse(tempo_yaml **out, const char *name, const void *text, size_t n,
@@ -62,12 +73,30 @@ const char *tempo_yaml_name(const tempo_yaml *y);
 /* The member of a map, or NULL. */
 const tempo_yaml_node *tempo_yaml_get(const tempo_yaml_node *map, const char *key);
 
-/* TEMPO_E_FORMAT, at the value, "NAME:LINE:COLUMN: KEY: " and the message; or at the key, without "KEY: ". */
+/* TEMPO_E_FORMAT, at the value, "NAME:LINE:COLUMN: KEY: " and the message; or at the key, without "KEY: ".  The document
+ * keeps the error, err the first one.  */
 tempo_status tempo_yaml_fail(tempo_err *err, const tempo_yaml_node *at, const char *fmt, ...) TEMPO_PRINTF(3, 4);
 tempo_status tempo_yaml_fail_key(tempo_err *err, const tempo_yaml_node *at, const char *fmt, ...) TEMPO_PRINTF(3, 4);
+/* The same, TEMPO_E_UNSUPPORTED, for what is right and not built: a text of any length. */
+tempo_status tempo_yaml_fail_unbuilt(tempo_err *err, const tempo_yaml_node *at, const char *text);
 
-/* `node` is a map all of whose keys are among known (NULL-terminated).  The first other one in file order is an
- * error that names the nearest known key, by Damerau-Levenshtein distance, if one is near.  */
+/* Two readings of which both shall be made: the first failure. */
+static inline tempo_status tempo_yaml_both(tempo_status a, tempo_status b)
+{
+    return a != TEMPO_OK ? a : b;
+}
+
+/* Keep an error: for yaml.c and yaml_get.c. */
+void tempo_yaml_keep(tempo_yaml *y, tempo_status code, uint32_t line, uint32_t column, const char *text);
+
+/* What came of reading: `st` and `why` of who read, and the errors that y (may be NULL) has kept.  Without any it is TEMPO_OK or
+ * that failure, as it stands in why.  tell (may be NULL) is told every error; err gets the only one, "NAME: N errors" when all
+ * were told, else the first and how many more there are.  */
+tempo_status tempo_yaml_settle(tempo_yaml *y, tempo_status st, const tempo_err *why, const tempo_yaml_tell *tell,
+                               tempo_err *err) TEMPO_MUST_CHECK;
+
+/* `node` is a map all of whose keys are among known (NULL-terminated).  Each other one is an error that names the nearest
+ * known key, by Damerau-Levenshtein distance, if one is near.  */
 tempo_status tempo_yaml_check_keys(const tempo_yaml_node *node, const char *const *known, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* Typed members.  A missing key is TEMPO_OK and leaves *out as it is, so that *out begins as the default; null and

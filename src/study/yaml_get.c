@@ -11,19 +11,28 @@ enum { SHOWN_BYTES = 48, MAX_KEY = 63 };
 
 /* ---- messages ---- */
 
-/* label: the key that the message is about, or NULL. */
-TEMPO_PRINTF(6, 0)
-static tempo_status fail_at(tempo_err *err, const tempo_yaml *doc, uint32_t line, uint32_t column,
-                            const char *label, const char *fmt, va_list ap)
+/* The end of the file's name. */
+static const char *short_name(char out[160], const tempo_yaml *doc)
 {
     const char *name = tempo_yaml_name(doc);
     const size_t n = strlen(name);
-    char what[320];
+
+    (void)snprintf(out, 160, "%s", n > 150 ? name + n - 150 : name);
+    return out;
+}
+
+/* label: the key that the message is about, or NULL. */
+TEMPO_PRINTF(6, 0)
+static tempo_status fail_at(tempo_err *err, tempo_yaml *doc, uint32_t line, uint32_t column,
+                            const char *label, const char *fmt, va_list ap)
+{
+    char what[320], text[640], name[160];
 
     (void)vsnprintf(what, sizeof(what), fmt, ap);
-    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s:%" PRIu32 ":%" PRIu32 ": %.*s%s%s",
-                      n > 150 ? name + n - 150 : name, line, column, MAX_KEY, label != NULL ? label : "",
-                      label != NULL ? ": " : "", what);
+    (void)snprintf(text, sizeof(text), "%s:%" PRIu32 ":%" PRIu32 ": %.*s%s%s", short_name(name, doc), line,
+                   column, MAX_KEY, label != NULL ? label : "", label != NULL ? ": " : "", what);
+    tempo_yaml_keep(doc, TEMPO_E_FORMAT, line, column, text);
+    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s", text);
 }
 
 tempo_status tempo_yaml_fail(tempo_err *err, const tempo_yaml_node *at, const char *fmt, ...)
@@ -44,6 +53,16 @@ tempo_status tempo_yaml_fail_key(tempo_err *err, const tempo_yaml_node *at, cons
     const tempo_status st = fail_at(err, at->doc, at->key_line, at->key_column, NULL, fmt, ap);
     va_end(ap);
     return st;
+}
+
+tempo_status tempo_yaml_fail_unbuilt(tempo_err *err, const tempo_yaml_node *at, const char *text)
+{
+    char whole[2048], name[160];
+
+    (void)snprintf(whole, sizeof(whole), "%s:%" PRIu32 ":%" PRIu32 ": %s", short_name(name, at->doc),
+                   at->key_line, at->key_column, text);
+    tempo_yaml_keep(at->doc, TEMPO_E_UNSUPPORTED, at->key_line, at->key_column, whole);
+    return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "%s", whole);
 }
 
 /* s in quotes, without control characters, cut between characters. */
@@ -153,6 +172,7 @@ static bool is_known(const char *key, const char *const *known)
 tempo_status tempo_yaml_check_keys(const tempo_yaml_node *node, const char *const *known, tempo_err *err)
 {
     char shown[SHOWN_BYTES + 8];
+    tempo_status st = TEMPO_OK;
 
     if (node->kind != TEMPO_YAML_MAP)
         return wrong(err, node, "a map of keys and values");
@@ -161,11 +181,10 @@ tempo_status tempo_yaml_check_keys(const tempo_yaml_node *node, const char *cons
             continue;
         const char *near = nearest(v->key, known);
         show(shown, v->key);
-        if (near == NULL)
-            return tempo_yaml_fail_key(err, v, "unknown key %s", shown);
-        return tempo_yaml_fail_key(err, v, "unknown key %s; did you mean '%s'?", shown, near);
+        st = near == NULL ? tempo_yaml_fail_key(err, v, "unknown key %s", shown)
+                          : tempo_yaml_fail_key(err, v, "unknown key %s; did you mean '%s'?", shown, near);
     }
-    return TEMPO_OK;
+    return st;
 }
 
 /* ---- scalars ---- */
@@ -317,10 +336,10 @@ tempo_status tempo_yaml_f64_list(const tempo_yaml_node *map, const char *key, te
     if (st != TEMPO_OK || list == NULL)
         return st;
     for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next)
-        if ((st = f64_value(v, range, &out[i++], err)) != TEMPO_OK)
-            return st;
-    *n = i;
-    return TEMPO_OK;
+        st = tempo_yaml_both(st, f64_value(v, range, &out[i++], err));
+    if (st == TEMPO_OK)
+        *n = i;
+    return st;
 }
 
 tempo_status tempo_yaml_size_list(const tempo_yaml_node *map, const char *key, size_t low, size_t high,
@@ -334,12 +353,12 @@ tempo_status tempo_yaml_size_list(const tempo_yaml_node *map, const char *key, s
         return st;
     for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next) {
         uint64_t u = 0;
-        if ((st = u64_value(v, low, high, &u, err)) != TEMPO_OK)
-            return st;
+        st = tempo_yaml_both(st, u64_value(v, low, high, &u, err));
         out[i++] = (size_t)u;
     }
-    *n = i;
-    return TEMPO_OK;
+    if (st == TEMPO_OK)
+        *n = i;
+    return st;
 }
 
 tempo_status tempo_yaml_list(const tempo_yaml_node *map, const char *key, tempo_yaml_kind items, size_t most,
@@ -349,11 +368,12 @@ tempo_status tempo_yaml_list(const tempo_yaml_node *map, const char *key, tempo_
 
     if (st != TEMPO_OK || *out == NULL)
         return st;
-    for (const tempo_yaml_node *v = (*out)->first; v != NULL && st == TEMPO_OK; v = v->next) {
+    for (const tempo_yaml_node *v = (*out)->first; v != NULL; v = v->next) {
         if (items == TEMPO_YAML_STR)
-            st = str_value(v, err);
+            st = tempo_yaml_both(st, str_value(v, err));
         else if (v->kind != items)
-            st = wrong(err, v, "%s", items == TEMPO_YAML_MAP ? "a map of keys and values" : "a list");
+            st = tempo_yaml_both(
+                st, wrong(err, v, "%s", items == TEMPO_YAML_MAP ? "a map of keys and values" : "a list"));
     }
     if (st != TEMPO_OK)
         *out = NULL;

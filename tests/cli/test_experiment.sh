@@ -84,7 +84,62 @@ else
     echo 'not checked: captures with numpy (there is none)'
 fi
 
-# ---- errors
+# ---- where files go: the file's output_dir, --out before it; flat: in the directory itself, again and again
+printf 'prompt: The cat\nsteps: 3\npairs: 0\noutput_dir: %s/wish/\nexperiment_name: one\n' "$dir" >"$dir/one.yaml"
+works run "$dir/one.yaml" --no-db
+contains "$out" "$dir/wish/EXPERIMENT_RESULTS.md"
+for file in wish/one/isolated/results.json wish/one/results.json wish/results.json wish/EXPERIMENT_RESULTS.md; do
+    [ -s "$dir/$file" ] || fail "no $file by output_dir"
+done
+works run "$dir/one.yaml" --out "$dir/other" --no-db
+contains "$err" 'output_dir: --out says otherwise'
+[ -s "$dir/other/one/results.json" ] || fail '--out is not heeded'
+printf 'layout: flat\nrecord: [attention]\n' >>"$dir/one.yaml"
+for _ in 1 2; do
+    works run "$dir/one.yaml" --out "$dir/flat"
+    for file in attention_weights.npz experiment_metadata.json parallel_sets.json results.json results.jsonl manifest.json EXPERIMENT_RESULTS.md; do
+        [ -s "$dir/flat/$file" ] || fail "flat: no $file"
+    done
+    [ -z "$(find "$dir/flat" -mindepth 1 -type d -o -name '.*')" ] || fail 'flat: a directory is left'
+done
+check_document "$dir/flat/results.json" "
+assert d['experiment'] == d['experiment_name'] == 'one' and list(d['arms']) == ['isolated'] and d['raw_generated_text'] == d['arms']['isolated']['text']
+assert [f['path'] for f in d['files']] == [f['path'] for f in json.load(open('$dir/flat/manifest.json'))['files'] if f['path'] != 'results.json'] if 'files' in d else True"
+works check "$dir/flat"
+contains "$out" 'measured  isolated'
+works run "$dir/one.yaml" --layout directories --out "$dir/nested" --no-db
+[ -s "$dir/nested/one/isolated/attention_weights.npz" ] || fail '--layout directories is not heeded'
+printf 'mine' >"$dir/flat/notes.txt"
+expect 2 'notes.txt' run "$dir/one.yaml" --out "$dir/flat" --no-db
+expect 2 'both would be written to' run "$dir/one.yaml" "$dir/one.yaml" --out "$dir/twice" --no-db
+expect 2 'a directory of its own' run "$dir/one.yaml" --out . --no-db
+
+# ---- the original project's files, laid out as its scripts look for them
+original=$PWD/../shared/design/original-experiments
+if [ -d "$original" ]; then
+    program=$(realpath "$tempo") here=$PWD
+    mkdir "$dir/original"
+    cd "$dir/original" || exit 1
+    "$program" experiment run "$original"/exp1*.yaml "$original"/exp3*.yaml "$original"/exp4*.yaml --layout flat --pairs 2 --no-db >/dev/null 2>"$dir/err" ||
+        fail "the original's files: $(cat "$dir/err")"
+    "$program" experiment run "$original"/exp2*.yaml "$original"/exp5*.yaml --layout flat --out experiments/output --pairs 2 --no-db >/dev/null 2>"$dir/err" ||
+        fail "the original's files: $(cat "$dir/err")"
+    cd "$here" || exit 1
+    python3 tests/cli/check_flat.py "$dir/original"
+    rc=$?
+    [ $rc -eq 0 ] || [ $rc -eq 77 ] || fail "check_flat.py: exit code $rc"
+else
+    echo 'not checked: the files of the original project (they are not here)'
+fi
+
+# ---- errors: all of all files, and those who ask for what is not built
+printf 'prompt: x\nsteps: abc\nmodle: m\n' >"$dir/bad.yaml"
+printf 'promt: x\nuse_mcts: true\ndynamic_threshold: true\n' >"$dir/worse.yaml"
+expect 1 'bad.yaml:2:8: steps' run "$dir/bad.yaml" "$dir/worse.yaml" "$dir/nothing.yaml" --out "$dir/no"
+for text in 'bad.yaml:3:1: unknown key' 'worse.yaml:1:1: unknown key' 'a tree search (use_mcts)' 'nothing.yaml: no such file' ' errors: nothing was run'; do
+    contains "$err" "$text"
+done
+[ ! -e "$dir/no" ] || fail 'files with errors were run'
 expect 2 'run or check'
 expect 2 'needs a file' run
 expect 1 'nothing.yaml' run "$dir/nothing.yaml"

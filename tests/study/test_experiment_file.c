@@ -22,7 +22,7 @@ static tempo_experiment *parse(const char *text)
     tempo_err err = {0};
     tempo_experiment *e;
 
-    if (tempo_experiment_parse(&e, "dir/exp.yaml", text, strlen(text), &err) != TEMPO_OK)
+    if (tempo_experiment_parse(&e, "dir/exp.yaml", text, strlen(text), NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     return e;
 }
@@ -32,7 +32,7 @@ static tempo_experiment *load(const char *path)
     tempo_err err = {0};
     tempo_experiment *e;
 
-    if (tempo_experiment_load(&e, path, &err) != TEMPO_OK)
+    if (tempo_experiment_load(&e, path, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     return e;
 }
@@ -146,10 +146,9 @@ static void test_published_keys(void **state)
     assert_true(e->n_top_k == 2 && e->top_k[0] == 2 && e->top_k[1] == 20);
     assert_note(e, "seed", 6, "no randomness");
     assert_note(e, "allow_intraset_token_visibility", 9, "isolated and visible");
-    assert_note(e, "output_dir", 12, "--out");
     assert_note(e, "save_full_distributions", 18, "always recorded whole");
     assert_note(e, "kv_cache_output_file", 21, "k.npz");
-    assert_int_equal(e->n_notes, 5);
+    assert_int_equal(e->n_notes, 4);
     tempo_experiment_free(e);
 }
 
@@ -164,6 +163,8 @@ static void test_published_single_mode(void **state)
         {"prompt: x\nallow_intraset_token_visibility: false", "isolated", TEMPO_ISOLATED},
         {"prompt: x\nallow_intraset_token_visibility: true", "visible", TEMPO_VISIBLE},
         {"prompt: x\nallow_intraset_token_visibility: true\nrun_both_modes: false", "visible", TEMPO_VISIBLE},
+        {"prompt: x\nisolate: true", "isolated", TEMPO_ISOLATED},
+        {"prompt: x\nisolate: false", "visible", TEMPO_VISIBLE},
         {"prompt: x\nmode: causal", "causal", TEMPO_CAUSAL},
         {"prompt: x\nmode: visible\nreplay: published", "visible-replay", TEMPO_VISIBLE},
     };
@@ -390,20 +391,156 @@ static void test_refused(void **state)
         tempo_err err = {0};
         tempo_experiment *e = (tempo_experiment *)1;
         const tempo_status st =
-            tempo_experiment_parse(&e, "e.yaml", cases[i].text, strlen(cases[i].text), &err);
+            tempo_experiment_parse(&e, "e.yaml", cases[i].text, strlen(cases[i].text), NULL, &err);
         if (st != TEMPO_E_FORMAT || e != NULL || strncmp(err.msg, "e.yaml:", 7) != 0 ||
             strcmp(err.msg + 7, cases[i].message) != 0)
             fail_msg("%s\n%s, expected\n%s", cases[i].text, err.msg, cases[i].message);
     }
+}
+
+/* ---- all errors at once ---- */
+
+typedef struct heard {
+    char text[16][2048];
+    size_t n;
+} heard;
+
+static void hear(void *user, const char *text)
+{
+    heard *h = user;
+
+    assert_true(h->n < 16);
+    (void)snprintf(h->text[h->n++], sizeof(h->text[0]), "%s", text);
+}
+
+static void test_all_errors(void **state)
+{
+    (void)state;
+    static const char text[] = "prompt: x\n"
+                               "modle: m\n"
+                               "steps: abc\n"
+                               "threshold: 7\n"
+                               "record: [kv, attn, kv]\n"
+                               "use_mcts: maybe\n"
+                               "steps: 3\n"
+                               "published: {outputs: [], runs: [{steps: 0}]}\n"
+                               "top_k_analysis: [1, x, -1]\n"
+                               "arms:\n"
+                               "  - {name: A, moed: visible}\n"
+                               "regime: lockstep\n";
+    static const char *const expected[] = {
+        "2:1: unknown key 'modle'; did you mean 'model'?",
+        "3:8: steps: 'abc' is not an integer from 1 to 1000000000",
+        "4:12: threshold: '7' is not a number above 0 and at most 1",
+        "5:14: record: 'attn' is not one of attention|logits|positions|kv",
+        "5:20: record: 'kv' is there twice",
+        "6:11: use_mcts: 'maybe' is not true or false",
+        "7:1: duplicate key 'steps', it is in line 3 already",
+        "8:12: published: 'model' is missing",
+        "8:22: outputs: a list is not a text",
+        "8:33: runs: a published run without a mode",
+        "8:41: steps: '0' is not an integer from 1 to 1000000000",
+        "9:21: top_k_analysis: 'x' is not an integer from 1 to 1000000",
+        "9:24: top_k_analysis: '-1' is not an integer from 1 to 1000000",
+        "11:12: name: expected lower-case letters, digits, _ and -, at most 31",
+        "11:15: unknown key 'moed'; did you mean 'mode'?",
+    };
+    heard *h = calloc(1, sizeof(*h));
+    const tempo_yaml_tell tell = {.user = h, .error = hear};
+    tempo_err err[2] = {0};
+    tempo_experiment *e;
+
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", text, strlen(text), &tell, &err[0]),
+                     TEMPO_E_FORMAT);
+    assert_null(e);
+    for (size_t i = 0; i < h->n && i < sizeof(expected) / sizeof(*expected); i++) {
+        assert_memory_equal(h->text[i], "e.yaml:", 7);
+        assert_string_equal(h->text[i] + 7, expected[i]);
+    }
+    assert_int_equal(h->n, sizeof(expected) / sizeof(*expected));
+    assert_string_equal(err[0].msg, "e.yaml: 15 errors");
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", text, strlen(text), NULL, &err[1]), TEMPO_E_FORMAT);
+    assert_string_equal(err[1].msg,
+                        "e.yaml:2:1: unknown key 'modle'; did you mean 'model'? (and 14 more errors)");
+    free(h);
+}
+
+/* More errors than are kept: the first of the file are told, all are counted. */
+static void test_many_errors(void **state)
+{
+    (void)state;
+    char text[4096] = "prompt: x\n";
     tempo_err err = {0};
     tempo_experiment *e;
-    const char removal[] = "prompt: x\nuse_retroactive_removal: true\n";
-    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", removal, strlen(removal), &err),
-                     TEMPO_E_UNSUPPORTED);
-    assert_string_equal(err.msg,
-                        "e.yaml:2:26: use_retroactive_removal: true: this version cannot remove members "
-                        "after the fact");
-    assert_null(e);
+
+    for (int i = 0; i < 200; i++)
+        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "zzzzz%d: 1\n", i);
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", text, strlen(text), NULL, &err), TEMPO_E_FORMAT);
+    assert_string_equal(err.msg, "e.yaml:2:1: unknown key 'zzzzz0' (and 199 more errors)");
+}
+
+/* ---- what is not built ---- */
+
+static void test_unbuilt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"prompt: x\nuse_retroactive_removal: true\n",
+         "2:1: this version has no way to do what is asked for: members that are removed after the fact "
+         "(use_retroactive_removal)"},
+        {"prompt: x\nattention_threshold: 0.1\nenable_thinking: true\nuse_mcts: true\nmcts_depth: 3\n"
+         "use_retroactive_removal: true\nfinal_threshold: 1\n",
+         "3:1: this version has no way to do what is asked for: members that are removed after the fact "
+         "(use_retroactive_removal, attention_threshold); a tree search (use_mcts, mcts_depth); a chat's "
+         "system "
+         "message that asks for thinking (enable_thinking)"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        tempo_err err = {0};
+        tempo_experiment *e;
+        assert_int_equal(
+            tempo_experiment_parse(&e, "e.yaml", cases[i].text, strlen(cases[i].text), NULL, &err),
+            TEMPO_E_UNSUPPORTED);
+        assert_null(e);
+        assert_string_equal(err.msg + 7, cases[i].message);
+    }
+    /* off, all of it is accepted, with one note for each kind */
+    tempo_experiment *e = parse("prompt: x\nuse_mcts: false\nmcts_depth: 3\nmcts_c_puct: 1.5\n"
+                                "dynamic_threshold: false\nuse_retroactive_removal: false\n"
+                                "num_layers_to_use: null\ncomplete_removal_mode: keep_token\n"
+                                "enable_thinking: false\ndefault_mode: false\nshow_token_ids: true\n"
+                                "disable_kv_cache: false\nbezier_points: [0.2, 0.8]\nmodel: some/model\n");
+    assert_note(e, "mcts_depth", 3, "like 1 more key");
+    assert_note(e, "num_layers_to_use", 7, "nothing is removed");
+    assert_note(e, "bezier_points", 13, "one number");
+    assert_note(e, "show_token_ids", 11, "always");
+    assert_int_equal(e->n_notes, 4);
+    assert_string_equal(e->model, "some/model");
+    tempo_experiment_free(e);
+}
+
+static void test_layout(void **state)
+{
+    (void)state;
+    tempo_err err[3] = {0};
+    tempo_experiment *e = parse("prompt: x\nlayout: flat\noutput_dir: some/where\n");
+    static const char several[] = "prompts: [x, y]\nlayout: flat\n",
+                      name[] = "prompt: x\nexperiment_name: ../x\n", other[] = "prompt: x\nlayout: round\n";
+
+    assert_true(e->flat);
+    assert_string_equal(e->output_dir, "some/where");
+    tempo_experiment_free(e);
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", several, strlen(several), NULL, &err[0]),
+                     TEMPO_E_FORMAT);
+    assert_string_equal(err[0].msg, "e.yaml:2:9: layout: flat has room for one prompt at one threshold");
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", name, strlen(name), NULL, &err[1]), TEMPO_E_FORMAT);
+    assert_non_null(strstr(err[1].msg, "e.yaml:2:18: experiment_name: expected a name"));
+    assert_int_equal(tempo_experiment_parse(&e, "e.yaml", other, strlen(other), NULL, &err[2]),
+                     TEMPO_E_FORMAT);
+    assert_non_null(strstr(err[2].msg, "'round' is not one of directories|flat"));
 }
 
 /* Two keys for one thing, in both orders: both names, both lines. */
@@ -419,6 +556,9 @@ static void test_exclusive(void **state)
         {"use_custom_rope: true", "positions: shared"},
         {"allow_intraset_token_visibility: true", "mode: visible"},
         {"allow_intraset_token_visibility: true", "arms: [{name: a}]"},
+        {"isolate: true", "mode: visible"},
+        {"isolate: true", "arms: [{name: a}]"},
+        {"isolate: true", "allow_intraset_token_visibility: false"},
         {"run_both_modes: true", "mode: visible"},
         {"run_both_modes: true", "arms: [{name: a}]"},
         {"capture_attention: true", "record: [kv]"},
@@ -438,7 +578,8 @@ static void test_exclusive(void **state)
         (void)snprintf(expected, sizeof(expected),
                        "e.yaml:3:1: '%.*s' and '%.*s' of line 1 say the same thing: keep one of them",
                        (int)strcspn(second, ":"), second, (int)strcspn(first, ":"), first);
-        assert_int_equal(tempo_experiment_parse(&e, "e.yaml", text, strlen(text), &err), TEMPO_E_FORMAT);
+        assert_int_equal(tempo_experiment_parse(&e, "e.yaml", text, strlen(text), NULL, &err),
+                         TEMPO_E_FORMAT);
         assert_string_equal(err.msg, expected);
     }
 }
@@ -459,17 +600,17 @@ static void test_published_files(void **state)
         size_t notes;
     } files[] = {
         {"exp1_attention_weights_isolated", "attention_weights_isolated", "The cat sat on the", 10, 0.1, 1,
-         TEMPO_ISOLATED, TEMPO_EXPERIMENT_ATTENTION, false, false, 2},
+         TEMPO_ISOLATED, TEMPO_EXPERIMENT_ATTENTION, false, false, 1},
         {"exp1_attention_weights_visible", "attention_weights_visible", "The cat sat on the", 10, 0.1, 1,
-         TEMPO_VISIBLE, TEMPO_EXPERIMENT_ATTENTION, false, false, 2},
+         TEMPO_VISIBLE, TEMPO_EXPERIMENT_ATTENTION, false, false, 1},
         {"exp2_logits_comparison", "logits_comparison", "The cat sat on the", 10, 0.1, 2, TEMPO_ISOLATED,
-         TEMPO_EXPERIMENT_LOGITS, false, false, 2},
+         TEMPO_EXPERIMENT_LOGITS, false, false, 1},
         {"exp3_cross_parallel_attention", "cross_parallel_attention", "The cat sat on the", 15, 0.08, 1,
-         TEMPO_VISIBLE, TEMPO_EXPERIMENT_ATTENTION, false, true, 2},
+         TEMPO_VISIBLE, TEMPO_EXPERIMENT_ATTENTION, false, true, 1},
         {"exp4_kv_cache_inspection", "kv_cache_inspection", "The cat sat on the", 10, 0.1, 1, TEMPO_ISOLATED,
-         TEMPO_EXPERIMENT_KV | TEMPO_EXPERIMENT_POSITIONS, true, false, 3},
+         TEMPO_EXPERIMENT_KV | TEMPO_EXPERIMENT_POSITIONS, true, false, 2},
         {"exp5_edge_case_high_parallelism", "edge_case_high_parallelism", "The quick brown", 8, 0.03, 2,
-         TEMPO_ISOLATED, TEMPO_EXPERIMENT_ATTENTION | TEMPO_EXPERIMENT_LOGITS, false, false, 2},
+         TEMPO_ISOLATED, TEMPO_EXPERIMENT_ATTENTION | TEMPO_EXPERIMENT_LOGITS, false, false, 1},
     };
 
     if (access(published_dir, R_OK) != 0) {
@@ -500,6 +641,44 @@ static void test_published_files(void **state)
             assert_note(e, "kv_cache_output_file", 25, "without pickle");
         }
         tempo_experiment_free(e);
+    }
+}
+
+/* The others: those that ask for what is not built say all of it, the others run. */
+static void test_published_examples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *refused;
+    } files[] = {
+        {"example_config", NULL},
+        {"example_config_simple", NULL},
+        {"example_config_pruning", "(use_retroactive_removal, attention_threshold, use_relative_attention, "
+                                   "relative_threshold)"},
+        {"test_all_features",
+         "relative_threshold); a threshold that changes from step to step (dynamic_threshold, "
+         "final_threshold, bezier_points)"},
+        {"test_dynamic_threshold", "(dynamic_threshold, final_threshold, bezier_points)"},
+    };
+
+    if (access(published_dir, R_OK) != 0) {
+        print_message("skipped: no %s here\n", published_dir);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char path[512];
+        heard *h = calloc(1, sizeof(*h));
+        const tempo_yaml_tell tell = {.user = h, .error = hear};
+        tempo_err err = {0};
+        tempo_experiment *e;
+        (void)snprintf(path, sizeof(path), "%s/%s.yaml", published_dir, files[i].file);
+        assert_int_equal(tempo_experiment_load(&e, path, &tell, &err),
+                         files[i].refused != NULL ? TEMPO_E_UNSUPPORTED : TEMPO_OK);
+        assert_int_equal(h->n, files[i].refused != NULL);
+        if (files[i].refused != NULL)
+            assert_non_null(strstr(h->text[0], files[i].refused));
+        tempo_experiment_free(e);
+        free(h);
     }
 }
 
@@ -562,7 +741,7 @@ static void test_truncated(void **state)
             malloc(i + 1); /* a block of its own, so that a sanitizer sees a byte too many */
         assert_non_null(part);
         memcpy(part, bytes, i);
-        const tempo_status st = tempo_experiment_parse(&e, "e.yaml", part, i, &err);
+        const tempo_status st = tempo_experiment_parse(&e, "e.yaml", part, i, NULL, &err);
         if (st == TEMPO_OK ? e == NULL : e != NULL || err.code != st || strncmp(err.msg, "e.yaml", 6) != 0)
             fail_msg("%zu bytes: %s", i, err.msg);
         refused += st != TEMPO_OK;
@@ -615,6 +794,11 @@ int main(void)
         cmocka_unit_test(test_arms),
         cmocka_unit_test(test_published_block),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_all_errors),
+        cmocka_unit_test(test_many_errors),
+        cmocka_unit_test(test_unbuilt),
+        cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_published_examples),
         cmocka_unit_test(test_exclusive),
         cmocka_unit_test(test_published_files),
         cmocka_unit_test(test_shipped_files),

@@ -94,12 +94,15 @@ static void test_tree(void **state)
 
 static void assert_refused(const char *text, size_t n, tempo_status code, const char *message)
 {
-    tempo_err err = {0};
+    tempo_err why = {0}, err = {0};
     tempo_yaml *y = (tempo_yaml *)1;
-    const tempo_status st = tempo_yaml_parse(&y, "t.yaml", text, n, &err);
+    tempo_status st = tempo_yaml_parse(&y, "t.yaml", text, n, &why);
+    const bool kept = st == TEMPO_OK; /* a duplicate key, which ends nothing */
 
-    if (st != code || err.code != code || y != NULL || strcmp(err.msg, message) != 0)
+    st = tempo_yaml_settle(y, st, &why, NULL, &err);
+    if (st != code || err.code != code || (y != NULL) != kept || strcmp(err.msg, message) != 0)
         fail_msg("%.60s:\n%s, expected\n%s (status %d)", text, err.msg, message, (int)st);
+    tempo_yaml_free(y);
 }
 
 static void test_refused(void **state)
@@ -340,7 +343,7 @@ static void test_no_memory(void **state)
             tempo_hypotheses *h = NULL;
             tempo_prompts *p = NULL;
             test_fail_allocation(k);
-            const tempo_status st = which == 0   ? tempo_experiment_load(&e, paths[which], &err)
+            const tempo_status st = which == 0   ? tempo_experiment_load(&e, paths[which], NULL, &err)
                                     : which == 1 ? tempo_hypotheses_load(&h, paths[which], &err)
                                                  : tempo_prompts_load(&p, paths[which], &err);
             const bool failed = test_allocation_failed();
