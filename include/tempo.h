@@ -91,9 +91,11 @@ typedef struct tempo_model_options {
 
 /* Find the files that a model name means and write a path to out[cap].  NULL means the
  * built-in model (beside the installed library or in the source tree, or in the directory
- * TEMPO_MODELS names).  An existing path wins; else "org/name" is looked up in the Hugging
- * Face cache (HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub), never written to.
- * Fails with TEMPO_E_NOTFOUND and a message that says how to fetch it.  */
+ * TEMPO_MODELS names).  An existing path wins; else "org/name", with "@REVISION", "/FILE" and ":TAG"
+ * (in the name of a GGUF file) behind it, is looked up in the Hugging Face cache, never written to:
+ * HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or
+ * ~/.cache/huggingface/hub, as the hub's own client has it.  "DIRECTORY:TAG" chooses likewise.
+ * Fails with TEMPO_E_NOTFOUND and a message that says what is there, or how to fetch it.  */
 TEMPO_API tempo_status tempo_model_find(const char *name, char *out, size_t cap,
                                         tempo_err *err) TEMPO_MUST_CHECK;
 

@@ -1,4 +1,5 @@
-/* test_model_find.c - from names to paths: existing paths, the Hugging Face cache, the built-in model. */
+/* test_model_find.c - from names to paths: existing paths, the Hugging Face cache, the built-in model; and
+ * files that are not what they seem.  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,9 @@ static int set_up(void **state)
     (void)state;
     test_tmpdir_create(root);
     unsetenv("HF_HUB_CACHE");
+    unsetenv("HUGGINGFACE_HUB_CACHE");
     unsetenv("HF_HOME");
+    unsetenv("XDG_CACHE_HOME");
     unsetenv("TEMPO_MODELS");
     setenv("HOME", root, 1);
     return 0;
@@ -165,25 +168,295 @@ static void test_cache_without_ref(void **state)
     expect_failure("org/name", TEMPO_E_NOTFOUND, "2 snapshots");
 }
 
+/* In the order in which the hub's client looks; a variable that is empty is not set. */
 static void test_cache_variables(void **state)
+{
+    static const struct {
+        const char *variable, *below;
+    } places[] = {{"XDG_CACHE_HOME", "/huggingface/hub"},
+                  {"HF_HOME", "/hub"},
+                  {"HUGGINGFACE_HUB_CACHE", ""},
+                  {"HF_HUB_CACHE", ""}};
+    char path[512], hub[256], found[300];
+
+    (void)state;
+    make_snapshot(".cache/huggingface/hub", "aaaa");
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(hub, sizeof(hub), "place%zu%s", i, places[i].below);
+        make_snapshot(hub, "aaaa");
+        setenv(places[i].variable, "", 1);
+    }
+    expect_found("org/name", ".cache/huggingface/hub/models--org--name/snapshots/aaaa");
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(hub, sizeof(hub), "place%zu", i);
+        test_path(path, root, hub);
+        setenv(places[i].variable, path, 1);
+        (void)snprintf(found, sizeof(found), "%s%s/models--org--name/snapshots/aaaa", hub, places[i].below);
+        expect_found("org/name", found);
+    }
+}
+
+/* ~ and variables in variables, as Python's expanduser and expandvars have them. */
+static void test_cache_expansion(void **state)
+{
+    static const struct {
+        const char *variable, *value;
+        bool found;
+    } rows[] = {
+        {"HF_HUB_CACHE", "~/my hub", true},
+        {"HF_HUB_CACHE", "$HOME/my hub", true},
+        {"HF_HUB_CACHE", "${HOME}/my $WHAT", true},
+        {"HF_HUB_CACHE", "$HOME/my ${WHAT}", true},
+        {"HUGGINGFACE_HUB_CACHE", "~/my $WHAT", true},
+        {"HF_HOME", "~/home", true},
+        {"HF_HOME", "${HOME}/$NESTED", true}, /* what a value holds is replaced, too, in what lies below it */
+        {"XDG_CACHE_HOME", "~/.cache", true},
+        {"HF_HUB_CACHE", "$HOME/$NESTED/hub", false}, /* and not here */
+        {"HF_HUB_CACHE", "$HOME/$UNKNOWN", false},
+        {"HF_HUB_CACHE", "$HOME/${WHAT", false},
+        {"HF_HUB_CACHE", "$HOME/my hub$", false},
+        {"HF_HUB_CACHE", "x~/my hub", false},
+        {"HF_HUB_CACHE", "~nobody-has-this-name/my hub", false},
+    };
+
+    (void)state;
+    make_snapshot("my hub", "aaaa");
+    make_snapshot("home/hub", "aaaa");
+    make_snapshot(".cache/huggingface/hub", "aaaa");
+    setenv("WHAT", "hub", 1);
+    setenv("INNER", "home", 1);
+    setenv("NESTED", "$INNER", 1);
+    unsetenv("UNKNOWN");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[512];
+        tempo_err err = {0};
+        setenv(rows[i].variable, rows[i].value, 1);
+        const tempo_status st = tempo_model_find("org/name", out, sizeof(out), &err);
+        if ((st == TEMPO_OK) != rows[i].found)
+            fail_msg("%s=%s: %s", rows[i].variable, rows[i].value, st == TEMPO_OK ? out : err.msg);
+        unsetenv(rows[i].variable);
+    }
+    setenv("HF_HUB_CACHE", "$HOME/$UNKNOWN/$", 1); /* what is not known stays */
+    expect_failure("org/name", TEMPO_E_NOTFOUND, "/$UNKNOWN/$: fetch it");
+    unsetenv("HF_HUB_CACHE");
+    setenv("HOME", "/", 1);
+    expect_failure("org/name", TEMPO_E_NOTFOUND, " /.cache/huggingface/hub: fetch it");
+    setenv("HF_HUB_CACHE", "${HOME${WHAT}", 1); /* one name, of which nobody knows */
+    expect_failure("org/name", TEMPO_E_NOTFOUND, " ${HOME${WHAT}: fetch it");
+}
+
+#define SNAPSHOT ".cache/huggingface/hub/models--org--name/snapshots/abcdef12/"
+
+/* A repository with several GGUF files: by tag, by file, by revision. */
+static void test_which_gguf(void **state)
+{
+    static const char *const files[] = {"Model-Q4_K_M.gguf",
+                                        "Model-Q4_K_S.gguf",
+                                        "model-q8_0.gguf",
+                                        "Model-BF16.gguf",
+                                        "mmproj-Model-f16.gguf",
+                                        "big/Model-F32-00002-of-00002.gguf",
+                                        "big/Model-F32-00001-of-00002.gguf",
+                                        "IQ2_XS/weights.gguf",
+                                        "tokenizer.json"};
+    static const struct {
+        const char *name, *found; /* NULL: refused, */
+        const char *says;         /* in these words */
+    } rows[] = {
+        {"org/name:Q4_K_M", "Model-Q4_K_M.gguf", NULL},
+        {"org/name:q4_k_m", "Model-Q4_K_M.gguf", NULL},
+        {"org/name:Q8_0", "model-q8_0.gguf", NULL},
+        {"org/name:Q8", "model-q8_0.gguf", NULL},
+        {"org/name:f32", "big/Model-F32-00001-of-00002.gguf", NULL},
+        {"org/name:IQ2_XS", "IQ2_XS/weights.gguf", NULL},
+        {"org/name@abcdef12:Q8_0", "model-q8_0.gguf", NULL},
+        {"org/name:Q8_0@main", "model-q8_0.gguf", NULL},
+        {"org/name/model-q8_0.gguf", "model-q8_0.gguf", NULL},
+        {"org/name/mmproj-Model-f16.gguf", "mmproj-Model-f16.gguf", NULL},
+        {"org/name/IQ2_XS/weights.gguf", "IQ2_XS/weights.gguf", NULL},
+        {"org/name/IQ2_XS", "IQ2_XS/weights.gguf", NULL},
+        {"org/name/big", "big/Model-F32-00001-of-00002.gguf", NULL},
+        {"org/name/big/Model-F32-00002-of-00002.gguf", "big/Model-F32-00002-of-00002.gguf", NULL},
+        {"org/name@main/model-q8_0.gguf", "model-q8_0.gguf", NULL},
+        {"org/name@abcd/big/Model-F32-00001-of-00002.gguf", "big/Model-F32-00001-of-00002.gguf", NULL},
+        {"org/name", NULL,
+         "org/name holds 6 models; add /FILE or :TAG to its name: IQ2_XS/weights.gguf, Model-BF16.gguf, "
+         "Model-Q4_K_M.gguf, "
+         "Model-Q4_K_S.gguf, big/Model-F32-00001-of-00002.gguf, model-q8_0.gguf"},
+        {"org/name:Q4_K", NULL,
+         "2 models for \"Q4_K\"; add /FILE or :TAG to its name: Model-Q4_K_M.gguf, Model-Q4_K_S.gguf"},
+        {"org/name:F16", NULL, "org/name has no model \"F16\"; it has: IQ2_XS/weights.gguf, Model-BF16.gguf"},
+        {"org/name:Q6_K", NULL, "has no model \"Q6_K\""},
+        {"org/name/other.gguf", NULL, "has no file other.gguf; its models: IQ2_XS/weights.gguf"},
+        {"org/name/../../x.gguf", NULL, "no such file"},
+        {"org/name:", NULL, "no such file"},
+        {"org/name@", NULL, "no such file"},
+        {"org/name@v9:Q8_0", NULL, "org/name has no revision v9"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char name[256], path[512];
+        (void)snprintf(name, sizeof(name), SNAPSHOT "%s", files[i]);
+        make(path, name);
+    }
+    make_text(".cache/huggingface/hub/models--org--name/refs/main", "abcdef12");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char want[256];
+        if (rows[i].found == NULL) {
+            expect_failure(rows[i].name, TEMPO_E_NOTFOUND, rows[i].says);
+            continue;
+        }
+        (void)snprintf(want, sizeof(want), SNAPSHOT "%s", rows[i].found);
+        expect_found(rows[i].name, want);
+    }
+}
+
+/* Long lists end with how many more there are; a directory of GGUF files takes tags, too. */
+static void test_many_gguf(void **state)
+{
+    char name[256], path[512];
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof(name), "many/a-model-with-quite-a-long-name-Q%02d_K.gguf", i);
+        make(path, name);
+    }
+    test_path(path, root, "many");
+    expect_failure(path, TEMPO_E_NOTFOUND, "holds 40 models");
+    expect_failure(path, TEMPO_E_NOTFOUND, "a-model-with-quite-a-long-name-Q05_K.gguf and 34 more");
+    test_path(path, root, "many:q07_k");
+    expect_found(path, "many/a-model-with-quite-a-long-name-Q07_K.gguf");
+    test_path(path, root, "many:q99");
+    expect_failure(path, TEMPO_E_NOTFOUND, "has no model \"q99\"");
+}
+
+static void test_revisions(void **state)
+{
+    static const char at[] = ".cache/huggingface/hub/models--org--name/";
+    char name[256];
+
+    (void)state;
+    make_snapshot(".cache/huggingface/hub", "aaaa1111");
+    make_snapshot(".cache/huggingface/hub", "aaaa2222");
+    make_snapshot(".cache/huggingface/hub", "bbbb2222");
+    make_text(".cache/huggingface/hub/models--org--name/refs/v1", "aaaa1111");
+    make_text(".cache/huggingface/hub/models--org--name/refs/refs/pr/3", "bbbb2222\n");
+    make_text(".cache/huggingface/hub/models--org--name/refs/gone", "cccc3333");
+    static const char *const rows[][2] = {{"org/name@v1", "aaaa1111"},
+                                          {"org/name@refs/pr/3", "bbbb2222"},
+                                          {"org/name@refs/pr/3/config.json", "bbbb2222/config.json"},
+                                          {"org/name@aaaa2222", "aaaa2222"},
+                                          {"org/name@bbbb", "bbbb2222"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(name, sizeof(name), "%ssnapshots/%s", at, rows[i][1]);
+        expect_found(rows[i][0], name);
+    }
+    expect_failure("org/name@aaaa", TEMPO_E_NOTFOUND, "has no revision aaaa in the cache"); /* two begin so */
+    expect_failure("org/name@v2", TEMPO_E_NOTFOUND, "hf download org/name --revision v2");
+    expect_failure("org/name@v2", TEMPO_E_NOTFOUND, "v1");
+    expect_failure("org/name@gone", TEMPO_E_NOTFOUND, "hf download org/name --revision gone");
+    expect_failure("org/name@refs/pr", TEMPO_E_NOTFOUND, "has no revision refs/pr");
+    expect_failure("org/name@../../refs/v1", TEMPO_E_NOTFOUND, "no name of the form");
+    expect_failure("org/name", TEMPO_E_NOTFOUND, "add @REVISION to its name");
+}
+
+/* The name of a repository alone, where it is in the cache. */
+static void test_no_organisation(void **state)
 {
     char path[512];
 
     (void)state;
-    make_snapshot(".cache/huggingface/hub", "aaaa");
-    make_snapshot("home/hub", "bbbb");
-    make_snapshot("hub", "cccc");
-    expect_found("org/name", ".cache/huggingface/hub/models--org--name/snapshots/aaaa");
-    test_path(path, root, "home");
-    setenv("HF_HOME", path, 1);
-    expect_found("org/name", "home/hub/models--org--name/snapshots/bbbb");
-    test_path(path, root, "hub");
-    setenv("HF_HUB_CACHE", path, 1);
-    expect_found("org/name", "hub/models--org--name/snapshots/cccc");
-    setenv("HF_HUB_CACHE", "", 1);
-    unsetenv("HF_HOME");
-    unsetenv("HOME");
-    expect_failure("org/name", TEMPO_E_NOTFOUND, "HF_HUB_CACHE");
+    make(path, ".cache/huggingface/hub/models--gpt2/snapshots/aaaa/config.json");
+    make(path, ".cache/huggingface/hub/models--gpt2/snapshots/aaaa/model.safetensors");
+    expect_found("gpt2", ".cache/huggingface/hub/models--gpt2/snapshots/aaaa");
+    expect_failure("gpt3", TEMPO_E_NOTFOUND,
+                   "gpt3: no such file or directory, and no name of the form org/name");
+}
+
+static void expect_not_open(const char *name, const char *says)
+{
+    tempo_err err = {0};
+    tempo_model *m;
+    const tempo_status st = tempo_model_open(&m, name, NULL, &err);
+
+    assert_null(m);
+    if (st == TEMPO_OK || strstr(err.msg, says) == NULL)
+        fail_msg("expected \"%s\", got %s \"%s\"", says, tempo_status_name(st), err.msg);
+}
+
+/* Links whose targets are gone are named, wherever they stand. */
+static void test_dangling(void **state)
+{
+    static const char *const files[] = {"model.safetensors", "config.json", "tokenizer.json",
+                                        "tokenizer_config.json", "generation_config.json"};
+    static const char *const copies[] = {"config.json", "model.safetensors", "tokenizer.json"};
+    char path[512], from[512], name[300], says[400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        (void)snprintf(name, sizeof(name), ".cache/huggingface/hub/models--org--m%zu/snapshots/aaaa/", i);
+        make(path, name);
+        for (size_t k = 0; k < sizeof(copies) / sizeof(copies[0]); k++) {
+            (void)snprintf(name, sizeof(name), ".cache/huggingface/hub/models--org--m%zu/snapshots/aaaa/%s",
+                           i, copies[k]);
+            test_path(path, root, name);
+            (void)snprintf(from, sizeof(from), "models/tempo-tiny/%s", copies[k]);
+            char *full = realpath(from, NULL);
+            assert_non_null(full);
+            assert_int_equal(symlink(full, path), 0);
+            free(full);
+        }
+        (void)snprintf(name, sizeof(name), ".cache/huggingface/hub/models--org--m%zu/snapshots/aaaa/%s", i,
+                       files[i]);
+        test_path(path, root, name);
+        (void)unlink(path);
+        assert_int_equal(symlink("../../blobs/0123", path), 0);
+        (void)snprintf(name, sizeof(name), "org/m%zu", i);
+        (void)snprintf(says, sizeof(says),
+                       "%s: is a link to ../../blobs/0123, which is not there: the cache is damaged",
+                       files[i]);
+        expect_not_open(name, says);
+    }
+    test_path(path, root, "link.gguf");
+    assert_int_equal(symlink("nothing.gguf", path), 0);
+    expect_not_open(path, "link.gguf: is a link to nothing.gguf, which is not there");
+    make(from, ".cache/huggingface/hub/models--org--q/snapshots/aaaa/");
+    test_path(path, root, ".cache/huggingface/hub/models--org--q/snapshots/aaaa/q8.gguf");
+    assert_int_equal(symlink("../../blobs/45", path), 0);
+    expect_not_open("org/q", "q8.gguf: is a link to ../../blobs/45, which is not there");
+}
+
+/* What a clone without git-lfs leaves is no model, and is called by its name. */
+static void test_lfs_pointers(void **state)
+{
+    static const char pointer[] =
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb"
+        "8f32b1258daaa5e2ca24d17e2393\nsize 269060552\n";
+    static const char *const files[] = {"model.safetensors", "config.json", "tokenizer.json"};
+    char path[512], name[64], says[128];
+
+    (void)state;
+    test_path(path, root, "m.gguf");
+    test_write_file(path, pointer, sizeof(pointer) - 1);
+    expect_not_open(path,
+                    "m.gguf: is a Git LFS pointer, not the file itself: fetch that with \"git lfs pull\"");
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        (void)snprintf(name, sizeof(name), "clone%zu/", i);
+        make(path, name);
+        const char dir[] = "models/tempo-tiny";
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
+            char from[512], to[512];
+            size_t n;
+            test_path(from, dir, files[k]);
+            test_path(to, path, files[k]);
+            unsigned char *bytes = test_read_file(from, &n);
+            test_write_file(to, k == i ? (const void *)pointer : bytes, k == i ? sizeof(pointer) - 1 : n);
+            free(bytes);
+        }
+        (void)snprintf(says, sizeof(says), "%s: is a Git LFS pointer", files[i]);
+        expect_not_open(path, says);
+    }
 }
 
 static void test_cache_of_gguf(void **state)
@@ -206,6 +479,8 @@ static void test_not_in_cache(void **state)
     (void)state;
     expect_failure("org/other", TEMPO_E_NOTFOUND, "hf download org/other");
     expect_failure("org/other", TEMPO_E_NOTFOUND, root);
+    expect_failure("org/other:Q8_0", TEMPO_E_NOTFOUND, "hf download org/other\"");
+    expect_failure("org/other@v1:Q8_0", TEMPO_E_NOTFOUND, "hf download org/other --revision v1\"");
     expect_failure("../org/name", TEMPO_E_NOTFOUND, "no such file");
     expect_failure("a/b/c", TEMPO_E_NOTFOUND, "no such file");
     expect_failure("org/na--me", TEMPO_E_NOTFOUND, "no such file");
@@ -274,6 +549,13 @@ int main(void)
         TEST(test_unreadable),
         TEST(test_cache_without_ref),
         TEST(test_cache_variables),
+        TEST(test_cache_expansion),
+        TEST(test_which_gguf),
+        TEST(test_many_gguf),
+        TEST(test_revisions),
+        TEST(test_no_organisation),
+        TEST(test_dangling),
+        TEST(test_lfs_pointers),
         TEST(test_cache_of_gguf),
         TEST(test_not_in_cache),
         TEST(test_existing_path_wins),

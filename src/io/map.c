@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,34 @@ static tempo_status map_fd(tempo_map *out, int fd, const char *path, tempo_err *
     return TEMPO_OK;
 }
 
+/* A repository that was cloned without git-lfs has such texts in the place of its large files.  Source: the
+ * specification of Git LFS.  */
+static tempo_status check_pointer(const tempo_map *m, const char *path, tempo_err *err)
+{
+    static const char head[] = "version https://git-lfs.github.com/spec/";
+
+    if (m->n > 1024 || m->n < sizeof(head) || memcmp(m->p, head, sizeof(head) - 1) != 0)
+        return TEMPO_OK;
+    return tempo_fail(err, TEMPO_E_FORMAT, 0,
+                      "%s: is a Git LFS pointer, not the file itself: fetch that with \"git lfs pull\"",
+                      path);
+}
+
+/* Nothing is where path points; what a link points to is no secret. */
+static tempo_status not_there(const char *path, tempo_err *err)
+{
+    char target[256];
+    const ssize_t n = readlink(path, target, sizeof(target));
+
+    if (n < 0)
+        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s: no such file", path);
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s: is a link to %.*s%s, which is not there%s",
+                      path, (int)n, target, (size_t)n == sizeof(target) ? "..." : "",
+                      memmem(target, (size_t)n, "/blobs/", 7) != NULL
+                          ? ": the cache is damaged, fetch the model again"
+                          : "");
+}
+
 tempo_status tempo_map_open(tempo_map *out, const char *path, tempo_err *err)
 {
     /* Without O_NONBLOCK, opening a pipe would wait for a writer. */
@@ -36,11 +65,13 @@ tempo_status tempo_map_open(tempo_map *out, const char *path, tempo_err *err)
 
     *out = (tempo_map){0};
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s: no such file", path);
+        return not_there(path, err);
     if (fd < 0)
         return tempo_fail_os(err, errno, "%s: cannot be opened", path);
     st = map_fd(out, fd, path, err);
     (void)close(fd); /* the mapping stays */
+    if (st == TEMPO_OK && (st = check_pointer(out, path, err)) != TEMPO_OK)
+        tempo_map_close(out);
     return st;
 }
 

@@ -163,7 +163,7 @@ bool tempo_path_exists(const char *path)
 {
     struct stat sb;
 
-    return stat(path, &sb) == 0;
+    return lstat(path, &sb) == 0;
 }
 
 bool tempo_path_is_dir(const char *path)

@@ -103,7 +103,7 @@ uint64_t tempo_key_offset(const unsigned char *text, uint64_t n, const char *key
 uint64_t tempo_tensor_entry(const tempo_tensor *t);
 /* Unmap and free everything, f included; takes NULL. */
 void tempo_files_free(struct tempo_model_files *f);
-/* A file or directory is there. */
+/* A file or directory is there, or a link to what is not: opening it says so. */
 bool tempo_path_exists(const char *path);
 bool tempo_path_is_dir(const char *path);
 
@@ -154,13 +154,27 @@ void tempo_rope_frequencies(double *freq, uint32_t head_dim, const tempo_rope *r
 /* factors[head_dim/2] of llama3 scaling, rounded to float as GGUF files store them. */
 void tempo_rope_llama3(float *factors, uint32_t head_dim, const tempo_rope *r);
 
-/* ---- find.c, find_cache.c ---- */
-/* "org/name" in the Hugging Face cache. */
-tempo_status tempo_find_cached(const char *name, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
-bool tempo_is_repo_name(const char *name);
-/* The model that a directory holds: itself, or its only .gguf file.  TEMPO_E_NOTFOUND when it has
+/* ---- find.c, find_cache.c, find_hub.c, find_gguf.c ---- */
+/* The directory of the Hugging Face cache -> out[PATH_MAX]. */
+tempo_status tempo_hub_dir(char *out, tempo_err *err) TEMPO_MUST_CHECK;
+/* Which of the models of a directory is meant. */
+typedef struct tempo_want {
+    const char *who; /* the directory, as messages name it */
+    const char *tag; /* in the name of a GGUF file, "Q8_0", whatever the case of its letters; or NULL */
+    bool deep;       /* GGUF files may lie in folders, too */
+} tempo_want;
+/* name as ORG/NAME, NAME alone where the cache has it, with @REVISION, /FILE and :TAG behind it.  False when it has another
+ * form; else *st, and a path in out[cap] if it is TEMPO_OK.  */
+bool tempo_find_cached(const char *name, char *out, size_t cap, tempo_status *st, tempo_err *err);
+/* The model that a directory holds: itself, or one of its .gguf files.  TEMPO_E_NOTFOUND when it has
  * neither, or several files to choose from (the message lists them).  */
-tempo_status tempo_find_in_dir(const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_find_in_dir(const tempo_want *want, const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
+/* The .gguf file that is meant.  TEMPO_E_NOTFOUND without a message when there is none at all. */
+tempo_status tempo_find_gguf(const tempo_want *want, const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
+/* The .gguf files in a directory and its folders, for a message: "a.gguf, b.gguf and 3 more", or "none". */
+void tempo_gguf_names(const char *dir, char *out, size_t cap);
+/* Letters of a .gguf file's path before "-00001-of-00003.gguf", or before ".gguf" when it is no part. */
+size_t tempo_split_stem(const char *path);
 /* snprintf that fails with TEMPO_E_LIMIT when out[cap] is too short. */
 tempo_status tempo_path_format(char *out, size_t cap, tempo_err *err, const char *fmt, ...)
     TEMPO_PRINTF(4, 5) TEMPO_MUST_CHECK;

@@ -1,6 +1,5 @@
-/* find.c - from a model's name to a path: the built-in model, existing paths, directories that hold one
- * GGUF file.  The Hugging Face cache is in find_cache.c.  */
-#include <dirent.h>
+/* find.c - from a model's name to a path: the built-in model, existing paths, directories.  The Hugging Face
+ * cache is in find_cache.c, choosing between GGUF files in find_gguf.c.  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -87,73 +86,64 @@ static bool has(const char *dir, const char *name)
            tempo_path_exists(path);
 }
 
-typedef struct gguf_list {
-    size_t n;
-    char first[NAME_MAX + 1]; /* in alphabetical order */
-    char names[300];          /* some of them, for the message */
-} gguf_list;
-
-static tempo_status list_gguf(const char *dir, gguf_list *list, tempo_err *err)
+tempo_status tempo_find_in_dir(const tempo_want *want, const char *dir, char *out, size_t cap, tempo_err *err)
 {
-    DIR *d = opendir(dir);
-    const struct dirent *e;
-    size_t used = 0;
-
-    *list = (gguf_list){0};
-    if (d == NULL)
-        return tempo_fail_os(err, errno, "%s: cannot be read", dir);
-    while ((e = readdir(d)) != NULL) {
-        const size_t n = strlen(e->d_name);
-        if (n < 5 || strcmp(e->d_name + n - 5, ".gguf") != 0)
-            continue;
-        if (list->n++ == 0 || strcmp(e->d_name, list->first) < 0)
-            memcpy(list->first, e->d_name, n + 1);
-        const int len =
-            snprintf(list->names + used, sizeof(list->names) - used, "%s%s", used > 0 ? ", " : "", e->d_name);
-        used = (size_t)len < sizeof(list->names) - used ? used + (size_t)len : sizeof(list->names) - 1;
-    }
-    (void)closedir(d);
-    return TEMPO_OK;
-}
-
-tempo_status tempo_find_in_dir(const char *dir, char *out, size_t cap, tempo_err *err)
-{
-    gguf_list list;
-    tempo_status st;
-
-    if (has(dir, "config.json") &&
+    if (want->tag == NULL && has(dir, "config.json") &&
         (has(dir, "model.safetensors") || has(dir, "model.safetensors.index.json")))
         return tempo_path_format(out, cap, err, "%s", dir);
-    if ((st = list_gguf(dir, &list, err)) != TEMPO_OK)
+    const tempo_status st = tempo_find_gguf(want, dir, out, cap, err);
+    if (st != TEMPO_E_NOTFOUND || err->code != TEMPO_OK)
         return st;
-    if (list.n == 1)
-        return tempo_path_format(out, cap, err, "%s/%s", dir, list.first);
-    if (list.n > 1)
-        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s holds %zu models, name one of them: %s",
-                          dir, list.n, list.names);
-    if (has(dir, "config.json") || has(dir, "tokenizer.json"))
+    if (want->tag == NULL && (has(dir, "config.json") || has(dir, "tokenizer.json")))
         return tempo_path_format(out, cap, err, "%s", dir); /* opening it says what is missing */
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "%s holds no model: neither config.json nor a .gguf file", dir);
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s holds no %s", want->who,
+                      want->tag != NULL ? "GGUF file" : "model: neither config.json nor a .gguf file");
 }
 
-tempo_status tempo_model_find(const char *name, char *out, size_t cap, tempo_err *err)
+/* DIRECTORY:TAG; false when it is none. */
+static bool find_tagged(const char *name, char *out, size_t cap, tempo_status *st, tempo_err *err)
+{
+    const char *colon = strrchr(name, ':');
+    char dir[PATH_MAX];
+
+    if (colon == NULL || colon[1] == '\0' || strchr(colon, '/') != NULL ||
+        tempo_path_format(dir, sizeof(dir), NULL, "%.*s", (int)(colon - name), name) != TEMPO_OK ||
+        !tempo_path_is_dir(dir))
+        return false;
+    *st = tempo_find_in_dir(&(tempo_want){.who = dir, .tag = colon + 1}, dir, out, cap, err);
+    return true;
+}
+
+static tempo_status find(const char *name, char *out, size_t cap, tempo_err *err)
 {
     struct stat sb;
+    tempo_status st;
 
-    if (cap > 0)
-        out[0] = '\0';
     if (name == NULL)
         return find_builtin(out, cap, err);
     if (name[0] == '\0')
         return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "the model's name is empty");
     if (stat(name, &sb) == 0)
-        return S_ISDIR(sb.st_mode) ? tempo_find_in_dir(name, out, cap, err)
+        return S_ISDIR(sb.st_mode) ? tempo_find_in_dir(&(tempo_want){.who = name}, name, out, cap, err)
                                    : tempo_path_format(out, cap, err, "%s", name);
     if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
         return tempo_fail_os(err, errno, "%s", name);
-    if (tempo_is_repo_name(name))
-        return tempo_find_cached(name, out, cap, err);
+    if (tempo_path_exists(name)) /* a link to nothing: opening it says so */
+        return tempo_path_format(out, cap, err, "%s", name);
+    if (find_tagged(name, out, cap, &st, err) || tempo_find_cached(name, out, cap, &st, err))
+        return st;
     return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
                       "%.200s: no such file or directory, and no name of the form org/name", name);
+}
+
+tempo_status tempo_model_find(const char *name, char *out, size_t cap, tempo_err *err)
+{
+    tempo_err local = {0}; /* what is found on the way decides where to look next */
+
+    if (cap > 0)
+        out[0] = '\0';
+    const tempo_status st = find(name, out, cap, &local);
+    if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK)
+        *err = local;
+    return st;
 }

@@ -1,69 +1,102 @@
-/* find_cache.c - "org/name" in the Hugging Face cache, which is only read:
+/* find_cache.c - models in the Hugging Face cache, which is only read:
  *
  *   HUB/models--org--name/refs/main            the revision that was fetched, as text
- *   HUB/models--org--name/snapshots/REVISION/  the repository's files
+ *   HUB/models--org--name/snapshots/REVISION/  the repository's files, links into ../../blobs
  *
- * Source: the cache layout in huggingface_hub's documentation.  */
+ * A name is ORG/NAME; behind it @REVISION (a branch, a tag, a commit or how it begins), /FILE (also a folder)
+ * and :TAG (in the name of a GGUF file).  Source: the cache layout in huggingface_hub's documentation.  */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/files.h"
 
-enum { MAX_REVISION = 64 };
+enum { MAX_REVISION = 64, MAX_PART = 96, MAX_REPO = 2 * MAX_PART + 2, SHORTEST_COMMIT = 4 };
 
-/* Letters, digits, and . _ - inside. */
-static bool is_part(const char *s, size_t n)
+/* ---- names ---- */
+
+typedef struct repo_name {
+    const char *whole;
+    char repo[MAX_REPO];                                    /* "org/name" or "name" */
+    char revision[PATH_MAX], file[PATH_MAX], tag[PATH_MAX]; /* "": none; revision may end in a file's path */
+} repo_name;
+
+/* Length of the letters, digits, and . _ - (inside) at s; 0 if there is no such part. */
+static size_t part_len(const char *s)
 {
-    if (n == 0 || n > 96 || s[0] == '.' || s[0] == '-')
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!isalnum((unsigned char)s[i]) && strchr("._-", s[i]) == NULL)
+    size_t n = 0;
+
+    while (isalnum((unsigned char)s[n]) || (s[n] != '\0' && strchr("._-", s[n]) != NULL))
+        n++;
+    return n == 0 || n > MAX_PART || s[0] == '.' || s[0] == '-' || s[n - 1] == '.' || s[n - 1] == '-' ? 0 : n;
+}
+
+/* Relative, without empty parts, "." and "..", and nothing that a terminal obeys. */
+static bool is_plain_path(const char *s)
+{
+    for (const char *part = s;;) {
+        const size_t n = strcspn(part, "/");
+        if (n == 0 || (n <= 2 && strspn(part, ".") >= n))
             return false;
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)part[i] < 0x20 || part[i] == 0x7f)
+                return false;
+        if (part[n] == '\0')
+            return true;
+        part += n + 1;
     }
+}
+
+/* The next of @REVISION, :TAG and /FILE; false when it is none, or there already. */
+static bool read_suffix(repo_name *r, const char **s)
+{
+    char *to = **s == '@' ? r->revision : **s == ':' ? r->tag : **s == '/' ? r->file : NULL;
+    const size_t n = strcspn(*s + 1, **s == '@' ? ":" : **s == ':' ? "@/" : "");
+
+    if (to == NULL || to[0] != '\0' || n == 0 || n >= PATH_MAX)
+        return false;
+    memcpy(to, *s + 1, n);
+    to[n] = '\0';
+    *s += 1 + n;
+    return is_plain_path(to);
+}
+
+static bool parse_name(const char *name, repo_name *r)
+{
+    size_t n = part_len(name);
+
+    *r = (repo_name){.whole = name};
+    if (n > 0 && name[n] == '/') {
+        const size_t second = part_len(name + n + 1);
+        n = second > 0 ? n + 1 + second : 0;
+    }
+    if (n == 0)
+        return false;
+    memcpy(r->repo, name, n);
+    if (strstr(r->repo, "--") != NULL || strstr(r->repo, "..") != NULL)
+        return false;
+    for (const char *s = name + n; *s != '\0';)
+        if (!read_suffix(r, &s))
+            return false;
     return true;
 }
 
-bool tempo_is_repo_name(const char *name)
-{
-    const char *slash = strchr(name, '/');
+/* ---- revisions ---- */
 
-    return slash != NULL && is_part(name, (size_t)(slash - name)) && is_part(slash + 1, strlen(slash + 1)) &&
-           strstr(name, "--") == NULL && strstr(name, "..") == NULL;
-}
-
-static bool is_set(const char *s)
-{
-    return s != NULL && s[0] != '\0';
-}
-
-static tempo_status hub_dir(char *out, size_t cap, tempo_err *err)
-{
-    const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME"), *home = getenv("HOME");
-
-    if (is_set(hub))
-        return tempo_path_format(out, cap, err, "%s", hub);
-    if (is_set(hf))
-        return tempo_path_format(out, cap, err, "%s/hub", hf);
-    if (is_set(home))
-        return tempo_path_format(out, cap, err, "%s/.cache/huggingface/hub", home);
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "none of HF_HUB_CACHE, HF_HOME and HOME is set: there is no cache to look in");
-}
-
-/* refs/main -> revision.  TEMPO_E_NOTFOUND without a message when there is none. */
-static tempo_status read_ref(const char *repo, char revision[MAX_REVISION + 1], tempo_err *err)
+/* refs/REVISION -> the commit's hash.  TEMPO_E_NOTFOUND without a message when there is none. */
+static tempo_status read_ref(const char *repo, const char *revision, char hash[NAME_MAX + 1], tempo_err *err)
 {
     char path[PATH_MAX], text[MAX_REVISION + 3] = {0};
-    tempo_status st = tempo_path_format(path, sizeof(path), err, "%s/refs/main", repo);
+    tempo_status st = tempo_path_format(path, sizeof(path), err, "%s/refs/%s", repo, revision);
 
     if (st != TEMPO_OK)
         return st;
+    if (tempo_path_is_dir(path))
+        return TEMPO_E_NOTFOUND;
     FILE *f = fopen(path, "rbe");
     if (f == NULL)
         return errno == ENOENT || errno == ENOTDIR ? TEMPO_E_NOTFOUND
@@ -75,12 +108,12 @@ static tempo_status read_ref(const char *repo, char revision[MAX_REVISION + 1], 
     text[n] = '\0';
     if (n == 0 || n > MAX_REVISION || strspn(text, "0123456789abcdefABCDEF") != n)
         return tempo_fail(err, TEMPO_E_FORMAT, 0, "%s: expected a revision (hexadecimal digits)", path);
-    memcpy(revision, text, n + 1);
+    memcpy(hash, text, n + 1);
     return TEMPO_OK;
 }
 
-/* The only snapshot of a repository without refs/main; how many there are. */
-static size_t only_snapshot(const char *repo, char name[NAME_MAX + 1])
+/* How many snapshots there are whose names begin with `prefix`; the last one's name. */
+static size_t count_snapshots(const char *repo, const char *prefix, char name[NAME_MAX + 1])
 {
     char path[PATH_MAX];
     const struct dirent *e;
@@ -90,7 +123,7 @@ static size_t only_snapshot(const char *repo, char name[NAME_MAX + 1])
         return 0;
     DIR *d = opendir(path);
     while (d != NULL && (e = readdir(d)) != NULL) {
-        if (e->d_name[0] == '.')
+        if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
         memcpy(name, e->d_name, strlen(e->d_name) + 1);
         n++;
@@ -100,37 +133,155 @@ static size_t only_snapshot(const char *repo, char name[NAME_MAX + 1])
     return n;
 }
 
-static tempo_status not_cached(const char *name, const char *hub, tempo_err *err)
+/* A branch, a tag, a commit or how one begins.  TEMPO_E_NOTFOUND without a message when it is none of them.
+ */
+static tempo_status resolve(const char *repo, const char *revision, char hash[NAME_MAX + 1], tempo_err *err)
 {
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "%s is neither a path nor in the cache %s: fetch it with \"hf download %s\" (or "
-                      "\"huggingface-cli download %s\")",
-                      name, hub, name, name);
+    char path[PATH_MAX];
+    const tempo_status st = read_ref(repo, revision, hash, err);
+
+    if (st != TEMPO_E_NOTFOUND || strchr(revision, '/') != NULL || strlen(revision) > NAME_MAX)
+        return st;
+    if (tempo_path_format(path, sizeof(path), NULL, "%s/snapshots/%s", repo, revision) == TEMPO_OK &&
+        tempo_path_is_dir(path)) {
+        memcpy(hash, revision, strlen(revision) + 1);
+        return TEMPO_OK;
+    }
+    return strlen(revision) >= SHORTEST_COMMIT && count_snapshots(repo, revision, hash) == 1
+               ? TEMPO_OK
+               : TEMPO_E_NOTFOUND;
 }
 
-tempo_status tempo_find_cached(const char *name, char *out, size_t cap, tempo_err *err)
+static tempo_status not_cached(const repo_name *r, const char *hub, tempo_err *err)
 {
-    const char *slash = strchr(name, '/');
-    char hub[PATH_MAX], repo[PATH_MAX], dir[PATH_MAX], revision[NAME_MAX + 1];
-    tempo_status st = hub_dir(hub, sizeof(hub), err);
+    const bool revision = r->revision[0] != '\0';
 
-    if (st != TEMPO_OK || (st = tempo_path_format(repo, sizeof(repo), err, "%s/models--%.*s--%s", hub,
-                                                  (int)(slash - name), name, slash + 1)) != TEMPO_OK)
-        return st;
-    st = read_ref(repo, revision, err);
-    if (st == TEMPO_E_NOTFOUND) {
-        const size_t n = only_snapshot(repo, revision);
-        if (n > 1)
-            return tempo_fail(err, st, TEMPO_NO_OFFSET,
-                              "%s has %zu snapshots and no refs/main: give the path of one of them", repo, n);
-        if (n == 0)
-            return not_cached(name, hub, err);
-    } else if (st != TEMPO_OK) {
-        return st;
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%.200s: no such file or directory, and %s%s%.60s is not in the cache %s: fetch it "
+                      "with \"hf download %s%s%.60s\" "
+                      "(older: huggingface-cli)",
+                      r->whole, r->repo, revision ? "@" : "", r->revision, hub, r->repo,
+                      revision ? " --revision " : "", r->revision);
+}
+
+/* Names in the directory, "a, b"; none: "none". */
+static void list_names(const char *repo, const char *sub, char *out, size_t cap)
+{
+    char path[PATH_MAX];
+    const struct dirent *e;
+    size_t used = 0;
+
+    (void)snprintf(out, cap, "none");
+    if (tempo_path_format(path, sizeof(path), NULL, "%s/%s", repo, sub) != TEMPO_OK)
+        return;
+    DIR *d = opendir(path);
+    while (d != NULL && (e = readdir(d)) != NULL && used + strlen(e->d_name) + 8 < cap)
+        if (e->d_name[0] != '.')
+            used += (size_t)snprintf(out + used, cap - used, "%s%s", used > 0 ? ", " : "", e->d_name);
+    if (d != NULL)
+        (void)closedir(d);
+}
+
+/* r->revision may hold a file's path behind its revision, whose name may hold slashes: the longest one that
+ * is there. */
+static tempo_status find_revision(repo_name *r, const char *repo, const char *hub, char hash[NAME_MAX + 1],
+                                  tempo_err *err)
+{
+    char names[100], commits[140];
+    size_t end = strlen(r->revision);
+
+    for (;;) {
+        char revision[PATH_MAX];
+        (void)snprintf(revision, sizeof(revision), "%.*s", (int)end, r->revision);
+        const tempo_status st = resolve(repo, revision, hash, err);
+        if (st == TEMPO_OK && r->revision[end] == '/') {
+            if (r->file[0] != '\0')
+                return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%.200s names two files", r->whole);
+            memmove(r->file, r->revision + end + 1, strlen(r->revision + end + 1) + 1);
+            r->revision[end] = '\0';
+        }
+        if (st != TEMPO_E_NOTFOUND)
+            return st;
+        while (end > 0 && r->revision[end - 1] != '/')
+            end--;
+        if (end == 0)
+            break;
+        end--;
     }
-    if ((st = tempo_path_format(dir, sizeof(dir), err, "%s/snapshots/%s", repo, revision)) != TEMPO_OK)
+    list_names(repo, "refs", names, sizeof(names));
+    list_names(repo, "snapshots", commits, sizeof(commits));
+    return tempo_fail(
+        err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+        "%s has no revision %.60s in the cache %s (branches and tags: %s; commits: %s): fetch it with \"hf "
+        "download %s --revision %.60s\"",
+        r->repo, r->revision, hub, names, commits, r->repo, r->revision);
+}
+
+/* The snapshot that is meant -> hash. */
+static tempo_status find_snapshot(repo_name *r, const char *repo, const char *hub, char hash[NAME_MAX + 1],
+                                  tempo_err *err)
+{
+    if (r->revision[0] != '\0')
+        return find_revision(r, repo, hub, hash, err);
+    const tempo_status st = read_ref(repo, "main", hash, err);
+    if (st != TEMPO_E_NOTFOUND)
         return st;
-    if (!tempo_path_is_dir(dir))
-        return not_cached(name, hub, err);
-    return tempo_find_in_dir(dir, out, cap, err);
+    const size_t n = count_snapshots(repo, "", hash); /* fetched by its revision */
+    if (n == 1)
+        return TEMPO_OK;
+    if (n == 0)
+        return not_cached(r, hub, err);
+    char commits[200];
+    list_names(repo, "snapshots", commits, sizeof(commits));
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%s has %zu snapshots and no refs/main; add @REVISION to its name: %s", r->repo, n,
+                      commits);
+}
+
+/* ---- files ---- */
+
+static tempo_status find_in_snapshot(const repo_name *r, const char *dir, char *out, size_t cap,
+                                     tempo_err *err)
+{
+    const tempo_want want = {.who = r->repo, .tag = r->tag[0] != '\0' ? r->tag : NULL, .deep = true};
+    char path[PATH_MAX], names[300];
+    tempo_status st;
+
+    if (r->file[0] == '\0')
+        return tempo_find_in_dir(&want, dir, out, cap, err);
+    if ((st = tempo_path_format(path, sizeof(path), err, "%s/%s", dir, r->file)) != TEMPO_OK)
+        return st;
+    if (tempo_path_is_dir(path))
+        return tempo_find_in_dir(&want, path, out, cap, err);
+    if (tempo_path_exists(path))
+        return tempo_path_format(out, cap, err, "%s", path);
+    tempo_gguf_names(dir, names, sizeof(names));
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%s in the cache has no file %.80s; its models: %s", r->repo, r->file, names);
+}
+
+bool tempo_find_cached(const char *name, char *out, size_t cap, tempo_status *st, tempo_err *err)
+{
+    char hub[PATH_MAX], repo[PATH_MAX], dir[PATH_MAX], hash[NAME_MAX + 1];
+    repo_name r;
+
+    if (!parse_name(name, &r))
+        return false;
+    const char *slash = strchr(r.repo, '/');
+    const int org = slash != NULL ? (int)(slash - r.repo) : 0;
+    if ((*st = tempo_hub_dir(hub, err)) != TEMPO_OK ||
+        (*st = tempo_path_format(repo, sizeof(repo), err, "%s/models--%.*s%s%s", hub, org, r.repo,
+                                 slash != NULL ? "--" : "", slash != NULL ? slash + 1 : r.repo)) != TEMPO_OK)
+        return true;
+    if (!tempo_path_is_dir(repo)) {
+        if (slash == NULL)
+            return false;
+        *st = not_cached(&r, hub, err);
+        return true;
+    }
+    if ((*st = find_snapshot(&r, repo, hub, hash, err)) != TEMPO_OK ||
+        (*st = tempo_path_format(dir, sizeof(dir), err, "%s/snapshots/%s", repo, hash)) != TEMPO_OK)
+        return true;
+    *st = tempo_path_is_dir(dir) ? find_in_snapshot(&r, dir, out, cap, err) : not_cached(&r, hub, err);
+    return true;
 }

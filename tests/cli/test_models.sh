@@ -34,4 +34,25 @@ assert m['context_length'] == 40 and m['sliding_window'] == 40 and len(m['notes'
 works inspect "$model" --json
 check_json "assert d['model']['notes'] == [] and d['model']['sliding_window'] is None"
 
+# ---- the hub's cache ----
+export HOME=$dir/home
+unset HF_HUB_CACHE HUGGINGFACE_HUB_CACHE HF_HOME XDG_CACHE_HOME
+snapshot=$HOME/.cache/huggingface/hub/models--org--name/snapshots/0123abcd
+mkdir -p "$snapshot"
+works synth --shape tiny --type F32 -o "$snapshot/tiny-F32.gguf"
+cp "$snapshot/tiny-F32.gguf" "$snapshot/tiny-f32-again.gguf"
+works inspect org/name/tiny-F32.gguf
+contains "$out" "$snapshot/tiny-F32.gguf"
+works inspect org/name@0123:f32-AGAIN
+contains "$out" "$snapshot/tiny-f32-again.gguf"
+refuses 1 'org/name holds 2 models; add /FILE or :TAG to its name: tiny-F32.gguf, tiny-f32-again.gguf' inspect org/name
+refuses 1 'org/name has no model "Q4_K_M"; it has: tiny-F32.gguf, tiny-f32-again.gguf' inspect org/name:Q4_K_M
+export XDG_CACHE_HOME=\~/elsewhere
+refuses 1 "not in the cache $HOME/elsewhere/huggingface/hub" inspect org/name
+unset XDG_CACHE_HOME
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n' >"$snapshot/tiny-F32.gguf"
+refuses 1 'is a Git LFS pointer' inspect org/name/tiny-F32.gguf
+ln -sf ../../blobs/gone "$snapshot/tiny-F32.gguf"
+refuses 1 'is a link to ../../blobs/gone, which is not there' inspect org/name/tiny-F32.gguf
+
 finish
