@@ -79,8 +79,9 @@ typedef enum tempo_load {
     TEMPO_LOAD_FACTS,     /* whatever can be read: info.unsupported says what cannot run */
 } tempo_load;
 
-/* How much products may round.  Exact: activations keep at least 16 significant bits.  Fast: one BF16 term where
- * the machine multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
+/* How much products may round.  Exact: activations keep 16 bits, with float weights of their own size, with quantised ones of
+ * the largest of their block of 32 (docs/performance.md).  Fast: one BF16 term where the machine
+ * multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
 typedef enum tempo_compute { TEMPO_EXACT = 0, TEMPO_FAST } tempo_compute;
 
 typedef struct tempo_model_options {
@@ -117,7 +118,7 @@ typedef struct tempo_model_info {
     const char *unsupported;  /* NULL, or why this model cannot run */
     const char *kernels;      /* kernel path in use: "scalar", "avx2", "amx" ... */
     const char *compute;      /* "exact" or "fast" */
-    uint32_t activation_bits; /* significant bits that products keep of activations, at least: 24 (all), 16 or 8 */
+    uint32_t activation_bits; /* bits that products keep of activations, see tempo_compute, at least: 24 (all), 16 or 8 */
     uint64_t parameters;      /* elements of all tensors, a tied output counted once */
     uint64_t file_bytes;      /* bytes of all weight files */
     uint64_t step_bytes;      /* bytes, as the files encode them, of the matrices that a step reads */

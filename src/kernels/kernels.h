@@ -114,7 +114,7 @@ const char *tempo_cpu_name(size_t i);
  * products round more (tempo_matmul_fn); a path without such bodies computes as `exact` does.  */
 void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute);
 
-/* Significant bits that products with matrices of a type keep of activations. */
+/* Bits that products with matrices of a type keep of activations (tempo.h: tempo_compute). */
 uint32_t tempo_activation_bits(const tempo_kernels *k, tempo_dtype type);
 
 /* Each instruction-set file overrides the entries it implements and leaves the rest. */
