@@ -52,6 +52,9 @@ static int add_arm(run *r, tempo_mode mode)
 {
     static const char *const names[] = {"isolated", "visible", "causal"};
     tempo_decode_options d = r->o->decoding;
+
+    memcpy(d.end_ids, r->s.end_ids, sizeof(d.end_ids));
+    d.n_end_ids = r->s.n_end_ids;
     arm *a = &r->arms[r->n_arms];
     tempo_err err = {0};
 

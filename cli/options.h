@@ -69,7 +69,8 @@ typedef struct options {
     const char *prompt, *file, *prompt_ids;
     bool no_bos, no_special, decode;
     bool chat; /* and what it takes: */
-    const char *system, *chat_template, *chat_date;
+    const char *system, *chat_template, *chat_date, *messages, *tools, *chat_variables;
+    int thinking; /* 0: as the template does it; 1 on, 2 off */
 
     tempo_decode_options decoding;
     bool has_mode, has_context, has_readout, has_positions; /* given on the command line */

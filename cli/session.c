@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "conversation.h"
 #include "message.h"
 #include "study/decode_json.h"
 
@@ -193,66 +194,19 @@ static int read_text(session *s, const options *o)
     return EXIT_OK;
 }
 
-static int open_chat(const session *s, const options *o, tempo_chat **out)
-{
-    tempo_err err = {0};
-    char *text = NULL;
-    size_t n = 0;
-    int code = EXIT_OK;
-
-    if (o->chat_template != NULL && (code = read_input(o->chat_template, &text, &n)) != EXIT_OK)
-        return code;
-    if (tempo_chat_open(out, s->model, text, n, o->chat_template, &err) != TEMPO_OK) {
-        code = say_error(&err);
-        if (o->chat_template == NULL)
-            say("--chat-template FILE takes another template");
-    }
-    free(text);
-    return code;
-}
-
-static int prompt_from_chat(session *s, const options *o)
-{
-    tempo_chat *chat = NULL;
-    tempo_err err = {0};
-    char *text = NULL;
-    size_t n_text = 0;
-    int code = open_chat(s, o, &chat);
-
-    if (code != EXIT_OK)
-        return code;
-    const tempo_message messages[] = {{"system", o->system, o->system != NULL ? strlen(o->system) : 0},
-                                      {"user", s->text, s->n_text}};
-    const tempo_chat_options opt = {.date = o->chat_date};
-    const size_t skip = o->system == NULL;
-    if (tempo_chat_tokenize(chat, messages + skip, 2 - skip, &opt, &s->ids, &s->n_ids, &text, &n_text,
-                            &err) == TEMPO_OK) {
-        free(s->text);
-        s->text = text;
-        s->n_text = n_text;
-        code = s->n_ids > 0 ? EXIT_OK : EXIT_FAILED;
-        if (s->n_ids == 0)
-            say("the chat template makes no text of the prompt");
-    } else {
-        code = say_error(&err);
-    }
-    tempo_chat_free(chat);
-    return code;
-}
-
 static int prompt_from_text(session *s, const options *o)
 {
     const unsigned flags =
         (o->no_bos ? TEMPO_TOKENIZE_NO_BOS : 0) | (o->no_special ? TEMPO_TOKENIZE_NO_SPECIAL : 0);
     tempo_err err = {0};
-    const int code = read_text(s, o);
+    const int code = o->messages == NULL ? read_text(s, o) : EXIT_OK;
 
     if (code != EXIT_OK)
         return code;
     const tempo_tokenizer *t = session_tokenizer(s);
     if (t == NULL)
         return EXIT_FAILED;
-    if (o->chat)
+    if (o->chat || o->messages != NULL)
         return prompt_from_chat(s, o);
     if (tempo_tokenize(t, s->text, s->n_text, flags, &s->ids, &s->n_ids, &err) != TEMPO_OK)
         return say_error(&err);
@@ -263,28 +217,17 @@ static int prompt_from_text(session *s, const options *o)
     return EXIT_OK;
 }
 
-/* What does not go together with --chat, or not without it. */
-static const char *check_chat(const options *o)
-{
-    if (!o->chat && (o->system != NULL || o->chat_template != NULL || o->chat_date != NULL))
-        return "--system, --chat-template and --chat-date need --chat";
-    if (o->chat && o->prompt_ids != NULL)
-        return "--chat makes a text of a message: give the message with -p or -f, not with --prompt-ids";
-    if (o->chat && (o->no_bos || o->no_special))
-        return "with --chat the template decides about special tokens: leave --no-bos and --no-special out";
-    return NULL;
-}
-
 static int check_prompt(const options *o)
 {
-    const int given = (o->prompt != NULL) + (o->file != NULL) + (o->prompt_ids != NULL);
+    const int given =
+        (o->prompt != NULL) + (o->file != NULL) + (o->prompt_ids != NULL) + (o->messages != NULL);
 
     if (given != 1) {
-        say(given == 0 ? "no prompt: give one with -p TEXT, -f FILE or --prompt-ids IDS"
-                       : "more than one prompt: give only one of -p, -f and --prompt-ids");
+        say(given == 0 ? "no prompt: give one with -p TEXT, -f FILE, --prompt-ids IDS or --messages FILE"
+                       : "more than one prompt: give only one of -p, -f, --prompt-ids and --messages");
         return EXIT_USAGE;
     }
-    const char *problem = check_chat(o);
+    const char *problem = chat_problem(o);
     if (problem != NULL)
         say("%s", problem);
     return problem == NULL ? EXIT_OK : EXIT_USAGE;

@@ -12,6 +12,8 @@ typedef struct session {
     size_t n_ids;
     char *text; /* [n_text] of the prompt: as given, or decoded from ids */
     size_t n_text;
+    int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] of a chat: what ends a turn */
+    uint32_t n_end_ids;
     double load_ms;
     char sha256[65]; /* of the model; "" until session_hash */
 } session;
@@ -19,8 +21,8 @@ typedef struct session {
 /* Each prints a message and returns an exit code other than EXIT_OK on failure; session_close takes all. */
 int session_open_model(session *s, const options *o, tempo_load load);
 int session_open_engine(session *s, const options *o);
-/* The prompt of -p, -f or --prompt-ids; exactly one must be given, and not be empty.  With --chat it is a message and
- * the template makes ids and text of it.  */
+/* The prompt of -p, -f, --prompt-ids or --messages; exactly one must be given, and not be empty.  With --chat it is a message, with
+ * --messages a conversation, and the template makes ids and text of it.  */
 int session_read_prompt(session *s, const options *o);
 void session_close(session *s);
 

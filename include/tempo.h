@@ -224,6 +224,10 @@ typedef struct tempo_chat tempo_chat;
 TEMPO_API tempo_status tempo_chat_open(tempo_chat **out, const tempo_model *m, const char *template_text, size_t n,
                                        const char *source_name, tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API void tempo_chat_free(tempo_chat *c);
+/* The tokens with which the template ends an assistant's message, found by rendering one: what a model says when its turn is
+ * over, which need not be among the tokens that its files say end a text.  For tempo_decode_options.end_ids.  Returns how many. */
+#define TEMPO_MAX_END_IDS 4
+TEMPO_API uint32_t tempo_chat_end_ids(const tempo_chat *c, int32_t ids[TEMPO_MAX_END_IDS]);
 /* "model", "plain", or source_name */
 TEMPO_API const char *tempo_chat_source(const tempo_chat *c);
 /* The template that is in the model's files, *n bytes, or NULL if there is none. */
@@ -258,22 +262,34 @@ TEMPO_API tempo_status tempo_chat_tokenize(const tempo_chat *c, const tempo_mess
  * is: which members of a message and which variables mean something is the template's affair.  */
 typedef struct tempo_conversation {
     const char *messages; /* [n_messages] array of at least one object with a string "role": "content" (a string, null or an
-                             array of parts), "tool_calls", "reasoning_content", "name", ... */
+                             array of parts of text), "tool_calls", "reasoning_content", "name", ...; or an object with
+                             such "messages", and "tools", "documents", "chat_template_kwargs" where they are not given
+                             below, as a client's request has them */
     const char *tools;     /* [n_tools] array or null: functions that the model may call, as JSON schemas */
     const char *documents; /* [n_documents] array or null */
     const char *variables; /* [n_variables] object: any other names (of some clients: chat_template_kwargs).  They come after
                               the options: "enable_thinking" and "add_generation_prompt" here replace those there.  */
     size_t n_messages, n_tools, n_documents, n_variables; /* bytes */
+    bool parse_arguments; /* "arguments" of tool calls that are texts of JSON objects, as clients write them, become those
+                             objects, as templates want them */
 } tempo_conversation;
 
 /* As tempo_chat_render and tempo_chat_tokenize.  Besides: TEMPO_E_FORMAT for what is no JSON or not of that shape, naming
- * the part ("messages[2]: ..."); TEMPO_E_LIMIT for a part of more than 16 MB.  */
+ * the part ("messages[2]: ..."); TEMPO_E_UNSUPPORTED for images and the like in a content; TEMPO_E_LIMIT for a part of more
+ * than 16 MB.  */
 TEMPO_API tempo_status tempo_chat_render_json(const tempo_chat *c, const tempo_conversation *conversation,
                                               const tempo_chat_options *opt, char **text, size_t *n_text,
                                               tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API tempo_status tempo_chat_tokenize_json(const tempo_chat *c, const tempo_conversation *conversation,
                                                 const tempo_chat_options *opt, int32_t **ids, size_t *n_ids, char **text,
                                                 size_t *n_text, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* The tool calls that an answer's text[n] makes, in the two common forms: JSON objects {"name", "arguments"} between <tool_call>
+ * and </tool_call> after any text, or an answer that is nothing but such objects ("parameters" will do for "arguments").  *calls:
+ * a JSON array of {"name", "arguments"} (free with tempo_free) and *n_content the bytes of text in front of them; NULL and n
+ * where there are none: other forms are text.  */
+TEMPO_API tempo_status tempo_chat_tool_calls(const char *text, size_t n, char **calls, size_t *n_content,
+                                             tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- engine and sequences ---------------------------------------------------------- */
 
@@ -445,7 +461,11 @@ typedef struct tempo_decode_options {
     size_t max_slots; /* 0 = by available memory */
     tempo_order order; /* in which members get their slots; by probability */
     uint64_t nudge;    /* of every row: see tempo_row */
+    int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] end a text besides those that the model's files name */
+    uint32_t n_end_ids;
 } tempo_decode_options;
+/* Does this id end a text: by the model's files, or by the options? */
+TEMPO_API bool tempo_decode_options_ends(const tempo_decode_options *o, const tempo_model *m, int32_t id);
 
 /* The defaults: isolated in all layers, threshold 0.1, temperature 1, max_set 64, mixture, all,
  * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache, descending, not nudged.  */
@@ -466,7 +486,7 @@ typedef struct tempo_set {
     double entropy;    /* of the whole distribution q, in nats */
     size_t n_reached;  /* tokens with q >= tau (0 when the argmax stood in) */
     bool capped;       /* max_set cut members off */
-    bool eos;          /* an end-of-sequence id is among the members */
+    bool eos;          /* an id that ends a text is among the members */
     size_t n_members;
     const tempo_member *members; /* [n_members] */
 } tempo_set;

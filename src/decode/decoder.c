@@ -444,11 +444,15 @@ static tempo_stopped place_members(tempo_decoder *d)
     return TEMPO_RUNNING;
 }
 
+static bool ends(const tempo_decoder *d, int32_t id)
+{
+    return tempo_decode_options_ends(&d->opt, d->engine->model, id);
+}
+
 static tempo_stopped why_stop(const tempo_decoder *d, tempo_stopped placed)
 {
-    const tempo_tokenizer *t = d->engine->model->tokenizer;
     const bool eos = d->opt.stop == TEMPO_STOP_ANY   ? d->set.eos
-                     : d->opt.stop == TEMPO_STOP_TOP ? t != NULL && tempo_token_is_eos(t, d->members[0].id)
+                     : d->opt.stop == TEMPO_STOP_TOP ? ends(d, d->members[0].id)
                                                      : false;
 
     if (eos && d->steps >= d->opt.min_steps)
@@ -461,14 +465,12 @@ static tempo_stopped why_stop(const tempo_decoder *d, tempo_stopped placed)
 /* Give the members that d->set has just got their slots: the end of a step. */
 static void finish_step(tempo_decoder *d)
 {
-    const tempo_tokenizer *t = d->engine->model->tokenizer;
-
     d->set.step = d->steps;
     d->set.position = (double)(d->n_prompt + d->steps);
     d->set.entropy = d->entropy;
     d->set.members = d->members;
     for (size_t i = 0; i < d->set.n_members; i++)
-        d->set.eos |= t != NULL && tempo_token_is_eos(t, d->members[i].id);
+        d->set.eos |= ends(d, d->members[i].id);
     const tempo_stopped placed = place_members(d);
     d->steps++;
     d->stopped = why_stop(d, placed);

@@ -58,6 +58,16 @@ static tempo_status check_layers(const tempo_decode_options *o, uint32_t n_layer
     return TEMPO_OK;
 }
 
+bool tempo_decode_options_ends(const tempo_decode_options *o, const tempo_model *m, int32_t id)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(m);
+
+    for (uint32_t i = 0; i < o->n_end_ids && i < TEMPO_MAX_END_IDS; i++)
+        if (o->end_ids[i] == id)
+            return true;
+    return t != NULL && tempo_token_is_eos(t, id);
+}
+
 static bool in_range(int v, int last)
 {
     return v >= 0 && v <= last;
@@ -74,6 +84,9 @@ tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t 
         return tempo_fail(
             err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
             "mode, readout, context, positions, stop, replay or order is not one of its constants");
+    if (o->n_end_ids > TEMPO_MAX_END_IDS)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%u end_ids, at most %d", o->n_end_ids,
+                          TEMPO_MAX_END_IDS);
     if ((st = check_numbers(o, err)) != TEMPO_OK || (st = check_layers(o, n_layers, err)) != TEMPO_OK)
         return st;
     if (o->replay != TEMPO_REPLAY_NONE &&

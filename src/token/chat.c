@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "token/chat_conversation.h"
 #include "token/chat_parts.h"
 #include "token/tokenizer.h"
 
@@ -76,6 +77,11 @@ void tempo_chat_free(tempo_chat *c)
     tempo_chat_heap_free(&c->program.heap);
     free(c->reserved);
     free(c);
+}
+
+const tempo_tokenizer *tempo_chat_tokenizer(const tempo_chat *c)
+{
+    return c->t;
 }
 
 const char *tempo_chat_source(const tempo_chat *c)
@@ -157,91 +163,21 @@ typedef struct source {
     const tempo_message *messages;
     size_t n;
     const tempo_conversation *conversation; /* or NULL */
-    json_t *parts[4];                       /* its messages, tools, documents, variables */
+    json_t *parts[TEMPO_CHAT_PARTS];        /* what it holds */
 } source;
-
-/* null, with white space around it. */
-static bool is_null(const char *text, size_t n)
-{
-    static const char space[] = " \t\r\n";
-
-    while (n > 0 && memchr(space, *text, 4) != NULL) {
-        text++;
-        n--;
-    }
-    while (n > 0 && memchr(space, text[n - 1], 4) != NULL)
-        n--;
-    return n == 4 && memcmp(text, "null", 4) == 0;
-}
-
-static tempo_status read_part(const char *name, const char *text, size_t n, bool object, json_t **out,
-                              tempo_err *err)
-{
-    tempo_status st;
-
-    *out = NULL;
-    if (text == NULL || is_null(text, n))
-        return TEMPO_OK;
-    if (n > TEMPO_CHAT_MAX_OUTPUT)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: more than %d MiB", name,
-                          TEMPO_CHAT_MAX_OUTPUT >> 20);
-    if ((st = tempo_json_parse(out, text, n, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", name);
-        return st;
-    }
-    if (object ? !json_is_object(*out) : !json_is_array(*out))
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an %s", name,
-                          object ? "object" : "array");
-    return TEMPO_OK;
-}
-
-static tempo_status check_conversation(json_t *const parts[4], tempo_err *err)
-{
-    static const char *const given[] = {"messages", "tools", "documents"};
-    const size_t n = json_array_size(parts[0]);
-
-    if (n == 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "no messages: there must be at least one");
-    for (size_t i = 0; i < n; i++) {
-        const json_t *m = json_array_get(parts[0], i);
-        if (!json_is_object(m))
-            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu]: expected an object", i);
-        if (!json_is_string(json_object_get(m, "role")))
-            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu].role: expected a string",
-                              i);
-    }
-    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++)
-        if (json_object_get(parts[3], given[i]) != NULL)
-            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                              "variables.%s: the template has this name already", given[i]);
-    return TEMPO_OK;
-}
-
-static tempo_status read_conversation(source *s, tempo_err *err)
-{
-    const tempo_conversation *v = s->conversation;
-    tempo_status st;
-
-    if ((st = read_part("messages", v->messages, v->n_messages, false, &s->parts[0], err)) != TEMPO_OK ||
-        (st = read_part("tools", v->tools, v->n_tools, false, &s->parts[1], err)) != TEMPO_OK ||
-        (st = read_part("documents", v->documents, v->n_documents, false, &s->parts[2], err)) != TEMPO_OK ||
-        (st = read_part("variables", v->variables, v->n_variables, true, &s->parts[3], err)) != TEMPO_OK)
-        return st;
-    return check_conversation(s->parts, err);
-}
 
 /* The text lies on h; of s->parts, too. */
 static tempo_status render(const tempo_chat *c, source *s, const tempo_chat_options *opt, tempo_chat_heap *h,
                            tempo_chat_str *text)
 {
-    tempo_status st =
-        s->conversation != NULL ? read_conversation(s, h->err) : check_messages(s->messages, s->n, h->err);
+    tempo_status st = s->conversation != NULL ? tempo_conversation_read(s->conversation, s->parts, h->err)
+                                              : check_messages(s->messages, s->n, h->err);
     tempo_chat_input in = {.messages = s->messages,
                            .n_messages = s->n,
-                           .conversation = s->parts[0],
-                           .tools = s->parts[1],
-                           .documents = s->parts[2],
-                           .variables = s->parts[3],
+                           .conversation = s->parts[TEMPO_CHAT_MESSAGES],
+                           .tools = s->parts[TEMPO_CHAT_TOOLS],
+                           .documents = s->parts[TEMPO_CHAT_DOCUMENTS],
+                           .variables = s->parts[TEMPO_CHAT_VARIABLES],
                            .bos = token_text(c->t, c->t->bos),
                            .eos = token_text(c->t, c->t->n_eos > 0 ? c->t->eos[0] : -1),
                            .add_generation_prompt = opt == NULL || !opt->no_generation_prompt,

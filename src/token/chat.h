@@ -9,4 +9,6 @@ enum { TEMPO_CHAT_MAX_TEMPLATE = 256 << 10 }; /* bytes of a template */
 tempo_status tempo_chat_create(tempo_chat **out, const tempo_tokenizer *t, const char *text, size_t n, const char *name,
                                tempo_err *err) TEMPO_MUST_CHECK;
 
+const tempo_tokenizer *tempo_chat_tokenizer(const tempo_chat *c);
+
 #endif

@@ -174,7 +174,7 @@ static tempo_status read_flag(const tempo_gguf *g, const char *key, bool *flag, 
 
 static tempo_status read_ids(tempo_tokenizer *t, const tempo_gguf *g, tempo_err *err)
 {
-    static const char *const ends[] = {KEY("eos_token_id"), KEY("eot_token_id")};
+    static const char *const ends[] = {KEY("eos_token_id"), KEY("eot_token_id"), KEY("eom_token_id")};
     bool prefix = t->spm;
     tempo_status st;
     int32_t id;

@@ -232,6 +232,30 @@ printf 'a\n{%% include "b" %%}' >"$dir/include.jinja"
 refuses 1 'include.jinja: line 2, column 4: the tag {% include %} is not supported' generate --chat -p x --chat-template "$dir/include.jinja"
 printf '%s' '{{ raise_exception("Not today.") }}' >"$dir/raise.jinja"
 refuses 2 'raise.jinja refuses these messages: Not today.' generate --chat -p x --chat-template "$dir/raise.jinja"
+# conversations from files
+printf '%s' '[{"role": "system", "content": "Be kind."}, {"role": "user", "content": " Hello <|end_of_text|>"}]' >"$dir/chat.json"
+printf '%s' '[{"type": "function", "function": {"name": "look"}}]' >"$dir/tools.json"
+printf '%s' "{{ messages[-1].content }}|{{ tools[0].function.name }}|{{ enable_thinking }}|{{ colour }}" >"$dir/tools.jinja"
+works logits --messages "$dir/chat.json" --json
+file_out=$out
+works logits --chat -p ' Hello <|end_of_text|>' --system 'Be kind.' --json
+[ "$file_out" = "$out" ] || fail 'a conversation from a file is not the one of -p and --system'
+out=$("$tempo" logits --messages - --json <"$dir/chat.json")
+[ "$file_out" = "$out" ] || fail 'a conversation from standard input is not the one of the file'
+works logits --messages "$dir/chat.json" --tools "$dir/tools.json" --thinking off --chat-template-kwargs '{"colour": "red"}' --chat-template "$dir/tools.jinja" --json
+check_json "assert d['prompt'] == ' Hello <|end_of_text|>|look|False|red', d['prompt']"
+works logits --chat -p hi --tools "$dir/tools.json" --thinking on --chat-template-kwargs '{"colour": 1}' --chat-template "$dir/tools.jinja" --json
+check_json "assert d['prompt'] == 'hi|look|True|1', d['prompt']"
+refuses 2 'put the system message into its file' generate --messages "$dir/chat.json" --system x
+refuses 2 'give only one of -p, -f, --prompt-ids and --messages' generate --messages "$dir/chat.json" -p x
+refuses 2 'need --chat or --messages' generate -p x --tools "$dir/tools.json"
+refuses 1 'cannot be opened' generate --messages "$dir/nothing"
+refuses 1 'cannot be opened' generate --chat -p x --tools "$dir/nothing"
+refuses 1 "$dir/tools.json: messages[0].role: expected a string" generate --messages "$dir/tools.json"
+refuses 1 '--chat-template-kwargs: expected an object' generate --chat -p x --chat-template-kwargs '[]'
+printf '[{"role": "user", "content": [{"type": "image_url"}]}]' >"$dir/image.json"
+refuses 1 'messages[0].content[0]: images are not supported' generate --messages "$dir/image.json"
+
 works generate --chat -p ' Hello <|end_of_text|>' --system 'Be kind.' --steps 1 --json
 check_json "
 assert d['prompt'] == 'Be kind.\\n\\nUser: Hello <|end_of_text|>\\nAssistant:', d['prompt']"
