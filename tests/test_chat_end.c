@@ -178,7 +178,7 @@ static void test_conversations(void **state)
          "JSON\"}}]}]",
          NULL, NULL, true, TEMPO_OK, "1  "},
         {"[]", NULL, NULL, true, TEMPO_E_ARG, "no messages"},
-        {"{\"tools\":[]}", NULL, NULL, true, TEMPO_E_ARG, "no messages"},
+        {"{\"tools\":[]}", NULL, NULL, true, TEMPO_E_FORMAT, "messages: expected an array"},
         {"7", NULL, NULL, true, TEMPO_E_FORMAT, "messages: expected an array"},
         {"[7]", NULL, NULL, true, TEMPO_E_FORMAT, "messages[0]: expected an object"},
         {"[{\"role\":\"user\"},{\"role\":7}]", NULL, NULL, true, TEMPO_E_FORMAT,

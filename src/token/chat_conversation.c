@@ -146,7 +146,7 @@ tempo_status tempo_conversation_read(const tempo_conversation *v, json_t *parts[
         (st = read_part(TEMPO_CHAT_DOCUMENTS, v->documents, v->n_documents, &parts[2], err)) != TEMPO_OK ||
         (st = read_part(TEMPO_CHAT_VARIABLES, v->variables, v->n_variables, &parts[3], err)) != TEMPO_OK)
         return st;
-    if (json_is_object(parts[TEMPO_CHAT_MESSAGES]))
+    if (json_object_get(parts[TEMPO_CHAT_MESSAGES], "messages") != NULL)
         take_apart(parts);
     for (size_t i = 0; i < TEMPO_CHAT_PARTS; i++)
         if ((st = check_shape(i, parts[i], err)) != TEMPO_OK)
