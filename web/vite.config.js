@@ -17,6 +17,7 @@ export default defineConfig({
   },
   build: {
     target: 'es2022',
+    cssCodeSplit: false, // a view that is loaded later needs no styles of its own, which a browser would not ask for twice
     assetsInlineLimit: 0, // the page's Content-Security-Policy has no data: addresses
     modulePreload: { polyfill: false },
     reportCompressedSize: false,

@@ -9,7 +9,7 @@
 #include "server/api_request.h"
 #include "study/decode_fields.h"
 
-enum { MAX_GIVEN_MEMBERS = 1 << 20 };
+enum { MAX_GIVEN_MEMBERS = 1 << 20, MAX_SOURCE = 64 << 10 };
 
 /* ---- options ---- */
 
@@ -253,6 +253,26 @@ static bool read_record(tempo_api_request *r, tempo_api_problem *p)
     return true;
 }
 
+/* The request without how it wants to be answered, which is another matter. */
+static char *keep_source(const json_t *body)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)body);
+    char *text;
+
+    if (copy == NULL)
+        return NULL;
+    (void)json_object_del(copy, "stream");
+    (void)json_object_del(copy, "attention");
+    (void)json_object_del(copy, "top_keys");
+    text = json_dumps(copy, JSON_COMPACT);
+    json_decref(copy);
+    if (text != NULL && strlen(text) > MAX_SOURCE) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
 {
     tempo_api_table tables[] = {
@@ -270,6 +290,8 @@ bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request
         tempo_api_one_arm(r);
     else if (!read_arms(r, p))
         return false;
+    if (r->job.record)
+        r->source = keep_source(body);
     r->job.want_attention = r->attention;
     r->job.top_keys = r->attention ? r->top_keys : 0;
     return tempo_api_prompt(a, r, p);

@@ -44,7 +44,8 @@ static void end_generation(generation *g)
 
 static bool keep_generation(generation *g, const tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_generation begin = {.n_prompt = r->n_text, .prompt = r->text, .n_arms = r->job.n_arms};
+    tempo_generation begin = {
+        .n_prompt = r->n_text, .prompt = r->text, .request = r->source, .n_arms = r->job.n_arms};
 
     memcpy(begin.id, tempo_document_id(g->document), strlen(tempo_document_id(g->document)) + 1);
     begin.created = tempo_document_created(g->document);

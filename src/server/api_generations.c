@@ -32,6 +32,7 @@ static void free_generation(tempo_generation *g)
     tempo_recording_free(g->recording);
     pthread_mutex_destroy(&g->lock);
     tempo_api_shared_free(g->document);
+    free(g->request);
     free(g->prompt);
     free(g);
 }
@@ -104,6 +105,8 @@ tempo_generation *tempo_generations_add(tempo_generations *s, const tempo_genera
     *g = *begin;
     g->lock = lock;
     g->prompt = prompt;
+    g->request =
+        begin->request != NULL ? strdup(begin->request) : NULL; /* without it, it cannot be asked for again */
     g->job = job;
     g->references = 2;
     pthread_mutex_lock(&s->lock);
@@ -181,6 +184,8 @@ static json_t *describe(tempo_generation *g)
     json_object_set_new(o, "created", json_integer(g->created));
     tempo_json_add_text(o, "prompt", "prompt_bytes", g->prompt, g->n_prompt);
     json_object_set_new(o, "arms", arms);
+    json_t *request = g->request != NULL ? json_loads(g->request, JSON_ALLOW_NUL, NULL) : NULL;
+    json_object_set_new(o, "request", request != NULL ? request : json_null());
     pthread_mutex_lock(&g->lock);
     const bool running = g->job != NULL;
     const size_t steps = running ? tempo_recording_steps(g->recording, 0) : g->steps;

@@ -81,7 +81,8 @@ json_t *tempo_api_attention_json(const tempo_attention_summary *s, const char *a
 typedef struct tempo_generation {
     char id[32];
     int64_t created;
-    char *prompt; /* [n_prompt] bytes, for free() */
+    char *request; /* JSON, or NULL */
+    char *prompt;  /* [n_prompt] bytes, for free() */
     size_t n_prompt;
     size_t n_arms;
     char arms[TEMPO_JOB_MAX_ARMS][24];

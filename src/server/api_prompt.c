@@ -20,6 +20,7 @@ void tempo_api_request_free(tempo_api_request *r)
     tempo_free(r->ids);
     free(r->given_sets);
     json_decref(r->warnings);
+    free(r->source);
     free(r->members);
 }
 

@@ -13,6 +13,7 @@ typedef struct tempo_api_request {
     tempo_decode_options decoding;
     uint64_t decode_given; /* bits of tempo_api_decode_fields */
     bool no_bos, no_special, attention, stream;
+    char *source;     /* what asked for a recording, as JSON, so that it can be asked for again; NULL where it is long; free */
     json_t *warnings; /* texts: what was read and is not done; NULL: nothing */
     size_t top_keys, top;
     /* made from that */

@@ -255,6 +255,9 @@ static void test_generations(void **state)
     assert_string_equal(text_at(first, "prompt"), "Once upon a time");
     assert_int_equal(json_integer_value(json_object_get(first, "steps")), 3);
     assert_true(json_integer_value(json_object_get(first, "bytes")) > 0);
+    json_t *request = api_parse("{" PROMPT ", \"steps\": 3, \"record\": [\"attention\"]}"); /* to ask again */
+    assert_true(json_equal(json_object_get(first, "request"), request));
+    json_decref(request);
     (void)snprintf(target, sizeof(target), "/v1/tempo/generations/%s", id);
     kept = api_json(&server, "GET", target, NULL, 200);
     assert_true(json_equal(kept, d));

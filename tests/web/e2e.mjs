@@ -125,11 +125,15 @@ test('a click branches: the path is given, the tree leads back, the link holds i
   const step = root.sets.findIndex((s, t) => t > 1 && s.members.length > 1);
   await at(page, 0, step, 1).click();
   await finished(page);
-  const given = [...root.sets.slice(0, step).map((s) => s.members.map(({ id, probability }) => ({ id, probability }))), [{ id: root.sets[step].members[1].id, probability: 1 }]];
+  const given = [...root.sets.slice(0, step).map((s) => s.members.map(({ id, probability }) => ({ id, probability }))), [{ id: root.sets[step].members[1].id, probability: root.sets[step].members[1].probability }]];
   const want = await asJson('v1/tempo/generate', { ...REQUEST, given });
   await page.waitForFunction((n) => document.querySelector(`[data-at^="0,${n},"]`), want.sets.length - 1);
   sameAsApi(await columns(page), want.sets);
   assert.equal(await page.locator('.head .given').count(), step + 1);
+  // the member that was taken has the model's probability, not all of it; a second choice makes a path of two
+  const p = root.sets[step].members[1].probability;
+  assert.equal((await columns(page))[step][0][1], rounded(p));
+  await page.getByRole('group', { name: `Set ${step + 1}`, exact: true }).getByText('chosen').waitFor();
   const tree = page.getByRole('navigation', { name: 'Runs and branches' });
   assert.equal(await tree.getByRole('button').count(), 2);
   const link = page.url();
@@ -146,6 +150,97 @@ test('a click branches: the path is given, the tree leads back, the link holds i
   sameAsApi(await columns(other), want.sets);
   await other.context().close();
   return page;
+});
+
+test('a path of branches: the probabilities of its choices, and of all of them together', async () => {
+  const page = await open();
+  await run(page, PROMPT, OPTIONS);
+  const taken = [];
+  for (let n = 0, from = 1; n < 2; n++) {
+    const steps = await columns(page);
+    const step = Number(Object.keys(steps).find((s) => Number(s) >= from && steps[s].length > 1));
+    const request = new URLSearchParams(new URL(page.url()).hash.split('?')[1]);
+    const given = (request.get('given') ?? '').split(';').filter(Boolean).map((s) => s.split(',').map((m) => ({ id: Number(m.split(':')[0]), probability: Number(m.split(':')[1]) })));
+    const doc = await asJson('v1/tempo/generate', { ...REQUEST, ...(given.length ? { given } : {}) });
+    taken.push(doc.sets[step].members[1].probability);
+    await at(page, 0, step, 1).click();
+    await page.getByRole('group', { name: `Set ${step + 1}`, exact: true }).getByText('chosen').waitFor();
+    await finished(page);
+    from = step + 1;
+  }
+  const percent = (x) => rounded(x) ?? `${(100 * x).toPrecision(2)}%`;
+  const words = `This path of 2 choices has a probability of ${percent(taken[0] * taken[1])}`;
+  await play(page).getByText(words).waitFor();
+  const tree = page.getByRole('navigation', { name: 'Runs and branches' });
+  await tree.getByText(`${percent(taken[1])}, path ${percent(taken[0] * taken[1])}`).waitFor();
+  const other = await open({}, page.url().slice(base.length)); // the link holds the choices
+  await finished(other);
+  await play(other).getByText(words).waitFor();
+  await other.context().close();
+  return page;
+});
+
+test('line ends of a text are drawn, and push nothing away; what scrolls is a tab stop', async () => {
+  const { tokens: [end] } = await asJson('tokenize', { text: '\n', no_bos: true });
+  const given = Array(60).fill(`${end}:0.5`).join(';');
+  const hash = (steps) => `#/play?prompt=${encodeURIComponent('one\n\n\ntwo')}&threshold=0.08&steps=${steps}&given=${given}`;
+  for (const [width, height] of [[360, 780], [1280, 900]]) {
+    const page = await open({ viewport: { width, height } }, hash(3));
+    await finished(page);
+    const text = page.locator('.passage');
+    assert.ok((await text.locator('i').count()) >= 63); // a sign for each
+    const lines = await text.innerText().then((t) => t.split('\n').length);
+    assert.ok(lines >= 3 && lines <= 5, `${lines} lines`); // one for each run of them
+    const [above, sets] = [await text.boundingBox(), await page.locator('.sets').boundingBox()];
+    assert.ok(above.height < 260 && sets.y - above.y < 420, `the sets begin ${sets.y - above.y} px below the text`);
+    assert.equal(await text.getAttribute('tabindex'), null); // it fits
+    // many words do not: whatever their number of tokens, it is what is cut off that counts
+    await page.getByLabel('Prompt', { exact: true }).fill('word '.repeat(300));
+    await page.getByRole('button', { name: 'Start from the prompt instead' }).click();
+    await page.getByRole('button', { name: '▶ Run', exact: true }).click();
+    await page.waitForFunction(() => document.querySelector('.passage')?.getAttribute('tabindex') === '0');
+    assert.equal(await text.getAttribute('aria-label'), 'The text');
+    await finished(page);
+    await text.focus();
+    await page.keyboard.press('End');
+    await page.waitForFunction(() => document.querySelector('.passage').scrollTop > 0);
+    await accessible(page, `a long text, ${width} px`);
+    await page.context().close();
+  }
+});
+
+/** What WCAG 1.4.12 lets a reader ask for. */
+const spaced = (page) =>
+  page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync('* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important } p { margin-bottom: 2em !important }');
+    document.adoptedStyleSheets = [sheet];
+  });
+
+test('a reader’s own spacing of text cuts no token', async () => {
+  for (const [width, height] of [[360, 3000], [1280, 3000]])
+    for (const hash of ['#/play', '#/compare']) {
+      const page = await open({ viewport: { width, height } }, hash);
+      await page.getByText(/First set:/).waitFor({ state: 'attached' });
+      await run(page, PROMPT);
+      const cut = () =>
+        page.evaluate(() =>
+          [...document.querySelectorAll('.sets .t, .sets .n, .sets .prompt, .sets .mark, .sets .head, .inspector *, .passage *, .tree .label')]
+            .filter((e) => e.clientWidth > 0 && getComputedStyle(e).overflow !== 'visible' && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 6))
+            .map((e) => `${e.className}: ${e.textContent}`),
+        );
+      assert.deepEqual(await cut(), []);
+      const narrow = await at(page, 0, 0, 0).boundingBox();
+      await spaced(page);
+      await page.waitForFunction((w) => document.querySelector('[data-at="0,0,0"]').getBoundingClientRect().width > w, narrow.width);
+      assert.deepEqual(await cut(), [], `${hash}, ${width} px`);
+      await at(page, 0, 1, 0).hover();
+      await page.locator('.inspector dl').waitFor();
+      const [card, inner] = await page.locator('.inspector').evaluate((e) => [e.clientWidth, e.scrollWidth]);
+      assert.ok(inner <= card, `${hash}, ${width} px: what is looked at is ${inner} px wide in ${card}`);
+      await fits(page, `${hash}, ${width} px, spaced`);
+      await page.context().close();
+    }
 });
 
 test('what is wrong is said at the field, before and after the server is asked', async () => {

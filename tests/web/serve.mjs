@@ -19,9 +19,10 @@ function freePort() {
 /** target is a program that can `serve`, or the address of a server that runs already. */
 export async function startServer(target, options = []) {
   if (/^https?:/.test(target)) return { base: target.endsWith('/') ? target : `${target}/`, pid: null, stop: async () => {} };
-  const port = await freePort();
+  const at = options.indexOf('--port');
+  const port = at < 0 ? await freePort() : Number(options[at + 1]);
   const base = `http://127.0.0.1:${port}/`;
-  const server = spawn(target, ['serve', '--port', String(port), ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = spawn(target, ['serve', ...(at < 0 ? ['--port', String(port)] : []), ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
   const over = new Promise((done) => server.once('exit', (code, signal) => done(signal ?? code)));
   let words = '';
   for (const s of [server.stdout, server.stderr]) s.on('data', (d) => (words += d));

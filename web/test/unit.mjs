@@ -120,3 +120,37 @@ test('layout: what is said below a stack has its place', () => {
   assert.deepEqual(both.lines[0].columns[0].marks[0].map((m) => m.text), ['■ end', '✂ 1 of 108']);
   assert.equal(both.height, plain + 2 * MARK);
 });
+
+test('layout: a reader’s own spacing makes columns wider, and the widest ones too', () => {
+  const wide = { ...set(0, 1, 3), members: [{ id: 1, text: 'x'.repeat(60), probability: 0.5 }] };
+  const of = (spacing) => arrange({ prompt: [], arms: ['isolated'], sets: { isolated: [set(0, 2, 3), wide, set(1, 2, 5)] }, open: new Set(), width: 2000, measure, spacing }).lines[0].columns.map((c) => c.width);
+  const [plain, spaced] = [of(undefined), of({ letter: 2, small: 1.4, word: 2 })];
+  assert.deepEqual(of({ letter: 0, small: 0, word: 0 }), plain);
+  plain.forEach((w, i) => assert.ok(spaced[i] > w + 6, `column ${i}: ${w} to ${spaced[i]}`));
+  const head = (text) => arrange({ prompt: [], arms: ['isolated'], sets: { isolated: [set(0, 1, 3)] }, open: new Set(), width: 900, measure, head: () => text }).lines[0].columns[0].width;
+  assert.ok(head('12  1st ≠  given  KL 0.0012') > head('12'));
+});
+
+test('line ends: a sign for each, one line for a run, over parts too', async () => {
+  const { withBreaks } = await load('breaks.ts');
+  const drawn = (...parts) => withBreaks(parts).map((pieces) => pieces.map((p) => (p.sign ? '↵' : '') + p.text).join(''));
+  assert.deepEqual(drawn('a\nb'), ['a↵\nb']);
+  assert.deepEqual(drawn('a\n\n\nb', 'c'), ['a↵↵↵\nb', 'c']);
+  assert.deepEqual(drawn('a\n', '', '\n', '\r\nb\n'), ['a↵', '', '↵', '↵\nb↵\n']);
+  assert.deepEqual(drawn('', 'a\r', 'b'), ['', 'a\r', 'b']);
+  assert.deepEqual(drawn('a\n', 'b'), ['a↵\n', 'b']);
+});
+
+test('branches: the probability of a path is that of its choices', async () => {
+  const { choicesOf, choicesText, pathProbability } = await load('choices.ts');
+  const choices = [{ step: 1, probability: 0.5 }, { step: 4, probability: 0.1 }];
+  assert.equal(pathProbability(choices), 0.05);
+  assert.equal(pathProbability(choices, 3), 0.5);
+  assert.equal(pathProbability(choices, 0), null);
+  assert.equal(pathProbability([]), null);
+  const one = (probability) => [{ id: 7, probability }];
+  const given = [[{ id: 1, probability: 0.3 }, { id: 2, probability: 0.2 }], one(0.5), one(0.9), one(1), one(0.1)];
+  assert.deepEqual(choicesOf(choicesText(choices), given), choices);
+  assert.deepEqual(choicesOf('4,1,1,0,99,x,-1', given), choices); // a set of two, and what is not there, is no choice
+  assert.deepEqual(choicesOf(null, given), []);
+});

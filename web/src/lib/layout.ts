@@ -75,6 +75,10 @@ export interface Input {
   open: ReadonlySet<number>;
   width: number;
   measure: (text: Token, top: boolean) => number;
+  /** What a reader's own style adds to each small letter and word, in px. */
+  spacing?: { letter: number; small: number; word: number };
+  /** What stands in the head of a step's column. */
+  head?: (step: number) => string;
 }
 
 /** What a member's row needs besides its text: padding, the gap and the share. */
@@ -89,6 +93,9 @@ const PROMPT_PAD = 8;
 /** Upper bounds for a mark's small letters and its padding. */
 const MARK_LETTER = 6.6;
 const MARK_PAD = 14;
+/** Letters of a share, ">99.9%", and how wide an ordinary letter of a token is. */
+const SHARE_LETTERS = 6;
+const LETTER = 8;
 
 const shownRows = (members: readonly Member[], open: boolean) =>
   open || members.length <= FOLD + 1 ? members.length : FOLD;
@@ -96,6 +103,10 @@ const shownRows = (members: readonly Member[], open: boolean) =>
 /** Lines of columns no wider than `width`. A prompt's tokens stand as columns of their own, without stacks. */
 export function arrange(input: Input): Layout {
   const { arms, sets, open, measure, prompt } = input;
+  const spacing = input.spacing ?? { letter: 0, small: 0, word: 0 };
+  const small = (text: string) => (MARK_LETTER + spacing.small) * text.length + spacing.word * (text.split(' ').length - 1) + MARK_PAD;
+  const wider = SHARE_LETTERS * spacing.small + (input.arms.length > 1 ? 2 * spacing.letter : 0);
+  const most = MAX * (1 + spacing.letter / LETTER);
   const layout: Layout = { lines: [], height: 0, lineOf: [], promptLineOf: [] };
   const width = Math.max(120, input.width);
   const several = arms.length > 1;
@@ -139,16 +150,18 @@ export function arrange(input: Input): Layout {
   for (let t = 0; t < steps; t++) {
     const here = arms.map((a) => sets[a]?.[t] ?? null);
     const rows = here.map((s) => (s ? shownRows(s.members, open.has(t)) : 0));
-    let w = several ? MIN_ARMS : MIN;
-    here.forEach((s, a) => s?.members.slice(0, rows[a]).forEach((m, i) => (w = Math.max(w, measure(m, i === 0) + (several ? EXTRA_ARMS : EXTRA)))));
+    let w = (several ? MIN_ARMS : MIN) + wider;
+    here.forEach((s, a) => s?.members.slice(0, rows[a]).forEach((m, i) => (w = Math.max(w, measure(m, i === 0) + (several ? EXTRA_ARMS : EXTRA) + wider))));
     const marks = here.map((s) => (s ? marksOf(s) : []));
-    marks.flat().forEach((m) => (w = Math.max(w, MARK_LETTER * m.text.length + MARK_PAD)));
+    marks.flat().forEach((m) => (w = Math.max(w, small(m.text))));
+    const head = input.head?.(t) ?? '';
+    if (head) w = Math.max(w, small(head));
     place(
       {
         kind: 'set',
         index: t,
         x: 0,
-        width: Math.min(MAX, Math.ceil(w)),
+        width: Math.min(most, Math.ceil(w)),
         sets: here,
         rows,
         marks,

@@ -33,6 +33,13 @@ export function paramsOf(r: GenerateRequest): URLSearchParams {
   return p;
 }
 
+/** The address of a recording, with the request that it came of: it can be recorded again when the server has dropped it. */
+export function attentionParams(at: Record<string, string>, request: GenerateRequest | null): URLSearchParams {
+  const p = new URLSearchParams(at);
+  if (request) for (const [name, value] of paramsOf({ ...request, record: ['attention'] })) p.set(name, value);
+  return p;
+}
+
 /** Null when the address holds no request. Throws when it holds a broken one. */
 export function requestOf(p: URLSearchParams): GenerateRequest | null {
   const r: GenerateRequest = {};

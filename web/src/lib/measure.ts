@@ -9,9 +9,30 @@ let context: CanvasRenderingContext2D | null = null;
 let family = '';
 const known = [new Map<string, number>(), new Map<string, number>()];
 
+/** What a reader's own style adds to letters and words, in px: at the size of tokens, and at that of the small print. */
+export interface Spacing {
+  letter: number;
+  small: number;
+  word: number;
+}
+export const NO_SPACING: Spacing = { letter: 0, small: 0, word: 0 };
+
+/** As an element of each size has it. */
+export function spacingOf(token: Element, small: Element): Spacing {
+  const px = (v: string) => Number.parseFloat(v) || 0; // "normal" is none
+  const [a, b] = [getComputedStyle(token), getComputedStyle(small)];
+  return { letter: px(a.letterSpacing), small: px(b.letterSpacing), word: px(b.wordSpacing) };
+}
+
+type Token = { text: string; bytes?: number[] | undefined };
+
 /** The width of a token in px; `top` for the heavier letters of the most probable member. */
-export function measure(token: { text: string; bytes?: number[] | undefined }, top: boolean): number {
+export const measureWith = (spacing: Spacing) => (token: Token, top: boolean): number => {
   const text = shown(token);
+  return bare(text, top) + [...text].length * (isSpecial(token.text) ? spacing.small : spacing.letter);
+};
+
+function bare(text: string, top: boolean): number {
   const cache = known[top ? 1 : 0]!;
   const before = cache.get(text);
   if (before !== undefined) return before;

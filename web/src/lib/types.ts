@@ -146,6 +146,8 @@ export interface GenerationEntry {
   created: number | string;
   prompt: string;
   arms: string[];
+  /** What asked for it; null where that is long. */
+  request: GenerateRequest | null;
   steps: number;
   bytes: number;
 }
