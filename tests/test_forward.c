@@ -36,8 +36,9 @@ static void make_slots(reference_slot *slots, tempo_mode mode, uint32_t first_la
     }
 }
 
-/* Roundings of one product's operands (kernels.h), random-walked through the layers; and for models as small as these, without
- * outliers, never above 2e-4 for F32 matrices, 5e-4 for 16-bit ones, 5e-3 for quantised ones.  Real ones: tests/field/.  */
+/* Roundings of one product's operands (kernels.h), random-walked through the layers; and for models as small
+ * as these, without outliers, never above 2e-4 for F32 matrices, 5e-4 for 16-bit ones, 5e-3 for quantised
+ * ones.  Real ones: tests/field/.  */
 static double tolerance_of(const tempo_model *m, tempo_kv_type kv, double largest)
 {
     const tempo_dtype t = m->layers[0].wq.type;
