@@ -61,6 +61,8 @@ tempo_status tempo_api_create(tempo_api **out, const tempo_api_options *o, tempo
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for the server");
     else
         st = open_chat(a, err);
+    if (a->chat != NULL)
+        a->n_end_ids = tempo_chat_end_ids(a->chat, a->end_ids);
     if (st != TEMPO_OK)
         tempo_api_free(a);
     else

@@ -219,11 +219,20 @@ static bool read_given(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
 
 #define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_api_request, f)
 static const tempo_api_field generate_fields[] = {
-    {FIELD("prompt", TEXT, prompt)},         {FIELD("prompt_ids", ARRAY, prompt_ids)},
-    {FIELD("messages", ARRAY, messages)},    {FIELD("no_bos", FLAG, no_bos)},
-    {FIELD("no_special", FLAG, no_special)}, {FIELD("arms", ARRAY, arms)},
-    {FIELD("given", ARRAY, given)},          {FIELD("record", ARRAY, record)},
-    {FIELD("attention", FLAG, attention)},   {FIELD("top_keys", SIZE, top_keys), .high = TEMPO_JOB_MAX_TOP},
+    {FIELD("prompt", TEXT, prompt)},
+    {FIELD("prompt_ids", ARRAY, prompt_ids)},
+    {FIELD("messages", ARRAY, messages)},
+    {FIELD("tools", ARRAY, tools)},
+    {FIELD("documents", ARRAY, documents)},
+    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
+    {FIELD("enable_thinking", ANY, enable_thinking)},
+    {FIELD("no_bos", FLAG, no_bos)},
+    {FIELD("no_special", FLAG, no_special)},
+    {FIELD("arms", ARRAY, arms)},
+    {FIELD("given", ARRAY, given)},
+    {FIELD("record", ARRAY, record)},
+    {FIELD("attention", FLAG, attention)},
+    {FIELD("top_keys", SIZE, top_keys), .high = TEMPO_JOB_MAX_TOP},
     {FIELD("stream", FLAG, stream)},
 };
 
@@ -231,6 +240,10 @@ static const tempo_api_field next_fields[] = {
     {FIELD("prompt", TEXT, prompt)},
     {FIELD("prompt_ids", ARRAY, prompt_ids)},
     {FIELD("messages", ARRAY, messages)},
+    {FIELD("tools", ARRAY, tools)},
+    {FIELD("documents", ARRAY, documents)},
+    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
+    {FIELD("enable_thinking", ANY, enable_thinking)},
     {FIELD("no_bos", FLAG, no_bos)},
     {FIELD("no_special", FLAG, no_special)},
     {FIELD("given", ARRAY, given)},

@@ -1,7 +1,7 @@
 /* api_inside.h - what the files of the API share; nobody else includes it.
  *
  *   api.c             the object, the routes, answers          api_fields.c     reading requests strictly
- *   api_prompt.c      prompts, messages, arms -> a job         api_document.c   events -> JSON
+ *   api_prompt.c      prompts -> a job;  api_messages.c  chats  api_document.c   events -> JSON
  *   api_generate.c    decoding, streams                        api_generations.c  what was recorded
  *   api_memory.c      what answers hold, counted               api_paths.c      no paths of this machine in answers
  *   api_next.c  api_tokenize.c  api_info.c  api_presets.c      one file a route
@@ -23,6 +23,8 @@ struct tempo_api {
     tempo_api_options o;
     tempo_chat *chat;  /* NULL: no_chat says why */
     tempo_err no_chat;
+    int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] of the chat */
+    uint32_t n_end_ids;
     tempo_generations *generations;
     _Atomic(const tempo_http *) http;
     int64_t created; /* Unix time */

@@ -176,6 +176,29 @@ static bool read_one_prompt(tempo_api *a, tempo_oai_request *q, tempo_api_reques
     return ok;
 }
 
+/* The conversation; of tools the model is told unless the client wants none called. */
+static bool read_messages(tempo_api *a, tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
+{
+    const char *choice = json_string_value(q->tool_choice);
+
+    if (q->tool_choice != NULL &&
+        (choice == NULL || (strcmp(choice, "none") != 0 && strcmp(choice, "auto") != 0)))
+        return tempo_api_refuse_code(
+            p, 400, "tool_choice", "unsupported_value",
+            "expected \"none\" or \"auto\": this server makes no model call a function");
+    if (choice != NULL && json_array_size(q->tools) == 0 &&
+        !tempo_api_warn(&r->warnings, "tool_choice", "there are no tools", p))
+        return false;
+    if (choice != NULL && strcmp(choice, "none") == 0)
+        q->tools = NULL;
+    r->messages = q->messages;
+    r->tools = q->tools;
+    r->documents = q->documents;
+    r->chat_template_kwargs = q->chat_template_kwargs;
+    r->enable_thinking = q->enable_thinking;
+    return tempo_api_prompt_messages(a, r, p);
+}
+
 /* One prompt, or an array of several. */
 static bool read_prompts(tempo_api *a, tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
 {
@@ -194,7 +217,7 @@ static bool read_prompts(tempo_api *a, tempo_oai_request *q, tempo_api_request *
     if ((q->prompts = calloc(n, sizeof(*q->prompts))) == NULL)
         return tempo_api_refuse(p, 500, "prompt", "out of memory");
     if (q->messages != NULL) {
-        if (!tempo_api_prompt_messages(a, r, q->messages, p))
+        if (!read_messages(a, q, r, p))
             return false;
         keep_prompt(q, r);
         return true;

@@ -26,6 +26,7 @@ typedef struct tempo_oai_prompt {
 /* A request as read; pointers into the body.  tempo_oai_request_free, whatever became of it. */
 typedef struct tempo_oai_request {
     const json_t *model, *prompt, *messages, *stop, *stream_options, *tempo;
+    const json_t *tools, *tool_choice, *documents, *chat_template_kwargs, *enable_thinking;
     size_t max_tokens, max_completion_tokens, logprobs_count, top_logprobs, n, best_of;
     bool stream, include_usage, echo, logprobs;
     double temperature, top_p, min_p;
@@ -83,6 +84,7 @@ struct tempo_oai {
     char id[40];
     int64_t created;
     bool stream, include_usage, echo, logprobs, sets;
+    bool tools;                /* the model was told of some: calls in its answer are told as such */
     tempo_job_options job;     /* of every choice, but for its prompt and seed */
     tempo_oai_prompt *prompts; /* [n_prompts] */
     size_t n_prompts, n;       /* choices of each */
@@ -118,6 +120,8 @@ void tempo_oai_choice_begin(tempo_oai_choice *c, const tempo_oai_prompt *prompt)
 bool tempo_oai_choice_take(tempo_oai_choice *c, const tempo_event *e);
 /* Tokens that the text up to the bytes that are ready holds whole; at the end also one that is cut. */
 size_t tempo_oai_tokens_within(const tempo_oai_choice *c);
+/* Bytes of the text that may be told: of a text in which the model may call tools, not those that may be calls, until its end. */
+size_t tempo_oai_tellable(const tempo_oai_choice *c);
 void tempo_oai_choice_clear(tempo_oai_choice *c);
 /* Count n bytes more that the answer takes: false, and o->full, beyond the bound of all answers. */
 bool tempo_oai_count(tempo_oai *o, size_t n);

@@ -147,7 +147,7 @@ static void put_piece(tempo_oai_choice *c, bool first)
 {
     tempo_oai *o = c->o;
     const size_t to = first ? c->told_tokens : tempo_oai_tokens_within(c),
-                 end = first ? c->told : c->tail.ready;
+                 end = first ? c->told : tempo_oai_tellable(c);
     json_t *choice = o->shape->piece(c, c->tail.p != NULL ? c->tail.p + c->told : "", end - c->told,
                                      c->told_tokens, to, first ? NULL : c->finish, first);
     json_t *piece = choice == NULL ? NULL : tell(o, o->shape->chunk, json_pack("[o]", choice));
@@ -199,7 +199,7 @@ static void put_news(tempo_oai *o, const tempo_event *e, size_t at)
     c->begun = true;
     const bool more = tempo_oai_choice_take(c, e);
     if (e->kind != TEMPO_EVENT_PROMPT &&
-        (c->tail.ready > c->told || json_array_size(c->new_sets) > 0 || !more))
+        (tempo_oai_tellable(c) > c->told || json_array_size(c->new_sets) > 0 || !more))
         put_piece(c, false);
     if (!more)
         end_choice(o, at);
@@ -364,6 +364,7 @@ bool tempo_oai_begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape
                      .echo = q->echo,
                      .logprobs = q->logprobs,
                      .sets = q->sets,
+                     .tools = json_array_size(q->tools) > 0,
                      .job = r->job,
                      .prompts = q->prompts,
                      .n_prompts = q->n_prompts,

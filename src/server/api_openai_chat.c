@@ -42,13 +42,61 @@ static json_t *logprobs_or_null(const tempo_oai_choice *c, size_t from, size_t t
     return c->o->logprobs ? tell_logprobs(c, from, to) : json_null();
 }
 
+/* ---- tool calls ---- */
+
+/* The calls in text[n], at the end of it, as clients take them; NULL: none.  *n: what is left of the text. */
+static json_t *tell_calls(const tempo_oai_choice *c, const char *text, size_t *n, bool indexed)
+{
+    char *found = NULL;
+    json_t *list, *out = NULL;
+
+    if (!c->o->tools || tempo_chat_tool_calls(text, *n, &found, n, NULL) != TEMPO_OK || found == NULL)
+        return NULL;
+    list = json_loads(found, 0, NULL);
+    out = json_array();
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *call = json_array_get(list, i);
+        char *arguments = json_dumps(json_object_get(call, "arguments"), JSON_COMPACT);
+        char id[32];
+        tempo_api_new_id(id, sizeof(id), "call_");
+        json_t *v = json_pack("{s:s, s:s, s:{s:O, s:s?}}", "id", id, "type", "function", "function", "name",
+                              json_object_get(call, "name"), "arguments", arguments);
+        if (v != NULL && indexed)
+            json_object_set_new(v, "index", json_integer((json_int_t)i));
+        json_array_append_new(out, v);
+        free(arguments);
+    }
+    json_decref(list);
+    tempo_free(found);
+    return out;
+}
+
+/* White space between a text and the calls behind it is nobody's. */
+static size_t without_space(const char *text, size_t n)
+{
+    while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL)
+        n--;
+    return n;
+}
+
+static const char *finish_of(const char *finish, const json_t *calls)
+{
+    return calls != NULL && finish != NULL && strcmp(finish, "stop") == 0 ? "tool_calls" : finish;
+}
+
 static json_t *make_choice(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                            const char *finish)
 {
-    json_t *v = json_pack("{s:I, s:{s:s, s:o, s:n}, s:o, s:s?}", "index", (json_int_t)c->index, "message",
-                          "role", "assistant", "content", tempo_json_bytes(text, n), "refusal", "logprobs",
-                          logprobs_or_null(c, from, to), "finish_reason", finish);
+    json_t *calls = finish != NULL ? tell_calls(c, text, &n, false) : NULL;
+    const size_t left = calls != NULL ? without_space(text, n) : n;
+    json_t *v = json_pack(
+        "{s:I, s:{s:s, s:o, s:n}, s:o, s:s?}", "index", (json_int_t)c->index, "message", "role", "assistant",
+        "content", calls != NULL && left == 0 ? json_null() : tempo_json_bytes(text, left), "refusal",
+        "logprobs", logprobs_or_null(c, from, to), "finish_reason", finish_of(finish, calls));
 
+    if (v != NULL && calls != NULL)
+        json_object_set(json_object_get(v, "message"), "tool_calls", calls);
+    json_decref(calls);
     if (v != NULL)
         tempo_oai_add_sets(c, v);
     return v;
@@ -57,14 +105,24 @@ static json_t *make_choice(const tempo_oai_choice *c, const char *text, size_t n
 static json_t *make_piece(const tempo_oai_choice *c, const char *text, size_t n, size_t from, size_t to,
                           const char *finish, bool first)
 {
-    json_t *delta = json_object(), *v;
+    json_t *delta = json_object(), *calls = NULL, *v;
 
     if (first)
         json_object_set_new(delta, "role", json_string("assistant"));
+    if (finish != NULL) { /* what was held back is calls, or text after all */
+        size_t content = c->tail.ready;
+        calls = tell_calls(c, c->tail.p != NULL ? c->tail.p : "", &content, true);
+        if (calls != NULL)
+            n = content > c->told ? without_space(text, content - c->told) : 0;
+    }
     if (first || n > 0)
         json_object_set_new(delta, "content", tempo_json_bytes(text, n));
+    if (calls != NULL)
+        json_object_set(delta, "tool_calls", calls);
     v = json_pack("{s:I, s:o, s:o, s:s?}", "index", (json_int_t)c->index, "delta", delta, "logprobs",
-                  first || from == to ? json_null() : logprobs_or_null(c, from, to), "finish_reason", finish);
+                  first || from == to ? json_null() : logprobs_or_null(c, from, to), "finish_reason",
+                  finish_of(finish, calls));
+    json_decref(calls);
     if (v != NULL && !first)
         tempo_oai_add_sets(c, v);
     return v;
@@ -77,18 +135,20 @@ static const tempo_api_field fields[] = {
     {FIELD("max_completion_tokens", SIZE, max_completion_tokens), .low = 1, .high = 1e9},
     {FIELD("logprobs", FLAG, logprobs)},
     {FIELD("top_logprobs", SIZE, top_logprobs), .high = 20},
-    /* what may only ask for nothing */
-    {.name = "tools", .kind = TEMPO_API_NEUTRAL},
-    {.name = "tool_choice",
+    {FIELD("tools", ARRAY, tools)},
+    {FIELD("tool_choice", ANY, tool_choice)},
+    {FIELD("documents", ARRAY, documents)},
+    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
+    {FIELD("enable_thinking", ANY, enable_thinking)},
+    {.name = "parallel_tool_calls",
      .kind = TEMPO_API_IGNORED,
-     .choices = "\"none\"|\"auto\"",
-     .help = "there are no tools"},
-    {.name = "parallel_tool_calls", .kind = TEMPO_API_IGNORED, .help = "there are no tools"},
+     .help = "how many calls a model makes is its own"},
+    /* what may only ask for nothing */
     {.name = "functions", .kind = TEMPO_API_NEUTRAL},
     {.name = "function_call",
      .kind = TEMPO_API_IGNORED,
      .choices = "\"none\"|\"auto\"",
-     .help = "there are no tools"},
+     .help = "tools are given as such"},
     {.name = "response_format", .kind = TEMPO_API_NEUTRAL, .choices = "{\"type\":\"text\"}"},
     {.name = "modalities", .kind = TEMPO_API_NEUTRAL, .choices = "[\"text\"]"},
     {.name = "audio", .kind = TEMPO_API_NEUTRAL},

@@ -155,7 +155,8 @@ static void take_set(tempo_oai_choice *c, const tempo_event *e)
     if (c->o->sets && tempo_oai_count(c->o, e->set.n_members * SCORE_BYTES))
         c->o->failed |= json_array_append_new(c->new_sets, tempo_json_set(t, &e->set)) != 0;
     /* who scores texts counts on one log probability a step; a chat's are those of its content */
-    const bool end = e->stopped == TEMPO_STOPPED_EOS && t != NULL && tempo_token_is_eos(t, id);
+    const bool end = e->stopped == TEMPO_STOPPED_EOS &&
+                     tempo_decode_options_ends(&c->o->job.arms[0].decoding, c->o->a->o.model, id);
     if (!end || !c->o->shape->chat)
         add_token(c, id, e->scores, e->n_scores, end);
     if (c->tail.stopped)
@@ -191,10 +192,39 @@ size_t tempo_oai_tokens_within(const tempo_oai_choice *c)
 {
     size_t n = c->told_tokens;
 
+    const size_t ready = tempo_oai_tellable(c);
+
     while (n < c->n_tokens &&
-           (c->tokens[n].end <= c->tail.ready || (c->finish != NULL && c->tokens[n].begin < c->tail.ready)))
+           (c->tokens[n].end <= ready || (c->finish != NULL && c->tokens[n].begin < ready)))
         n++;
     return n;
+}
+
+/* How many bytes of text[n] are sure not to belong to calls: those in front of a tag, or of what may become
+ * one; none of a text that begins like JSON. */
+static size_t before_calls(const char *text, size_t n)
+{
+    static const char tag[] = "<tool_call>";
+    size_t at = 0;
+
+    while (at < n && strchr(" \t\r\n", text[at]) != NULL)
+        at++;
+    if (at == n || text[at] == '{' || text[at] == '[')
+        return 0;
+    for (; at < n; at++) {
+        const size_t left = n - at < sizeof(tag) - 1 ? n - at : sizeof(tag) - 1;
+        if (memcmp(text + at, tag, left) == 0)
+            return at;
+    }
+    return n;
+}
+
+size_t tempo_oai_tellable(const tempo_oai_choice *c)
+{
+    if (!c->o->tools || c->finish != NULL || c->tail.ready <= c->tail.begin)
+        return c->tail.ready;
+    const size_t end = before_calls(c->tail.p, c->tail.ready);
+    return end > c->told ? end : c->told;
 }
 
 void tempo_oai_choice_clear(tempo_oai_choice *c)

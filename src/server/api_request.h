@@ -10,6 +10,7 @@ struct tempo_api;
 typedef struct tempo_api_request {
     /* as read; pointers into the body */
     const json_t *prompt, *prompt_ids, *messages, *arms, *given, *record;
+    const json_t *tools, *documents, *chat_template_kwargs, *enable_thinking; /* of messages */
     tempo_decode_options decoding;
     uint64_t decode_given; /* bits of tempo_api_decode_fields */
     bool no_bos, no_special, attention, stream;
@@ -34,9 +35,10 @@ bool tempo_api_prompt_text(struct tempo_api *a, tempo_api_request *r, const char
                            tempo_api_problem *p);
 bool tempo_api_prompt_ids(struct tempo_api *a, tempo_api_request *r, const char *param, const json_t *ids,
                           tempo_api_problem *p);
-/* [{"role", "content"}] through the chat template.  */
-bool tempo_api_prompt_messages(struct tempo_api *a, tempo_api_request *r, const json_t *messages,
-                               tempo_api_problem *p);
+/* r->messages and what goes with them through the chat template; what ends a turn there also ends the text.  (api_messages.c) */
+bool tempo_api_prompt_messages(struct tempo_api *a, tempo_api_request *r, tempo_api_problem *p);
+/* r's ids as the job's prompt: at least one, and within the context. */
+bool tempo_api_prompt_length(struct tempo_api *a, tempo_api_request *r, const char *param, tempo_api_problem *p);
 /* Whichever of prompt, prompt_ids and messages is there; exactly one must be. */
 bool tempo_api_prompt(struct tempo_api *a, tempo_api_request *r, tempo_api_problem *p);
 
