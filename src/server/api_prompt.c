@@ -6,8 +6,6 @@
 #include "server/api_inside.h"
 #include "server/api_request.h"
 
-
-
 void tempo_api_request_init(tempo_api_request *r)
 {
     *r = (tempo_api_request){.stream = true, .top_keys = 5, .top = 200};
