@@ -49,7 +49,7 @@ static block_scale scale_of(tempo_dtype type)
     case TEMPO_DTYPE_COUNT:
         break;
     }
-    assert(!"blocks of a type that has none");
+    assert(0); /* blocks of a type that has none */
     return (block_scale){0};
 }
 

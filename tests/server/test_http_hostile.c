@@ -627,8 +627,9 @@ static void test_proxied(void **state)
     const unsigned port = tempo_http_port(h);
     const size_t n_port = (size_t)snprintf(own, sizeof(own), "%u", port);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        (void)snprintf(origin, sizeof(origin), rows[i].origin == NULL ? "" : "Origin: %s\r\n",
-                       rows[i].origin);
+        origin[0] = '\0';
+        if (rows[i].origin != NULL)
+            (void)snprintf(origin, sizeof(origin), "Origin: %s\r\n", rows[i].origin);
         (void)snprintf(text, sizeof(text), "GET /health HTTP/1.1\r\nHost: %s\r\n%sConnection: close\r\n\r\n",
                        rows[i].host, origin);
         for (char *at; (at = strstr(text, "%PORT%")) != NULL;) {
