@@ -34,7 +34,8 @@ static tempo_status open_chat(tempo_api *a, tempo_err *err)
     tempo_status st;
 
     if (a->o.chat_template == NULL) {
-        (void)!tempo_chat_open(&a->chat, a->o.model, NULL, 0, NULL, &a->no_chat);
+        if (tempo_chat_open(&a->chat, a->o.model, NULL, 0, NULL, &a->no_chat) != TEMPO_OK)
+            tempo_api_hide_paths(a, NULL, a->no_chat.msg);
         return TEMPO_OK;
     }
     if ((st = tempo_map_open(&file, a->o.chat_template, err)) != TEMPO_OK)

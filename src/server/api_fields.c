@@ -9,6 +9,7 @@
 
 #include "io/json.h"
 #include "study/decode_fields.h"
+#include "study/decode_json.h"
 
 enum { MAX_NAME = 48, FAR = 4 }; /* a name that is so many letters away is no misspelling */
 
@@ -191,12 +192,7 @@ static const char *real_text(double x, char out[64])
         (void)snprintf(out, 64, "%.0f", x);
         return out;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(out, 64, "%.*g", digits, x);
-        if (strtod(out, NULL) == x)
-            break;
-    }
-    return out;
+    return tempo_shortest(x, out);
 }
 
 /* A value for a message: as it is where it is short. */

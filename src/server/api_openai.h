@@ -66,6 +66,7 @@ struct tempo_oai_choice {
     size_t index;
     tempo_job *job; /* NULL: not yet submitted, or over */
     size_t n_prompt, n_steps; /* tokens of the prompt; steps taken */
+    size_t bytes;             /* what it takes, of o->bytes */
     tempo_tail tail;
     size_t counted, characters; /* of the tail: bytes up to the last whole character that was counted, and those */
     tempo_oai_token *tokens;  /* [n_tokens] */
@@ -122,9 +123,8 @@ bool tempo_oai_choice_take(tempo_oai_choice *c, const tempo_event *e);
 size_t tempo_oai_tokens_within(const tempo_oai_choice *c);
 /* Bytes of the text that may be told: of a text in which the model may call tools, not those that may be calls, until its end. */
 size_t tempo_oai_tellable(const tempo_oai_choice *c);
+/* Everything that it holds is let go; what it has used up stays known. */
 void tempo_oai_choice_clear(tempo_oai_choice *c);
-/* Count n bytes more that the answer takes: false, and o->full, beyond the bound of all answers. */
-bool tempo_oai_count(tempo_oai *o, size_t n);
 
 /* ---- all of them (api_openai_answer.c) ---- */
 /* *out takes over q's prompts, r's warnings and the stop strings, and has its first jobs under way; NULL on failure. */

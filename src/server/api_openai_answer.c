@@ -63,6 +63,8 @@ static void end_choice(tempo_oai *o, size_t i)
 
     tempo_job_close(c->job);
     c->job = NULL;
+    if (o->stream) /* all of it was told */
+        tempo_oai_choice_clear(c);
     o->n_over++;
     o->n_running--;
     o->running[i] = o->running[o->n_running];

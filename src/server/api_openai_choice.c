@@ -28,8 +28,12 @@ void tempo_oai_add_sets(const tempo_oai_choice *c, json_t *choice)
         json_object_set_new(choice, "tempo", json_pack("{s:O}", "sets", c->new_sets));
 }
 
-bool tempo_oai_count(tempo_oai *o, size_t n)
+/* Count n bytes more that the answer takes: false, and o->full, beyond the bound of all answers. */
+static bool count_bytes(tempo_oai_choice *c, size_t n)
 {
+    tempo_oai *o = c->o;
+
+    c->bytes += n;
     o->bytes += n;
     while (o->held < o->bytes && !o->full) {
         o->full = !tempo_api_hold(o->a, HOLD_STEP);
@@ -78,7 +82,7 @@ static bool space_is_added(const tempo_tokenizer *t, const int32_t *ids, size_t 
 
 static void keep_scores(tempo_oai_choice *c, tempo_oai_token *k, const tempo_score *scores, size_t n)
 {
-    if (!tempo_oai_count(c->o, n * SCORE_BYTES))
+    if (!count_bytes(c, n * SCORE_BYTES))
         return;
     if ((k->scores = malloc(n * sizeof(*scores))) == NULL) {
         c->o->failed = true;
@@ -97,7 +101,7 @@ static void add_token(tempo_oai_choice *c, int32_t id, const tempo_score *scores
     size_t n;
     const char *s = tempo_oai_token_text(c->o, id, &n);
 
-    if (!tempo_oai_count(c->o, sizeof(*c->tokens) + n + (c->o->logprobs ? TOKEN_BYTES : 0)))
+    if (!count_bytes(c, sizeof(*c->tokens) + n + (c->o->logprobs ? TOKEN_BYTES : 0)))
         return;
     if (c->n_tokens == c->token_cap) {
         const size_t cap = c->token_cap == 0 ? 64 : 2 * c->token_cap;
@@ -152,7 +156,7 @@ static void take_set(tempo_oai_choice *c, const tempo_event *e)
     const int32_t id = e->set.members[0].id;
 
     c->n_steps++;
-    if (c->o->sets && tempo_oai_count(c->o, e->set.n_members * SCORE_BYTES))
+    if (c->o->sets && count_bytes(c, e->set.n_members * SCORE_BYTES))
         c->o->failed |= json_array_append_new(c->new_sets, tempo_json_set(t, &e->set)) != 0;
     /* who scores texts counts on one log probability a step; a chat's are those of its content */
     const bool end = e->stopped == TEMPO_STOPPED_EOS &&
@@ -236,5 +240,6 @@ void tempo_oai_choice_clear(tempo_oai_choice *c)
     free(c->tokens);
     tempo_tail_clear(&c->tail);
     json_decref(c->new_sets);
-    *c = (tempo_oai_choice){.o = c->o, .index = c->index};
+    c->o->bytes -= c->bytes;
+    *c = (tempo_oai_choice){.o = c->o, .index = c->index, .n_prompt = c->n_prompt, .n_steps = c->n_steps};
 }

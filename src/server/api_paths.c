@@ -1,5 +1,6 @@
 /* api_paths.c - where files lie on this machine is not what answers say: the last part of a path has to do.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "server/api_inside.h"

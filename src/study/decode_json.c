@@ -96,6 +96,16 @@ const char *tempo_stopped_name(tempo_stopped s)
     }
 }
 
+const char *tempo_shortest(double x, char out[32])
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, 32, "%.*g", digits, x);
+        if (strtod(out, NULL) == x)
+            break;
+    }
+    return out;
+}
+
 static void add_choice(json_t *c, const char *name, int value)
 {
     size_t n;
@@ -108,12 +118,12 @@ void tempo_json_add_decoding(json_t *c, const tempo_decode_options *d, uint32_t 
 {
     const bool replay = d->replay != TEMPO_REPLAY_NONE;
     const uint32_t last = d->last_visible_layer == TEMPO_ALL_LAYERS ? n_layers - 1 : d->last_visible_layer;
-    char positions[64] = "shared", layers[32];
+    char positions[64] = "shared", layers[32], number[32];
 
     if (d->positions == TEMPO_POSITIONS_UNIQUE)
         (void)snprintf(positions, sizeof(positions), "unique");
     else if (d->positions == TEMPO_POSITIONS_OFFSET)
-        (void)snprintf(positions, sizeof(positions), "offset:%.17g", d->position_offset);
+        (void)snprintf(positions, sizeof(positions), "offset:%s", tempo_shortest(d->position_offset, number));
     (void)snprintf(layers, sizeof(layers), "%u-%u", d->first_visible_layer, last);
     add_choice(c, "mode", (int)d->mode);
     json_object_set_new(c, "steps", json_integer((json_int_t)d->steps));

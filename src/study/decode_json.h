@@ -17,6 +17,8 @@ void tempo_json_add_continuation(json_t *object, const char *key, const char *ke
 json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set);
 /* {"step", "position", "threshold", "entropy", "reached", "capped", "eos", "members": [..]} */
 json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set);
+/* x with the fewest digits that read back as it: 2.1, not 2.1000000000000001.  Gives out. */
+const char *tempo_shortest(double x, char out[32]);
 /* "steps" | "eos" | "context" | "slots" | "running" */
 const char *tempo_stopped_name(tempo_stopped s);
 /* Every option with the value that holds, visible_layers within n_layers; max_slots apart, which a sequence knows.  */

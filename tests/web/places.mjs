@@ -162,9 +162,20 @@ const tests = {
     const numbers = () => page.locator('section[aria-label="The chosen row in numbers"] tbody').innerText();
     const before = await numbers();
     const link = page.url();
+    assert.equal(await server.stop(), 0);
+    server = await startServer(program, ['--port', port]);
+    // the run that is still in the page
+    await view(page, 'Playground');
+    await page.locator('[data-at="0,1,0"]').hover();
+    await page.getByRole('button', { name: 'Record it again' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.tree button').length === 2);
+    await finished(page);
+    await page.locator('[data-at="0,2,0"]').hover();
+    await page.locator('.inspector ol li').first().waitFor();
     await page.context().close();
     assert.equal(await server.stop(), 0);
     server = await startServer(program, ['--port', port]);
+    // its address, in a page that knows nothing of it
     const again = await open(base, link.slice(base.length));
     await again.getByRole('alert').filter({ hasText: 'the server was started again' }).waitFor();
     await again.getByRole('button', { name: 'Record it again' }).click();

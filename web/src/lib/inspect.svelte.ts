@@ -22,6 +22,8 @@ export class Inspection {
   keys = $state.raw<Key[]>([]);
   /** Why there are no keys, or ''. */
   note = $state('');
+  /** The server has the run's attention no longer. */
+  gone = $state(false);
 
   #timer: ReturnType<typeof setTimeout> | undefined;
   #round = 0;
@@ -47,6 +49,7 @@ export class Inspection {
     const at = this.at;
     const arm = g.arms[at?.arm ?? 0];
     const member = this.memberOf(g);
+    this.gone = false;
     if (!at || !arm || !member || !g.start) {
       this.keys = [];
       this.note = '';
@@ -86,7 +89,10 @@ export class Inspection {
             (n) => {
               if (round === this.#round) this.note = `${said} ${keptWords(n, g.sets[arm]?.length ?? 0)}`;
             },
-            () => {}, // the server’s reason stands alone
+            (why: unknown) => {
+              // the server’s reason stands alone
+              if (round === this.#round) this.gone = why instanceof ApiError && why.status === 404;
+            },
           );
         },
       );
