@@ -113,8 +113,8 @@ const tests = {
   async 'errors are those of the client'() {
     await assert.rejects(client.completions.create({ model: 'gpt-4', prompt }), (e) => e instanceof OpenAI.NotFoundError && e.param === 'model' && e.code === 'model_not_found');
     await assert.rejects(client.completions.create({ model, prompt, n: 2.1 }), (e) => e instanceof OpenAI.BadRequestError && e.param === 'n' && e.message.includes('2.1 is not'));
+    await assert.rejects(client.chat.completions.create({ model, messages, tools: [{ type: 'function' }] }), (e) => e instanceof OpenAI.BadRequestError && e.param === 'tools[0]');
     await assert.rejects(client.completions.create({ model, prompt: Array(100000).fill(5) }), (e) => e.code === 'context_length_exceeded');
-    await assert.rejects(client.chat.completions.create({ model, messages, tools: [{ type: 'function', function: { name: 'f' } }] }), OpenAI.BadRequestError);
   },
 
   async 'a stream can be given up'() {
