@@ -647,6 +647,10 @@ TEMPO_API void tempo_capture_abort(tempo_capture *c);
 
 /* ---- helpers ----------------------------------------------------------------------- */
 
+/* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control
+ * groups (containers, batch jobs) leave.  UINT64_MAX where the system says nothing.  */
+TEMPO_API uint64_t tempo_memory_available(void);
+
 /* Frees what the functions above say the caller frees. */
 TEMPO_API void tempo_free(void *p);
 /* Bytes of s[n] before the first one that is not valid UTF-8 (n if all are). */

@@ -392,6 +392,7 @@ static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, c
         tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
     }
     check_logits(e, read_out(e, n));
+    e->untouched = 0;
     return TEMPO_OK;
 }
 

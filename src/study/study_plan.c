@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "io/json.h"
 #include "study/find_file.h"
 #include "study/json_out.h"
@@ -251,7 +252,7 @@ static tempo_status open_other(tempo_study *s, const char *path, const char *ker
 {
     static const char *const paths[] = {"avx2", "neon", "scalar"};
     const tempo_engine_options eo = {.threads = s->o->threads};
-    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const double memory = (double)tempo_memory_read("").total; /* the model itself is in it */
 
     s->other_note = "no other instruction set on this machine";
     if (!s->hypotheses->noise.instruction_set) {
