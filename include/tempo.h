@@ -128,7 +128,7 @@ typedef struct tempo_model_info {
     uint32_t sliding_window; /* positions that some layer sees, where the file says more contexts than that; else 0 */
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
-    bool tied_output, qkv_bias, qk_norm;
+    bool tied_output, qkv_bias, o_bias, mlp_bias, qk_norm; /* o_bias: of attention's output */
 } tempo_model_info;
 
 TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);

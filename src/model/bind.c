@@ -19,7 +19,9 @@ typedef enum dim { DIM_NONE, DIM_MODEL, DIM_FF, DIM_Q, DIM_KV, DIM_HEAD, DIM_HAL
 
 typedef enum need {
     ALWAYS,
-    BIAS,    /* required by some architectures, used by all */
+    QKV_BIAS, /* used where they are there; some models need them */
+    O_BIAS,
+    MLP_BIAS,
     QK_NORM, /* belongs to one architecture */
 } need;
 
@@ -38,16 +40,20 @@ static const role layer_roles[] = {
     {"attn_q.weight", "self_attn.q_proj.weight", IN_LAYER(wq), DIM_Q, DIM_MODEL, ALWAYS},
     {"attn_k.weight", "self_attn.k_proj.weight", IN_LAYER(wk), DIM_KV, DIM_MODEL, ALWAYS},
     {"attn_v.weight", "self_attn.v_proj.weight", IN_LAYER(wv), DIM_KV, DIM_MODEL, ALWAYS},
-    {"attn_q.bias", "self_attn.q_proj.bias", IN_LAYER(bq), DIM_Q, DIM_NONE, BIAS},
-    {"attn_k.bias", "self_attn.k_proj.bias", IN_LAYER(bk), DIM_KV, DIM_NONE, BIAS},
-    {"attn_v.bias", "self_attn.v_proj.bias", IN_LAYER(bv), DIM_KV, DIM_NONE, BIAS},
+    {"attn_q.bias", "self_attn.q_proj.bias", IN_LAYER(bq), DIM_Q, DIM_NONE, QKV_BIAS},
+    {"attn_k.bias", "self_attn.k_proj.bias", IN_LAYER(bk), DIM_KV, DIM_NONE, QKV_BIAS},
+    {"attn_v.bias", "self_attn.v_proj.bias", IN_LAYER(bv), DIM_KV, DIM_NONE, QKV_BIAS},
     {"attn_q_norm.weight", "self_attn.q_norm.weight", IN_LAYER(q_norm), DIM_HEAD, DIM_NONE, QK_NORM},
     {"attn_k_norm.weight", "self_attn.k_norm.weight", IN_LAYER(k_norm), DIM_HEAD, DIM_NONE, QK_NORM},
     {"attn_output.weight", "self_attn.o_proj.weight", IN_LAYER(wo), DIM_MODEL, DIM_Q, ALWAYS},
+    {"attn_output.bias", "self_attn.o_proj.bias", IN_LAYER(bo), DIM_MODEL, DIM_NONE, O_BIAS},
     {"ffn_norm.weight", "post_attention_layernorm.weight", IN_LAYER(ffn_norm), DIM_MODEL, DIM_NONE, ALWAYS},
     {"ffn_gate.weight", "mlp.gate_proj.weight", IN_LAYER(w_gate), DIM_FF, DIM_MODEL, ALWAYS},
     {"ffn_up.weight", "mlp.up_proj.weight", IN_LAYER(w_up), DIM_FF, DIM_MODEL, ALWAYS},
     {"ffn_down.weight", "mlp.down_proj.weight", IN_LAYER(w_down), DIM_MODEL, DIM_FF, ALWAYS},
+    {"ffn_gate.bias", "mlp.gate_proj.bias", IN_LAYER(b_gate), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_up.bias", "mlp.up_proj.bias", IN_LAYER(b_up), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_down.bias", "mlp.down_proj.bias", IN_LAYER(b_down), DIM_MODEL, DIM_NONE, MLP_BIAS},
 };
 
 static uint64_t dim_of(const tempo_hparams *hp, dim d)
@@ -200,6 +206,20 @@ static tempo_status bind_vector(tempo_loader *ld, const char *name, dim n, bool 
 
 /* ---- layers ---- */
 
+static bool is_needed(const tempo_facts *f, need which)
+{
+    switch (which) {
+    case QKV_BIAS:
+        return f->needs_qkv_bias;
+    case O_BIAS:
+        return f->needs_o_bias;
+    case MLP_BIAS:
+        return f->needs_mlp_bias;
+    default:
+        return true;
+    }
+}
+
 static tempo_status bind_role(tempo_loader *ld, const role *r, uint32_t layer, tempo_layer *to)
 {
     char name[NAME_LEN];
@@ -211,7 +231,7 @@ static tempo_status bind_role(tempo_loader *ld, const role *r, uint32_t layer, t
         return TEMPO_OK; /* if it is there all the same, it is left over and refused */
     if (r->columns != DIM_NONE)
         return bind_matrix(ld, name, r->rows, r->columns, at);
-    return bind_vector(ld, name, r->rows, r->need != BIAS || ld->facts.needs_bias, at);
+    return bind_vector(ld, name, r->rows, is_needed(&ld->facts, r->need), at);
 }
 
 static tempo_status bind_layers(tempo_loader *ld)

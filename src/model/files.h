@@ -40,7 +40,7 @@ typedef struct tempo_facts {
     tempo_rope rope;
     uint32_t window; /* the smallest of the layers', where it is less than the file's context; else 0 */
     bool tied;       /* the output matrix is the embedding */
-    bool needs_bias;
+    bool needs_qkv_bias, needs_o_bias, needs_mlp_bias; /* others are used where they are there */
     uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
 } tempo_facts;
 

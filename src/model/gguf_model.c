@@ -497,7 +497,7 @@ tempo_status tempo_gguf_load(tempo_loader *ld)
         (st = read_tokenizer(ld)) != TEMPO_OK)
         return st;
     ld->facts.hp.qk_pairs_adjacent = ld->facts.arch != NULL && ld->facts.arch->gguf_pairs;
-    ld->facts.needs_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
+    ld->facts.needs_qkv_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
     ld->facts.tied = ld->f->n_tensors > 0 && tempo_files_find(ld->f, "output.weight") == NULL;
     return TEMPO_OK;
 }

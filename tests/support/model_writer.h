@@ -47,7 +47,7 @@ typedef struct test_spec {
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff, n_vocab, n_ctx;
     double norm_eps, rope_theta; /* written as float32 to a GGUF */
     bool tied;
-    bool qkv_bias;
+    bool qkv_bias, o_bias, mlp_bias; /* attention_bias of config.json: both of the first; mlp_bias: gate, up and down */
     bool qk_norm;
     test_rope rope;
     double rope_factor;                  /* of linear and llama3 */
