@@ -98,6 +98,8 @@ test_model *test_model_from_gguf(const char *path);
 void test_model_free(test_model *m);
 
 void test_model_write_gguf(const test_model *m, uint32_t version, const char *path);
+/* The same in several files, STEM-00001-of-00003.gguf ..., the metadata in the first. */
+void test_model_write_gguf_parts(const test_model *m, unsigned parts, const char *stem);
 /* Make the directory (its parent must be there) and write every file.  shards = 1: model.safetensors;
  * more: that many files and model.safetensors.index.json.  */
 void test_model_write_hf(const test_model *m, unsigned shards, const char *dir);
