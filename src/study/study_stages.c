@@ -105,7 +105,8 @@ static tempo_status save_task(const tempo_study *s, const task *t, double thresh
 static tempo_unit_options unit_options(const tempo_study *s, double threshold)
 {
     const tempo_hypotheses *h = s->hypotheses;
-    tempo_unit_options o = {.threshold = threshold, .steps = s->steps, .position_offset = h->position_offset};
+    tempo_unit_options o = {
+        .threshold = threshold, .steps = s->steps, .position_offset = tempo_study_offset(h, threshold)};
 
     for (size_t i = 0; i < h->n_bands && o.n_bands < TEMPO_UNIT_MAX_BANDS; i++)
         if (tempo_knockout_layers(&h->bands[i], tempo_model_get_info(s->model)->n_layers,
@@ -119,7 +120,7 @@ static tempo_floor_options floor_options(const tempo_study *s)
     const tempo_hypotheses *h = s->hypotheses;
     tempo_floor_options o = {.threshold = s->thresholds[0],
                              .steps = s->steps,
-                             .position_offset = h->position_offset,
+                             .position_offset = tempo_study_offset(h, s->thresholds[0]),
                              .member_order = h->noise.member_order,
                              .other = s->other};
 
