@@ -15,7 +15,7 @@ int tempo_cgroup_numbers(const char *dir, const char *name, long long *v, int n)
 
     if (f == NULL)
         return 0;
-    while (got < n && fscanf(f, "%18lld", &v[got]) == 1)
+    while (got < n && fscanf(f, "%19lld", &v[got]) == 1)
         got++;
     (void)fclose(f);
     return got;
