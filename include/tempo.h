@@ -128,7 +128,7 @@ typedef struct tempo_model_info {
     uint32_t sliding_window; /* positions that some layer sees, where the file says more contexts than that; else 0 */
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
-    bool tied_output, qkv_bias, o_bias, mlp_bias, qk_norm; /* o_bias: of attention's output */
+    bool tied_output, qkv_bias, qk_norm;
 } tempo_model_info;
 
 TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);
@@ -211,15 +211,16 @@ TEMPO_API bool tempo_token_is_eos(const tempo_tokenizer *t, int32_t id);
 /* ---- chat -------------------------------------------------------------------------- */
 
 /* A chat template: how messages become one text for a model.  Templates are those of Hugging Face (Jinja2), of which
- * docs/chat.md says what is understood; anything else is refused by name.  A chat is immutable: threads may share it.
+ * docs/chat.md says what is understood; anything else is refused by name when it is reached.  A chat is immutable: threads
+ * may share it.
  *
  * Text from messages is never taken for special tokens: a user who types "<|eot_id|>" ends no turn.  Every byte of the
  * rendered text is known to be the template's or a message's, and only what the template wrote can name special tokens.  */
 typedef struct tempo_chat tempo_chat;
 
 /* template_text[n] NULL: the model's own template, or a plain one ("User: ...") where it has none; else this text, which
- * messages call source_name.  The text is copied, the model must outlive the chat.  TEMPO_E_UNSUPPORTED names a construct
- * that is not understood, TEMPO_E_FORMAT what is wrong, both with line and column; TEMPO_E_LIMIT above 256 KB;
+ * messages call source_name.  The text is copied, the model must outlive the chat.  TEMPO_E_FORMAT names what is wrong,
+ * TEMPO_E_UNSUPPORTED a tag that does not exist, both with line and column; TEMPO_E_LIMIT above 256 KB;
  * TEMPO_E_NOTFOUND when the model has no tokenizer.  */
 TEMPO_API tempo_status tempo_chat_open(tempo_chat **out, const tempo_model *m, const char *template_text, size_t n,
                                        const char *source_name, tempo_err *err) TEMPO_MUST_CHECK;
@@ -248,7 +249,7 @@ typedef struct tempo_chat_options {
 /* messages[n], n >= 1 -> *text (malloc'd, NUL-terminated, *n_text without the NUL; free with tempo_free).  opt may be NULL.
  * TEMPO_E_ARG when the template refuses these messages (the message is its own) or cannot handle them, TEMPO_E_FORMAT for
  * a message that is not UTF-8, TEMPO_E_LIMIT when rendering takes too many steps, too much memory or gives more than 16 MB,
- * TEMPO_E_UNSUPPORTED for what shows only now.  */
+ * TEMPO_E_UNSUPPORTED for a construct that is not understood and was reached.  */
 TEMPO_API tempo_status tempo_chat_render(const tempo_chat *c, const tempo_message *messages, size_t n,
                                          const tempo_chat_options *opt, char **text, size_t *n_text,
                                          tempo_err *err) TEMPO_MUST_CHECK;
@@ -646,10 +647,6 @@ TEMPO_API tempo_status tempo_capture_commit(tempo_capture *c, tempo_err *err) TE
 TEMPO_API void tempo_capture_abort(tempo_capture *c);
 
 /* ---- helpers ----------------------------------------------------------------------- */
-
-/* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control
- * groups (containers, batch jobs) leave.  UINT64_MAX where the system says nothing.  */
-TEMPO_API uint64_t tempo_memory_available(void);
 
 /* Frees what the functions above say the caller frees. */
 TEMPO_API void tempo_free(void *p);

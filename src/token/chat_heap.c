@@ -15,6 +15,7 @@ enum { BLOCK = 16 << 10, ALIGN = _Alignof(max_align_t) };
 
 void *tempo_chat_alloc(tempo_chat_heap *h, size_t n)
 {
+    n += n == 0; /* no memory is NULL only when there is none */
     n = n < (size_t)1 << 40 ? (n + ALIGN - 1) / ALIGN * ALIGN : SIZE_MAX;
     if (n > h->limit - h->used) {
         h->failed =
@@ -37,7 +38,7 @@ void *tempo_chat_alloc(tempo_chat_heap *h, size_t n)
     void *p = h->at;
     h->at += n;
     h->used += n;
-    return n > 0 ? memset(p, 0, n) : p;
+    return memset(p, 0, n);
 }
 
 void tempo_chat_heap_free(tempo_chat_heap *h)
@@ -91,9 +92,31 @@ tempo_status tempo_chat_append(tempo_chat_heap *h, tempo_chat_buffer *b, tempo_c
     return TEMPO_OK;
 }
 
+tempo_status tempo_chat_append_like(tempo_chat_heap *h, tempo_chat_buffer *b, const char *text, size_t n,
+                                    tempo_chat_str s, size_t at)
+{
+    unsigned char outside[16];
+
+    if (s.outside == NULL || s.outside[at] == 0)
+        return tempo_chat_append(h, b, (tempo_chat_str){text, NULL, n});
+    memset(outside, 1, sizeof(outside));
+    return tempo_chat_append(h, b,
+                             (tempo_chat_str){text, outside, n < sizeof(outside) ? n : sizeof(outside)});
+}
+
 bool tempo_chat_is(tempo_chat_str s, const char *text)
 {
     return strlen(text) == s.n && memcmp(s.p, text, s.n) == 0;
+}
+
+bool tempo_chat_same(tempo_chat_str a, tempo_chat_str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+tempo_chat_str tempo_chat_literal(const char *text)
+{
+    return (tempo_chat_str){text, NULL, strlen(text)};
 }
 
 /* ---- failures ---- */

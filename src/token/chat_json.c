@@ -47,44 +47,55 @@ tempo_status tempo_chat_role(tempo_chat_state *s, const char *p, size_t n, tempo
     return is_known_role(*out) ? TEMPO_OK : tempo_chat_outside(s, p, n, out);
 }
 
-static tempo_status array_value(tempo_chat_state *s, const json_t *json, tempo_chat_value *out)
+/* The same of a copy, for text that does not live as long. */
+static tempo_status json_text(tempo_chat_state *s, const char *p, size_t n, bool copy, tempo_chat_str *out)
+{
+    if (copy && n > 0) {
+        char *own = tempo_chat_alloc(s->heap, n);
+        if (own == NULL)
+            return s->heap->failed;
+        p = memcpy(own, p, n);
+    }
+    return tempo_chat_outside(s, p, n, out);
+}
+
+static tempo_status array_value(tempo_chat_state *s, const json_t *json, bool copy, tempo_chat_value *out)
 {
     const size_t n = json_array_size(json);
     tempo_chat_value *v = tempo_chat_values(s, n);
     tempo_status st = TEMPO_OK;
 
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {v, n}};
     if (v == NULL)
         return s->heap->failed;
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-        st = tempo_chat_from_json(s, json_array_get(json, i), &v[i]);
-    return st;
+        st = tempo_chat_from_json(s, json_array_get(json, i), copy, &v[i]);
+    return st == TEMPO_OK ? tempo_chat_make(s, TEMPO_VALUE_LIST, v, n, out) : st;
 }
 
-static tempo_status object_value(tempo_chat_state *s, const json_t *json, tempo_chat_value *out)
+static tempo_status object_value(tempo_chat_state *s, const json_t *json, bool copy, tempo_chat_value *out)
 {
-    tempo_chat_map *map = tempo_chat_alloc(s->heap, sizeof(*map));
     json_t *object = (json_t *)(uintptr_t)json; /* jansson's iterator takes no const */
     const size_t n = json_object_size(json);
-    tempo_status st = TEMPO_OK;
+    tempo_status st = tempo_chat_make_map(s, TEMPO_VALUE_MAP, out);
+    tempo_chat_map *map = out->map;
 
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_MAP, .map = map};
-    if (map == NULL || (map->keys = tempo_chat_alloc(s->heap, n * sizeof(*map->keys))) == NULL ||
+    if (st != TEMPO_OK || (map->keys = tempo_chat_values(s, n)) == NULL ||
         (map->values = tempo_chat_values(s, n)) == NULL)
         return s->heap->failed;
     map->cap = n;
     for (void *k = json_object_iter(object); k != NULL && st == TEMPO_OK;
          k = json_object_iter_next(object, k)) {
         const char *key = json_object_iter_key(k);
-        if ((st = tempo_chat_outside(s, key, strlen(key), &map->keys[map->n])) == TEMPO_OK)
-            st = tempo_chat_from_json(s, json_object_iter_value(k), &map->values[map->n++]);
+        map->keys[map->n].kind = TEMPO_VALUE_STR;
+        if ((st = json_text(s, key, strlen(key), copy, &map->keys[map->n].str)) == TEMPO_OK)
+            st = tempo_chat_from_json(s, json_object_iter_value(k), copy, &map->values[map->n++]);
     }
     return st;
 }
 
-tempo_status tempo_chat_from_json(tempo_chat_state *s, const json_t *json, tempo_chat_value *out)
+tempo_status tempo_chat_from_json(tempo_chat_state *s, const json_t *json, bool copy, tempo_chat_value *out)
 {
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_NONE};
+    *out = tempo_chat_none();
     switch (json_typeof(json)) {
     case JSON_NULL:
         return TEMPO_OK;
@@ -96,27 +107,78 @@ tempo_status tempo_chat_from_json(tempo_chat_state *s, const json_t *json, tempo
         *out = tempo_chat_int(json_integer_value(json));
         return TEMPO_OK;
     case JSON_REAL:
-        *out = (tempo_chat_value){.kind = TEMPO_VALUE_FLOAT, .f = json_real_value(json)};
+        *out = tempo_chat_float(json_real_value(json));
         return TEMPO_OK;
     case JSON_STRING:
         out->kind = TEMPO_VALUE_STR;
-        return tempo_chat_outside(s, json_string_value(json), json_string_length(json), &out->str);
+        return json_text(s, json_string_value(json), json_string_length(json), copy, &out->str);
     case JSON_ARRAY:
-        return array_value(s, json, out);
+        return array_value(s, json, copy, out);
     default:
-        return object_value(s, json, out);
+        return object_value(s, json, copy, out);
     }
 }
 
-tempo_status tempo_chat_from_messages(tempo_chat_state *s, const json_t *messages, tempo_chat_value *out)
-{
-    tempo_status st = tempo_chat_from_json(s, messages, out);
+/* ---- messages ---- */
 
-    for (size_t i = 0; st == TEMPO_OK && i < out->list.n; i++) {
-        const tempo_chat_map *m = out->list.v[i].map;
-        for (size_t k = 0; k < m->n && st == TEMPO_OK; k++)
-            if (tempo_chat_is(m->keys[k], "role"))
-                st = tempo_chat_role(s, m->values[k].str.p, m->values[k].str.n, &m->values[k].str);
+/* The reasoning of a message, by any of the names that are in use; NULL: it has none. */
+static const json_t *reasoning_of(const json_t *message)
+{
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    const json_t *v = NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && (v == NULL || json_is_null(v)); i++)
+        v = json_object_get(message, names[i]);
+    return json_is_null(v) ? NULL : v;
+}
+
+static tempo_status put_member(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_map *m,
+                               const char *name, const json_t *json)
+{
+    tempo_chat_value key = {.kind = TEMPO_VALUE_STR}, v;
+    tempo_status st = tempo_chat_outside(s, name, strlen(name), &key.str);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (strcmp(name, "role") == 0) {
+        v.kind = TEMPO_VALUE_STR;
+        v.which = 0;
+        st = tempo_chat_role(s, json_string_value(json), json_string_length(json), &v.str);
+    } else {
+        st = tempo_chat_from_json(s, json, false, &v);
     }
-    return st;
+    return st == TEMPO_OK ? tempo_chat_map_put(s, node, m, &key, &v) : st;
+}
+
+/* What is null is left out, reasoning has all its names: as transformers does it, since templates ask for
+ * either. */
+static tempo_status message_value(tempo_chat_state *s, const tempo_chat_node *node, const json_t *json,
+                                  tempo_chat_value *out)
+{
+    json_t *object = (json_t *)(uintptr_t)json;
+    const json_t *reasoning = reasoning_of(json);
+    tempo_status st = tempo_chat_make_map(s, TEMPO_VALUE_MAP, out);
+
+    if (st == TEMPO_OK && reasoning != NULL)
+        st = put_member(s, node, out->map, "thinking", reasoning);
+    for (void *k = json_object_iter(object); k != NULL && st == TEMPO_OK;
+         k = json_object_iter_next(object, k))
+        if (!json_is_null(json_object_iter_value(k)))
+            st = put_member(s, node, out->map, json_object_iter_key(k), json_object_iter_value(k));
+    return st == TEMPO_OK && reasoning != NULL ? put_member(s, node, out->map, "reasoning_content", reasoning)
+                                               : st;
+}
+
+tempo_status tempo_chat_from_messages(tempo_chat_state *s, const tempo_chat_node *node,
+                                      const json_t *messages, tempo_chat_value *out)
+{
+    const size_t n = json_array_size(messages);
+    tempo_chat_value *v = tempo_chat_values(s, n);
+    tempo_status st = TEMPO_OK;
+
+    if (v == NULL)
+        return s->heap->failed;
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        st = message_value(s, node, json_array_get(messages, i), &v[i]);
+    return st == TEMPO_OK ? tempo_chat_make(s, TEMPO_VALUE_LIST, v, n, out) : st;
 }

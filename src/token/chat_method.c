@@ -1,497 +1,379 @@
-/* chat_method.c - methods of strings and mappings, and functions. */
-#include <stdio.h>
+/* chat_method.c - methods of lists, tuples, mappings, loops, and which values have which.  Those that change
+ * a list or a mapping work as in Python; Hugging Face's renderer forbids them, others that read the same
+ * templates do not.  */
+#include "token/chat_method.h"
+
+#include <math.h>
 #include <string.h>
 
-#include "token/chat_bind.h"
-#include "token/chat_call.h"
+/* ---- lists and tuples ---- */
 
-typedef enum method {
-    STRIP,
-    LSTRIP,
-    RSTRIP,
-    SPLIT,
-    RSPLIT,
-    STARTSWITH,
-    ENDSWITH,
-    REPLACE,
-    UPPER,
-    LOWER,
-    CAPITALIZE,
-    TITLE,
-    FIND,
-    COUNT,
-    JOIN,
-    REMOVEPREFIX,
-    REMOVESUFFIX,
-    GET,
-    ITEMS,
-    KEYS,
-    VALUES,
-} method;
-
-static const struct {
-    const char *name, *params;
-} methods[] = {
-    [STRIP] = {"strip", "chars"},
-    [LSTRIP] = {"lstrip", "chars"},
-    [RSTRIP] = {"rstrip", "chars"},
-    [SPLIT] = {"split", "sep,maxsplit"},
-    [RSPLIT] = {"rsplit", "sep,maxsplit"},
-    [STARTSWITH] = {"startswith", "prefix"},
-    [ENDSWITH] = {"endswith", "suffix"},
-    [REPLACE] = {"replace", "old,new,count"},
-    [UPPER] = {"upper", ""},
-    [LOWER] = {"lower", ""},
-    [CAPITALIZE] = {"capitalize", ""},
-    [TITLE] = {"title", ""},
-    [FIND] = {"find", "sub"},
-    [COUNT] = {"count", "sub"},
-    [JOIN] = {"join", "iterable"},
-    [REMOVEPREFIX] = {"removeprefix", "prefix"},
-    [REMOVESUFFIX] = {"removesuffix", "suffix"},
-    [GET] = {"get", "key,default"},
-    [ITEMS] = {"items", ""},
-    [KEYS] = {"keys", ""},
-    [VALUES] = {"values", ""},
-};
-
-int tempo_chat_find_method(tempo_chat_str name)
+static tempo_status list_append(tempo_chat_call *c)
 {
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
-        if (tempo_chat_is(name, methods[i].name))
-            return (int)i;
-    return -1;
+    return tempo_chat_push(c->s, c->self.list, &c->v[0]);
 }
 
-/* ---- splitting ---- */
-
-typedef struct splitter {
-    tempo_chat_state *s;
-    tempo_chat_value *v; /* [n] */
-    size_t n, cap;
-} splitter;
-
-static tempo_status add_part(splitter *x, tempo_chat_str part)
+static tempo_status list_extend(tempo_chat_call *c)
 {
-    if (x->n == x->cap) {
-        const size_t cap = x->cap == 0 ? 8 : 2 * x->cap;
-        tempo_chat_value *v = tempo_chat_values(x->s, cap);
-        if (v == NULL)
-            return x->s->heap->failed;
-        if (x->n > 0)
-            memcpy(v, x->v, x->n * sizeof(*v));
-        x->v = v;
-        x->cap = cap;
-    }
-    x->v[x->n++] = tempo_chat_text(part);
-    return TEMPO_OK;
-}
+    tempo_chat_span items;
+    tempo_status st = tempo_chat_elements(c->s, c->node, &c->v[0], &items);
 
-/* At white space; there are no empty parts. */
-static tempo_status split_space(splitter *x, tempo_chat_str text, size_t most)
-{
-    tempo_status st = TEMPO_OK;
-
-    for (text = tempo_chat_strip(text, NULL, true, false); text.n > 0 && st == TEMPO_OK;) {
-        size_t end = 0;
-        if (most-- == 0)
-            return add_part(x, text); /* with the white space at its end, as Python leaves it */
-        while (end < text.n && !tempo_chat_is_space(tempo_chat_decode(text.p + end)))
-            end += tempo_chat_char_len(text.p[end]);
-        st = add_part(x, tempo_chat_part(text, 0, end));
-        text = tempo_chat_strip(tempo_chat_part(text, end, text.n), NULL, true, false);
-    }
+    for (size_t i = 0; i < items.n && st == TEMPO_OK; i++)
+        if ((st = tempo_chat_work(c->s, c->node, 16)) == TEMPO_OK)
+            st = tempo_chat_push(c->s, c->self.list, &items.v[i]);
     return st;
 }
 
-static tempo_status split_at(splitter *x, tempo_chat_str text, tempo_chat_str sep, size_t most)
+/* Where Python means by i in a list of n, with its ends for what is beyond. */
+static size_t clamp(int64_t i, size_t n)
 {
-    size_t from = 0, at;
-    tempo_status st = TEMPO_OK;
-
-    for (; most > 0 && st == TEMPO_OK && (at = tempo_chat_search(text, sep, from)) != SIZE_MAX; most--) {
-        st = add_part(x, tempo_chat_part(text, from, at));
-        from = at + sep.n;
-    }
-    return st == TEMPO_OK ? add_part(x, tempo_chat_part(text, from, text.n)) : st;
+    if (i < 0)
+        i = i < -(int64_t)n ? 0 : i + (int64_t)n;
+    return i > (int64_t)n ? n : (size_t)i;
 }
 
-/* The last `most` of all parts; what is before them stays whole. */
-static void keep_last(splitter *x, tempo_chat_str text, size_t most)
+static tempo_status list_insert(tempo_chat_call *c)
 {
-    if (x->n <= most || x->n - most < 2)
-        return;
-    const size_t joined = x->n - most; /* parts that become one */
-    const tempo_chat_str last = x->v[joined - 1].str;
-    const size_t end = (size_t)(last.p - text.p) + last.n;
-    x->v[joined - 1] = tempo_chat_text(tempo_chat_part(text, 0, end));
-    memmove(x->v, x->v + joined - 1, (most + 1) * sizeof(*x->v));
-    x->n = most + 1;
-}
-
-static tempo_status call_split(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text,
-                               const tempo_chat_bound *b, bool right, tempo_chat_value *out)
-{
-    splitter x = {.s = s};
-    tempo_chat_str sep = {NULL, NULL, 0};
-    int64_t most = -1;
-    const bool space = !b->given[0] || b->v[0].kind == TEMPO_VALUE_NONE;
+    tempo_chat_list *list = c->self.list;
+    const size_t n = list->n;
+    int64_t i = 0;
     tempo_status st;
 
-    if (!space && (st = tempo_chat_arg_str(s, node, b, 0, &sep)) != TEMPO_OK)
+    if ((st = tempo_chat_arg_int(c, 0, &i)) != TEMPO_OK ||
+        (st = tempo_chat_push(c->s, list, &c->v[1])) != TEMPO_OK)
         return st;
-    if ((st = tempo_chat_arg_int(s, node, b, 1, &most)) != TEMPO_OK ||
-        (st = tempo_chat_work(s, node, text.n)) != TEMPO_OK)
+    const size_t at = clamp(i, n);
+    memmove(list->v + at + 1, list->v + at, (n - at) * sizeof(*list->v));
+    list->v[at] = c->v[1];
+    return tempo_chat_work(c->s, c->node, 16 * n);
+}
+
+static void remove_at(tempo_chat_list *list, size_t at)
+{
+    list->n--;
+    memmove(list->v + at, list->v + at + 1, (list->n - at) * sizeof(*list->v));
+}
+
+static tempo_status list_pop(tempo_chat_call *c)
+{
+    tempo_chat_list *list = c->self.list;
+    int64_t i = -1;
+    const tempo_status st = tempo_chat_arg_int(c, 0, &i);
+
+    if (st != TEMPO_OK)
         return st;
-    if (!space && sep.n == 0)
-        return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "split: the separator is empty");
-    if (space && right && most >= 0)
-        return tempo_chat_fail_at(s, node, TEMPO_E_UNSUPPORTED, "rsplit at white space is not supported");
-    const size_t limit = most < 0 || right ? SIZE_MAX : (size_t)most;
-    st = space ? split_space(&x, text, limit) : split_at(&x, text, sep, limit);
-    if (st == TEMPO_OK && right && most >= 0)
-        keep_last(&x, text, (size_t)most);
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {x.v, x.n}};
+    i += i < 0 ? (int64_t)list->n : 0;
+    if (i < 0 || i >= (int64_t)list->n)
+        return tempo_chat_call_fail(c, TEMPO_E_ARG, "pop: there is no such element");
+    *c->out = list->v[i];
+    remove_at(list, (size_t)i);
+    return tempo_chat_work(c->s, c->node, 16 * list->n);
+}
+
+/* The place of the first element that is v[0], or n. */
+static tempo_status find_element(tempo_chat_call *c, size_t *at)
+{
+    const tempo_chat_list *list = c->self.list;
+    bool same = false;
+    tempo_status st = TEMPO_OK;
+
+    for (*at = 0; *at < list->n && st == TEMPO_OK; (*at)++)
+        if ((st = tempo_chat_equal(c->s, c->node, &list->v[*at], &c->v[0], &same)) == TEMPO_OK && same)
+            break;
     return st;
 }
 
-/* ---- methods of strings ---- */
-
-static bool begins(tempo_chat_str text, tempo_chat_str what)
+static tempo_status list_index(tempo_chat_call *c)
 {
-    return what.n <= text.n && (what.n == 0 || memcmp(text.p, what.p, what.n) == 0);
+    size_t at;
+    const tempo_status st = find_element(c, &at);
+
+    if (st == TEMPO_OK && at == c->self.list->n)
+        return tempo_chat_call_fail(c, TEMPO_E_ARG, "%s: there is no such element", c->name);
+    *c->out = tempo_chat_int((int64_t)at);
+    return st;
 }
 
-static bool ends(tempo_chat_str text, tempo_chat_str what)
+static tempo_status list_remove(tempo_chat_call *c)
 {
-    return what.n <= text.n && (what.n == 0 || memcmp(text.p + text.n - what.n, what.p, what.n) == 0);
+    const tempo_status st = list_index(c);
+
+    if (st == TEMPO_OK)
+        remove_at(c->self.list, (size_t)c->out->i);
+    *c->out = tempo_chat_none();
+    return st;
 }
 
-static int64_t count(tempo_chat_str text, tempo_chat_str what)
+static tempo_status list_count(tempo_chat_call *c)
 {
     int64_t n = 0;
+    bool same;
+    tempo_status st = TEMPO_OK;
 
-    if (what.n == 0)
-        return (int64_t)tempo_chat_length(text) + 1;
-    for (size_t at = tempo_chat_search(text, what, 0); at != SIZE_MAX;
-         at = tempo_chat_search(text, what, at + what.n))
-        n++;
-    return n;
+    for (size_t i = 0; i < c->self.list->n && st == TEMPO_OK; i++) {
+        st = tempo_chat_equal(c->s, c->node, &c->self.list->v[i], &c->v[0], &same);
+        n += same;
+    }
+    *c->out = tempo_chat_int(n);
+    return st;
 }
 
-static tempo_status call_strip(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text,
-                               const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status list_clear(tempo_chat_call *c)
 {
-    tempo_chat_str chars = {NULL, NULL, 0};
-    const bool some = b->given[0] && b->v[0].kind != TEMPO_VALUE_NONE;
-    tempo_status st;
-
-    if ((some && (st = tempo_chat_arg_str(s, node, b, 0, &chars)) != TEMPO_OK) ||
-        (st = tempo_chat_work(s, node, text.n + chars.n)) != TEMPO_OK)
-        return st;
-    *out = tempo_chat_text(
-        tempo_chat_strip(text, some ? &chars : NULL, node->number != RSTRIP, node->number != LSTRIP));
+    c->self.list->n = 0;
     return TEMPO_OK;
 }
 
-/* Those that look for one other string. */
-static tempo_status call_search(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text,
-                                const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status list_copy(tempo_chat_call *c)
 {
-    tempo_chat_str what = {NULL, NULL, 0};
-    tempo_status st;
+    const tempo_chat_list *list = c->self.list;
+    tempo_chat_value *v = tempo_chat_values(c->s, list->n);
 
-    if ((st = tempo_chat_arg_needed(s, node, b, 0, methods[node->number].params)) != TEMPO_OK ||
-        (st = tempo_chat_arg_str(s, node, b, 0, &what)) != TEMPO_OK ||
-        (st = tempo_chat_work(s, node, text.n)) != TEMPO_OK)
-        return st;
-    const size_t at = node->number == FIND ? tempo_chat_search(text, what, 0) : 0;
-    switch (node->number) {
-    case STARTSWITH:
-        *out = tempo_chat_bool(begins(text, what));
-        break;
-    case ENDSWITH:
-        *out = tempo_chat_bool(ends(text, what));
-        break;
-    case FIND:
-        *out = tempo_chat_int(at == SIZE_MAX ? -1 : (int64_t)tempo_chat_length(tempo_chat_part(text, 0, at)));
-        break;
-    case COUNT:
-        *out = tempo_chat_int(count(text, what));
-        break;
-    case REMOVEPREFIX:
-        *out = tempo_chat_text(begins(text, what) ? tempo_chat_part(text, what.n, text.n) : text);
-        break;
-    default:
-        *out = tempo_chat_text(ends(text, what) ? tempo_chat_part(text, 0, text.n - what.n) : text);
+    if (v == NULL)
+        return c->s->heap->failed;
+    if (list->n > 0)
+        memcpy(v, list->v, list->n * sizeof(*v));
+    return tempo_chat_make(c->s, TEMPO_VALUE_LIST, v, list->n, c->out);
+}
+
+static tempo_status list_reverse(tempo_chat_call *c)
+{
+    tempo_chat_list *list = c->self.list;
+
+    for (size_t i = 0; i < list->n / 2; i++) {
+        const tempo_chat_value swap = list->v[i];
+        list->v[i] = list->v[list->n - 1 - i];
+        list->v[list->n - 1 - i] = swap;
     }
+    return tempo_chat_work(c->s, c->node, 16 * list->n);
+}
+
+static tempo_status list_sort(tempo_chat_call *c)
+{
+    if (tempo_chat_arg_some(c, 0))
+        return tempo_chat_call_fail(c, TEMPO_E_UNSUPPORTED, "sort by a function is not supported");
+    return tempo_chat_sort(c->s, c->node, c->self.list->v, c->self.list->v, c->self.list->n,
+                           tempo_chat_arg_true(c, 1));
+}
+
+static const tempo_chat_callable list_methods[] = {
+    {"append", "object", list_append},
+    {"extend", "iterable", list_extend},
+    {"insert", "index,object", list_insert},
+    {"pop", "|index", list_pop},
+    {"index", "value", list_index},
+    {"remove", "value", list_remove},
+    {"count", "value", list_count},
+    {"clear", "", list_clear},
+    {"copy", "", list_copy},
+    {"reverse", "", list_reverse},
+    {"sort", "|key,reverse", list_sort},
+    {NULL, NULL, NULL},
+};
+
+static const tempo_chat_callable tuple_methods[] = {
+    {"index", "value", list_index}, {"count", "value", list_count}, {NULL, NULL, NULL}};
+
+/* ---- mappings ---- */
+
+static tempo_status map_get(tempo_chat_call *c)
+{
+    size_t at;
+    const tempo_status st = tempo_chat_map_find(c->s, c->node, c->self.map, &c->v[0], &at);
+
+    if (st == TEMPO_OK)
+        *c->out = at < c->self.map->n ? c->self.map->values[at] : c->given[1] ? c->v[1] : tempo_chat_none();
+    return st;
+}
+
+static tempo_status view(tempo_chat_call *c, uint32_t which)
+{
+    *c->out = (tempo_chat_value){.kind = TEMPO_VALUE_VIEW, .which = which, .map = c->self.map};
     return TEMPO_OK;
 }
 
-static tempo_status call_join(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text,
-                              const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status map_keys(tempo_chat_call *c)
 {
-    tempo_chat_list items;
-    tempo_status st;
-
-    if ((st = tempo_chat_arg_needed(s, node, b, 0, "iterable")) != TEMPO_OK ||
-        (st = tempo_chat_elements(s, node, &b->v[0], &items)) != TEMPO_OK)
-        return st;
-    for (size_t i = 0; i < items.n; i++)
-        if (items.v[i].kind != TEMPO_VALUE_STR)
-            return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "join: element %zu is %s, expected a string", i,
-                                      tempo_chat_kind_name(&items.v[i]));
-    return tempo_chat_join(s, node, text, items, out);
+    return view(c, TEMPO_VIEW_KEYS);
 }
 
-static tempo_status call_str(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text,
-                             const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status map_values(tempo_chat_call *c)
 {
-    switch (node->number) {
-    case STRIP:
-    case LSTRIP:
-    case RSTRIP:
-        return call_strip(s, node, text, b, out);
-    case SPLIT:
-    case RSPLIT:
-        return call_split(s, node, text, b, node->number == RSPLIT, out);
-    case REPLACE:
-        return tempo_chat_replace_args(s, node, text, b, out);
-    case UPPER:
-        return tempo_chat_cased(s, node, text, TEMPO_CHAT_UPPER, out);
-    case LOWER:
-        return tempo_chat_cased(s, node, text, TEMPO_CHAT_LOWER, out);
-    case CAPITALIZE:
-        return tempo_chat_cased(s, node, text, TEMPO_CHAT_CAPITALIZE, out);
-    case TITLE:
-        return tempo_chat_cased(s, node, text, TEMPO_CHAT_TITLE_METHOD, out);
-    case JOIN:
-        return call_join(s, node, text, b, out);
-    default:
-        return call_search(s, node, text, b, out);
-    }
+    return view(c, TEMPO_VIEW_VALUES);
 }
 
-/* ---- methods of mappings ---- */
-
-static tempo_status call_get(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_map *map,
-                             const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status map_items(tempo_chat_call *c)
 {
-    const tempo_chat_value *found = NULL;
-    const tempo_status st = tempo_chat_arg_needed(s, node, b, 0, "key");
+    return view(c, TEMPO_VIEW_ITEMS);
+}
+
+static tempo_status map_pop(tempo_chat_call *c)
+{
+    size_t at;
+    const tempo_status st = tempo_chat_map_find(c->s, c->node, c->self.map, &c->v[0], &at);
 
     if (st != TEMPO_OK)
         return st;
-    if (b->v[0].kind == TEMPO_VALUE_STR)
-        found = tempo_chat_map_find(map, b->v[0].str);
-    *out = found != NULL ? *found : b->given[1] ? b->v[1] : (tempo_chat_value){.kind = TEMPO_VALUE_NONE};
+    if (at == c->self.map->n && !c->given[1])
+        return tempo_chat_call_fail(c, TEMPO_E_ARG, "pop: there is no such key");
+    *c->out = at < c->self.map->n ? c->self.map->values[at] : c->v[1];
+    if (at < c->self.map->n)
+        tempo_chat_map_remove(c->self.map, at);
     return TEMPO_OK;
 }
 
-static tempo_status call_map(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_value *object,
-                             const tempo_chat_bound *b, tempo_chat_value *out)
+static tempo_status map_popitem(tempo_chat_call *c)
 {
-    const tempo_chat_map *map = object->map;
-    const tempo_status st = tempo_chat_work(s, node, 256 * map->n);
+    tempo_chat_map *m = c->self.map;
+    tempo_chat_value *pair = tempo_chat_values(c->s, 2);
+
+    if (pair == NULL)
+        return c->s->heap->failed;
+    if (m->n == 0)
+        return tempo_chat_call_fail(c, TEMPO_E_ARG, "popitem: the mapping is empty");
+    pair[0] = m->keys[m->n - 1];
+    pair[1] = m->values[m->n - 1];
+    tempo_chat_map_remove(m, m->n - 1);
+    return tempo_chat_make(c->s, TEMPO_VALUE_TUPLE, pair, 2, c->out);
+}
+
+static tempo_status map_setdefault(tempo_chat_call *c)
+{
+    size_t at;
+    const tempo_status st = tempo_chat_map_find(c->s, c->node, c->self.map, &c->v[0], &at);
 
     if (st != TEMPO_OK)
         return st;
-    switch (node->number) {
-    case GET:
-        return call_get(s, node, map, b, out);
-    case ITEMS:
-        return tempo_chat_pairs(s, map, out);
-    case KEYS:
-        *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST};
-        return tempo_chat_elements(s, node, object, &out->list);
-    default:
-        *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {map->values, map->n}};
-        return TEMPO_OK;
+    *c->out = at < c->self.map->n ? c->self.map->values[at] : c->given[1] ? c->v[1] : tempo_chat_none();
+    return at < c->self.map->n ? TEMPO_OK : tempo_chat_map_put(c->s, c->node, c->self.map, &c->v[0], c->out);
+}
+
+static tempo_status map_update(tempo_chat_call *c)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < c->args.n && st == TEMPO_OK; i++) {
+        const tempo_chat_value name = tempo_chat_text(c->args.name[i]);
+        if (name.str.p == NULL && i > 0)
+            return tempo_chat_call_fail(c, TEMPO_E_ARG, "update takes no more than 1 argument by place");
+        st = name.str.p != NULL ? tempo_chat_map_put(c->s, c->node, c->self.map, &name, &c->args.v[i])
+                                : tempo_chat_map_update(c->s, c->node, c->self.map, &c->args.v[i]);
     }
+    return st;
+}
+
+static tempo_status map_clear(tempo_chat_call *c)
+{
+    c->self.map->n = 0;
+    return TEMPO_OK;
+}
+
+static tempo_status map_copy(tempo_chat_call *c)
+{
+    const tempo_status st = tempo_chat_make_map(c->s, TEMPO_VALUE_MAP, c->out);
+
+    return st == TEMPO_OK ? tempo_chat_map_update(c->s, c->node, c->out->map, &c->self) : st;
+}
+
+static const tempo_chat_callable map_methods[] = {
+    {"get", "key|default", map_get},
+    {"keys", "", map_keys},
+    {"values", "", map_values},
+    {"items", "", map_items},
+    {"pop", "key|default", map_pop},
+    {"popitem", "", map_popitem},
+    {"setdefault", "key|default", map_setdefault},
+    {"update", NULL, map_update},
+    {"clear", "", map_clear},
+    {"copy", "", map_copy},
+    {NULL, NULL, NULL},
+};
+
+/* ---- loops, cyclers, numbers ---- */
+
+static tempo_status loop_cycle(tempo_chat_call *c)
+{
+    if (c->args.n == 0 || c->args.name[c->args.n - 1].p != NULL)
+        return tempo_chat_call_fail(c, TEMPO_E_ARG, "cycle takes values by place, at least one");
+    *c->out = c->args.v[c->self.loop->index % c->args.n];
+    return TEMPO_OK;
+}
+
+static tempo_status loop_changed(tempo_chat_call *c)
+{
+    tempo_chat_value *v = tempo_chat_values(c->s, c->args.n), now;
+    bool same = false;
+    tempo_status st;
+
+    if (v == NULL)
+        return c->s->heap->failed;
+    if (c->args.n > 0)
+        memcpy(v, c->args.v, c->args.n * sizeof(*v));
+    if ((st = tempo_chat_make(c->s, TEMPO_VALUE_TUPLE, v, c->args.n, &now)) != TEMPO_OK ||
+        (st = tempo_chat_equal(c->s, c->node, &c->self.loop->changed, &now, &same)) != TEMPO_OK)
+        return st;
+    c->self.loop->changed = now;
+    return tempo_chat_give_bool(c, !same);
+}
+
+static tempo_status cycler_next(tempo_chat_call *c)
+{
+    tempo_chat_reader *r = c->self.reader;
+
+    *c->out = r->items.v[r->at];
+    r->at = (r->at + 1) % r->items.n;
+    return TEMPO_OK;
+}
+
+static tempo_status cycler_reset(tempo_chat_call *c)
+{
+    c->self.reader->at = 0;
+    return TEMPO_OK;
+}
+
+static tempo_status float_is_integer(tempo_chat_call *c)
+{
+    return tempo_chat_give_bool(c, isfinite(c->self.f) && floor(c->self.f) == c->self.f);
+}
+
+static const tempo_chat_callable loop_methods[] = {
+    {"cycle", NULL, loop_cycle}, {"changed", NULL, loop_changed}, {NULL, NULL, NULL}};
+static const tempo_chat_callable cycler_methods[] = {
+    {"next", "", cycler_next}, {"reset", "", cycler_reset}, {NULL, NULL, NULL}};
+static const tempo_chat_callable float_methods[] = {{"is_integer", "", float_is_integer}, {NULL, NULL, NULL}};
+
+/* ---- which ---- */
+
+static const struct {
+    tempo_chat_kind kind;
+    const tempo_chat_callable *methods;
+} lists[] = {
+    {TEMPO_VALUE_STR, tempo_chat_str_methods},
+    {TEMPO_VALUE_STR, tempo_chat_part_methods},
+    {TEMPO_VALUE_LIST, list_methods},
+    {TEMPO_VALUE_TUPLE, tuple_methods},
+    {TEMPO_VALUE_MAP, map_methods},
+    {TEMPO_VALUE_LOOP, loop_methods},
+    {TEMPO_VALUE_CYCLER, cycler_methods},
+    {TEMPO_VALUE_FLOAT, float_methods},
+};
+
+enum { LIST_STEP = 1000 }; /* a method is its list times this and its place there */
+
+int tempo_chat_find_method(tempo_chat_kind kind, tempo_chat_str name)
+{
+    for (int i = 0; i < (int)(sizeof(lists) / sizeof(*lists)); i++)
+        for (int k = 0; lists[i].kind == kind && lists[i].methods[k].name != NULL; k++)
+            if (tempo_chat_is(name, lists[i].methods[k].name))
+                return LIST_STEP * i + k;
+    return -1;
 }
 
 tempo_status tempo_chat_call_method(tempo_chat_state *s, const tempo_chat_node *node,
-                                    const tempo_chat_value *object, const tempo_chat_args *args,
+                                    const tempo_chat_value *self, int which, const tempo_chat_args *args,
                                     tempo_chat_value *out)
 {
-    const bool of_map = node->number >= GET;
-    tempo_chat_bound b;
-    const tempo_status st = tempo_chat_bind(s, node, methods[node->number].params, args, &b);
+    tempo_chat_call c = {.s = s, .node = node, .self = *self, .args = *args, .out = out};
 
-    if (st != TEMPO_OK)
-        return st;
-    if (of_map && object->kind == TEMPO_VALUE_MAP)
-        return call_map(s, node, object, &b, out);
-    if (!of_map && object->kind == TEMPO_VALUE_STR)
-        return call_str(s, node, object->str, &b, out);
-    return tempo_chat_fail_at(s, node, object->kind == TEMPO_VALUE_LIST ? TEMPO_E_UNSUPPORTED : TEMPO_E_ARG,
-                              "%s has no method '%s'", tempo_chat_kind_name(object),
-                              methods[node->number].name);
-}
-
-/* ---- functions ---- */
-
-static tempo_status call_raise(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_bound *b,
-                               tempo_chat_value *out)
-{
-    tempo_chat_str text;
-    const tempo_status st = tempo_chat_print(s, node, &b->v[0], &text);
-
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_NONE};
-    if (st != TEMPO_OK)
-        return st;
-    return tempo_fail(s->err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%s refuses these messages: %.*s", s->p->label,
-                      (int)(text.n < 300 ? text.n : 300), text.p);
-}
-
-/* One conversion of strftime, English whatever the locale is; 0 when it is none of ours. */
-static size_t format_date(char out[16], const tempo_chat_input *in, char c)
-{
-    static const char *const months[] = {"January",   "February", "March",    "April",
-                                         "May",       "June",     "July",     "August",
-                                         "September", "October",  "November", "December"};
-    static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                       "Thursday", "Friday", "Saturday"};
-    const struct {
-        char c;
-        const char *format;
-        int value;
-    } numbers[] = {{'d', "%02d", in->day},        {'m', "%02d", in->month}, {'Y', "%d", in->year},
-                   {'y', "%02d", in->year % 100}, {'H', "%02d", in->hour},  {'M', "%02d", in->minute},
-                   {'S', "%02d", in->second},     {'e', "%2d", in->day}};
-
-    if (c == 'B' || c == 'b')
-        return (size_t)snprintf(out, 16, c == 'B' ? "%s" : "%.3s", months[in->month - 1]);
-    if (c == 'A' || c == 'a')
-        return (size_t)snprintf(out, 16, c == 'A' ? "%s" : "%.3s", days[in->weekday]);
-    if (c == '%')
-        return (size_t)snprintf(out, 16, "%%");
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-        if (numbers[i].c != c)
-            continue;
-        const int v = numbers[i].value;
-        return (size_t)(c == 'Y'   ? snprintf(out, 16, "%d", v)
-                        : c == 'e' ? snprintf(out, 16, "%2d", v)
-                                   : snprintf(out, 16, "%02d", v));
-    }
-    return 0;
-}
-
-static tempo_status call_strftime(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_bound *b,
-                                  tempo_chat_value *out)
-{
-    tempo_chat_str format = {NULL, NULL, 0};
-    tempo_chat_buffer text = {0};
-    tempo_status st;
-
-    if ((st = tempo_chat_arg_needed(s, node, b, 0, "format")) != TEMPO_OK ||
-        (st = tempo_chat_arg_str(s, node, b, 0, &format)) != TEMPO_OK ||
-        (st = tempo_chat_work(s, node, 64 * format.n)) != TEMPO_OK)
-        return st;
-    for (size_t i = 0; i < format.n && st == TEMPO_OK; i++) {
-        char part[16];
-        size_t n = 1;
-        if (format.p[i] != '%') {
-            st = tempo_chat_append(s->heap, &text, tempo_chat_part(format, i, i + 1));
-            continue;
-        }
-        i++;
-        if (i == format.n || (n = format_date(part, s->in, format.p[i])) == 0)
-            return tempo_chat_fail_at(s, node, TEMPO_E_UNSUPPORTED, "strftime_now: %%%.*s is not supported",
-                                      i < format.n ? (int)tempo_chat_char_len(format.p[i]) : 0, format.p + i);
-        st = tempo_chat_append(s->heap, &text, (tempo_chat_str){part, NULL, n});
-    }
-    *out = tempo_chat_text(tempo_chat_buffer_str(&text));
-    return st;
-}
-
-static tempo_status call_range(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_bound *b,
-                               tempo_chat_value *out)
-{
-    int64_t v[3] = {0, 0, 1};
-    size_t n = 0;
-    tempo_status st = tempo_chat_arg_needed(s, node, b, 0, "stop");
-
-    for (size_t i = 0; i < 3 && st == TEMPO_OK; i++)
-        st = tempo_chat_arg_int(s, node, b, i, &v[i]);
-    if (st != TEMPO_OK)
-        return st;
-    if (!b->given[1]) {
-        v[1] = v[0];
-        v[0] = 0;
-    }
-    for (size_t i = 0; i < 3; i++)
-        if (v[i] > INT32_MAX || v[i] < INT32_MIN)
-            return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "range: a number beyond 2^31");
-    if (v[2] == 0)
-        return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "range: a step of 0");
-    if (v[2] > 0 ? v[1] > v[0] : v[1] < v[0])
-        n = (size_t)((v[1] - v[0] + v[2] - (v[2] > 0 ? 1 : -1)) / v[2]);
-    if (n > 100000) /* as Jinja2's sandbox has it */
-        return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "range: more than 100000 numbers");
-    tempo_chat_value *list = tempo_chat_values(s, n);
-    if (list == NULL)
-        return s->heap->failed;
-    for (size_t i = 0; i < n; i++)
-        list[i] = tempo_chat_int(v[0] + (int64_t)i * v[2]);
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {list, n}};
-    return tempo_chat_work(s, node, 256 * n);
-}
-
-/* namespace(mapping, name=value, ...), dict(...) */
-static tempo_status make_map(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_args *args,
-                             tempo_chat_kind kind, tempo_chat_value *out)
-{
-    tempo_chat_map *map = tempo_chat_alloc(s->heap, sizeof(*map));
-    tempo_status st = TEMPO_OK;
-
-    if (map == NULL)
-        return s->heap->failed;
-    *out = (tempo_chat_value){.kind = kind, .map = map};
-    for (size_t i = 0; i < args->n && st == TEMPO_OK; i++) {
-        const tempo_chat_value *v = &args->v[i];
-        if (args->name[i].p != NULL) {
-            st = tempo_chat_map_put(s, map, args->name[i], v);
-            continue;
-        }
-        if (i > 0 || v->kind != TEMPO_VALUE_MAP)
-            return tempo_chat_fail_at(s, node, TEMPO_E_UNSUPPORTED, "a mapping made from %s is not supported",
-                                      tempo_chat_kind_name(v));
-        for (size_t k = 0; k < v->map->n && st == TEMPO_OK; k++)
-            if ((st = tempo_chat_work(s, node, map->n)) == TEMPO_OK)
-                st = tempo_chat_map_put(s, map, v->map->keys[k], &v->map->values[k]);
-    }
-    return st;
-}
-
-static const struct {
-    const char *name, *params;
-    tempo_status (*call)(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_bound *b,
-                         tempo_chat_value *out);
-    tempo_chat_kind makes; /* without a function: a mapping of this kind */
-} functions[] = {
-    {"raise_exception", "message", call_raise, TEMPO_VALUE_NONE},
-    {"strftime_now", "format", call_strftime, TEMPO_VALUE_NONE},
-    {"range", "start,stop,step", call_range, TEMPO_VALUE_NONE},
-    {"namespace", "", NULL, TEMPO_VALUE_NAMESPACE},
-    {"dict", "", NULL, TEMPO_VALUE_MAP},
-};
-
-int tempo_chat_find_function(tempo_chat_str name)
-{
-    for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
-        if (tempo_chat_is(name, functions[i].name))
-            return (int)i;
-    return -1;
-}
-
-tempo_status tempo_chat_call_function(tempo_chat_state *s, const tempo_chat_node *node, int which,
-                                      const tempo_chat_args *args, tempo_chat_value *out)
-{
-    tempo_chat_bound b;
-
-    if (functions[which].call == NULL)
-        return make_map(s, node, args, functions[which].makes, out);
-    const tempo_status st = tempo_chat_bind(s, node, functions[which].params, args, &b);
-    return st == TEMPO_OK ? functions[which].call(s, node, &b, out) : st;
+    return tempo_chat_call_fn(&c, &lists[which / LIST_STEP].methods[which % LIST_STEP]);
 }

@@ -1,13 +1,16 @@
 /* chat_parts.h - what the files of the template language share; private to chat*.c.
  *
- *   chat_lex.c    template text -> lexemes, white space around tags taken away
- *   chat_parse.c  lexemes -> statements;  chat_expr.c: expressions
- *   chat_run.c    statements -> text;     chat_eval.c: expressions
- *   chat_json.c   JSON -> values
- *   chat_value.c  comparing and printing values;  chat_text.c: what strings can do
- *   chat_call.c   functions, methods, filters, tests
- * Source: the Jinja2 documentation ("Template Designer"), and for white space the options trim_blocks and
- * lstrip_blocks, with which Hugging Face renders chat templates.  */
+ *   chat_lex.c       template text -> lexemes, white space around tags taken away
+ *   chat_parse.c     lexemes -> statements;  chat_expr.c: expressions
+ *   chat_run.c       statements -> text;  chat_macro.c: macros;  chat_input.c: the names that a template begins with
+ *   chat_eval.c      expressions -> values;  chat_member.c: a.b, a[b], a[b:c];  chat_call.c: f(a, b=c)
+ *   chat_filter*.c, chat_test.c, chat_method*.c, chat_function.c: what can be called
+ *   chat_value.c     comparing values;  chat_map.c: lists and mappings;  chat_repr.c, chat_dumps.c: values -> text
+ *   chat_number.c    numbers;  chat_format.c, chat_percent.c: numbers and text in a format
+ *   chat_json.c      JSON -> values
+ *   chat_text.c      what strings can do;  chat_unicode.c: what characters are
+ * Sources: Jinja2 3.1.6 (its documentation, and its source where that says less), and how Hugging Face's transformers
+ * sets it up: an immutable sandbox, trim_blocks, lstrip_blocks, loop controls.  */
 #ifndef TEMPO_TOKEN_CHAT_PARTS_H
 #define TEMPO_TOKEN_CHAT_PARTS_H
 #include "io/json.h"
@@ -56,6 +59,9 @@ typedef struct tempo_chat_buffer {
 } tempo_chat_buffer;
 
 tempo_status tempo_chat_append(tempo_chat_heap *h, tempo_chat_buffer *b, tempo_chat_str s) TEMPO_MUST_CHECK;
+/* n <= 16 bytes of text that are from where s[at] is from. */
+tempo_status tempo_chat_append_like(tempo_chat_heap *h, tempo_chat_buffer *b, const char *text, size_t n,
+                                    tempo_chat_str s, size_t at) TEMPO_MUST_CHECK;
 static inline tempo_chat_str tempo_chat_buffer_str(const tempo_chat_buffer *b)
 {
     return (tempo_chat_str){b->p != NULL ? b->p : "", b->any_outside ? b->outside : NULL, b->n};
@@ -65,6 +71,8 @@ static inline tempo_chat_str tempo_chat_part(tempo_chat_str s, size_t begin, siz
     return (tempo_chat_str){s.p + begin, s.outside != NULL ? s.outside + begin : NULL, end - begin};
 }
 bool tempo_chat_is(tempo_chat_str s, const char *text);
+bool tempo_chat_same(tempo_chat_str a, tempo_chat_str b);
+tempo_chat_str tempo_chat_literal(const char *text);
 
 /* ---- a parsed template ---- */
 

@@ -1,10 +1,10 @@
-/* chat_run.c - statements to text: scopes, loops, macros.
+/* chat_run.c - statements to text: scopes, conditions, loops, blocks.
  *
- * Names are looked up from the innermost frame outwards.  A for has a frame for each round, a macro one for
- * each call; if has none.  A macro sees its own frame and the outermost one.  */
+ * Names are looked up from the innermost scope outwards.  A for has a scope for each round, a macro one for
+ * each call; if has none.  A macro sees the scopes around the place where it was written.  */
 #include <string.h>
 
-#include "token/chat_state.h"
+#include "token/chat_call.h"
 
 tempo_status tempo_chat_work(tempo_chat_state *s, const tempo_chat_node *node, size_t n)
 {
@@ -25,70 +25,126 @@ tempo_status tempo_chat_deepen(tempo_chat_state *s, const tempo_chat_node *node)
 
 /* ---- names ---- */
 
-static bool same_name(tempo_chat_str a, tempo_chat_str b)
+static tempo_chat_variable *find(tempo_chat_state *s, const tempo_chat_frame *f, tempo_chat_str name)
 {
-    return a.n == b.n && memcmp(a.p, b.p, a.n) == 0; /* names are not empty */
+    s->steps += f->n / 16;
+    for (size_t i = f->n; i-- > 0;)
+        if (tempo_chat_same(f->vars[i].name, name))
+            return &f->vars[i];
+    return NULL;
 }
 
-/* Among the variables [begin, end), the last one; SIZE_MAX if there is none. */
-static size_t find(const tempo_chat_state *s, tempo_chat_str name, size_t begin, size_t end)
+const tempo_chat_value *tempo_chat_lookup(tempo_chat_state *s, tempo_chat_str name)
 {
-    for (size_t i = end; i-- > begin;)
-        if (same_name(s->vars[i].name, name))
-            return i;
-    return SIZE_MAX;
-}
+    const tempo_chat_variable *v = NULL;
 
-const tempo_chat_value *tempo_chat_lookup(const tempo_chat_state *s, tempo_chat_str name)
-{
-    size_t i = find(s, name, s->floor, s->n_vars);
-
-    if (i == SIZE_MAX && s->floor > 0)
-        i = find(s, name, 0, s->n_globals);
-    return i != SIZE_MAX ? &s->vars[i].v : NULL;
+    for (const tempo_chat_frame *f = s->frame; f != NULL && v == NULL; f = f->outer)
+        v = find(s, f, name);
+    return v != NULL ? &v->v : NULL;
 }
 
 tempo_status tempo_chat_set(tempo_chat_state *s, tempo_chat_str name, const tempo_chat_value *v)
 {
-    const size_t i = find(s, name, s->frame, s->n_vars);
+    tempo_chat_frame *f = s->frame;
+    tempo_chat_variable *there = find(s, f, name);
 
-    if (i != SIZE_MAX) {
-        s->vars[i].v = *v;
+    if (there != NULL) {
+        there->v = *v;
         return TEMPO_OK;
     }
-    if (s->n_vars == s->cap_vars) {
-        const size_t cap = s->cap_vars == 0 ? 32 : 2 * s->cap_vars;
+    if (f->n == f->cap) {
+        const size_t cap = f->cap == 0 ? 4 : 2 * f->cap;
         tempo_chat_variable *vars = tempo_chat_alloc(s->heap, cap * sizeof(*vars));
         if (vars == NULL)
             return s->heap->failed;
-        if (s->n_vars > 0)
-            memcpy(vars, s->vars, s->n_vars * sizeof(*vars));
-        s->vars = vars;
-        s->cap_vars = cap;
+        if (f->n > 0)
+            memcpy(vars, f->vars, f->n * sizeof(*vars));
+        f->vars = vars;
+        f->cap = cap;
     }
-    s->vars[s->n_vars++] = (tempo_chat_variable){name, *v};
-    if (s->frame == 0)
-        s->n_globals = s->n_vars;
+    f->vars[f->n++] = (tempo_chat_variable){name, *v};
     return TEMPO_OK;
 }
 
-static size_t open_frame(tempo_chat_state *s)
+tempo_chat_frame *tempo_chat_frame_new(tempo_chat_state *s, tempo_chat_frame *outer)
 {
-    const size_t outer = s->frame;
+    tempo_chat_frame *f = tempo_chat_alloc(s->heap, sizeof(*f));
 
-    s->frame = s->n_vars;
-    return outer;
+    if (f != NULL)
+        f->outer = outer;
+    return f;
 }
 
-static void close_frame(tempo_chat_state *s, size_t outer)
+void tempo_chat_frame_keep(tempo_chat_frame *f)
 {
-    s->n_vars = s->frame;
+    for (; f != NULL && !f->kept; f = f->outer)
+        f->kept = true;
+}
+
+static tempo_status assign_attribute(tempo_chat_state *s, const tempo_chat_node *target,
+                                     const tempo_chat_value *v)
+{
+    const tempo_chat_value name = tempo_chat_text(target->text);
+    tempo_chat_value object;
+    const tempo_status st = tempo_chat_eval(s, target->a, &object);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (object.kind != TEMPO_VALUE_NAMESPACE)
+        return tempo_chat_fail_at(s, target, TEMPO_E_ARG,
+                                  "set can change attributes of a namespace only, this is %s",
+                                  tempo_chat_kind_name(&object));
+    return tempo_chat_map_put(s, target, object.map, &name, v);
+}
+
+tempo_status tempo_chat_assign(tempo_chat_state *s, const tempo_chat_node *target, const tempo_chat_value *v)
+{
+    tempo_chat_span items;
+    tempo_status st;
+    size_t n = 0;
+
+    if (target->type == TEMPO_CHAT_NAME)
+        return tempo_chat_set(s, target->text, v);
+    if (target->type == TEMPO_CHAT_ATTRIBUTE)
+        return assign_attribute(s, target, v);
+    if ((st = tempo_chat_elements(s, target, v, &items)) != TEMPO_OK)
+        return st;
+    for (const tempo_chat_node *k = target->a; k != NULL; k = k->next)
+        n++;
+    if (n != items.n)
+        return tempo_chat_fail_at(s, target, TEMPO_E_ARG, "%zu names for %zu values", n, items.n);
+    n = 0;
+    for (const tempo_chat_node *k = target->a; k != NULL && st == TEMPO_OK; k = k->next)
+        st = tempo_chat_assign(s, k, &items.v[n++]);
+    return st;
+}
+
+/* ---- bodies ---- */
+
+/* A body in this scope. */
+static tempo_status run_in(tempo_chat_state *s, const tempo_chat_node *body, tempo_chat_frame *f)
+{
+    tempo_chat_frame *outer = s->frame;
+
+    if (f == NULL)
+        return s->heap->failed;
+    s->frame = f;
+    const tempo_status st = tempo_chat_run_body(s, body);
     s->frame = outer;
+    return st;
 }
 
-/* ---- statements ---- */
+tempo_status tempo_chat_run_aside(tempo_chat_state *s, const tempo_chat_node *body, tempo_chat_frame *f,
+                                  tempo_chat_value *out)
+{
+    tempo_chat_buffer *outer = s->out, b = {0};
 
-static tempo_status run_body(tempo_chat_state *s, const tempo_chat_node *list);
+    s->out = &b;
+    const tempo_status st = run_in(s, body, f);
+    s->out = outer;
+    *out = tempo_chat_text(tempo_chat_buffer_str(&b));
+    return st;
+}
 
 static tempo_status write_text(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_str text)
 {
@@ -97,17 +153,15 @@ static tempo_status write_text(tempo_chat_state *s, const tempo_chat_node *node,
     return st == TEMPO_OK ? tempo_chat_append(s->heap, s->out, text) : st;
 }
 
-static tempo_status run_print(tempo_chat_state *s, const tempo_chat_node *node)
+static tempo_status write_value(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_value *v)
 {
-    tempo_chat_value v;
     tempo_chat_str text;
-    tempo_status st;
+    const tempo_status st = tempo_chat_print(s, node, v, &text);
 
-    if ((st = tempo_chat_eval(s, node->a, &v)) != TEMPO_OK ||
-        (st = tempo_chat_print(s, node->a, &v, &text)) != TEMPO_OK)
-        return st;
-    return write_text(s, node, text);
+    return st == TEMPO_OK ? write_text(s, node, text) : st;
 }
+
+/* ---- conditions and loops ---- */
 
 static tempo_status run_if(tempo_chat_state *s, const tempo_chat_node *node)
 {
@@ -117,141 +171,190 @@ static tempo_status run_if(tempo_chat_state *s, const tempo_chat_node *node)
         if (st != TEMPO_OK)
             return st;
         if (tempo_chat_truth(&v))
-            return run_body(s, node->b);
+            return tempo_chat_run_body(s, node->b);
         if (node->c == NULL || node->c->type != TEMPO_CHAT_IF || node->c->next != NULL)
-            return run_body(s, node->c);
+            return tempo_chat_run_body(s, node->c);
         node = node->c; /* elif */
     }
 }
 
-/* Give the names of a for their values. */
-static tempo_status set_names(tempo_chat_state *s, const tempo_chat_node *names, const tempo_chat_value *v)
-{
-    tempo_chat_list list;
-    tempo_status st;
-    size_t n = 0;
-
-    if (names->next == NULL)
-        return tempo_chat_set(s, names->text, v);
-    if ((st = tempo_chat_elements(s, names, v, &list)) != TEMPO_OK)
-        return st;
-    for (const tempo_chat_node *k = names; k != NULL; k = k->next)
-        n++;
-    if (n != list.n)
-        return tempo_chat_fail_at(s, names, TEMPO_E_ARG, "%zu names for %zu values", n, list.n);
-    for (size_t i = 0; i < n && st == TEMPO_OK; i++, names = names->next)
-        st = tempo_chat_set(s, names->text, &list.v[i]);
-    return st;
-}
-
 /* The elements for which the condition holds. */
-static tempo_status filter(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_list *items)
+static tempo_status filter(tempo_chat_state *s, const tempo_chat_node *node, tempo_chat_span *items)
 {
     tempo_chat_value *kept = tempo_chat_values(s, items->n), holds;
+    tempo_chat_frame *outer = s->frame, *f = tempo_chat_frame_new(s, outer);
     size_t n = 0;
+    tempo_status st = TEMPO_OK;
 
-    if (kept == NULL)
+    if (kept == NULL || f == NULL)
         return s->heap->failed;
-    for (size_t i = 0; i < items->n; i++) {
-        const size_t outer = open_frame(s);
-        tempo_status st = tempo_chat_work(s, node, 0);
-        if (st == TEMPO_OK)
-            st = set_names(s, node->d, &items->v[i]);
-        if (st == TEMPO_OK)
-            st = tempo_chat_eval(s, node->b, &holds);
-        close_frame(s, outer);
-        if (st != TEMPO_OK)
-            return st;
+    s->frame = f;
+    for (size_t i = 0; i < items->n && st == TEMPO_OK; i++) {
+        if ((st = tempo_chat_work(s, node, 0)) != TEMPO_OK ||
+            (st = tempo_chat_assign(s, node->d, &items->v[i])) != TEMPO_OK ||
+            (st = tempo_chat_eval(s, node->b, &holds)) != TEMPO_OK)
+            break;
         if (tempo_chat_truth(&holds))
             kept[n++] = items->v[i];
     }
-    *items = (tempo_chat_list){kept, n};
-    return TEMPO_OK;
+    s->frame = outer;
+    *items = (tempo_chat_span){kept, n};
+    return st;
 }
 
-static tempo_status run_round(tempo_chat_state *s, const tempo_chat_node *node, const tempo_chat_loop *loop)
+static tempo_status run_round(tempo_chat_state *s, tempo_chat_loop *loop)
 {
-    static const tempo_chat_str name = {"loop", NULL, 4};
     const tempo_chat_value value = {.kind = TEMPO_VALUE_LOOP, .loop = loop};
-    const size_t outer = open_frame(s);
+    const tempo_chat_node *node = loop->node;
     tempo_status st = tempo_chat_work(s, node, 0);
 
     if (st == TEMPO_OK)
-        st = tempo_chat_set(s, name, &value);
+        st = tempo_chat_set(s, tempo_chat_literal("loop"), &value);
     if (st == TEMPO_OK)
-        st = set_names(s, node->d, &loop->items.v[loop->index]);
-    if (st == TEMPO_OK)
-        st = run_body(s, node->c);
-    close_frame(s, outer);
+        st = tempo_chat_assign(s, node->d, &loop->items.v[loop->index]);
+    return st == TEMPO_OK ? tempo_chat_run_body(s, node->c) : st;
+}
+
+static tempo_status run_rounds(tempo_chat_state *s, tempo_chat_loop *loop)
+{
+    tempo_chat_frame *f = tempo_chat_frame_new(s, loop->outer);
+    tempo_status st = TEMPO_OK;
+
+    for (; f != NULL && loop->index < loop->items.n && st == TEMPO_OK && s->flow != TEMPO_FLOW_BREAK;
+         loop->index++) {
+        if (f->kept && (f = tempo_chat_frame_new(s, loop->outer)) == NULL)
+            break;
+        f->n = 0;
+        s->frame = f;
+        s->flow = TEMPO_FLOW_ON;
+        st = run_round(s, loop);
+    }
+    s->flow = TEMPO_FLOW_ON;
+    return f != NULL ? st : s->heap->failed;
+}
+
+tempo_status tempo_chat_run_loop(tempo_chat_state *s, const tempo_chat_node *node,
+                                 const tempo_chat_value *items, tempo_chat_frame *outer, size_t depth)
+{
+    tempo_chat_loop *loop = tempo_chat_alloc(s->heap, sizeof(*loop)); /* a macro or a set may keep it */
+    tempo_chat_frame *here = s->frame;
+    tempo_status st;
+
+    if (loop == NULL)
+        return s->heap->failed;
+    *loop = (tempo_chat_loop){.node = node, .outer = outer, .depth = depth};
+    s->frame = outer;
+    if ((st = tempo_chat_elements(s, node->a, items, &loop->items)) == TEMPO_OK &&
+        (st = tempo_chat_work(s, node, loop->items.n)) == TEMPO_OK && node->b != NULL)
+        st = filter(s, node, &loop->items);
+    if (st == TEMPO_OK && loop->items.n == 0)
+        st = node->e != NULL ? run_in(s, node->e, tempo_chat_frame_new(s, outer)) : TEMPO_OK;
+    else if (st == TEMPO_OK)
+        st = run_rounds(s, loop);
+    s->frame = here;
     return st;
 }
 
 static tempo_status run_for(tempo_chat_state *s, const tempo_chat_node *node)
 {
-    tempo_chat_loop *loop = tempo_chat_alloc(s->heap, sizeof(*loop)); /* a macro or a set may keep it */
     tempo_chat_value v;
-    tempo_status st;
+    const tempo_status st = tempo_chat_eval(s, node->a, &v);
 
-    if (loop == NULL)
-        return s->heap->failed;
-    if ((st = tempo_chat_eval(s, node->a, &v)) != TEMPO_OK ||
-        (st = tempo_chat_elements(s, node->a, &v, &loop->items)) != TEMPO_OK ||
-        (st = tempo_chat_work(s, node, loop->items.n)) != TEMPO_OK)
-        return st;
-    if (node->b != NULL && (st = filter(s, node, &loop->items)) != TEMPO_OK)
-        return st;
-    if (loop->items.n == 0)
-        return run_body(s, node->e);
-    for (; loop->index < loop->items.n && st == TEMPO_OK && s->flow != TEMPO_FLOW_BREAK; loop->index++) {
-        s->flow = TEMPO_FLOW_ON;
-        st = run_round(s, node, loop);
-    }
-    s->flow = TEMPO_FLOW_ON;
-    return st;
+    if (node->number != 0) /* the loop may be called from anywhere */
+        tempo_chat_frame_keep(s->frame);
+    return st == TEMPO_OK ? tempo_chat_run_loop(s, node, &v, s->frame, 0) : st;
 }
 
-/* A body whose text is a value. */
-static tempo_status run_aside(tempo_chat_state *s, const tempo_chat_node *body, tempo_chat_value *out)
-{
-    tempo_chat_buffer *outer = s->out, b = {0};
+/* ---- blocks ---- */
 
-    s->out = &b;
-    const tempo_status st = run_body(s, body);
-    s->out = outer;
-    *out = tempo_chat_text(tempo_chat_buffer_str(&b));
+/* A body's text, put through filters. */
+static tempo_status run_filtered(tempo_chat_state *s, const tempo_chat_node *body,
+                                 const tempo_chat_node *filters, tempo_chat_value *out)
+{
+    const tempo_chat_value *outer = s->piped;
+    tempo_chat_value text;
+    tempo_status st = tempo_chat_run_aside(s, body, tempo_chat_frame_new(s, s->frame), &text);
+
+    *out = text;
+    if (st != TEMPO_OK || filters == NULL)
+        return st;
+    s->piped = &text;
+    st = tempo_chat_eval(s, filters, out);
+    s->piped = outer;
     return st;
 }
 
 static tempo_status run_set(tempo_chat_state *s, const tempo_chat_node *node)
 {
-    const tempo_chat_node *target = node->d;
-    tempo_chat_value v, object;
+    tempo_chat_value v;
+    const tempo_status st =
+        node->a != NULL ? tempo_chat_eval(s, node->a, &v) : run_filtered(s, node->c, node->b, &v);
+
+    return st == TEMPO_OK ? tempo_chat_assign(s, node->d, &v) : st;
+}
+
+static tempo_status run_with(tempo_chat_state *s, const tempo_chat_node *node)
+{
+    tempo_chat_frame *outer = s->frame, *f = tempo_chat_frame_new(s, outer);
+    tempo_chat_value v;
+    tempo_status st = TEMPO_OK;
+
+    if (f == NULL)
+        return s->heap->failed;
+    for (const tempo_chat_node *k = node->d; k != NULL && st == TEMPO_OK; k = k->next) {
+        if ((st = tempo_chat_eval(s, k->a, &v)) != TEMPO_OK)
+            break;
+        s->frame = f;
+        st = tempo_chat_assign(s, k->d, &v);
+        s->frame = outer;
+    }
+    return st == TEMPO_OK ? run_in(s, node->c, f) : st;
+}
+
+static tempo_status run_call_block(tempo_chat_state *s, const tempo_chat_node *node)
+{
+    const tempo_chat_node *call = node->a;
+    tempo_chat_value caller, f, v;
+    tempo_chat_args args;
     tempo_status st;
 
-    if ((st = node->a != NULL ? tempo_chat_eval(s, node->a, &v) : run_aside(s, node->c, &v)) != TEMPO_OK)
+    if ((st = tempo_chat_make_macro(s, node, &caller)) != TEMPO_OK ||
+        (st = tempo_chat_eval(s, call->a, &f)) != TEMPO_OK ||
+        (st = tempo_chat_eval_args(s, call->b, &caller, &args)) != TEMPO_OK ||
+        (st = tempo_chat_call_value(s, call, &f, &args, &v)) != TEMPO_OK)
         return st;
-    if (target->type == TEMPO_CHAT_NAME)
-        return tempo_chat_set(s, target->text, &v);
-    if ((st = tempo_chat_eval(s, target->a, &object)) != TEMPO_OK)
+    return write_value(s, node, &v);
+}
+
+/* ---- statements ---- */
+
+/* Those with a value: a. */
+static tempo_status run_valued(tempo_chat_state *s, const tempo_chat_node *node)
+{
+    tempo_chat_value v;
+    const tempo_status st = tempo_chat_eval(s, node->a, &v);
+
+    if (st != TEMPO_OK || node->type == TEMPO_CHAT_DO)
         return st;
-    if (object.kind != TEMPO_VALUE_NAMESPACE)
-        return tempo_chat_fail_at(s, target, TEMPO_E_ARG,
-                                  "set can change attributes of a namespace only, this is %s",
-                                  tempo_chat_kind_name(&object));
-    if ((st = tempo_chat_work(s, target, 16 * object.map->n)) != TEMPO_OK)
-        return st;
-    return tempo_chat_map_put(s, object.map, target->text, &v);
+    if (node->type == TEMPO_CHAT_PRINT)
+        return write_value(s, node->a, &v);
+    if (tempo_chat_truth(&v)) /* TEMPO_CHAT_AUTOESCAPE */
+        return tempo_chat_fail_at(s, node, TEMPO_E_UNSUPPORTED, "autoescape is not supported");
+    return run_in(s, node->c, tempo_chat_frame_new(s, s->frame));
 }
 
 static tempo_status run_one(tempo_chat_state *s, const tempo_chat_node *node)
 {
-    const tempo_chat_value macro = {.kind = TEMPO_VALUE_MACRO, .macro = node};
+    tempo_chat_value v;
+    tempo_status st;
 
     switch (node->type) {
     case TEMPO_CHAT_TEXT:
         return write_text(s, node, node->text);
     case TEMPO_CHAT_PRINT:
-        return run_print(s, node);
+    case TEMPO_CHAT_DO:
+    case TEMPO_CHAT_AUTOESCAPE:
+        return run_valued(s, node);
     case TEMPO_CHAT_IF:
         return run_if(s, node);
     case TEMPO_CHAT_FOR:
@@ -259,16 +362,27 @@ static tempo_status run_one(tempo_chat_state *s, const tempo_chat_node *node)
     case TEMPO_CHAT_SET:
         return run_set(s, node);
     case TEMPO_CHAT_MACRO:
-        return tempo_chat_set(s, node->text, &macro);
-    case TEMPO_CHAT_GENERATION:
-        return run_body(s, node->c);
+        return (st = tempo_chat_make_macro(s, node, &v)) == TEMPO_OK ? tempo_chat_set(s, node->text, &v) : st;
+    case TEMPO_CHAT_CALL_BLOCK:
+        return run_call_block(s, node);
+    case TEMPO_CHAT_FILTER_BLOCK:
+        return (st = run_filtered(s, node->c, node->a, &v)) == TEMPO_OK ? write_value(s, node, &v) : st;
+    case TEMPO_CHAT_WITH:
+        return run_with(s, node);
+    case TEMPO_CHAT_SCOPE:
+        return run_in(s, node->c, tempo_chat_frame_new(s, s->frame));
+    case TEMPO_CHAT_BLOCK:
+        return run_in(s, node->c, tempo_chat_frame_new(s, node->number != 0 ? s->frame : &s->root));
+    case TEMPO_CHAT_REFUSED:
+        return tempo_chat_fail_at(s, node, TEMPO_E_UNSUPPORTED, "the tag {%% %.*s %%} is not supported",
+                                  (int)node->text.n, node->text.p);
     default:
         s->flow = node->type == TEMPO_CHAT_BREAK ? TEMPO_FLOW_BREAK : TEMPO_FLOW_CONTINUE;
         return TEMPO_OK;
     }
 }
 
-static tempo_status run_body(tempo_chat_state *s, const tempo_chat_node *list)
+tempo_status tempo_chat_run_body(tempo_chat_state *s, const tempo_chat_node *list)
 {
     tempo_status st;
 
@@ -283,145 +397,16 @@ static tempo_status run_body(tempo_chat_state *s, const tempo_chat_node *list)
     return st;
 }
 
-/* ---- macros ---- */
-
-static tempo_status set_parameters(tempo_chat_state *s, const tempo_chat_node *node,
-                                   const tempo_chat_node *macro, const tempo_chat_args *args)
-{
-    size_t used = 0, place = 0;
-    tempo_status st = TEMPO_OK;
-
-    for (const tempo_chat_node *k = macro->d; k != NULL && st == TEMPO_OK; k = k->next, place++) {
-        tempo_chat_value v = {.kind = TEMPO_VALUE_UNDEFINED, .str = k->text};
-        size_t i = place;
-        if (i >= args->n || args->name[i].p != NULL)
-            for (i = 0; i < args->n && (args->name[i].p == NULL || !same_name(args->name[i], k->text));)
-                i++;
-        used += i < args->n;
-        if (i < args->n)
-            v = args->v[i];
-        else if (k->a != NULL)
-            st = tempo_chat_eval(s, k->a, &v);
-        if (st == TEMPO_OK)
-            st = tempo_chat_set(s, k->text, &v);
-    }
-    if (st == TEMPO_OK && used != args->n)
-        return tempo_chat_fail_at(s, node, TEMPO_E_ARG,
-                                  "the macro '%.*s' has no place for all of these arguments",
-                                  (int)(macro->text.n < 40 ? macro->text.n : 40), macro->text.p);
-    return st;
-}
-
-tempo_status tempo_chat_run_macro(tempo_chat_state *s, const tempo_chat_node *node,
-                                  const tempo_chat_node *macro, const tempo_chat_args *args,
-                                  tempo_chat_value *out)
-{
-    const size_t outer = open_frame(s), floor = s->floor;
-    const tempo_chat_flow flow = s->flow;
-
-    s->floor = s->frame;
-    tempo_status st = set_parameters(s, node, macro, args);
-    if (st == TEMPO_OK)
-        st = run_aside(s, macro->c, out);
-    s->floor = floor;
-    s->flow = flow;
-    close_frame(s, outer);
-    return st;
-}
-
-/* ---- the whole ---- */
-
-static tempo_chat_str literal(const char *text)
-{
-    return (tempo_chat_str){text, NULL, strlen(text)};
-}
-
-static tempo_status make_message(tempo_chat_state *s, const tempo_message *m, tempo_chat_value *out)
-{
-    tempo_chat_map *map = tempo_chat_alloc(s->heap, sizeof(*map));
-    tempo_chat_value role = {.kind = TEMPO_VALUE_STR}, content = {.kind = TEMPO_VALUE_STR};
-    tempo_status st;
-
-    if (map == NULL)
-        return s->heap->failed;
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_MAP, .map = map};
-    if ((st = tempo_chat_role(s, m->role, strlen(m->role), &role.str)) != TEMPO_OK ||
-        (st = tempo_chat_outside(s, m->content, m->n_content, &content.str)) != TEMPO_OK ||
-        (st = tempo_chat_map_put(s, map, literal("role"), &role)) != TEMPO_OK)
-        return st;
-    return tempo_chat_map_put(s, map, literal("content"), &content);
-}
-
-static tempo_status make_messages(tempo_chat_state *s, tempo_chat_value *out)
-{
-    const size_t n = s->in->n_messages;
-    tempo_chat_value *list = tempo_chat_values(s, n);
-    tempo_status st = TEMPO_OK;
-
-    if (list == NULL)
-        return s->heap->failed;
-    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-        st = make_message(s, &s->in->messages[i], &list[i]);
-    *out = (tempo_chat_value){.kind = TEMPO_VALUE_LIST, .list = {list, n}};
-    return st;
-}
-
-static tempo_status set_json(tempo_chat_state *s, const char *name, const json_t *json)
-{
-    tempo_chat_value v = {.kind = TEMPO_VALUE_NONE};
-    const tempo_status st = json != NULL ? tempo_chat_from_json(s, json, &v) : TEMPO_OK;
-
-    return st == TEMPO_OK ? tempo_chat_set(s, literal(name), &v) : st;
-}
-
-static tempo_status set_variables(tempo_chat_state *s)
-{
-    tempo_chat_value v;
-    tempo_status st;
-
-    if (s->in->variables == NULL)
-        return TEMPO_OK;
-    st = tempo_chat_from_json(s, s->in->variables, &v);
-    for (size_t i = 0; st == TEMPO_OK && i < v.map->n; i++)
-        if ((st = tempo_chat_work(s, s->p->body, 16 * i)) == TEMPO_OK)
-            st = tempo_chat_set(s, v.map->keys[i], &v.map->values[i]);
-    return st;
-}
-
-/* What Hugging Face gives to a template: tools and documents are there, and none. */
-static tempo_status set_inputs(tempo_chat_state *s)
-{
-    const tempo_chat_input *in = s->in;
-    const tempo_chat_value bos = tempo_chat_text(in->bos), eos = tempo_chat_text(in->eos),
-                           prompt = tempo_chat_bool(in->add_generation_prompt),
-                           think = tempo_chat_bool(in->thinking > 0);
-    tempo_chat_value messages;
-    tempo_status st = in->conversation != NULL ? tempo_chat_from_messages(s, in->conversation, &messages)
-                                               : make_messages(s, &messages);
-
-    if (st != TEMPO_OK || (st = tempo_chat_set(s, literal("messages"), &messages)) != TEMPO_OK ||
-        (st = set_json(s, "tools", in->tools)) != TEMPO_OK ||
-        (st = set_json(s, "documents", in->documents)) != TEMPO_OK ||
-        (st = tempo_chat_set(s, literal("add_generation_prompt"), &prompt)) != TEMPO_OK)
-        return st;
-    if (in->bos.p != NULL && (st = tempo_chat_set(s, literal("bos_token"), &bos)) != TEMPO_OK)
-        return st;
-    if (in->eos.p != NULL && (st = tempo_chat_set(s, literal("eos_token"), &eos)) != TEMPO_OK)
-        return st;
-    if (in->thinking != 0 && (st = tempo_chat_set(s, literal("enable_thinking"), &think)) != TEMPO_OK)
-        return st;
-    return set_variables(s);
-}
-
 tempo_status tempo_chat_run(const tempo_chat_program *p, const tempo_chat_input *in, tempo_chat_heap *h,
                             tempo_chat_str *out, tempo_err *err)
 {
     tempo_chat_buffer b = {0};
     tempo_chat_state s = {.p = p, .in = in, .heap = h, .err = err, .out = &b};
-    tempo_status st = set_inputs(&s);
+    tempo_status st;
 
-    if (st == TEMPO_OK)
-        st = run_body(&s, p->body);
+    s.frame = &s.root;
+    if ((st = tempo_chat_set_inputs(&s)) == TEMPO_OK)
+        st = tempo_chat_run_body(&s, p->body);
     if (st != TEMPO_OK && err != NULL && strncmp(err->msg, p->label, strlen(p->label)) != 0)
         tempo_err_prefix(err, "%s", p->label); /* of memory, which knows no place */
     *out = tempo_chat_buffer_str(&b);

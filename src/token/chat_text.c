@@ -2,7 +2,6 @@
 #include "token/chat_text.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 uint32_t tempo_chat_decode(const char *s)
 {
@@ -22,14 +21,13 @@ uint32_t tempo_chat_decode(const char *s)
 
 size_t tempo_chat_encode(char *out, uint32_t c)
 {
-    return (size_t)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)out);
-}
+    const size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
 
-bool tempo_chat_is_space(uint32_t c)
-{
-    return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
-           c == 0x3000;
+    for (size_t i = n; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(lead[n] | c);
+    return n;
 }
 
 size_t tempo_chat_length(tempo_chat_str s)
@@ -49,6 +47,8 @@ size_t tempo_chat_offset(tempo_chat_str s, size_t i)
         at += tempo_chat_char_len(s.p[at]);
     return at;
 }
+
+/* ---- parts ---- */
 
 static bool is_one_of(tempo_chat_str chars, uint32_t c)
 {
@@ -90,6 +90,63 @@ size_t tempo_chat_search(tempo_chat_str s, tempo_chat_str what, size_t from)
     return at != NULL ? (size_t)(at - s.p) : SIZE_MAX;
 }
 
+tempo_status tempo_chat_reversed(tempo_chat_heap *h, tempo_chat_str s, tempo_chat_str *out)
+{
+    char *p = tempo_chat_alloc(h, s.n);
+
+    *out = (tempo_chat_str){p, NULL, s.n};
+    if (p == NULL)
+        return h->failed;
+    for (size_t i = 0; i < s.n; i++)
+        p[i] = s.p[s.n - 1 - i];
+    return TEMPO_OK;
+}
+
+bool tempo_chat_begins(tempo_chat_str s, tempo_chat_str what)
+{
+    return what.n <= s.n && (what.n == 0 || memcmp(s.p, what.p, what.n) == 0);
+}
+
+bool tempo_chat_ends(tempo_chat_str s, tempo_chat_str what)
+{
+    return what.n <= s.n && (what.n == 0 || memcmp(s.p + s.n - what.n, what.p, what.n) == 0);
+}
+
+static bool is_line_end(uint32_t c)
+{
+    return (c >= 10 && c <= 13) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+size_t tempo_chat_line(tempo_chat_str s, size_t from, size_t *end)
+{
+    size_t at = from;
+
+    *end = 0;
+    while (at < s.n && !is_line_end(tempo_chat_decode(s.p + at)))
+        at += tempo_chat_char_len(s.p[at]);
+    if (at < s.n)
+        *end = s.p[at] == '\r' && at + 1 < s.n && s.p[at + 1] == '\n' ? 2 : tempo_chat_char_len(s.p[at]);
+    return at - from;
+}
+
+/* new in front of every character and at the end, `most` times. */
+static tempo_status spread(tempo_chat_heap *h, tempo_chat_str s, tempo_chat_str new_, size_t most,
+                           tempo_chat_buffer *b)
+{
+    tempo_status st = TEMPO_OK;
+    size_t n;
+
+    for (size_t at = 0; at < s.n && st == TEMPO_OK; at += n) {
+        n = most > 0 ? tempo_chat_char_len(s.p[at]) : s.n - at;
+        if (most > 0)
+            st = tempo_chat_append(h, b, new_);
+        most -= most > 0;
+        if (st == TEMPO_OK)
+            st = tempo_chat_append(h, b, tempo_chat_part(s, at, at + n));
+    }
+    return st == TEMPO_OK && most > 0 ? tempo_chat_append(h, b, new_) : st;
+}
+
 tempo_status tempo_chat_replace(tempo_chat_heap *h, tempo_chat_str s, tempo_chat_str old, tempo_chat_str new_,
                                 size_t most, tempo_chat_str *out)
 {
@@ -97,16 +154,20 @@ tempo_status tempo_chat_replace(tempo_chat_heap *h, tempo_chat_str s, tempo_chat
     size_t from = 0, at;
     tempo_status st;
 
+    *out = s;
+    if (old.n == 0) {
+        st = spread(h, s, new_, most, &b);
+        *out = tempo_chat_buffer_str(&b);
+        return st;
+    }
     for (; most > 0 && (at = tempo_chat_search(s, old, from)) != SIZE_MAX; most--) {
         if ((st = tempo_chat_append(h, &b, tempo_chat_part(s, from, at))) != TEMPO_OK ||
             (st = tempo_chat_append(h, &b, new_)) != TEMPO_OK)
             return st;
         from = at + old.n;
     }
-    if (from == 0) { /* nothing was found */
-        *out = s;
+    if (from == 0) /* nothing was found */
         return TEMPO_OK;
-    }
     st = tempo_chat_append(h, &b, tempo_chat_part(s, from, s.n));
     *out = tempo_chat_buffer_str(&b);
     return st;
@@ -114,50 +175,86 @@ tempo_status tempo_chat_replace(tempo_chat_heap *h, tempo_chat_str s, tempo_chat
 
 /* ---- case ---- */
 
-static bool is_letter(uint32_t c)
+static bool cased_after(tempo_chat_str s, size_t at)
 {
-    const utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
-
-    return k == UTF8PROC_CATEGORY_LU || k == UTF8PROC_CATEGORY_LL || k == UTF8PROC_CATEGORY_LT;
+    while (at < s.n && tempo_chat_is_ignorable(tempo_chat_decode(s.p + at)))
+        at += tempo_chat_char_len(s.p[at]);
+    return at < s.n && tempo_chat_is_cased(tempo_chat_decode(s.p + at));
 }
 
-/* Is the next character upper case, after this one? */
-static bool begins_word(tempo_chat_case how, uint32_t c)
+static bool cased_before(tempo_chat_str s, size_t begin, size_t at)
+{
+    while (at > begin) {
+        do
+            at--;
+        while (((unsigned char)s.p[at] & 0xc0) == 0x80);
+        const uint32_t c = tempo_chat_decode(s.p + at);
+        if (!tempo_chat_is_ignorable(c))
+            return tempo_chat_is_cased(c);
+    }
+    return false;
+}
+
+enum { SIGMA = 0x3a3, FINAL_SIGMA = 0x3c2 };
+
+/* The case of the character at s[at]: one that tempo_chat_map_case has. */
+static tempo_chat_case case_here(tempo_chat_case how, uint32_t c, bool first)
 {
     switch (how) {
-    case TEMPO_CHAT_UPPER:
-        return true;
+    case TEMPO_CHAT_SWAP:
+        return tempo_chat_is_upper(c)   ? TEMPO_CHAT_LOWER
+               : tempo_chat_is_lower(c) ? TEMPO_CHAT_UPPER
+                                        : TEMPO_CHAT_SWAP;
+    case TEMPO_CHAT_CAPITALIZE:
     case TEMPO_CHAT_TITLE_METHOD:
-        return !is_letter(c);
+        return first ? TEMPO_CHAT_CAPITALIZE : TEMPO_CHAT_LOWER;
     case TEMPO_CHAT_TITLE_FILTER:
-        return tempo_chat_is_space(c) || (c < 0x80 && c != 0 && strchr("-({[<", (int)c) != NULL);
+        return first ? TEMPO_CHAT_UPPER : TEMPO_CHAT_LOWER;
     default:
-        return false;
+        return how;
     }
+}
+
+static bool parts_words(uint32_t c)
+{
+    return tempo_chat_is_space(c) || (c < 0x80 && c != 0 && strchr("-({[<", (int)c) != NULL);
+}
+
+/* Does a word begin behind this character? */
+static bool begins_word(tempo_chat_case how, uint32_t c)
+{
+    return how == TEMPO_CHAT_TITLE_METHOD   ? !tempo_chat_is_cased(c)
+           : how == TEMPO_CHAT_TITLE_FILTER ? parts_words(c)
+                                            : false;
 }
 
 tempo_status tempo_chat_change_case(tempo_chat_heap *h, tempo_chat_str s, tempo_chat_case how,
                                     tempo_chat_str *out)
 {
     tempo_chat_buffer b = {0};
-    bool upper = how != TEMPO_CHAT_LOWER;
-    tempo_status st;
+    bool first = true;
+    size_t begin = 0;
+    tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; i < s.n;) {
-        const size_t n = tempo_chat_char_len(s.p[i]);
-        const uint32_t c = tempo_chat_decode(s.p + i);
-        unsigned char outside[4];
-        char text[4];
-        const utf8proc_int32_t changed =
-            upper ? utf8proc_toupper((utf8proc_int32_t)c) : utf8proc_tolower((utf8proc_int32_t)c);
-        const size_t len = tempo_chat_encode(text, (uint32_t)changed);
-        memset(outside, s.outside != NULL ? s.outside[i] : 0, sizeof(outside));
-        if ((st = tempo_chat_append(
-                 h, &b, (tempo_chat_str){text, s.outside != NULL ? outside : NULL, len})) != TEMPO_OK)
-            return st;
-        upper = begins_word(how, c);
-        i += n;
+    for (size_t at = 0; at < s.n && st == TEMPO_OK; at += tempo_chat_char_len(s.p[at])) {
+        const uint32_t c = tempo_chat_decode(s.p + at);
+        const tempo_chat_case here = case_here(how, c, first);
+        uint32_t to[3] = {c};
+        size_t n = 1;
+        if (c == SIGMA && here == TEMPO_CHAT_LOWER && cased_before(s, begin, at) && !cased_after(s, at + 2))
+            to[0] = FINAL_SIGMA;
+        else if (here != TEMPO_CHAT_SWAP)
+            n = tempo_chat_map_case(c, here, to);
+        for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+            char text[4];
+            const size_t len = tempo_chat_encode(text, to[i]);
+            st = tempo_chat_append_like(h, &b, text, len, s, at);
+        }
+        if (first &&
+            how == TEMPO_CHAT_TITLE_FILTER) /* which looks at each word without its first character */
+            begin = at + tempo_chat_char_len(s.p[at]);
+        first = begins_word(how, c);
     }
     *out = tempo_chat_buffer_str(&b);
-    return TEMPO_OK;
+    return st;
 }

@@ -15,6 +15,8 @@ typedef enum tempo_chat_lexeme_type {
     TEMPO_LEX_NAME,
     TEMPO_LEX_STRING, /* text: escapes resolved */
     TEMPO_LEX_INTEGER,
+    TEMPO_LEX_FLOAT,
+    TEMPO_LEX_REFUSED, /* a number or a string that is not supported; text says which */
     TEMPO_LEX_OPERATOR,
 } tempo_chat_lexeme_type;
 
@@ -26,7 +28,10 @@ typedef struct tempo_chat_lexeme {
     tempo_chat_lexeme_type type;
     uint32_t at;         /* byte offset in the template */
     tempo_chat_str text; /* as written, but of strings the value */
-    int64_t number;      /* integer; operator as TEMPO_OP1 or TEMPO_OP2 */
+    union {
+        int64_t number; /* integer; operator as TEMPO_OP1 or TEMPO_OP2 */
+        double f;
+    };
 } tempo_chat_lexeme;
 
 /* All lexemes of p->text, the last one TEMPO_LEX_END; on p->heap. */
@@ -36,32 +41,42 @@ tempo_status tempo_chat_lex(tempo_chat_program *p, const tempo_chat_lexeme **out
 
 typedef enum tempo_chat_node_type {
     /* statements; lists of them hang together by next */
-    TEMPO_CHAT_TEXT,  /* text */
-    TEMPO_CHAT_PRINT, /* a */
-    TEMPO_CHAT_IF,    /* a: condition, b: then, c: else */
-    TEMPO_CHAT_FOR,   /* d: names, a: iterable, b: condition or NULL, c: body, e: else */
-    TEMPO_CHAT_SET,   /* d: name or ATTRIBUTE of a name; a: value, or NULL and c: body */
-    TEMPO_CHAT_MACRO, /* text: name; d: parameters, NAME with a: default or NULL; c: body */
-    TEMPO_CHAT_GENERATION, /* c: body */
+    TEMPO_CHAT_TEXT,   /* text */
+    TEMPO_CHAT_PRINT,  /* a */
+    TEMPO_CHAT_IF,     /* a: condition, b: then, c: else */
+    TEMPO_CHAT_FOR,    /* d: target, a: iterable, b: condition or NULL, c: body, e: else; number: 1 recursive */
+    TEMPO_CHAT_SET,    /* d: target; a: value, or NULL and c: body, b: filters of its text or NULL */
+    TEMPO_CHAT_MACRO,  /* text: name; d: parameters, NAME with a: default or NULL; c: body; number: TEMPO_USES_... */
+    TEMPO_CHAT_CALL_BLOCK,   /* a: CALL, then as MACRO: its caller */
+    TEMPO_CHAT_FILTER_BLOCK, /* a: filters, c: body */
+    TEMPO_CHAT_WITH,   /* d: SETs, c: body */
+    TEMPO_CHAT_SCOPE,  /* c: body */
+    TEMPO_CHAT_BLOCK,  /* c: body, which sees the outermost names only; number: 1 all of them */
+    TEMPO_CHAT_AUTOESCAPE, /* a: condition, c: body */
     TEMPO_CHAT_BREAK,
     TEMPO_CHAT_CONTINUE,
+    TEMPO_CHAT_DO,      /* a */
+    TEMPO_CHAT_REFUSED, /* text: what it is; statement or expression */
     /* expressions; arguments hang together by next */
     TEMPO_CHAT_STRING,  /* text */
     TEMPO_CHAT_INTEGER, /* number */
+    TEMPO_CHAT_FLOAT,   /* f */
     TEMPO_CHAT_TRUE,
     TEMPO_CHAT_FALSE,
     TEMPO_CHAT_NONE,
     TEMPO_CHAT_NAME,      /* text */
     TEMPO_CHAT_LIST,      /* a: elements */
+    TEMPO_CHAT_TUPLE,     /* a: elements; as a target, too */
     TEMPO_CHAT_DICT,      /* a: key, value, key, value */
-    TEMPO_CHAT_ATTRIBUTE, /* a . text */
+    TEMPO_CHAT_ATTRIBUTE, /* a . text; as the target of a set, too */
     TEMPO_CHAT_ITEM,      /* a [ b ] */
-    TEMPO_CHAT_SLICE,     /* a [ b : c : d ], each may be NULL */
+    TEMPO_CHAT_SLICE,     /* a : b : c, each may be NULL; only as b of ITEM */
     TEMPO_CHAT_CALL,      /* a ( b: arguments ) */
-    TEMPO_CHAT_METHOD,    /* a . text ( b: arguments ), number: which */
     TEMPO_CHAT_KEYWORD,   /* argument text = a */
-    TEMPO_CHAT_FILTER,    /* a | text ( b: arguments ), number: which */
-    TEMPO_CHAT_TEST,      /* a is text ( b: arguments ), number: which */
+    TEMPO_CHAT_STAR,      /* argument *a */
+    TEMPO_CHAT_STAR_STAR, /* argument **a */
+    TEMPO_CHAT_FILTER,    /* a | text ( b: arguments ), number: which or -1; a NULL: what a block gives */
+    TEMPO_CHAT_TEST,      /* a is text ( b: arguments ), number: which or -1 */
     TEMPO_CHAT_NOT,       /* a */
     TEMPO_CHAT_NEGATIVE,  /* a */
     TEMPO_CHAT_POSITIVE,  /* a */
@@ -76,27 +91,42 @@ typedef enum tempo_chat_node_type {
 #define TEMPO_OP_IN TEMPO_OP2('i', 'n')
 #define TEMPO_OP_NOT_IN TEMPO_OP2('n', 'i')
 
+/* What the body of a macro reads. */
+enum { TEMPO_USES_CALLER = 1, TEMPO_USES_KWARGS = 2, TEMPO_USES_VARARGS = 4 };
+
 struct tempo_chat_node {
     tempo_chat_node_type type;
     uint32_t at; /* byte offset in the template */
     tempo_chat_str text;
-    int64_t number;
+    union {
+        int64_t number;
+        double f;
+    };
     tempo_chat_node *a, *b, *c, *d, *e, *next;
 };
 
-/* ---- parsing: chat_parse.c, chat_expr.c ---- */
+/* ---- parsing: chat_parse.c, chat_expr.c, chat_operand.c ---- */
 
 typedef struct tempo_chat_parser {
     tempo_chat_program *p;
     const tempo_chat_lexeme *now; /* the next lexeme */
-    unsigned nesting, loops;      /* loops: that we are inside of */
+    unsigned nesting;
+    unsigned loops, fors; /* that we are inside of; loops: those that break and continue mean */
+    int64_t uses;                 /* TEMPO_USES_... since a macro began */
     tempo_err *err;
 } tempo_chat_parser;
 
 tempo_chat_node *tempo_chat_node_new(tempo_chat_parser *ps, tempo_chat_node_type type, size_t at);
-/* The next lexeme is this operator, this name. */
+/* A node, or failure. */
+tempo_status tempo_chat_add_node(tempo_chat_parser *ps, tempo_chat_node_type type, size_t at,
+                                 tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* *out becomes the first operand of a new node in its place. */
+tempo_status tempo_chat_wrap(tempo_chat_parser *ps, tempo_chat_node_type type, size_t at,
+                             tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* The next lexeme is this operator, this name; the one after it is this name. */
 bool tempo_chat_at_op(const tempo_chat_parser *ps, int64_t op);
 bool tempo_chat_at_name(const tempo_chat_parser *ps, const char *name);
+bool tempo_chat_then_name(const tempo_chat_parser *ps, const char *name);
 /* It is, and was taken. */
 bool tempo_chat_take_op(tempo_chat_parser *ps, int64_t op);
 bool tempo_chat_take_name(tempo_chat_parser *ps, const char *name);
@@ -107,9 +137,16 @@ tempo_status tempo_chat_nest(tempo_chat_parser *ps) TEMPO_MUST_CHECK; /* one lev
 
 /* A whole expression; without `conditional` one that ends before "if". */
 tempo_status tempo_chat_parse_expr(tempo_chat_parser *ps, bool conditional, tempo_chat_node **out) TEMPO_MUST_CHECK;
-/* The same, or several with commas: a list. */
+/* The same, or several with commas: a tuple. */
 tempo_status tempo_chat_parse_tuple(tempo_chat_parser *ps, bool conditional, tempo_chat_node **out) TEMPO_MUST_CHECK;
-/* A name that is no word of the language. */
+/* A name, a constant, something in brackets; then what may stand behind it, with `filters` those and tests, too. */
+tempo_status tempo_chat_parse_primary(tempo_chat_parser *ps, tempo_chat_node **out) TEMPO_MUST_CHECK;
+tempo_status tempo_chat_parse_postfix(tempo_chat_parser *ps, bool filters, tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* A name that can be assigned to. */
 tempo_status tempo_chat_parse_name(tempo_chat_parser *ps, tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* A name, a tuple of such; with `attributes` also one attribute of a name. */
+tempo_status tempo_chat_parse_target(tempo_chat_parser *ps, bool attributes, tempo_chat_node **out) TEMPO_MUST_CHECK;
+/* a | b(c) | d: *out becomes their innermost operand; `first`: the first one has no |. */
+tempo_status tempo_chat_parse_filters(tempo_chat_parser *ps, bool first, tempo_chat_node **out) TEMPO_MUST_CHECK;
 
 #endif

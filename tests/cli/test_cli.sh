@@ -271,11 +271,11 @@ works inspect "$dir/with-chat"
 contains "$out" 'chat template      27 bytes'
 works logits -m "$dir/with-chat" --chat -p x --json
 check_json "assert d['prompt'] == '[x]', d['prompt']"
-printf '%s' '{% filter upper %}' >"$dir/with-chat/chat_template.jinja"
+printf '%s' '{% trans %}' >"$dir/with-chat/chat_template.jinja"
 works inspect "$dir/with-chat"
-contains "$out" 'chat template      18 bytes; the chat template of the model: line 1, column 4: the tag {% filter %} is not supported'
+contains "$out" 'chat template      11 bytes; the chat template of the model: line 1, column 4: the tag {% trans %} is not supported'
 works inspect "$dir/with-chat" --json
-check_json "assert d['chat_template']['text'] == '{% filter upper %}' and 'filter' in d['chat_template']['unsupported']"
+check_json "assert d['chat_template']['text'] == '{% trans %}' and 'trans' in d['chat_template']['unsupported']"
 refuses 1 '--chat-template FILE takes another template' generate -m "$dir/with-chat" --chat -p x
 
 # ---- inspect, logits, doctor, version, help ----

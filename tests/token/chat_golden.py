@@ -65,7 +65,7 @@ def render(text, case):
         return {"text": environment().from_string(text).render(**given)}
     except Refused as e:
         return {"refused": str(e)}
-    except (jinja2.exceptions.UndefinedError, TypeError, ValueError, ZeroDivisionError):
+    except (jinja2.exceptions.TemplateError, TypeError, ValueError, ZeroDivisionError):
         return {"refused": ""}
 
 
@@ -148,6 +148,32 @@ b" }}
 {{ raise_exception('no ' ~ messages|length) }}
 {% generation %}{{ 1 }} {% endgeneration %}x
 {{ messages[0]['content'][:2] + messages[0].content[2:] | upper }} {{ messages[0].content | upper ~ '!' }} {{ -1 | string }}
+{{ '3.7'|int }} {{ '1_0'|int }} {{ (1,) == [1] }} {{ {'items': 1}.items is callable }} {{ {'items': 1}['items'] }} {{ '\u00df'|upper }} {{ '0x1f'|int(base=16) }} {{ '1e3'|int }} {{ 3.99|int }} {{ 'inf'|int(4) }} {{ '\u0663'|int }} {{ true|int }}
+{{ [1, 2.5, 'a', none, true, {'k': (1,)}, ()] }} {{ messages[0] }} {{ {1: 2, 'a': "it's", none: 1.0} }} {{ ["'", '"', '\'"', '\n\t\\\x01\u00e9\u200b'] }} {{ [nothing] }} {{ namespace(a=1) }} {{ range(3) }} {{ messages[0].items() }}
+{{ 1/2 }} {{ 2**10 }} {{ 2**-1 }} {{ 1e3 }} {{ 1e16 }} {{ 1.5e-7 }} {{ 3.0//2 }} {{ -7.5 % 2 }} {{ 0x10 }} {{ 0b11 }} {{ 1_000 }} {{ 0.1 + 0.2 }} {{ 1 == 1.0 }} {{ -2**2 }} {{ 5e-324 }} {{ 1.7976931348623157e308 }} {{ 2 > 1.5 }}
+{{ {'b': 1, 'A': 2}|dictsort }} {{ {'b': 1, 'A': 2}|dictsort(true) }} {{ {'b': 1, 'a': 2}|dictsort(false, 'value', true) }} {{ [3, 1, 2]|sort }} {{ ['b', 'A', 'c']|sort(reverse=true) }} {{ messages|sort(attribute='role,content')|map(attribute='role')|list }}
+{{ [3, 1]|min }} {{ ['b', 'A']|max }} {{ [1, 2.5]|sum }} {{ ['a', 'A', 'b']|unique|list }} {{ []|min }} {{ [1, 2, 3]|batch(2, 0)|list }} {{ [1, 2, 3]|slice(2)|list }} {{ messages|groupby('role')|map('first')|list }}
+{{ 'a\nb\n\nc'|indent }}|{{ 'a\nb'|indent('> ', true) }}|{{ 'foo bar baz qux'|truncate(9) }}|{{ 'foo bar baz qux'|truncate(11, false, '...', 0) }}|{{ 'aa bb cc-dd ee'|wordwrap(5) }}|{{ 'a b'|wordcount }}|{{ 'x'|center(5) }}|
+{{ 2.675|round(2) }} {{ 2.5|round }} {{ 42.55|round(1, 'floor') }} {{ 1250|round(-2) }} {{ -3|abs }} {{ '2.5'|float }} {{ 'x'|float(1.5) }} {{ 1000000|filesizeformat }} {{ '<a>'|e }} {{ ('<i>'|safe) + '<b>' }} {{ '<b>x</b>  y'|striptags }} {{ 'a b/\u00fc'|urlencode }} {{ {'a': 1, 'b': none}|xmlattr }}
+{{ '%s-%d-%5.2f|%-5s|%05d|%x|%r|%%' % ('a', 3, 2.5, 'b', 42, 255, 'q') }} {{ '%(a)s' % {'a': 1} }} {{ '%s' % [1] }} {{ '%s, %s!'|format('Hello', 'World') }} {{ '%(x)03d'|format(x=7) }} {{ '%c' % 65 }} {{ '%+.1e' % 12345 }}
+{{ '{} {}'.format(1, 'a') }} {{ '{0} {1} {0}'.format(1, 2) }} {{ '{a} {b[k]} {c.x}'.format(a=1, b={'k': 2}, c={'x': 3}) }} {{ '{:>5}|{:*^7}|{:.2f}|{:,}|{:#x}|{:%}|{!r:>5}'.format('a', 'b', 3.14159, 1234567, 255, 0.25, 'q') }} {{ '{{}}'.format() }} {{ '{:{w}}'.format('a', w=3) }}|
+{{ 'ab'.center(6, '*') }} {{ 'ab'.ljust(4) }}|{{ 'ab'.rjust(4) }} {{ '-5'.zfill(4) }} {{ 'aB'.swapcase() }} {{ 'a,b'.partition(',') }} {{ 'a,b,c'.rpartition(',') }} {{ ' a b  c'.rsplit(none, 1) }} {{ 'aaa'.rsplit('aa', 1) }} {{ 'a\nb\r\nc'.splitlines() }} {{ 'abab'.rfind('b') }} {{ 'abc'.index('c') }} {{ 'abc'.startswith(('x', 'a')) }} {{ 'a\tb'.expandtabs(4) }} {{ 'ab'.translate({97: 'x'}) }}
+{{ 'ab1'.isalnum() }}{{ 'ab'.isalpha() }}{{ '12'.isdigit() }}{{ 'AB'.isupper() }}{{ 'Ab Cd'.istitle() }}{{ ' '.isspace() }}{{ 'a b'.isidentifier() }} {{ '\u00df'.casefold() }} {{ '\ufb01'|upper }} {{ '\u01c6'.title() }} {{ '\u0391\u03a3 \u03a3'|lower }} {{ "it's o'clock"|title }}
+{{ [1, 2, 1].index(2) }} {{ [1, 2, 1].count(1) }} {{ [1].copy() }} {{ {'a': 1}.copy() }} {{ [1, 2][::-1] }} {{ (1, 2, 3)[1:] }} {{ [1] * 2 + [3] }} {{ [1, 2] < [1, 3] }} {{ 'a' is in ['a'] }} {{ 1.5 is float }} {{ 'upper' is filter }} {{ 'A' is upper }} {{ [] is sameas [] }}
+{{ {'a': [1, 2.5]}|tojson(indent=2) }} {{ {'b': 1, 'a': 2}|tojson(sort_keys=true) }} {{ '\u00e9'|tojson(ensure_ascii=true) }} {{ [1, 2]|tojson(separators=(',', ':')) }} {{ {1: 1.5, none: true}|tojson }} {{ [1]|tojson(indent='--') }} {{ (1, 2)|tojson(true) }}
+{% macro m(a) %}[{{ caller(a) }}]{% endmacro %}{% call(x) m(5) %}<{{ x }}>{% endcall %}{{ m.name }} {{ m.arguments }} {{ m }} {% macro k(a, b=2) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ k(1) }} {{ k(1, 2, 3, 4) }} {{ k(1, c=5) }} {{ k(*[1, 2], **{'z': 3}) }}
+{% filter upper %}abc {{ 1 }}{% endfilter %}{% filter replace('a', 'b')|title %}aaa{% endfilter %}{% raw %}{{ x }}{% endraw %}{% raw -%}  {{ y }}  {%- endraw %} x{% with a=1, b=2 %}{{ a }}{{ b }}{% endwith %}{{ a }}{% with a=1 %}{% with a=2, b=a %}{{ a }}{{ b }}{% endwith %}{% endwith %}
+{% set a, b = 1, 2 %}{{ a }}{{ b }}{% set (c, d) = (3, 4) %}{{ c }}{{ d }}{% for (x, y), z in [((1, 2), 3)] %}{{ x }}{{ y }}{{ z }}{% endfor %}{% set x | upper %}abc{% endset %}{{ x }}{% set ns = namespace() %}{% set ns.a, ns.b = 1, 2 %}{{ ns.a + ns.b }}
+{% for i in [3, 3, 1] %}{{ loop.cycle('a', 'b') }}{{ loop.changed(i) }}{% endfor %} {% for i in [1, [2, [3]]] recursive %}{{ loop.depth }}{{ loop(i) if i is sequence else i }}{% endfor %} {% set c = cycler('x', 'y') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }} {% set j = joiner('|') %}{{ j() }}a{{ j() }}b
+{% for i in [1, 2] %}{% macro f() %}{{ i }}{{ loop.index }}{% endmacro %}{{ f() }}{% endfor %}{% generation %}{% set q = 1 %}{% endgeneration %}{{ q }}{% block b %}{{ messages|length }}{% endblock %}{% autoescape false %}<{% endautoescape %}{% for x in [] %}{% else %}{% set w = 1 %}{% endfor %}{{ w }}
+{% if messages|select('mapping') %}always{% endif %} {% set g = [1, 2]|map('string') %}{{ g|first }}{{ g|list }}{{ g|list }} {{ [1, 'a', none]|map('upper')|first }} {{ (messages|map('length')|list) }} {{ messages|map(attribute='x.y', default='D')|join }}
+{{ nope_filter_reached if false else 'fine' }}{% if false %}{{ 1|nope }}{{ 1 is nope }}{{ 'a'.nope() }}{% include 'x' %}{% endif %}{{ 'a' if false }}{{ {'a': {'b': 1}}.a.b }}
+{{ [1, 'a']|sort }}
+{{ '%d' % 'a' }}
+{{ '{} {0}'.format(1) }}
+{{ 'abc'.index('x') }}
+{{ [[]]|unique|list }}
+{{ {}|first|upper ~ {[]: 1} }}
 {{ loop is defined }} {{ namespace() is mapping }} {{ messages[1] is not none and messages[1] is not string }} {{ 'a' is string and 'b' is string or false }}
 """
 
