@@ -3,7 +3,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench.h"
 #include "message.h"
@@ -24,9 +23,8 @@ struct reader {
 
 reader *reader_create(size_t threads, size_t most)
 {
-    const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const size_t free_bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : most;
-    const size_t bytes = free_bytes / 4 < most ? free_bytes / 4 : most;
+    const uint64_t quarter = tempo_memory_available() / 4;
+    const size_t bytes = quarter < most ? (size_t)quarter : most;
     size_t share = bytes / threads / BLOCK * BLOCK;
     reader *r = calloc(1, sizeof(*r));
 

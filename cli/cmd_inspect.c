@@ -48,6 +48,8 @@ static void print_model(const tempo_model *model)
         printf("%-18s %s\n", "rope scaling", m->rope_scaling != NULL ? m->rope_scaling : "none");
         printf("%-18s %s\n", "tied output", m->tied_output ? "yes" : "no");
         printf("%-18s %s\n", "QKV bias", m->qkv_bias ? "yes" : "no");
+        printf("%-18s %s\n", "attention bias", m->o_bias ? "yes" : "no");
+        printf("%-18s %s\n", "MLP bias", m->mlp_bias ? "yes" : "no");
         printf("%-18s %s\n", "Q/K norm", m->qk_norm ? "yes" : "no");
     }
     print_name("unsupported", m->unsupported != NULL ? m->unsupported : "nothing");
@@ -187,16 +189,16 @@ static json_t *document(const session *s, const options *o)
 {
     const tempo_model_info *i = tempo_model_get_info(s->model);
     json_t *model = json_model(s, o);
-    json_t *facts =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:b, s:b, s:b}",
-                  "file_bytes", (json_int_t)i->file_bytes, "layers", (json_int_t)i->n_layers, "heads",
-                  (json_int_t)i->n_heads, "kv_heads", (json_int_t)i->n_kv_heads, "head_dim",
-                  (json_int_t)i->head_dim, "d_model", (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff,
-                  "vocabulary", (json_int_t)i->n_vocab, "context_length", (json_int_t)i->context_length,
-                  "sliding_window", i->sliding_window != 0 ? json_integer(i->sliding_window) : json_null(),
-                  "norm_eps", tempo_json_number(i->norm_eps), "rope_theta", tempo_json_number(i->rope_theta),
-                  "rope_scaling", i->rope_scaling != NULL ? i->rope_scaling : "none", "tied_output",
-                  i->tied_output, "qkv_bias", i->qkv_bias, "qk_norm", i->qk_norm);
+    json_t *facts = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:b, s:b, s:b, s:b, s:b}",
+        "file_bytes", (json_int_t)i->file_bytes, "layers", (json_int_t)i->n_layers, "heads",
+        (json_int_t)i->n_heads, "kv_heads", (json_int_t)i->n_kv_heads, "head_dim", (json_int_t)i->head_dim,
+        "d_model", (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff, "vocabulary", (json_int_t)i->n_vocab,
+        "context_length", (json_int_t)i->context_length, "sliding_window",
+        i->sliding_window != 0 ? json_integer(i->sliding_window) : json_null(), "norm_eps",
+        tempo_json_number(i->norm_eps), "rope_theta", tempo_json_number(i->rope_theta), "rope_scaling",
+        i->rope_scaling != NULL ? i->rope_scaling : "none", "tied_output", i->tied_output, "qkv_bias",
+        i->qkv_bias, "o_bias", i->o_bias, "mlp_bias", i->mlp_bias, "qk_norm", i->qk_norm);
 
     if (model == NULL || facts == NULL || json_object_update(model, facts) != 0) {
         json_decref(model);

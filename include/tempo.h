@@ -128,7 +128,7 @@ typedef struct tempo_model_info {
     uint32_t sliding_window; /* positions that some layer sees, where the file says more contexts than that; else 0 */
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
-    bool tied_output, qkv_bias, qk_norm;
+    bool tied_output, qkv_bias, o_bias, mlp_bias, qk_norm; /* o_bias: of attention's output */
 } tempo_model_info;
 
 TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);
@@ -647,6 +647,10 @@ TEMPO_API tempo_status tempo_capture_commit(tempo_capture *c, tempo_err *err) TE
 TEMPO_API void tempo_capture_abort(tempo_capture *c);
 
 /* ---- helpers ----------------------------------------------------------------------- */
+
+/* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control
+ * groups (containers, batch jobs) leave.  UINT64_MAX where the system says nothing.  */
+TEMPO_API uint64_t tempo_memory_available(void);
 
 /* Frees what the functions above say the caller frees. */
 TEMPO_API void tempo_free(void *p);

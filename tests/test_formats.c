@@ -57,6 +57,8 @@ static void test_synthetic(void **state)
             spec.rope = (test_rope)rope;
             spec.rope_factor = 4;
             spec.tied = i % 2 == 0;
+            spec.o_bias = spec.mlp_bias = i < 3 && rope != TEST_ROPE_PLAIN;
+            spec.qkv_bias |= spec.o_bias;
             test_model *m = test_model_make(&spec);
             test_tmpdir_create(dir);
             test_path(gguf, dir, "m.gguf");

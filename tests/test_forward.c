@@ -120,6 +120,34 @@ static void test_architectures(void **state)
     tempo_model_free(m);
 }
 
+/* A bias of every product, or of some of them, with weights that are packed and that are not. */
+static void test_biases(void **state)
+{
+    (void)state;
+    static const tempo_dtype types[] = {TEMPO_F32, TEMPO_BF16, TEMPO_Q8_0, TEMPO_Q4_K};
+    reference_slot slots[SLOTS];
+
+    make_slots(slots, TEMPO_VISIBLE, 0, UINT32_MAX);
+    for (size_t i = 0; i < 4 * 4; i++) {
+        test_spec spec = test_spec_of_type(i % 4 == 3 ? "qwen2" : "llama", types[i / 4]);
+        char dir[256], path[512], what[64];
+        spec.qkv_bias = i % 4 != 1;
+        spec.o_bias = i % 4 != 2;
+        spec.mlp_bias = i % 4 != 0;
+        test_model *t = test_model_make(&spec);
+        test_tmpdir_create(dir);
+        test_path(path, dir, "m.gguf");
+        test_model_write_gguf(t, 3, path);
+        tempo_model *m = test_open_model(path);
+        (void)snprintf(what, sizeof(what), "biases, %s, case %zu", tempo_dtype_get(types[i / 4])->name,
+                       i % 4);
+        compare(m, slots, TEMPO_KV_F32, what);
+        tempo_model_free(m);
+        test_model_free(t);
+        test_tmpdir_remove(dir);
+    }
+}
+
 /* More slots than a block of the attention sum holds, and a set that lies across the border of two. */
 static void test_long_sequence(void **state)
 {
@@ -188,9 +216,8 @@ static void test_rope_scaling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_architectures),
-        cmocka_unit_test(test_long_sequence),
-        cmocka_unit_test(test_element_types),
+        cmocka_unit_test(test_architectures), cmocka_unit_test(test_biases),
+        cmocka_unit_test(test_long_sequence), cmocka_unit_test(test_element_types),
         cmocka_unit_test(test_rope_scaling),
     };
 

@@ -78,6 +78,17 @@ static void check_layer(const tempo_layer *l, const test_model *from, uint32_t i
         assert_null(l->bk);
         assert_null(l->bv);
     }
+    if (from->spec.o_bias)
+        check_vector(l->bo, from, NAME("attn_output.bias"), false);
+    else
+        assert_null(l->bo);
+    if (from->spec.mlp_bias) {
+        check_vector(l->b_gate, from, NAME("ffn_gate.bias"), false);
+        check_vector(l->b_up, from, NAME("ffn_up.bias"), false);
+        check_vector(l->b_down, from, NAME("ffn_down.bias"), false);
+    } else {
+        assert_true(l->b_gate == NULL && l->b_up == NULL && l->b_down == NULL);
+    }
     if (from->spec.qk_norm) {
         check_vector(l->q_norm, from, NAME("attn_q_norm.weight"), false);
         check_vector(l->k_norm, from, NAME("attn_k_norm.weight"), false);
@@ -111,6 +122,8 @@ static void check_numbers(const tempo_model *m, const test_spec *s)
     assert_true(i->rope_theta == s->rope_theta);
     assert_int_equal(i->tied_output, s->tied);
     assert_int_equal(i->qkv_bias, s->qkv_bias);
+    assert_int_equal(i->o_bias, s->o_bias);
+    assert_int_equal(i->mlp_bias, s->mlp_bias);
     assert_int_equal(i->qk_norm, s->qk_norm);
     assert_string_equal(i->rope_scaling, s->rope == TEST_ROPE_LINEAR   ? "linear"
                                          : s->rope == TEST_ROPE_LLAMA3 ? "llama3"
@@ -224,6 +237,12 @@ static void test_llama_with_biases(void **state)
 
     (void)state;
     s.qkv_bias = true;
+    check_spec(&s, true);
+    s.o_bias = true; /* attention_bias */
+    check_spec(&s, true);
+    s.mlp_bias = true;
+    check_spec(&s, true);
+    s.type[TEST_VECTORS] = TEMPO_F16;
     check_spec(&s, true);
 }
 

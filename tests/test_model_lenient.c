@@ -244,12 +244,225 @@ static void test_windows(void **state)
     }
 }
 
+/* ---- GGUF as llama.cpp and the gguf package take it ---- */
+
+static void write_gguf(const test_model *m, const char *dir, char path[512])
+{
+    test_path(path, dir, "m.gguf");
+    test_model_write_gguf(m, 3, path);
+}
+
+/* A factor of 0 says that there is no scaling. */
+static void test_rope_factor_zero(void **state)
+{
+    static const struct {
+        float factor, old_name; /* rope.scaling.factor, rope.scale_linear; below 0: not there */
+        const char *scaling;
+        double slowest; /* what the lowest frequency is divided by */
+    } rows[] = {{0, -1, "none", 1},  {0, 0, "none", 1},   {-1, 0, "none", 1},
+                {0, 4, "linear", 4}, {4, 0, "linear", 4}, {2, 4, "linear", 2}};
+    const test_spec s = test_spec_default("llama");
+    char dir[256], path[512];
+
+    (void)state;
+    test_tmpdir_create(dir);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        test_model *from = test_model_make(&s);
+        if (rows[i].factor >= 0)
+            test_model_set_f32(from, "llama.rope.scaling.factor", rows[i].factor);
+        if (rows[i].old_name >= 0)
+            test_model_set_f32(from, "llama.rope.scale_linear", rows[i].old_name);
+        write_gguf(from, dir, path);
+        tempo_model *m = open_model(path);
+        assert_string_equal(tempo_model_get_info(m)->rope_scaling, rows[i].scaling);
+        assert_true(m->rope_freq[0] == 1 / rows[i].slowest);
+        tempo_model_free(m);
+        test_model_free(from);
+    }
+    test_tmpdir_remove(dir);
+}
+
+/* Dimensions of 1 behind those that count (GGUF lists the innermost first, the writer the outermost). */
+static void reshape(test_tensor *t, uint32_t n_dims)
+{
+    const uint32_t add = n_dims - t->n_dims;
+
+    memmove(t->dims + add, t->dims, t->n_dims * sizeof(*t->dims));
+    for (uint32_t i = 0; i < add; i++)
+        t->dims[i] = 1;
+    t->n_dims = n_dims;
+}
+
+static void test_trailing_ones(void **state)
+{
+    test_spec s = test_spec_default("qwen2");
+    char dir[256], path[512];
+
+    (void)state;
+    s.n_kv_heads = 1;
+    for (uint32_t n_dims = 3; n_dims <= 4; n_dims++) {
+        test_model *from = test_model_make(&s);
+        test_tmpdir_create(dir);
+        write_gguf(from, dir, path);
+        tempo_model *plain = open_model(path);
+        for (size_t i = 0; i < from->n_tensors; i++)
+            if (from->tensors[i].rope_heads == 0) /* those the writer permutes */
+                reshape(&from->tensors[i], i % 2 == 0 || from->tensors[i].n_dims == 2 ? n_dims : 2);
+        test_path(path, dir, "odd.gguf");
+        test_model_write_gguf(from, 3, path);
+        tempo_model *odd = open_model(path);
+        assert_int_equal(odd->hp.n_vocab, s.n_vocab);
+        assert_int_equal(odd->layers[1].w_down.n_out, s.d_model);
+        assert_int_equal(odd->layers[1].w_down.n_in, s.d_ff);
+        assert_int_equal(odd->layers[1].w_down.row_bytes, plain->layers[1].w_down.row_bytes);
+        assert_memory_equal(odd->layers[1].w_down.data, plain->layers[1].w_down.data, s.d_model * s.d_ff * 4);
+        assert_memory_equal(odd->layers[1].ffn_norm, plain->layers[1].ffn_norm, s.d_model * 4);
+        assert_memory_equal(odd->layers[1].bv, plain->layers[1].bv, s.head_dim * 4);
+        tempo_model_free(plain);
+        tempo_model_free(odd);
+        test_model_free(from);
+        test_tmpdir_remove(dir);
+    }
+    /* a matrix of one row may be a vector; ones in front, and a directory's, are another shape */
+    test_model *from = test_model_make(&s);
+    test_tmpdir_create(dir);
+    test_tensor *t = test_model_tensor(from, "blk.0.attn_norm.weight");
+    t->n_dims = 2;
+    t->dims[1] = 1;
+    write_gguf(from, dir, path);
+    expect(path, TEMPO_E_FORMAT, "blk.0.attn_norm.weight: shape [32, 1], expected [32]");
+    t->dims[1] = t->dims[0];
+    t->dims[0] = 1;
+    test_path(path, dir, "hf");
+    test_model_write_hf(from, 1, path);
+    expect(path, TEMPO_E_FORMAT, "input_layernorm.weight: shape [1, 32], expected [32]");
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
+/* ---- a model in several GGUF files ---- */
+
+/* DIR/m-0000I-of-0000N.gguf */
+static const char *part(char path[512], const char *dir, unsigned i, unsigned n)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "m-%05u-of-%05u.gguf", i, n);
+    test_path(path, dir, name);
+    return path;
+}
+
+static void write_parts(const test_model *m, const char *dir, unsigned n)
+{
+    char stem[512];
+
+    test_path(stem, dir, "m");
+    test_model_write_gguf_parts(m, n, stem);
+}
+
+/* Whichever part is named, the model is that of one file. */
+static void test_parts(void **state)
+{
+    const test_spec s = test_spec_default("llama");
+    test_model *from = test_model_make(&s);
+    char dir[256], path[512], first[512];
+
+    (void)state;
+    test_tmpdir_create(dir);
+    write_gguf(from, dir, path);
+    tempo_model *whole = open_model(path);
+    assert_int_equal(remove(path), 0);
+    write_parts(from, dir, 3);
+    for (unsigned i = 0; i <= 3; i++) {
+        tempo_model *m = open_model(i > 0 ? part(path, dir, i, 3) : dir); /* the directory's only model */
+        const tempo_model_info *info = tempo_model_get_info(m);
+        assert_string_equal(info->path, part(first, dir, 1, 3));
+        assert_string_equal(info->name, "synthetic");
+        assert_int_equal(tempo_model_tensor_count(m), from->n_tensors);
+        assert_true(info->parameters == tempo_model_get_info(whole)->parameters);
+        assert_true(info->file_bytes > tempo_model_get_info(whole)->file_bytes);
+        for (uint32_t l = 0; l < s.n_layers; l++) {
+            assert_memory_equal(m->layers[l].wq.data, whole->layers[l].wq.data, s.d_model * s.d_model * 4);
+            assert_memory_equal(m->layers[l].w_down.data, whole->layers[l].w_down.data,
+                                s.d_model * s.d_ff * 4);
+        }
+        for (size_t t = 0; t < from->n_tensors; t++) {
+            const tempo_tensor_info t_info = tempo_model_tensor_at(m, t);
+            size_t n;
+            unsigned char *bytes = test_read_file(t_info.file, &n); /* where the list says it is, it is */
+            assert_true(t_info.offset + t_info.bytes <= n);
+            if (strcmp(t_info.name, "blk.1.ffn_down.weight") == 0)
+                assert_memory_equal(bytes + t_info.offset, whole->layers[1].w_down.data, t_info.bytes);
+            free(bytes);
+        }
+        tempo_model_free(m);
+    }
+    const tempo_model_options tokenizer = {.load = TEMPO_LOAD_TOKENIZER};
+    tempo_model *m;
+    assert_int_equal(remove(part(path, dir, 3, 3)), 0); /* not needed for the tokenizer */
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(tempo_model_open(&m, part(path, dir, i, 3), &tokenizer, NULL), TEMPO_OK);
+        assert_int_equal(tempo_tokenizer_get_info(tempo_model_tokenizer(m)).n_tokens, TEST_BPE_TOKENS);
+        tempo_model_free(m);
+    }
+    tempo_model_free(whole);
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
+static void test_broken_parts(void **state)
+{
+    const test_spec s = test_spec_default("llama");
+    test_model *from = test_model_make(&s);
+    char dir[256], path[512], other[512];
+    size_t n;
+
+    (void)state;
+    test_tmpdir_create(dir);
+    write_parts(from, dir, 3);
+    assert_int_equal(remove(part(path, dir, 2, 3)), 0);
+    expect(part(path, dir, 1, 3), TEMPO_E_NOTFOUND, "part 2 of 3 is missing: ");
+    expect(part(path, dir, 1, 3), TEMPO_E_NOTFOUND, "m-00002-of-00003.gguf");
+    expect(part(path, dir, 3, 3), TEMPO_E_NOTFOUND, "part 2 of 3 is missing: ");
+    const tempo_model_options facts = {.load = TEMPO_LOAD_FACTS};
+    tempo_model *m;
+    assert_int_equal(tempo_model_open(&m, part(path, dir, 1, 3), &facts, NULL), TEMPO_OK);
+    assert_non_null(strstr(tempo_model_get_info(m)->unsupported, "part 2 of 3 is missing"));
+    assert_int_equal(tempo_model_get_info(m)->n_layers, 2);
+    tempo_model_free(m);
+
+    unsigned char *bytes =
+        test_read_file(part(path, dir, 3, 3), &n); /* the third in the place of the second */
+    test_write_file(part(path, dir, 2, 3), bytes, n);
+    free(bytes);
+    expect(part(path, dir, 1, 3), TEMPO_E_FORMAT,
+           "m-00002-of-00003.gguf: says that it is part 3 of 3, expected part 2 of 3");
+    write_gguf(from, dir, path);
+    assert_int_equal(rename(path, part(other, dir, 2, 3)), 0);
+    expect(part(path, dir, 1, 3), TEMPO_E_FORMAT, "m-00002-of-00003.gguf: says nothing of being part 2 of 3");
+    test_write_file(part(other, dir, 2, 3),
+                    "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", 64);
+    expect(part(path, dir, 1, 3), TEMPO_E_FORMAT, "m-00002-of-00003.gguf: is a Git LFS pointer");
+
+    write_parts(from, dir, 3);
+    test_path(other, dir, "renamed.gguf");
+    assert_int_equal(rename(part(path, dir, 2, 3), other), 0);
+    expect(other, TEMPO_E_NOTFOUND, "this is part 2 of 3, whose name should end in -00002-of-00003.gguf");
+
+    test_model_drop_tensor(from, "blk.1.ffn_norm.weight"); /* the writer counts it all the same */
+    write_parts(from, dir, 2);
+    expect(part(path, dir, 1, 2), TEMPO_E_FORMAT, "split.tensors.count is ");
+    test_model_free(from);
+    test_tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_python_json),
-        cmocka_unit_test(test_json_ranges),
-        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_python_json),   cmocka_unit_test(test_json_ranges),
+        cmocka_unit_test(test_windows),       cmocka_unit_test(test_rope_factor_zero),
+        cmocka_unit_test(test_trailing_ones), cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_broken_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -380,11 +380,25 @@ static void test_quota(void **state)
     assert_int_equal(tempo_cgroup_cpus("/nonexistent/file", "/nonexistent"), UINT_MAX);
 }
 
+static void test_slurm(void **state)
+{
+    static const char *const nonsense[] = {
+        "", "0", "-1", "+2", " 2", "2 ", "2x", "x", "99999999999999999999"};
+
+    (void)state;
+    assert_int_equal(tempo_slurm_cpus("1"), 1);
+    assert_int_equal(tempo_slurm_cpus("48"), 48);
+    assert_int_equal(tempo_slurm_cpus(NULL), UINT_MAX);
+    for (size_t i = 0; i < sizeof(nonsense) / sizeof(*nonsense); i++)
+        assert_int_equal(tempo_slurm_cpus(nonsense[i]), UINT_MAX);
+}
+
 static void test_affinity(void **state)
 {
     (void)state;
 #if defined(__linux__)
     cpu_set_t old, one;
+    assert_int_equal(unsetenv("SLURM_CPUS_PER_TASK"), 0);
     assert_int_equal(sched_getaffinity(0, sizeof(old), &old), 0);
     const unsigned all = tempo_cpus_allowed();
     assert_in_range(all, 1, CPU_COUNT(&old));
@@ -398,6 +412,11 @@ static void test_affinity(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof(old), &old), 0);
     assert_int_equal(bound, 1);
     assert_int_equal(tempo_cpus_allowed(), all);
+    assert_int_equal(setenv("SLURM_CPUS_PER_TASK", "1", 1), 0);
+    assert_int_equal(tempo_cpus_allowed(), 1);
+    assert_int_equal(setenv("SLURM_CPUS_PER_TASK", "4000", 1), 0); /* no more than there are */
+    assert_int_equal(tempo_cpus_allowed(), all);
+    assert_int_equal(unsetenv("SLURM_CPUS_PER_TASK"), 0);
 #else
     assert_in_range(tempo_cpus_allowed(), 1, TEMPO_MAX_THREADS);
 #endif
@@ -417,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_slurm),
         cmocka_unit_test(test_affinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

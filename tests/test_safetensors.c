@@ -120,6 +120,10 @@ static void test_broken(void **state)
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, TEMPO_E_FORMAT, 9, "hole"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 3, TEMPO_E_FORMAT, 62,
          "2 bytes after"},
+        {"{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", 2, TEMPO_E_FORMAT, 9,
+         "whole bytes"},
+        {"{\"a\":{\"dtype\":\"F6_E2M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, TEMPO_E_FORMAT, 9,
+         "need 3"},
         /* the last of two entries counts */
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},\"a\":{}}", 0, TEMPO_E_FORMAT, 9,
          "no \"dtype\""},

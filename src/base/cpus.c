@@ -1,33 +1,19 @@
-/* cpus.c - how many processors this process may use: its affinity mask, and the quota of its control groups.
+/* cpus.c - how many processors this process may use: its affinity mask, the quota of its control groups, and
+ * what a batch system gives a task.
  *
- * Source: sched_getaffinity(2); cgroups(7); the kernel's cgroup-v2 (cpu.max) and sched-bwc (cpu.cfs_quota_us)
- * documents.  What cannot be read limits nothing. */
+ * Source: sched_getaffinity(2); the kernel's cgroup-v2 (cpu.max) and sched-bwc (cpu.cfs_quota_us) documents;
+ * srun(1), SLURM_CPUS_PER_TASK.  What cannot be read limits nothing. */
+#include "base/cgroup.h"
 #include "base/pool.h"
 
+#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <errno.h>
 #include <sched.h>
 #endif
-
-/* Numbers at the start of a file, at most n of them, into v; how many there were. */
-static int read_numbers(const char *path, long long *v, int n)
-{
-    FILE *f = fopen(path, "re");
-    int got = 0;
-
-    if (f == NULL)
-        return 0;
-    while (got < n && fscanf(f, "%18lld", &v[got]) == 1)
-        got++;
-    (void)fclose(f);
-    return got;
-}
 
 static unsigned quota_to_cpus(long long quota, long long period)
 {
@@ -37,86 +23,39 @@ static unsigned quota_to_cpus(long long quota, long long period)
     return cpus < UINT_MAX ? (unsigned)cpus : UINT_MAX;
 }
 
-/* The quota of one group.  Its directory is dir[len], with room for a file's name behind it. */
-static unsigned quota_of_group(char *dir, size_t len, bool v2)
+/* One group's quota; the smallest binds. */
+static void add_quota(void *user, const char *dir, bool v2)
 {
+    unsigned *least = user;
     long long v[2];
     bool known;
 
-    if (v2) { /* "QUOTA PERIOD" or "max PERIOD" */
-        memcpy(dir + len, "/cpu.max", sizeof("/cpu.max"));
-        known = read_numbers(dir, v, 2) == 2;
-    } else {
-        memcpy(dir + len, "/cpu.cfs_quota_us", sizeof("/cpu.cfs_quota_us"));
-        known = read_numbers(dir, &v[0], 1) == 1;
-        memcpy(dir + len, "/cpu.cfs_period_us", sizeof("/cpu.cfs_period_us"));
-        known = known && read_numbers(dir, &v[1], 1) == 1;
-    }
-    return known ? quota_to_cpus(v[0], v[1]) : UINT_MAX;
-}
-
-/* The smallest quota of a group and all above it: every one of them binds. */
-static unsigned quota_of_line(const char *mount, const char *hierarchy, const char *group, bool v2)
-{
-    char dir[PATH_MAX + 32];
-    unsigned least = UINT_MAX;
-    const int root = snprintf(dir, PATH_MAX, "%s%s", mount, hierarchy);
-
-    if (root < 0 || root >= PATH_MAX)
-        return UINT_MAX;
-    const int whole = snprintf(dir, PATH_MAX, "%s%s%s", mount, hierarchy, group);
-    if (whole < root || whole >= PATH_MAX)
-        return UINT_MAX;
-    for (size_t len = (size_t)whole;;) {
-        while (len > (size_t)root && dir[len - 1] == '/')
-            len--;
-        const unsigned cpus = quota_of_group(dir, len, v2);
-        least = cpus < least ? cpus : least;
-        if (len <= (size_t)root)
-            return least;
-        while (len > (size_t)root && dir[len - 1] != '/')
-            len--;
-    }
-}
-
-static bool has_cpu(const char *controllers)
-{
-    for (const char *p = controllers; *p != '\0';) {
-        const size_t n = strcspn(p, ",");
-        if (n == 3 && memcmp(p, "cpu", 3) == 0)
-            return true;
-        p += n + (p[n] == ',');
-    }
-    return false;
+    if (v2) /* "QUOTA PERIOD" or "max PERIOD" */
+        known = tempo_cgroup_numbers(dir, "cpu.max", v, 2) == 2;
+    else
+        known = tempo_cgroup_numbers(dir, "cpu.cfs_quota_us", &v[0], 1) == 1 &&
+                tempo_cgroup_numbers(dir, "cpu.cfs_period_us", &v[1], 1) == 1;
+    const unsigned cpus = known ? quota_to_cpus(v[0], v[1]) : UINT_MAX;
+    *least = cpus < *least ? cpus : *least;
 }
 
 unsigned tempo_cgroup_cpus(const char *membership, const char *mount)
 {
-    FILE *f = fopen(membership, "re");
-    char *line = NULL, hierarchy[128];
-    size_t cap = 0;
     unsigned least = UINT_MAX;
 
-    if (f == NULL)
-        return UINT_MAX;
-    while (getline(&line, &cap, f) > 0) { /* ID:CONTROLLERS:GROUP, no controllers in version 2 */
-        char *controllers = strchr(line, ':');
-        char *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
-        if (group == NULL)
-            continue;
-        *controllers++ = '\0';
-        *group++ = '\0';
-        group[strcspn(group, "\n")] = '\0';
-        const bool v2 = *controllers == '\0';
-        if ((!v2 && !has_cpu(controllers)) || strlen(controllers) + 2 > sizeof(hierarchy))
-            continue;
-        (void)snprintf(hierarchy, sizeof(hierarchy), "%s%s", v2 ? "" : "/", controllers);
-        const unsigned cpus = quota_of_line(mount, hierarchy, group, v2);
-        least = cpus < least ? cpus : least;
-    }
-    free(line);
-    (void)fclose(f);
+    tempo_cgroups(membership, mount, "cpu", add_quota, &least);
     return least;
+}
+
+unsigned tempo_slurm_cpus(const char *text)
+{
+    char *end;
+
+    if (text == NULL || text[0] < '1' || text[0] > '9')
+        return UINT_MAX;
+    errno = 0;
+    const unsigned long n = strtoul(text, &end, 10);
+    return *end == '\0' && errno == 0 && n <= UINT_MAX ? (unsigned)n : UINT_MAX;
 }
 
 #if defined(__linux__)
@@ -161,5 +100,7 @@ unsigned tempo_cpus_allowed(void)
     if (cpus == 0)
         cpus = online();
     cpus = quota < cpus ? quota : cpus;
+    const unsigned task = tempo_slurm_cpus(getenv("SLURM_CPUS_PER_TASK"));
+    cpus = task < cpus ? task : cpus;
     return cpus < TEMPO_MAX_THREADS ? cpus : TEMPO_MAX_THREADS;
 }

@@ -24,10 +24,12 @@ unsigned tempo_pool_size(const tempo_pool *p);
  * reentrant; one caller at a time.  */
 void tempo_pool_run(tempo_pool *p, size_t n, tempo_task_fn fn, void *arg);
 
-/* CPUs that this process may use (affinity mask and cgroup quota, rounded up), 1..TEMPO_MAX_THREADS. */
+/* CPUs that this process may use (affinity mask, cgroup quota rounded up, $SLURM_CPUS_PER_TASK), 1..TEMPO_MAX_THREADS. */
 unsigned tempo_cpus_allowed(void);
 /* The quota's part of it: CPUs that the control groups allow, UINT_MAX when they set no limit.
  * membership is a file like /proc/self/cgroup, mount a tree like /sys/fs/cgroup (versions 1 and 2). */
 unsigned tempo_cgroup_cpus(const char *membership, const char *mount);
+/* The number that is the text of SLURM_CPUS_PER_TASK; UINT_MAX when it is NULL or no number above 0. */
+unsigned tempo_slurm_cpus(const char *text);
 
 #endif

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "capture/capture.h"
 #include "io/json.h"
 
 enum {
-    STEP_ARRAYS = 5,         /* in a file, at most */
-    UNKNOWN_STEPS = 1000,    /* room for so many when nothing is known */
-    SMALL_STEP_BYTES = 2048, /* headers of a step in one file */
+    CHECKED_FLOATS = 1 << 20, /* from here on it is asked whether there is so much memory */
+    STEP_ARRAYS = 5,          /* in a file, at most */
+    UNKNOWN_STEPS = 1000,     /* room for so many when nothing is known */
+    SMALL_STEP_BYTES = 2048,  /* headers of a step in one file */
 };
 
 /* ---- life ---- */
@@ -168,8 +170,13 @@ static size_t heads_of(const tempo_capture *c)
 
 static tempo_status reserve(tempo_capture *c, size_t floats, tempo_err *err)
 {
+    tempo_status st;
+
     if (floats <= c->buffer_cap)
         return TEMPO_OK;
+    if (floats >= CHECKED_FLOATS && (st = tempo_memory_check((floats - c->buffer_cap) * sizeof(float),
+                                                             "the attention of a step", err)) != TEMPO_OK)
+        return st;
     free(c->buffer); /* what it held is written */
     c->buffer = malloc(floats * sizeof(*c->buffer));
     c->buffer_cap = c->buffer != NULL ? floats : 0;

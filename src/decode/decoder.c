@@ -115,6 +115,8 @@ static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t
     if ((st = tempo_seq_create(&d->seq, d->engine, &seq, err)) != TEMPO_OK ||
         (st = fill_prompt(d, prompt, n, err)) != TEMPO_OK)
         return st;
+    if ((st = tempo_engine_take(d->engine, n_vocab * sizeof(*d->q), "a distribution", err)) != TEMPO_OK)
+        return st;
     d->q = malloc(n_vocab * sizeof(*d->q));
     if (d->q == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a distribution over %zu tokens",

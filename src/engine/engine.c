@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/memory.h"
+
+/* Looking at how much memory is left takes some ten microseconds. */
+enum { CHECKED_BYTES = 4 << 20 };
+
 tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m, const tempo_engine_options *opt,
                                  tempo_err *err)
 {
@@ -146,6 +151,19 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->pointers = tempo_arena_alloc(a, threads, e->pointer_len * sizeof(*e->pointers));
 }
 
+tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what, tempo_err *err)
+{
+    const uint64_t unchecked = e->unchecked + bytes, untouched = e->untouched + bytes;
+    const bool check = unchecked >= CHECKED_BYTES;
+    const tempo_status st = check ? tempo_memory_check(untouched, what, err) : TEMPO_OK;
+
+    if (st == TEMPO_OK) {
+        e->unchecked = check ? 0 : unchecked;
+        e->untouched = untouched;
+    }
+    return st;
+}
+
 static bool fits(const tempo_batch_size *have, const tempo_batch_size *want)
 {
     return want->rows <= have->rows && want->logits <= have->logits && want->weights <= have->weights &&
@@ -160,22 +178,23 @@ tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
     const tempo_batch_size n = {max2(want->rows, e->cap.rows), max2(want->logits, e->cap.logits),
                                 max2(want->weights, e->cap.weights),
                                 max2((want->slots + 255) & ~(size_t)255, e->cap.slots)};
-    tempo_engine old = *e;
+    tempo_engine sized = *e;
     tempo_arena a = {0};
-    void *block;
+    void *block, *old = e->block;
+    tempo_status st;
 
-    layout(e, &n, &a);
+    layout(&sized, &n, &a);
     const size_t bytes = a.used;
-    if (a.failed || (block = aligned_alloc(64, bytes)) == NULL) {
-        *e = old;
+    if (!a.failed && (st = tempo_engine_take(e, bytes, "the scratch memory of a batch", err)) != TEMPO_OK)
+        return st;
+    if (a.failed || (block = aligned_alloc(64, bytes)) == NULL)
         return tempo_fail(
             err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET,
             "no memory for a batch of %zu rows, %zu of them with logits, over %zu slots (%zu bytes)",
             want->rows, want->logits, want->slots, bytes);
-    }
     a = (tempo_arena){.base = block, .cap = bytes};
     layout(e, &n, &a);
-    free(old.block);
+    free(old);
     e->block = block;
     e->cap = n;
     e->n_rows = 0; /* the last batch's logits went with the old block */

@@ -112,6 +112,8 @@ struct tempo_engine {
     float *scores;          /* [threads][score_len] for attention */
     float **pointers;       /* [threads][pointer_len] for attention */
     size_t scratch_len, score_len, pointer_len;
+    uint64_t untouched; /* bytes given out since the last pass: the system counts what has been written to */
+    uint64_t unchecked; /* bytes given out since it was seen that there is memory for them */
     tempo_profile profile;
 };
 
@@ -130,6 +132,9 @@ void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type 
 /* Grow scratch to hold a batch of this size.  On failure the old scratch stays. */
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
                                   tempo_err *err) TEMPO_MUST_CHECK;
+
+/* There will be an allocation of so many bytes for `what`: TEMPO_E_NOMEM when the memory that is left would not hold it. */
+tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* What has run since the last call was this stage, and it read so many bytes; nothing unless profiling. */
 void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);

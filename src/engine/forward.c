@@ -83,7 +83,8 @@ typedef struct row_job {
     uint32_t index; /* of the layer */
     size_t rows;
     const float *norm;           /* [d_model] weights of the norm to apply */
-    const float *delta;          /* [rows, d_model] to add to x first, or NULL */
+    float *delta;                /* [rows, d_model] to add to x first, or NULL */
+    const float *delta_bias;     /* [d_model] of the product that gave delta, or NULL */
     const tempo_weight *next[3]; /* the weights that read the result, NULL for none */
 } row_job;
 
@@ -119,13 +120,15 @@ static void embed_row(void *arg, size_t r, unsigned worker)
     }
 }
 
-/* x += delta; h = rmsnorm(x), as row `to` of what the next product reads */
+/* x += delta + bias; h = rmsnorm(x), as row `to` of what the next product reads */
 static void norm_row(const row_job *job, size_t r, size_t to)
 {
     const tempo_model *m = job->e->model;
     const size_t d = m->hp.d_model;
     float *x = job->e->x + r * d, *h = job->e->h + to * d;
 
+    if (job->delta_bias != NULL)
+        m->kernels.add(job->delta + r * d, job->delta_bias, d);
     if (job->delta != NULL)
         m->kernels.add(x, job->delta + r * d, d);
     m->kernels.rmsnorm(h, x, job->norm, d, m->hp.norm_eps);
@@ -242,21 +245,27 @@ static void run_part(void *arg, size_t task, unsigned worker)
         job->fn(&job->row, r, begin, job->k - begin < PART ? job->k : begin + PART);
 }
 
-static void parts(tempo_engine *e, size_t rows, size_t k, const tempo_weight *next, part_fn fn)
+static void parts(tempo_engine *e, const tempo_layer *layer, size_t rows, size_t k, const tempo_weight *next,
+                  part_fn fn)
 {
-    part_job job = {.row = {.e = e, .rows = rows, .next = {next}}, .k = k, .fn = fn};
+    part_job job = {.row = {.e = e, .layer = layer, .rows = rows, .next = {next}}, .k = k, .fn = fn};
 
     tempo_pool_run(e->pool, groups_of(rows) * ((k + PART - 1) / PART), run_part, &job);
 }
 
-/* gate = silu(gate) * up */
+/* gate = silu(gate + bias) * (up + bias) */
 static void swiglu_part(const row_job *job, size_t r, size_t begin, size_t end)
 {
     tempo_engine *e = job->e;
+    const tempo_kernels *kern = &e->model->kernels;
     const size_t n = e->model->hp.d_ff;
-    float *gate = e->gate + r * n;
+    float *gate = e->gate + r * n, *up = e->up + r * n;
 
-    e->model->kernels.swiglu(gate + begin, e->up + r * n + begin, end - begin);
+    if (job->layer->b_gate != NULL)
+        kern->add(gate + begin, job->layer->b_gate + begin, end - begin);
+    if (job->layer->b_up != NULL)
+        kern->add(up + begin, job->layer->b_up + begin, end - begin);
+    kern->swiglu(gate + begin, up + begin, end - begin);
     prepare(e, job->next, r, gate, begin, end);
 }
 
@@ -279,11 +288,24 @@ static uint64_t cache_bytes(const tempo_engine *e, size_t rows)
     return 2 * slots * hp->n_kv_heads * hp->head_dim;
 }
 
-static void layer_pass(tempo_engine *e, uint32_t index, size_t rows, const float *delta)
+/* e->h is what the layer before `index` adds to x: the bias that belongs to it, or NULL. */
+static const float *bias_of_h(const tempo_engine *e, uint32_t index)
+{
+    return index == 0 ? NULL : e->model->layers[index - 1].b_down;
+}
+
+static void layer_pass(tempo_engine *e, uint32_t index, size_t rows)
 {
     const tempo_layer *l = &e->model->layers[index];
     const tempo_hparams *hp = &e->model->hp;
-    row_job job = {e, l, index, rows, l->attn_norm, delta, {&l->wq, &l->wk, &l->wv}};
+    row_job job = {e,
+                   l,
+                   index,
+                   rows,
+                   l->attn_norm,
+                   index == 0 ? NULL : e->h,
+                   bias_of_h(e, index),
+                   {&l->wq, &l->wk, &l->wv}};
 
     tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
@@ -293,16 +315,16 @@ static void layer_pass(tempo_engine *e, uint32_t index, size_t rows, const float
     tempo_attention(e, index);
     tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows));
     if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
-        parts(e, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, attention_part);
+        parts(e, l, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, attention_part);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     products(e, e->att, rows, (product[]){{&l->wo, e->h}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
 
-    job = (row_job){e, l, index, rows, l->ffn_norm, e->h, {&l->w_gate, &l->w_up}};
+    job = (row_job){e, l, index, rows, l->ffn_norm, e->h, l->bo, {&l->w_gate, &l->w_up}};
     /* a row's delta is read before its norm is written */
     tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     products(e, e->h, rows, (product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2, TEMPO_STAGE_GATE_UP);
-    parts(e, rows, hp->d_ff, &l->w_down, swiglu_part);
+    parts(e, l, rows, hp->d_ff, &l->w_down, swiglu_part);
     tempo_stage_end(e, TEMPO_STAGE_SWIGLU, 0);
     products(e, e->gate, rows, (product[]){{&l->w_down, e->h}}, 1, TEMPO_STAGE_DOWN);
 }
@@ -329,7 +351,12 @@ static bool observe(const tempo_engine *e, uint32_t layer, size_t rows, const te
 static size_t read_out(tempo_engine *e, size_t rows)
 {
     const tempo_model *m = e->model;
-    const row_job job = {.e = e, .rows = rows, .norm = m->output_norm, .delta = e->h, .next = {&m->output}};
+    const row_job job = {.e = e,
+                         .rows = rows,
+                         .norm = m->output_norm,
+                         .delta = e->h,
+                         .delta_bias = bias_of_h(e, m->hp.n_layers),
+                         .next = {&m->output}};
     size_t n = 0;
 
     for (size_t r = 0; r < rows; r++)
@@ -386,12 +413,13 @@ static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, c
     tempo_pool_run(e->pool, n, embed_row, &job);
     tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
     for (uint32_t l = 0; l < e->model->hp.n_layers; l++) {
-        layer_pass(e, l, n, l == 0 ? NULL : e->h); /* h: what the layer before adds to x */
+        layer_pass(e, l, n);
         if (!observe(e, l, n, obs))
             return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped in layer %u", l);
         tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
     }
     check_logits(e, read_out(e, n));
+    e->untouched = 0;
     return TEMPO_OK;
 }
 

@@ -2,10 +2,8 @@
 #include "base/half.h"
 #include "engine/engine.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static size_t kv_size(tempo_kv_type kv)
 {
@@ -50,28 +48,10 @@ static void page_release(tempo_page *p)
     }
 }
 
-/* Memory that could be had without swapping, in bytes; 0 if the system does not say. */
-static uint64_t memory_available(void)
-{
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *f = fopen("/proc/meminfo", "re");
-
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    if (f != NULL)
-        (void)fclose(f);
-    if (kib != 0)
-        return kib * 1024;
-    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : 0;
-}
-
 static size_t default_max_slots(const tempo_hparams *hp, tempo_kv_type kv)
 {
     const uint64_t per_page = tempo_page_bytes(hp, kv) + TEMPO_PAGE_SLOTS * sizeof(tempo_slot);
-    const uint64_t pages = memory_available() / 2 / per_page;
+    const uint64_t pages = tempo_memory_available() / 2 / per_page;
 
     if (pages >= TEMPO_MAX_SLOTS / TEMPO_PAGE_SLOTS)
         return TEMPO_MAX_SLOTS;
@@ -162,6 +142,8 @@ tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err)
     tempo_status st = grow_tables(s, slots, pages, err);
 
     while (st == TEMPO_OK && s->n_pages < pages) {
+        if ((st = tempo_engine_take(s->engine, bytes, "more keys and values", err)) != TEMPO_OK)
+            return st;
         tempo_page *p = page_create(bytes);
         if (p == NULL)
             return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET,
@@ -191,6 +173,8 @@ tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from, tempo_err *e
     }
     if (pages > whole) { /* the page both will write to */
         const size_t bytes = tempo_page_bytes(&from->engine->model->hp, from->kv);
+        if ((st = tempo_engine_take(from->engine, bytes, "a fork's keys and values", err)) != TEMPO_OK)
+            goto out;
         tempo_page *p = page_create(bytes);
         if (p == NULL) {
             st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to fork a sequence (%zu bytes)",

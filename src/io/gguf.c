@@ -13,7 +13,8 @@ enum {
     MAX_KEY = 65535,       /* the specification's limit */
     MAX_NAME = 255,        /* of a tensor; the specification says 64, some writers go beyond */
     MIN_KV_BYTES = 13,     /* key length, empty key, type, one byte of value */
-    MIN_TENSOR_BYTES = 33, /* name length, one letter, dimensions, one of them, type, offset: 8+1+4+8+4+8 */
+    MIN_TENSOR_BYTES = 25, /* name length, one letter, number of dimensions, type, offset: 8+1+4+4+8 */
+    MAX_NESTING = 8,       /* of arrays in arrays, which nobody is known to write */
     DEFAULT_ALIGNMENT = 32,
 };
 
@@ -42,51 +43,71 @@ static tempo_status read_type(tempo_reader *r, const char *what, tempo_gguf_type
     return st;
 }
 
-static tempo_status check_bools(tempo_reader *r, uint64_t at, uint64_t n)
+/* Elements, or one value (count 1), of a type that is no array.  The caller has bounded count by the bytes
+ * left. */
+static tempo_status skip_values(tempo_reader *r, tempo_gguf_type type, uint64_t count)
 {
-    for (uint64_t i = 0; i < n; i++)
-        if (r->base[at + i] > 1)
-            return tempo_fail(r->err, TEMPO_E_FORMAT, at + i, "a boolean is %u, expected 0 or 1",
-                              r->base[at + i]);
-    return TEMPO_OK;
-}
-
-/* The elements of an array, or one value (count 1), of a type that is no array.  The caller has bounded
- * count by the bytes left.  */
-static tempo_status read_values(tempo_reader *r, tempo_gguf_kv *kv, tempo_gguf_type type)
-{
-    const uint64_t bytes = kv->count * type_bytes[type];
     tempo_status st = TEMPO_OK;
     tempo_str s;
 
-    kv->at = r->pos;
-    if (type == TEMPO_GGUF_STRING) {
-        for (uint64_t i = 0; i < kv->count && st == TEMPO_OK; i++)
-            st = tempo_rd_str(r, "a string", UINT64_MAX, &s);
-    } else if ((st = tempo_rd_skip(r, "the value", bytes)) == TEMPO_OK && type == TEMPO_GGUF_BOOL) {
-        st = check_bools(r, kv->at, bytes);
-    }
-    kv->bytes = r->pos - kv->at;
+    if (type != TEMPO_GGUF_STRING)
+        return tempo_rd_skip(r, "the value", count * type_bytes[type]);
+    for (uint64_t i = 0; i < count && st == TEMPO_OK; i++)
+        st = tempo_rd_str(r, "a string", UINT64_MAX, &s);
     return st;
 }
 
-static tempo_status read_array(tempo_reader *r, tempo_gguf_kv *kv)
+/* Element type and length of an array; the length is one that the bytes left can hold. */
+static tempo_status read_array_head(tempo_reader *r, tempo_gguf_type *elem, uint64_t *count)
 {
-    const uint64_t at = r->pos;
     tempo_status st;
 
-    if ((st = read_type(r, "the array's element type", &kv->elem)) != TEMPO_OK)
+    if ((st = read_type(r, "the array's element type", elem)) != TEMPO_OK)
         return st;
-    if (kv->elem == TEMPO_GGUF_ARRAY)
-        return tempo_fail(r->err, TEMPO_E_FORMAT, at, "arrays of arrays are not supported");
-    if ((st = tempo_rd_u64(r, "the array's length", &kv->count)) != TEMPO_OK)
+    const uint64_t at = r->pos;
+    if ((st = tempo_rd_u64(r, "the array's length", count)) != TEMPO_OK)
         return st;
-    const uint64_t least = kv->elem == TEMPO_GGUF_STRING ? 8 : type_bytes[kv->elem], left = r->size - r->pos;
-    if (kv->count > left / least)
-        return tempo_fail(r->err, TEMPO_E_FORMAT, at + 4,
-                          "an array of %" PRIu64 " elements cannot be in the %" PRIu64 " bytes left",
-                          kv->count, left);
-    return read_values(r, kv, kv->elem);
+    const uint64_t least = *elem == TEMPO_GGUF_STRING  ? 8
+                           : *elem == TEMPO_GGUF_ARRAY ? 12
+                                                       : type_bytes[*elem],
+                   left = r->size - r->pos;
+    if (*count > left / least)
+        return tempo_fail(r->err, TEMPO_E_FORMAT, at,
+                          "an array of %" PRIu64 " elements cannot be in the %" PRIu64 " bytes left", *count,
+                          left);
+    return TEMPO_OK;
+}
+
+/* The elements of an array, which may be arrays. */
+static tempo_status skip_elements(tempo_reader *r, tempo_gguf_type elem, uint64_t count, unsigned levels)
+{
+    tempo_status st = TEMPO_OK;
+
+    if (elem != TEMPO_GGUF_ARRAY)
+        return skip_values(r, elem, count);
+    if (levels == MAX_NESTING)
+        return tempo_fail(r->err, TEMPO_E_LIMIT, r->pos, "arrays nested deeper than %d", MAX_NESTING);
+    for (uint64_t i = 0; i < count && st == TEMPO_OK; i++) {
+        tempo_gguf_type inner;
+        uint64_t n;
+        if ((st = read_array_head(r, &inner, &n)) == TEMPO_OK)
+            st = skip_elements(r, inner, n, levels + 1);
+    }
+    return st;
+}
+
+/* Sets kv->at and kv->bytes, too. */
+static tempo_status read_value(tempo_reader *r, tempo_gguf_kv *kv)
+{
+    const bool array = kv->type == TEMPO_GGUF_ARRAY;
+    tempo_status st = array ? read_array_head(r, &kv->elem, &kv->count) : TEMPO_OK;
+
+    if (st != TEMPO_OK)
+        return st;
+    kv->at = r->pos;
+    st = array ? skip_elements(r, kv->elem, kv->count, 1) : skip_values(r, kv->type, 1);
+    kv->bytes = r->pos - kv->at;
+    return st;
 }
 
 static tempo_status read_kv(tempo_reader *r, tempo_gguf_kv *kv)
@@ -102,7 +123,7 @@ static tempo_status read_kv(tempo_reader *r, tempo_gguf_kv *kv)
     if (tempo_utf8_valid(kv->key.p, kv->key.n) != kv->key.n)
         return tempo_fail(r->err, TEMPO_E_FORMAT, at + 8, "a metadata key is not UTF-8");
     if ((st = read_type(r, "the value's type", &kv->type)) == TEMPO_OK)
-        st = kv->type == TEMPO_GGUF_ARRAY ? read_array(r, kv) : read_values(r, kv, kv->type);
+        st = read_value(r, kv);
     if (st != TEMPO_OK)
         tempo_err_prefix(r->err, "metadata key '%.*s'", NAME(kv->key));
     return st;
@@ -114,9 +135,6 @@ static tempo_status size_tensor(tempo_reader *r, tempo_gguf_tensor *t, uint64_t 
     uint64_t rows = 1, n = t->dims[0], row_bytes;
 
     t->type = tempo_dtype_from_ggml(t->ggml_type);
-    for (uint32_t i = 0; i < 4; i++)
-        if (t->dims[i] == 0)
-            return tempo_fail(r->err, TEMPO_E_FORMAT, dims_at + 8 * i, "dimension %" PRIu32 " is 0", i);
     for (uint32_t i = 1; i < 4; i++)
         if (__builtin_mul_overflow(rows, t->dims[i], &rows))
             return tempo_fail(r->err, TEMPO_E_FORMAT, dims_at + 8 * i,
@@ -145,8 +163,8 @@ static tempo_status read_tensor_fields(tempo_reader *r, tempo_gguf_tensor *t)
 
     if ((st = tempo_rd_u32(r, "the number of dimensions", &t->n_dims)) != TEMPO_OK)
         return st;
-    if (t->n_dims < 1 || t->n_dims > 4)
-        return tempo_fail(r->err, TEMPO_E_FORMAT, at, "it has %" PRIu32 " dimensions, expected 1 to 4",
+    if (t->n_dims > 4)
+        return tempo_fail(r->err, TEMPO_E_FORMAT, at, "it has %" PRIu32 " dimensions, expected 0 to 4",
                           t->n_dims);
     at = r->pos;
     for (uint32_t i = 0; i < t->n_dims; i++)
@@ -487,4 +505,22 @@ const tempo_gguf_kv *tempo_gguf_find(const tempo_gguf *g, const char *key)
 const tempo_gguf_tensor *tempo_gguf_find_tensor(const tempo_gguf *g, const char *name)
 {
     return find(g->tensors, sizeof(*g->tensors), g->tensor_index, g->n_tensors, name);
+}
+
+size_t tempo_gguf_part_name(const char *path, unsigned *no, unsigned *count)
+{
+    static const char form[] = "-00000-of-00000.gguf"; /* 0: any digit */
+    const size_t n = strlen(path), tail = sizeof(form) - 1;
+
+    *no = *count = 0;
+    if (n <= tail)
+        return 0;
+    for (size_t i = 0; i < tail; i++) {
+        const char c = path[n - tail + i];
+        if (form[i] == '0' ? c < '0' || c > '9' : c != form[i])
+            return 0;
+    }
+    *no = (unsigned)strtoul(path + n - tail + 1, NULL, 10);
+    *count = (unsigned)strtoul(path + n - tail + 10, NULL, 10);
+    return n - tail;
 }

@@ -1,8 +1,8 @@
 /* gguf.h - GGUF v2 and v3 containers (little-endian): metadata and tensor table.
  *
  * Parsing validates everything that can be validated without knowing the architecture: magic,
- * version, counts against the bytes left, key and string lengths, value types, nested arrays
- * refused, duplicate keys, tensor names unique, 1..4 dimensions, none zero, products without
+ * version, counts against the bytes left, key and string lengths, value types, arrays in arrays (which
+ * can only be passed over), duplicate keys, tensor names unique, 0..4 dimensions, products without
  * overflow, row length a multiple of the block, alignment a power of two, every tensor inside
  * the file, aligned, none overlapping another.  Errors carry the offset of the field.
  * Source: the GGUF specification.  */
@@ -30,7 +30,7 @@ typedef struct tempo_gguf_kv {
 typedef struct tempo_gguf_tensor {
     tempo_str name;
     uint32_t n_dims;
-    uint64_t dims[4];     /* as in the file: dims[0] is the row length; unused ones are 1 */
+    uint64_t dims[4];     /* as in the file: dims[0] is the row length; unused ones are 1; some may be 0 */
     uint32_t ggml_type;   /* code in the file */
     tempo_dtype type;     /* TEMPO_DTYPE_COUNT when not one of ours: bytes is then 0 */
     uint64_t offset;      /* absolute, in the file */
@@ -59,14 +59,17 @@ void tempo_gguf_free(tempo_gguf *g);
 const tempo_gguf_kv *tempo_gguf_find(const tempo_gguf *g, const char *key);          /* or NULL */
 const tempo_gguf_tensor *tempo_gguf_find_tensor(const tempo_gguf *g, const char *name); /* or NULL */
 
+/* PATH-00002-of-00003.gguf, as parts of a model are called: *no (from 1), *count, and the length of PATH; else 0. */
+size_t tempo_gguf_part_name(const char *path, unsigned *no, unsigned *count);
+
 /* Typed values.  A missing key is TEMPO_E_NOTFOUND without a message (so that a caller may have a
  * default); a wrong type or a value out of range is TEMPO_E_FORMAT at its offset.  Any integer type
- * serves for u64/i64, F32 and F64 for f64.  *out is untouched on failure.  */
+ * serves for u64/i64, and that, F32 and F64 for f64.  *out is untouched on failure.  */
 tempo_status tempo_gguf_u64(const tempo_gguf *g, const char *key, uint64_t max, uint64_t *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_f64(const tempo_gguf *g, const char *key, double *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_bool(const tempo_gguf *g, const char *key, bool *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_str(const tempo_gguf *g, const char *key, tempo_str *out, tempo_err *err) TEMPO_MUST_CHECK;
-/* The key as an array of `elem` (for I32 also U32, for F32 also F64): NOTFOUND or FORMAT as above. */
+/* The key as an array of `elem` (for I32 any integers, for F32 also F64): NOTFOUND or FORMAT as above. */
 tempo_status tempo_gguf_array(const tempo_gguf *g, const char *key, tempo_gguf_type elem,
                               const tempo_gguf_kv **out, tempo_err *err) TEMPO_MUST_CHECK;
 /* Elements of a validated array.  Numbers: index i < count.  Strings: walk with a cursor that

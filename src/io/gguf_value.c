@@ -1,5 +1,5 @@
 /* gguf_value.c - typed access to the metadata of a parsed GGUF file.  The parser has checked that every
- * value lies in the file and that booleans are 0 or 1. */
+ * value lies in the file. */
 #include "base/half.h"
 #include "io/gguf.h"
 
@@ -62,6 +62,13 @@ static double float_at(const unsigned char *p, tempo_gguf_type type)
     return v;
 }
 
+static double number_at(const unsigned char *p, tempo_gguf_type type)
+{
+    if (!is_integer(type))
+        return float_at(p, type);
+    return type == TEMPO_GGUF_U64 ? (double)le(p, 8) : (double)integer_at(p, type);
+}
+
 /* "key is of type array of int8, expected array of string": expected is `head` and `type`. */
 static tempo_status wrong_type(const tempo_gguf_kv *kv, const char *head, const char *type, tempo_err *err)
 {
@@ -97,9 +104,9 @@ tempo_status tempo_gguf_f64(const tempo_gguf *g, const char *key, double *out, t
 
     if (kv == NULL)
         return TEMPO_E_NOTFOUND;
-    if (kv->type != TEMPO_GGUF_F32 && kv->type != TEMPO_GGUF_F64)
-        return wrong_type(kv, "a ", "float", err);
-    const double v = float_at(g->base + kv->at, kv->type);
+    if (kv->type != TEMPO_GGUF_F32 && kv->type != TEMPO_GGUF_F64 && !is_integer(kv->type))
+        return wrong_type(kv, "a ", "number", err);
+    const double v = number_at(g->base + kv->at, kv->type);
     if (!isfinite(v))
         return tempo_fail(err, TEMPO_E_FORMAT, kv->at, "%s is %g, expected a finite number", key, v);
     *out = v;
@@ -114,6 +121,8 @@ tempo_status tempo_gguf_bool(const tempo_gguf *g, const char *key, bool *out, te
         return TEMPO_E_NOTFOUND;
     if (kv->type != TEMPO_GGUF_BOOL)
         return wrong_type(kv, "a ", "bool", err);
+    if (g->base[kv->at] > 1)
+        return tempo_fail(err, TEMPO_E_FORMAT, kv->at, "%s is %u, expected 0 or 1", key, g->base[kv->at]);
     *out = g->base[kv->at] != 0;
     return TEMPO_OK;
 }
@@ -139,7 +148,7 @@ tempo_status tempo_gguf_array(const tempo_gguf *g, const char *key, tempo_gguf_t
     if (kv == NULL)
         return TEMPO_E_NOTFOUND;
     const bool fits = kv->type == TEMPO_GGUF_ARRAY &&
-                      (kv->elem == elem || (elem == TEMPO_GGUF_I32 && kv->elem == TEMPO_GGUF_U32) ||
+                      (kv->elem == elem || (elem == TEMPO_GGUF_I32 && is_integer(kv->elem)) ||
                        (elem == TEMPO_GGUF_F32 && kv->elem == TEMPO_GGUF_F64));
     if (!fits)
         return wrong_type(kv, "array of ", type_names[elem], err);

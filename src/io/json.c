@@ -22,6 +22,7 @@ enum {
     COST_NUMBER = 32,
     COST_PAIR = 112, /* key block and buckets, the key's text apart */
     FREE_BYTES = 64 << 20,
+    FREE_BYTES_STRICT = 4 << 20, /* many requests may be read at a time */
     FACTOR = 16,
 };
 
@@ -72,7 +73,7 @@ static bool no_memory(parser *p)
 static bool pay(parser *p, uint64_t cost)
 {
     p->cost += cost;
-    if (p->cost <= FACTOR * p->n + FREE_BYTES)
+    if (p->cost <= FACTOR * p->n + (p->strict ? FREE_BYTES_STRICT : FREE_BYTES))
         return true;
     (void)tempo_fail(p->err, TEMPO_E_LIMIT, p->at,
                      "JSON whose tree takes more than %d times the text's %" PRIu64 " bytes", FACTOR, p->n);

@@ -10,13 +10,14 @@
 
 enum { HEADER_AT = 8, MAX_NAME_SHOWN = 64 };
 
-/* Every element type of the format that fills whole bytes. */
 static const struct {
-    char name[8];
-    uint8_t bytes;
+    char name[12];
+    uint8_t bits;
 } element_types[] = {
-    {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},  {"I32", 4},     {"I16", 2},     {"I8", 1},
-    {"U64", 8}, {"U32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"C64", 8},
+    {"F64", 64},    {"F32", 32},    {"F16", 16},    {"BF16", 16},   {"I64", 64},        {"I32", 32},
+    {"I16", 16},    {"I8", 8},      {"U64", 64},    {"U32", 32},    {"U16", 16},        {"U8", 8},
+    {"BOOL", 8},    {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+    {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4},      {"C64", 64},
 };
 
 /* Parsing state: the container under construction and its header's text, for offsets in messages. */
@@ -57,8 +58,7 @@ static tempo_status fail_entry(const parser *p, const char *name, tempo_status s
     return st;
 }
 
-static tempo_status read_dtype(const parser *p, tempo_safetensor *t, const json_t *entry,
-                               uint64_t *elem_bytes)
+static tempo_status read_dtype(const parser *p, tempo_safetensor *t, const json_t *entry, uint64_t *elem_bits)
 {
     const char *name = json_string_value(json_object_get(entry, "dtype"));
 
@@ -69,7 +69,7 @@ static tempo_status read_dtype(const parser *p, tempo_safetensor *t, const json_
             continue;
         t->dtype = element_types[i].name;
         t->type = tempo_dtype_from_name(name, strlen(name));
-        *elem_bytes = element_types[i].bytes;
+        *elem_bits = element_types[i].bits;
         return TEMPO_OK;
     }
     return FAIL(p, t, TEMPO_E_UNSUPPORTED, "element type \"%.32s\" is not supported", name);
@@ -127,18 +127,20 @@ static tempo_status read_offsets(const parser *p, tempo_safetensor *t, const jso
 
 static tempo_status read_entry(const parser *p, tempo_safetensor *t, const json_t *entry, uint64_t data_at)
 {
-    uint64_t elem_bytes = 0, count = 0, bytes;
+    uint64_t elem_bits = 0, count = 0, bits;
     tempo_status st;
 
     if (!json_is_object(entry))
         return FAIL(p, t, TEMPO_E_FORMAT, "its entry is not an object");
-    if ((st = read_dtype(p, t, entry, &elem_bytes)) != TEMPO_OK)
+    if ((st = read_dtype(p, t, entry, &elem_bits)) != TEMPO_OK)
         return st;
     if ((st = read_shape(p, t, entry, &count)) != TEMPO_OK)
         return st;
-    if (__builtin_mul_overflow(count, elem_bytes, &bytes))
-        return FAIL(p, t, TEMPO_E_FORMAT, "its size in bytes is above 2^64");
-    return read_offsets(p, t, entry, bytes, data_at);
+    if (__builtin_mul_overflow(count, elem_bits, &bits))
+        return FAIL(p, t, TEMPO_E_FORMAT, "its size in bits is above 2^64");
+    if (bits % 8 != 0)
+        return FAIL(p, t, TEMPO_E_FORMAT, "its elements do not fill whole bytes");
+    return read_offsets(p, t, entry, bits / 8, data_at);
 }
 
 /* ---- the whole ---- */

@@ -19,7 +19,9 @@ typedef enum dim { DIM_NONE, DIM_MODEL, DIM_FF, DIM_Q, DIM_KV, DIM_HEAD, DIM_HAL
 
 typedef enum need {
     ALWAYS,
-    BIAS,    /* required by some architectures, used by all */
+    QKV_BIAS, /* used where they are there; some models need them */
+    O_BIAS,
+    MLP_BIAS,
     QK_NORM, /* belongs to one architecture */
 } need;
 
@@ -38,16 +40,20 @@ static const role layer_roles[] = {
     {"attn_q.weight", "self_attn.q_proj.weight", IN_LAYER(wq), DIM_Q, DIM_MODEL, ALWAYS},
     {"attn_k.weight", "self_attn.k_proj.weight", IN_LAYER(wk), DIM_KV, DIM_MODEL, ALWAYS},
     {"attn_v.weight", "self_attn.v_proj.weight", IN_LAYER(wv), DIM_KV, DIM_MODEL, ALWAYS},
-    {"attn_q.bias", "self_attn.q_proj.bias", IN_LAYER(bq), DIM_Q, DIM_NONE, BIAS},
-    {"attn_k.bias", "self_attn.k_proj.bias", IN_LAYER(bk), DIM_KV, DIM_NONE, BIAS},
-    {"attn_v.bias", "self_attn.v_proj.bias", IN_LAYER(bv), DIM_KV, DIM_NONE, BIAS},
+    {"attn_q.bias", "self_attn.q_proj.bias", IN_LAYER(bq), DIM_Q, DIM_NONE, QKV_BIAS},
+    {"attn_k.bias", "self_attn.k_proj.bias", IN_LAYER(bk), DIM_KV, DIM_NONE, QKV_BIAS},
+    {"attn_v.bias", "self_attn.v_proj.bias", IN_LAYER(bv), DIM_KV, DIM_NONE, QKV_BIAS},
     {"attn_q_norm.weight", "self_attn.q_norm.weight", IN_LAYER(q_norm), DIM_HEAD, DIM_NONE, QK_NORM},
     {"attn_k_norm.weight", "self_attn.k_norm.weight", IN_LAYER(k_norm), DIM_HEAD, DIM_NONE, QK_NORM},
     {"attn_output.weight", "self_attn.o_proj.weight", IN_LAYER(wo), DIM_MODEL, DIM_Q, ALWAYS},
+    {"attn_output.bias", "self_attn.o_proj.bias", IN_LAYER(bo), DIM_MODEL, DIM_NONE, O_BIAS},
     {"ffn_norm.weight", "post_attention_layernorm.weight", IN_LAYER(ffn_norm), DIM_MODEL, DIM_NONE, ALWAYS},
     {"ffn_gate.weight", "mlp.gate_proj.weight", IN_LAYER(w_gate), DIM_FF, DIM_MODEL, ALWAYS},
     {"ffn_up.weight", "mlp.up_proj.weight", IN_LAYER(w_up), DIM_FF, DIM_MODEL, ALWAYS},
     {"ffn_down.weight", "mlp.down_proj.weight", IN_LAYER(w_down), DIM_MODEL, DIM_FF, ALWAYS},
+    {"ffn_gate.bias", "mlp.gate_proj.bias", IN_LAYER(b_gate), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_up.bias", "mlp.up_proj.bias", IN_LAYER(b_up), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_down.bias", "mlp.down_proj.bias", IN_LAYER(b_down), DIM_MODEL, DIM_NONE, MLP_BIAS},
 };
 
 static uint64_t dim_of(const tempo_hparams *hp, dim d)
@@ -84,13 +90,28 @@ static void format_shape(char *out, size_t cap, uint32_t n_dims, const uint64_t 
         at += (size_t)snprintf(out + at, cap - at, i == 0 ? "%" PRIu64 : ", %" PRIu64, dims[i]);
 }
 
+/* A GGUF file's dimensions are followed by ones, written or not (its outermost come first here); a
+ * directory's are exact. */
+static bool has_shape(const tempo_loader *ld, const tempo_tensor *t, uint32_t n, const uint64_t want[2])
+{
+    if (!ld->f->is_gguf && t->n_dims != n)
+        return false;
+    for (uint32_t i = 0; i < 4; i++) { /* from the innermost */
+        const uint64_t has = i < t->n_dims ? t->dims[t->n_dims - 1 - i] : 1,
+                       expected = i < n ? want[n - 1 - i] : 1;
+        if (has != expected)
+            return false;
+    }
+    return true;
+}
+
 static tempo_status check_shape(tempo_loader *ld, const tempo_tensor *t, dim rows, dim columns)
 {
     const uint64_t want[2] = {dim_of(&ld->facts.hp, rows), dim_of(&ld->facts.hp, columns)};
     const uint32_t n = columns == DIM_NONE ? 1 : 2;
     char has[96], expected[48];
 
-    if (t->n_dims == n && t->dims[0] == want[0] && t->dims[1] == want[1])
+    if (has_shape(ld, t, n, want))
         return TEMPO_OK;
     format_shape(has, sizeof(has), t->n_dims, t->dims);
     format_shape(expected, sizeof(expected), n, want);
@@ -149,13 +170,14 @@ static tempo_status bind_matrix(tempo_loader *ld, const char *name, dim rows, di
 {
     tempo_tensor *t;
     const tempo_status st = take(ld, name, rows, columns, true, &t);
+    const uint64_t n_out = dim_of(&ld->facts.hp, rows);
 
     if (st != TEMPO_OK || t == NULL)
         return st;
     *w = (tempo_weight){.data = aligned_data(ld, t),
-                        .n_out = (size_t)t->dims[0],
-                        .n_in = (size_t)t->dims[1],
-                        .row_bytes = (size_t)(t->bytes / t->dims[0]),
+                        .n_out = (size_t)n_out,
+                        .n_in = (size_t)dim_of(&ld->facts.hp, columns),
+                        .row_bytes = (size_t)(t->bytes / n_out),
                         .type = t->type};
     return w->data != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
@@ -178,6 +200,7 @@ static tempo_status bind_vector(tempo_loader *ld, const char *name, dim n, bool 
 {
     tempo_tensor *t;
     const tempo_status st = take(ld, name, n, DIM_NONE, required, &t);
+    const uint64_t len = dim_of(&ld->facts.hp, n);
 
     *out = NULL;
     if (st != TEMPO_OK || t == NULL)
@@ -185,13 +208,13 @@ static tempo_status bind_vector(tempo_loader *ld, const char *name, dim n, bool 
     if (t->type != TEMPO_F32 && t->type != TEMPO_F16 && t->type != TEMPO_BF16)
         return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
                             "%s: a vector of type %s is not supported", name, t->type_name);
-    float *v = tempo_files_alloc(ld, (size_t)t->dims[0] * sizeof(*v));
+    float *v = tempo_files_alloc(ld, (size_t)len * sizeof(*v));
     if (v == NULL)
         return TEMPO_E_NOMEM;
-    for (size_t i = 0; i < t->dims[0]; i++) {
+    for (size_t i = 0; i < len; i++) {
         v[i] = element(t, i);
         if (!isfinite(v[i]))
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset + i * (size_t)(t->bytes / t->dims[0]),
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset + i * (size_t)(t->bytes / len),
                               "%s: element %zu is %g", name, i, (double)v[i]);
     }
     *out = v;
@@ -199,6 +222,20 @@ static tempo_status bind_vector(tempo_loader *ld, const char *name, dim n, bool 
 }
 
 /* ---- layers ---- */
+
+static bool is_needed(const tempo_facts *f, need which)
+{
+    switch (which) {
+    case QKV_BIAS:
+        return f->needs_qkv_bias;
+    case O_BIAS:
+        return f->needs_o_bias;
+    case MLP_BIAS:
+        return f->needs_mlp_bias;
+    default:
+        return true;
+    }
+}
 
 static tempo_status bind_role(tempo_loader *ld, const role *r, uint32_t layer, tempo_layer *to)
 {
@@ -211,7 +248,7 @@ static tempo_status bind_role(tempo_loader *ld, const role *r, uint32_t layer, t
         return TEMPO_OK; /* if it is there all the same, it is left over and refused */
     if (r->columns != DIM_NONE)
         return bind_matrix(ld, name, r->rows, r->columns, at);
-    return bind_vector(ld, name, r->rows, r->need != BIAS || ld->facts.needs_bias, at);
+    return bind_vector(ld, name, r->rows, is_needed(&ld->facts, r->need), at);
 }
 
 static tempo_status bind_layers(tempo_loader *ld)
@@ -237,11 +274,12 @@ static tempo_status bind_layers(tempo_loader *ld)
 
 static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embedding)
 {
-    const uint64_t rows = embedding->dims[0], says = ld->facts.hp.n_vocab;
+    const bool matrix = ld->f->is_gguf ? embedding->n_dims >= 2 : embedding->n_dims == 2;
+    const uint64_t rows = matrix ? embedding->dims[embedding->n_dims - 2] : 0, says = ld->facts.hp.n_vocab;
     const tempo_tokenizer *tok = ld->m->tokenizer;
     const uint32_t tokens = tok != NULL ? tempo_tokenizer_get_info(tok).n_tokens : 0;
 
-    if (embedding->n_dims != 2)
+    if (!matrix)
         return TEMPO_OK; /* its shape is about to be refused */
     if (rows == 0)
         return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(embedding), "%s has no rows",

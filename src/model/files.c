@@ -70,6 +70,8 @@ void tempo_files_free(struct tempo_model_files *f)
         return;
     tempo_panels_free(f);
     tempo_gguf_free(&f->gguf);
+    for (size_t i = 0; i < f->n_parts; i++)
+        tempo_gguf_free(&f->parts[i].gguf);
     for (size_t i = 0; i < f->n_shards; i++)
         tempo_safetensors_free(&f->shards[i]);
     for (size_t i = 0; i < f->n_owned; i++)

@@ -40,7 +40,7 @@ typedef struct tempo_facts {
     tempo_rope rope;
     uint32_t window; /* the smallest of the layers', where it is less than the file's context; else 0 */
     bool tied;       /* the output matrix is the embedding */
-    bool needs_bias;
+    bool needs_qkv_bias, needs_o_bias, needs_mlp_bias; /* others are used where they are there */
     uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
 } tempo_facts;
 
@@ -59,11 +59,19 @@ typedef struct tempo_tensor {
     bool used;
 } tempo_tensor;
 
+/* A GGUF file after the first, of a model in several. */
+typedef struct tempo_part {
+    tempo_gguf gguf;
+    char *path;
+} tempo_part;
+
 struct tempo_model_files {
     char *path, *name, *architecture;
     bool is_gguf;                                    /* else a Hugging Face directory */
     char unsupported[sizeof(((tempo_err *)0)->msg)]; /* "" = nothing */
-    tempo_gguf gguf;
+    tempo_gguf gguf;           /* the first, or only, file: it has the metadata */
+    tempo_part *parts;         /* [n_parts] the others */
+    size_t n_parts;
     tempo_safetensors *shards; /* [n_shards] */
     const char **shard_paths;  /* [n_shards] */
     size_t n_shards;
@@ -126,7 +134,10 @@ void tempo_facts_window(tempo_loader *ld, const char *key, uint64_t window);
 /* How the numbers must fit together; those that are not known are not checked. */
 tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
 
-/* ---- gguf_model.c, hf_model.c, hf_config.c ---- */
+/* ---- gguf_model.c, gguf_parts.c, hf_model.c, hf_config.c ---- */
+/* Open ld->f->path, and where it is one of several parts of a model, the others: f->gguf is the first then, whatever part was
+ * named, and f->path its path.  A part that is missing is refused.  */
+tempo_status tempo_gguf_open_parts(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_hf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
 /* facts from config.json, whose text is ld->config */
@@ -173,8 +184,6 @@ tempo_status tempo_find_in_dir(const tempo_want *want, const char *dir, char *ou
 tempo_status tempo_find_gguf(const tempo_want *want, const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
 /* The .gguf files in a directory and its folders, for a message: "a.gguf, b.gguf and 3 more", or "none". */
 void tempo_gguf_names(const char *dir, char *out, size_t cap);
-/* Letters of a .gguf file's path before "-00001-of-00003.gguf", or before ".gguf" when it is no part. */
-size_t tempo_split_stem(const char *path);
 /* snprintf that fails with TEMPO_E_LIMIT when out[cap] is too short. */
 tempo_status tempo_path_format(char *out, size_t cap, tempo_err *err, const char *fmt, ...)
     TEMPO_PRINTF(4, 5) TEMPO_MUST_CHECK;

@@ -12,7 +12,7 @@
 
 #include "model/files.h"
 
-enum { MAX_FILES = 4096, MAX_LEVELS = 4, SPLIT_TAIL = 15 }; /* "-00001-of-00003" */
+enum { MAX_FILES = 4096, MAX_LEVELS = 4 };
 
 typedef struct gguf_list {
     const char *dir;
@@ -42,17 +42,14 @@ static bool is_projector(const char *path)
     return strcasestr(base_of(path), "mmproj") != NULL;
 }
 
-size_t tempo_split_stem(const char *path)
+/* Letters before "-00001-of-00003.gguf", or before ".gguf" when it is no part. */
+static size_t stem_of(const char *path, bool *part)
 {
-    const size_t n = strlen(path) - 5;
-    const char *tail = path + n - SPLIT_TAIL;
+    unsigned no, count;
+    const size_t n = tempo_gguf_part_name(path, &no, &count);
 
-    if (n <= SPLIT_TAIL || tail[0] != '-' || memcmp(tail + 6, "-of-", 4) != 0)
-        return n;
-    for (int i = 1; i < SPLIT_TAIL; i++)
-        if ((i < 6 || i > 9) && !isdigit((unsigned char)tail[i]))
-            return n;
-    return n - SPLIT_TAIL;
+    *part = n > 0;
+    return *part ? n : strlen(path) - strlen(".gguf");
 }
 
 /* ---- listing ---- */
@@ -132,9 +129,9 @@ static void drop_no_models(gguf_list *list)
         }
     }
     for (size_t i = list->n; i-- > 1;) { /* parts lie side by side, for the list is sorted */
-        const size_t n = tempo_split_stem(list->names[i]);
-        if (n + 5 < strlen(list->names[i]) && n == tempo_split_stem(list->names[i - 1]) &&
-            n + 5 < strlen(list->names[i - 1]) && memcmp(list->names[i], list->names[i - 1], n) == 0)
+        bool part, other;
+        const size_t n = stem_of(list->names[i], &part), m = stem_of(list->names[i - 1], &other);
+        if (part && other && n == m && memcmp(list->names[i], list->names[i - 1], n) == 0)
             drop(list, i);
     }
 }
@@ -181,7 +178,8 @@ static int tag_in(const char *s, size_t n, const char *tag)
 /* In the file's name, else in its folders'. */
 static int match(const char *path, const char *tag)
 {
-    const size_t stem = tempo_split_stem(path), base = (size_t)(base_of(path) - path);
+    bool part;
+    const size_t stem = stem_of(path, &part), base = (size_t)(base_of(path) - path);
     const int sure = tag_in(path + base, stem - base, tag);
 
     return sure != 0 ? sure + 3 : tag_in(path, base, tag);

@@ -163,7 +163,7 @@ static tempo_status read_eps(const source *s)
 
 /* ---- rope ---- */
 
-/* A positive finite number, or *out as it was when the key is absent. */
+/* A positive finite number, or *out as it was when the key is absent or 0, which says that there is none. */
 static tempo_status read_factor(const source *s, const char *what, double *out)
 {
     char key[KEY_LEN];
@@ -171,12 +171,12 @@ static tempo_status read_factor(const source *s, const char *what, double *out)
     uint64_t at;
     const tempo_status st = read_real(s, what, &v, &at);
 
-    if (st == TEMPO_E_NOTFOUND)
+    if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && v == 0.0))
         return TEMPO_OK;
     if (st != TEMPO_OK)
         return st;
     if (!(v > 0.0) || !isfinite(v))
-        return tempo_fail(s->ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a finite number above 0",
+        return tempo_fail(s->ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a finite number of at least 0",
                           full_key(key, s, what), v);
     *out = v;
     return TEMPO_OK;
@@ -259,21 +259,21 @@ static tempo_status read_window(const source *s)
     return TEMPO_OK;
 }
 
-/* Numbers that other architectures' files carry; each has one value that changes nothing. */
+/* Numbers that other architectures' files carry; each has one value that changes nothing, or two. */
 static const struct {
     const char *what;
-    double neutral;
+    double neutral, other;
     const char *meaning;
 } neutral_keys[] = {
-    {"attention.scale", 0.0, "a scale of attention scores"},
-    {"rope.scaling.attn_factor", 1.0, "a scale of rotated queries and keys"},
-    {"attention.clamp_kqv", 0.0, "clamped queries, keys and values"},
-    {"attention.max_alibi_bias", 0.0, "ALiBi"},
-    {"attn_logit_softcapping", 0.0, "soft-capped attention"},
-    {"final_logit_softcapping", 0.0, "soft-capped logits"},
-    {"embedding_scale", 0.0, "scaled embeddings"},
-    {"residual_scale", 0.0, "scaled residuals"},
-    {"logit_scale", 0.0, "scaled logits"},
+    {"attention.scale", 0.0, 0.0, "a scale of attention scores"},
+    {"rope.scaling.attn_factor", 1.0, 1.0, "a scale of rotated queries and keys"},
+    {"attention.clamp_kqv", 0.0, 0.0, "clamped queries, keys and values"},
+    {"attention.max_alibi_bias", 0.0, 0.0, "ALiBi"},
+    {"attn_logit_softcapping", 0.0, 0.0, "soft-capped attention"},
+    {"final_logit_softcapping", 0.0, 0.0, "soft-capped logits"},
+    {"embedding_scale", 0.0, 1.0, "scaled embeddings"},
+    {"residual_scale", 0.0, 1.0, "scaled residuals"},
+    {"logit_scale", 0.0, 1.0, "scaled logits"},
 };
 
 static tempo_status check_neutral(const source *s)
@@ -283,7 +283,8 @@ static tempo_status check_neutral(const source *s)
         double v = 0.0;
         uint64_t at;
         tempo_status st = read_real(s, neutral_keys[i].what, &v, &at);
-        if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && v == neutral_keys[i].neutral))
+        if (st == TEMPO_E_NOTFOUND ||
+            (st == TEMPO_OK && (v == neutral_keys[i].neutral || v == neutral_keys[i].other)))
             continue;
         if (st == TEMPO_OK)
             st = tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, at, "%s is %g: %s is not supported",
@@ -321,27 +322,12 @@ static tempo_status check_experts(const source *s)
                         "mixture of experts (%" PRIu64 ") is not supported", n);
 }
 
-static tempo_status check_split(const source *s)
-{
-    uint64_t n = 0;
-    const tempo_status st = tempo_gguf_u64(s->g, "split.count", UINT16_MAX, &n, s->ld->err);
-
-    if (st != TEMPO_OK)
-        return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
-    if (n <= 1)
-        return TEMPO_OK;
-    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, "split.count"),
-                        "this is one of %" PRIu64 " parts of a model: join them first (gguf-split --merge)",
-                        n);
-}
-
 static tempo_status read_facts(const source *s)
 {
     tempo_loader *ld = s->ld;
     tempo_status st;
 
-    if ((st = check_split(s)) != TEMPO_OK || (st = check_experts(s)) != TEMPO_OK ||
-        (st = read_sizes(s)) != TEMPO_OK)
+    if ((st = check_experts(s)) != TEMPO_OK || (st = read_sizes(s)) != TEMPO_OK)
         return st;
     if (ld->facts.arch == NULL)
         return TEMPO_OK; /* its other keys may mean anything */
@@ -442,18 +428,19 @@ static const char *type_name(tempo_loader *ld, const tempo_gguf_tensor *t)
     return tempo_files_text(ld, text, strlen(text));
 }
 
-static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_gguf_tensor *from)
+static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_gguf *g,
+                                const tempo_gguf_tensor *from, const char *path)
 {
     *to = (tempo_tensor){.type = from->type,
                          .type_name = type_name(ld, from),
                          .n_dims = from->n_dims,
                          .dims = {1, 1, 1, 1},
                          .elements = 1,
-                         .data = ld->f->gguf.base + from->offset,
+                         .data = g->base + from->offset,
                          .offset = from->offset,
                          .bytes = from->bytes,
                          .info_at = from->info_at,
-                         .file = ld->f->path};
+                         .file = path};
     for (uint32_t i = 0; i < from->n_dims; i++) {
         to->dims[i] = from->dims[from->n_dims - 1 - i];
         to->elements *= to->dims[i];
@@ -462,32 +449,47 @@ static tempo_status copy_tensor(tempo_loader *ld, tempo_tensor *to, const tempo_
     return to->name != NULL && to->type_name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
 
+/* Requires room in f->tensors. */
+static tempo_status append_tensors(tempo_loader *ld, const tempo_gguf *g, const char *path)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < g->n_tensors && st == TEMPO_OK; i++)
+        st = copy_tensor(ld, &ld->f->tensors[ld->f->n_tensors++], g, &g->tensors[i], path);
+    return st;
+}
+
 static tempo_status list_tensors(tempo_loader *ld)
 {
-    const tempo_gguf *g = &ld->f->gguf;
+    struct tempo_model_files *f = ld->f;
+    size_t n = f->gguf.n_tensors;
+    tempo_status st;
 
-    if (g->n_tensors > UINT32_MAX)
-        return tempo_fail(ld->err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "too many tensors: %zu", g->n_tensors);
-    if ((ld->f->tensors = tempo_files_alloc(ld, g->n_tensors * sizeof(tempo_tensor))) == NULL)
+    for (size_t i = 0; i < f->n_parts; i++)
+        n += f->parts[i].gguf.n_tensors;
+    if (n > UINT32_MAX)
+        return tempo_fail(ld->err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "too many tensors: %zu", n);
+    if ((f->tensors = tempo_files_alloc(ld, n * sizeof(tempo_tensor))) == NULL)
         return TEMPO_E_NOMEM;
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        const tempo_status st = copy_tensor(ld, &ld->f->tensors[i], &g->tensors[i]);
-        if (st != TEMPO_OK)
+    if ((st = append_tensors(ld, &f->gguf, f->path)) != TEMPO_OK)
+        return st;
+    for (size_t i = 0; i < f->n_parts; i++)
+        if ((st = append_tensors(ld, &f->parts[i].gguf, f->parts[i].path)) != TEMPO_OK)
             return st;
-    }
-    ld->f->n_tensors = g->n_tensors;
     return tempo_files_index(ld);
 }
 
 tempo_status tempo_gguf_load(tempo_loader *ld)
 {
-    tempo_status st = tempo_gguf_open(&ld->f->gguf, ld->f->path, ld->err);
+    tempo_status st = tempo_gguf_open_parts(ld);
 
     if (st != TEMPO_OK)
         return st;
     ld->f->is_gguf = true;
     ld->m->info.format = "gguf";
     ld->m->info.file_bytes = ld->f->gguf.size;
+    for (size_t i = 0; i < ld->f->n_parts; i++)
+        ld->m->info.file_bytes += ld->f->parts[i].gguf.size;
     if ((st = read_name(ld)) != TEMPO_OK || (st = read_arch(ld)) != TEMPO_OK)
         return st;
     if (ld->load == TEMPO_LOAD_TOKENIZER)
@@ -497,7 +499,7 @@ tempo_status tempo_gguf_load(tempo_loader *ld)
         (st = read_tokenizer(ld)) != TEMPO_OK)
         return st;
     ld->facts.hp.qk_pairs_adjacent = ld->facts.arch != NULL && ld->facts.arch->gguf_pairs;
-    ld->facts.needs_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
+    ld->facts.needs_qkv_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
     ld->facts.tied = ld->f->n_tensors > 0 && tempo_files_find(ld->f, "output.weight") == NULL;
     return TEMPO_OK;
 }

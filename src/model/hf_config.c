@@ -16,14 +16,15 @@ typedef struct family {
     const char *model_type, *arch, *class;
     bool windows;        /* every layer has sliding_window */
     bool flagged;        /* layers have one only if use_sliding_window says so */
-    bool biases_by_flag; /* attention_bias says whether there are biases */
+    bool attention_flag; /* attention_bias says whether Q, K, V and the output have biases */
+    bool mlp_flag;       /* mlp_bias says the same of the feed-forward matrices */
 } family;
 
 static const family families[] = {
-    {"llama", "llama", "LlamaForCausalLM", false, false, true},
-    {"mistral", "llama", "MistralForCausalLM", true, false, false},
-    {"qwen2", "qwen2", "Qwen2ForCausalLM", false, true, false},
-    {"qwen3", "qwen3", "Qwen3ForCausalLM", false, true, true},
+    {"llama", "llama", "LlamaForCausalLM", false, false, true, true},
+    {"mistral", "llama", "MistralForCausalLM", true, false, false, false},
+    {"qwen2", "qwen2", "Qwen2ForCausalLM", false, true, false, false},
+    {"qwen3", "qwen3", "Qwen3ForCausalLM", false, true, true, false},
 };
 
 static const family *find_family(const char *model_type)
@@ -158,6 +159,19 @@ static tempo_status read_flag(tempo_loader *ld, const json_t *c, const char *key
     const tempo_status st = placed(ld, key, tempo_json_bool(c, key, out, ld->err));
 
     return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
+}
+
+static tempo_status read_biases(tempo_loader *ld, const json_t *c, const family *fam)
+{
+    tempo_facts *f = &ld->facts;
+    tempo_status st;
+
+    if (fam->attention_flag && (st = read_flag(ld, c, "attention_bias", &f->needs_o_bias)) != TEMPO_OK)
+        return st;
+    if (fam->mlp_flag && (st = read_flag(ld, c, "mlp_bias", &f->needs_mlp_bias)) != TEMPO_OK)
+        return st;
+    f->needs_qkv_bias = f->needs_o_bias || f->arch->needs_bias;
+    return TEMPO_OK;
 }
 
 /* ---- rope ---- */
@@ -359,14 +373,10 @@ static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
 
 static tempo_status check_rest(tempo_loader *ld, const json_t *c, const family *fam)
 {
-    bool mlp_bias = false;
     tempo_status st;
 
-    if ((st = read_window(ld, c, fam)) != TEMPO_OK || (st = check_activation(ld, c)) != TEMPO_OK ||
-        (st = read_flag(ld, c, "mlp_bias", &mlp_bias)) != TEMPO_OK)
+    if ((st = read_window(ld, c, fam)) != TEMPO_OK || (st = check_activation(ld, c)) != TEMPO_OK)
         return st;
-    if (mlp_bias)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "mlp_bias"), "mlp_bias is not supported");
     return tempo_facts_check(ld);
 }
 
@@ -400,10 +410,8 @@ tempo_status tempo_hf_config(tempo_loader *ld, const json_t *c)
         return st;
     if (fam == NULL)
         return TEMPO_OK; /* its other keys may mean anything */
-    ld->facts.needs_bias = ld->facts.arch->needs_bias;
-    if (fam->biases_by_flag && (st = read_flag(ld, c, "attention_bias", &ld->facts.needs_bias)) != TEMPO_OK)
-        return st;
-    if ((st = read_eps(ld, c)) != TEMPO_OK || (st = read_rope(ld, c)) != TEMPO_OK ||
+    if ((st = read_biases(ld, c, fam)) != TEMPO_OK || (st = read_eps(ld, c)) != TEMPO_OK ||
+        (st = read_rope(ld, c)) != TEMPO_OK ||
         (st = read_flag(ld, c, "tie_word_embeddings", &ld->facts.tied)) != TEMPO_OK)
         return st;
     return check_rest(ld, c, fam);

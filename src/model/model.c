@@ -101,6 +101,8 @@ static tempo_status fill_info(tempo_loader *ld)
     i->rope_theta = f->rope.theta;
     i->tied_output = f->tied;
     i->qkv_bias = has_tensor(ld, "blk.0.attn_q.bias", "model.layers.0.self_attn.q_proj.bias");
+    i->o_bias = has_tensor(ld, "blk.0.attn_output.bias", "model.layers.0.self_attn.o_proj.bias");
+    i->mlp_bias = has_tensor(ld, "blk.0.ffn_down.bias", "model.layers.0.mlp.down_proj.bias");
     i->qk_norm = has_tensor(ld, "blk.0.attn_q_norm.weight", "model.layers.0.self_attn.q_norm.weight");
     if (i->rope_scaling == NULL)
         i->rope_scaling = rope_name(f->rope.kind);

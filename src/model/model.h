@@ -33,9 +33,10 @@ typedef struct tempo_layer {
     tempo_weight wq;                   /* [n_heads*head_dim, d_model] */
     tempo_weight wk, wv;               /* [n_kv_heads*head_dim, d_model] */
     tempo_weight wo;                   /* [d_model, n_heads*head_dim] */
-    const float *bq, *bk, *bv;         /* [rows of wq, wk, wv], NULL without biases */
+    const float *bq, *bk, *bv, *bo;    /* [rows of wq, wk, wv, wo], each NULL without a bias */
     const float *q_norm, *k_norm;      /* [head_dim], NULL without (Qwen3 has them) */
     tempo_weight w_gate, w_up, w_down; /* [d_ff, d_model] x 2, [d_model, d_ff] */
+    const float *b_gate, *b_up, *b_down; /* [d_ff] x 2, [d_model], each NULL without a bias */
 } tempo_layer;
 
 struct tempo_model {

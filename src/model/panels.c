@@ -4,6 +4,7 @@
  * given back at once, so that a model is held about once, not twice.  */
 #include <sys/mman.h>
 
+#include "base/memory.h"
 #include "base/pool.h"
 #include "model/files.h"
 
@@ -73,10 +74,12 @@ static void *map_panels(size_t bytes)
     return p;
 }
 
-/* Places for all panels; false when there is no memory or their size overflows. */
-static bool place(struct tempo_model_files *f, tempo_weight *const *weights, size_t *first_task, size_t n)
+/* Places for all panels. */
+static tempo_status place(struct tempo_model_files *f, tempo_weight *const *weights, size_t *first_task,
+                          size_t n, tempo_err *err)
 {
     size_t total = 0;
+    tempo_status st;
 
     first_task[0] = 0;
     for (size_t i = 0; i < n; i++) {
@@ -84,18 +87,20 @@ static bool place(struct tempo_model_files *f, tempo_weight *const *weights, siz
         if (__builtin_mul_overflow(panels_of(weights[i]),
                                    tempo_panel_bytes(weights[i]->type, weights[i]->n_in), &bytes) ||
             __builtin_add_overflow(total, bytes, &total))
-            return false;
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the packed weights");
         first_task[i + 1] = first_task[i] + tasks_of(weights[i]);
     }
+    if ((st = tempo_memory_check(total, "the weights, packed for this processor,", err)) != TEMPO_OK)
+        return st; /* --cpu scalar reads the file's */
     if ((f->panels = map_panels(total)) == NULL)
-        return false;
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the packed weights");
     f->panel_bytes = total;
     total = 0;
     for (size_t i = 0; i < n; i++) {
         weights[i]->panels = (unsigned char *)f->panels + total;
         total += panels_of(weights[i]) * tempo_panel_bytes(weights[i]->type, weights[i]->n_in);
     }
-    return true;
+    return TEMPO_OK;
 }
 
 tempo_status tempo_panels_make(tempo_loader *ld)
@@ -111,10 +116,8 @@ tempo_status tempo_panels_make(tempo_loader *ld)
     pack_job job = {weights, collect(m, weights), first_task};
     if (job.n == 0)
         return TEMPO_OK;
-    if (!place(ld->f, weights, first_task, job.n))
-        return tempo_fail(ld->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the packed weights");
-    const tempo_status st = tempo_pool_create(&pool, tempo_cpus_allowed(), ld->err);
-    if (st != TEMPO_OK)
+    tempo_status st = place(ld->f, weights, first_task, job.n, ld->err);
+    if (st != TEMPO_OK || (st = tempo_pool_create(&pool, tempo_cpus_allowed(), ld->err)) != TEMPO_OK)
         return st;
     tempo_pool_run(pool, first_task[job.n], pack, &job);
     tempo_pool_free(pool);

@@ -24,6 +24,8 @@ void tempo_api_options_init(tempo_api_options *o)
                              .queue = worker.queue,
                              .max_recorded = worker.max_recorded,
                              .max_held = MAX_HELD};
+    const uint64_t share = tempo_memory_available() / 8;
+    o->max_held = share < MAX_HELD ? (size_t)share : MAX_HELD;
 }
 
 /* The chat of a template file, or of the model; a model whose own template cannot be used still serves the

@@ -17,7 +17,8 @@ typedef struct tempo_api_options {
     size_t max_steps;           /* of one request */
     size_t max_body, queue;     /* the limits of the others, for /v1/tempo/info */
     uint64_t max_recorded;
-    size_t max_held; /* bytes of documents and attention that answers of all requests hold together (api_memory.h) */
+    size_t max_held; /* bytes of documents and attention that answers of all requests hold together (api_memory.h); 512 MB, at most an
+                        * eighth of the memory that is there */
 } tempo_api_options;
 
 /* 4096 steps, 512 MB held, and the defaults of http.h and worker.h; no model, no worker. */

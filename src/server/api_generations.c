@@ -12,6 +12,7 @@ struct tempo_generations {
     tempo_generation *list[MAX_GENERATIONS]; /* [n], oldest first, a reference each */
     size_t n;
     size_t bytes; /* of documents, of those in the list */
+    size_t most;  /* that this may be */
 };
 
 tempo_generations *tempo_generations_create(void)
@@ -21,6 +22,10 @@ tempo_generations *tempo_generations_create(void)
     if (s != NULL && pthread_mutex_init(&s->lock, NULL) != 0) {
         free(s);
         return NULL;
+    }
+    if (s != NULL) {
+        const uint64_t share = tempo_memory_available() / 16;
+        s->most = share < MAX_DOCUMENTS ? (size_t)share : MAX_DOCUMENTS;
     }
     return s;
 }
@@ -81,7 +86,7 @@ static void drop_empty(tempo_generations *s)
 static void make_room(tempo_generations *s, size_t more)
 {
     drop_empty(s);
-    while (s->n > 0 && (s->n == MAX_GENERATIONS || s->bytes + more > MAX_DOCUMENTS))
+    while (s->n > 0 && (s->n == MAX_GENERATIONS || s->bytes + more > s->most))
         drop(s, 0);
 }
 
@@ -132,7 +137,7 @@ void tempo_generation_end(tempo_generations *s, tempo_generation *g, size_t step
         i++;
     if (i < s->n) { /* else others have taken its place by now */
         s->bytes += tempo_api_shared_bytes(document);
-        while (s->bytes > MAX_DOCUMENTS && s->n > 1 && s->list[0] != g)
+        while (s->bytes > s->most && s->n > 1 && s->list[0] != g)
             drop(s, 0);
     }
     pthread_mutex_unlock(&s->lock);

@@ -67,6 +67,7 @@ struct tempo_oai_choice {
     tempo_job *job; /* NULL: not yet submitted, or over */
     size_t n_prompt, n_steps; /* tokens of the prompt; steps taken */
     size_t bytes;             /* what it takes, of o->bytes */
+    size_t set_bytes;         /* of them those of new_sets */
     tempo_tail tail;
     size_t counted, characters; /* of the tail: bytes up to the last whole character that was counted, and those */
     tempo_oai_token *tokens;  /* [n_tokens] */
@@ -124,6 +125,8 @@ size_t tempo_oai_tokens_within(const tempo_oai_choice *c);
 /* Bytes of the text that may be told: of a text in which the model may call tools, not those that may be calls, until its end. */
 size_t tempo_oai_tellable(const tempo_oai_choice *c);
 /* Everything that it holds is let go; what it has used up stays known. */
+/* new_sets were told: they take nothing any more. */
+void tempo_oai_choice_told_sets(tempo_oai_choice *c);
 void tempo_oai_choice_clear(tempo_oai_choice *c);
 
 /* ---- all of them (api_openai_answer.c) ---- */

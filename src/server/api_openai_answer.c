@@ -160,7 +160,7 @@ static void put_piece(tempo_oai_choice *c, bool first)
     c->told = end;
     c->told_tokens = to;
     if (!first)
-        json_array_clear(c->new_sets);
+        tempo_oai_choice_told_sets(c);
 }
 
 static void put_end(tempo_oai *o)

@@ -3,6 +3,7 @@
 
 #include "server/api_openapi.h"
 #include "server/api_openai.h"
+#include "io/json.h"
 #include "study/decode_json.h"
 
 static json_t *tell_score(const tempo_oai *o, const tempo_score *s)
@@ -47,12 +48,14 @@ static json_t *logprobs_or_null(const tempo_oai_choice *c, size_t from, size_t t
 /* The calls in text[n], at the end of it, as clients take them; NULL: none.  *n: what is left of the text. */
 static json_t *tell_calls(const tempo_oai_choice *c, const char *text, size_t *n, bool indexed)
 {
+    const size_t all = *n;
     char *found = NULL;
     json_t *list, *out = NULL;
 
     if (!c->o->tools || tempo_chat_tool_calls(text, *n, &found, n, NULL) != TEMPO_OK || found == NULL)
         return NULL;
-    list = json_loads(found, 0, NULL);
+    if (tempo_json_parse_strict(&list, found, strlen(found), NULL) != TEMPO_OK)
+        list = NULL;
     out = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *call = json_array_get(list, i);
@@ -68,6 +71,11 @@ static json_t *tell_calls(const tempo_oai_choice *c, const char *text, size_t *n
     }
     json_decref(list);
     tempo_free(found);
+    if (json_array_size(out) == 0) { /* no memory: then it is text */
+        json_decref(out);
+        *n = all;
+        return NULL;
+    }
     return out;
 }
 

@@ -156,8 +156,10 @@ static void take_set(tempo_oai_choice *c, const tempo_event *e)
     const int32_t id = e->set.members[0].id;
 
     c->n_steps++;
-    if (c->o->sets && count_bytes(c, e->set.n_members * SCORE_BYTES))
+    if (c->o->sets && count_bytes(c, e->set.n_members * SCORE_BYTES)) {
+        c->set_bytes += e->set.n_members * SCORE_BYTES;
         c->o->failed |= json_array_append_new(c->new_sets, tempo_json_set(t, &e->set)) != 0;
+    }
     /* who scores texts counts on one log probability a step; a chat's are those of its content */
     const bool end = e->stopped == TEMPO_STOPPED_EOS &&
                      tempo_decode_options_ends(&c->o->job.arms[0].decoding, c->o->a->o.model, id);
@@ -206,7 +208,7 @@ size_t tempo_oai_tokens_within(const tempo_oai_choice *c)
 
 /* How many bytes of text[n] are sure not to belong to calls: those in front of a tag, or of what may become
  * one; none of a text that begins like JSON. */
-static size_t before_calls(const char *text, size_t n)
+static size_t before_calls(const char *text, size_t n, size_t told)
 {
     static const char tag[] = "<tool_call>";
     size_t at = 0;
@@ -215,7 +217,7 @@ static size_t before_calls(const char *text, size_t n)
         at++;
     if (at == n || text[at] == '{' || text[at] == '[')
         return 0;
-    for (; at < n; at++) {
+    for (at = at > told ? at : told; at < n; at++) { /* what was told began no tag */
         const size_t left = n - at < sizeof(tag) - 1 ? n - at : sizeof(tag) - 1;
         if (memcmp(text + at, tag, left) == 0)
             return at;
@@ -227,8 +229,16 @@ size_t tempo_oai_tellable(const tempo_oai_choice *c)
 {
     if (!c->o->tools || c->finish != NULL || c->tail.ready <= c->tail.begin)
         return c->tail.ready;
-    const size_t end = before_calls(c->tail.p, c->tail.ready);
+    const size_t end = before_calls(c->tail.p, c->tail.ready, c->told);
     return end > c->told ? end : c->told;
+}
+
+void tempo_oai_choice_told_sets(tempo_oai_choice *c)
+{
+    json_array_clear(c->new_sets);
+    c->bytes -= c->set_bytes;
+    c->o->bytes -= c->set_bytes;
+    c->set_bytes = 0;
 }
 
 void tempo_oai_choice_clear(tempo_oai_choice *c)

@@ -166,16 +166,22 @@ static head_result read_head(tempo_http_conn *c, bool first, tempo_http_scan *sc
 {
     const tempo_http_options *o = &c->h->o;
     bool begun = first || c->n_in > 0, late = false;
+    unsigned empty = 0;
     double deadline =
         first ? c->accepted + o->header_s : tempo_http_now() + (begun ? o->header_s : o->idle_s);
 
     for (;;) {
         if ((*why = tempo_http_scan_head(scan, c->in, c->n_in)) != NULL)
             return WRONG;
-        if (scan->end == 2) { /* an empty line in front of a request means nothing: RFC 9112, section 2.2 */
+        /* an empty line in front of a request means nothing (RFC 9112, section 2.2): a few of them */
+        if (scan->end == 2 && empty++ < 8) {
             tempo_http_taken(c, 2);
             *scan = (tempo_http_scan){0};
             continue;
+        }
+        if (scan->end == 2) {
+            *why = "empty lines where a request was expected";
+            return WRONG;
         }
         if (scan->end > 0)
             return HEAD;

@@ -156,7 +156,10 @@ static unsigned read_framing(tempo_http_head *h, const char **why)
     const char *length = tempo_http_head_find(h, "Content-Length"),
                *coding = tempo_http_head_find(h, "Transfer-Encoding");
 
-    h->close = h->old || has_word(tempo_http_head_find(h, "Connection"), "close");
+    h->close = h->old;
+    for (size_t i = 0; i < h->n_headers; i++)
+        h->close |=
+            strcasecmp(h->headers[i].name, "Connection") == 0 && has_word(h->headers[i].value, "close");
     h->expects = !h->old && has_word(tempo_http_head_find(h, "Expect"), "100-continue");
     h->chunked = coding != NULL;
     if (coding != NULL) {

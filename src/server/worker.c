@@ -20,6 +20,8 @@ void tempo_worker_options_init(tempo_worker_options *o)
 {
     *o = (tempo_worker_options){
         .queue = 64, .batch = 16, .max_recorded = UINT64_C(256) << 20, .max_events = 64};
+    const uint64_t share = tempo_memory_available() / 8;
+    o->max_recorded = share < o->max_recorded ? share : o->max_recorded;
 }
 
 static void lock(tempo_worker *w)

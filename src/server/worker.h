@@ -24,7 +24,7 @@ typedef struct tempo_worker_options {
     size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
     size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH; other jobs wait their turn,
                              * first come first served; a held job gives its place away */
-    uint64_t max_recorded;  /* bytes of attention kept, of all jobs */
+    uint64_t max_recorded;  /* bytes of attention kept, of all jobs; 256 MB, at most an eighth of the memory that is there */
     size_t max_events;      /* waiting in one job before it is held */
     size_t max_slots;       /* of all arms together; 0: as many f32 ones as half of the memory holds that is there at the start.
                              * Beyond it the newest job ends with TEMPO_E_LIMIT.  */

@@ -132,20 +132,20 @@ tempo_status tempo_compare_q(const tempo_lane *a, const tempo_lane *b, double th
 /* ---- attention ---- */
 
 void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js,
-                                  double *l1, double *layer0)
+                                  double *tv, double *layer0)
 {
     const tempo_model_info *m = info_of(isolated);
     const double per = 1.0 / (double)(isolated->rows * m->n_heads);
 
     *layer0 = 0.0;
     for (uint32_t l = 0; l < m->n_layers; l++) {
-        js[l] = l1[l] = 0.0;
+        js[l] = tv[l] = 0.0;
         for (size_t r = 0; r < isolated->rows; r++)
             for (uint32_t h = 0; h < m->n_heads; h++) {
                 const tempo_sight s = tempo_lane_sight(isolated, r);
                 const float *a = tempo_lane_row(isolated, l, r, h), *b = tempo_lane_row(visible, l, r, h);
                 js[l] += tempo_attention_js(a, b, &s) * per;
-                l1[l] += tempo_attention_l1(a, b, &s) * per;
+                tv[l] += 0.5 * tempo_attention_l1(a, b, &s) * per;
                 if (l > 0)
                     continue;
                 const double d = tempo_attention_max_diff(a, b, &s) * (1.0 - tempo_sibling_mass(b, &s));
@@ -153,6 +153,15 @@ void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *
                     *layer0 = d;
             }
     }
+}
+
+double tempo_compare_above_first(const double *by_layer, size_t n_layers)
+{
+    double sum = 0.0;
+
+    for (size_t l = 1; l < n_layers; l++)
+        sum += by_layer[l];
+    return n_layers > 1 ? sum / (double)(n_layers - 1) : (double)NAN;
 }
 
 /* Slot of the mirrored lane that holds what slot i of the other does: sets are turned round in place. */
@@ -177,24 +186,26 @@ double tempo_compare_rows(const tempo_lane *a, const tempo_lane *b, bool mirrore
 
     for (size_t i = 0; sum >= 0.0 && i < a->slots; i++)
         at[i] = mirrored ? mirror(tempo_decoder_seq(a->d), i, a->slots) : i;
-    for (uint32_t l = 0; sum >= 0.0 && l < m->n_layers; l++)
+    for (uint32_t l = 1; sum >= 0.0 && l < m->n_layers; l++)
         for (size_t r = 0; r < a->rows; r++)
             for (uint32_t h = 0; h < m->n_heads; h++) {
                 const float *row = tempo_lane_row(b, l, mirrored ? a->rows - 1 - r : r, h);
                 for (size_t i = 0; i < a->slots; i++)
                     turned[i] = row[at[i]];
-                sum += tempo_row_js(tempo_lane_row(a, l, r, h), turned, a->slots);
+                sum += tempo_row_tv(tempo_lane_row(a, l, r, h), turned, a->slots);
             }
     free(at);
     free(turned);
-    return sum / (double)(m->n_layers * a->rows * m->n_heads);
+    return sum / ((m->n_layers - 1.0) * (double)(a->rows * m->n_heads)); /* of one layer 0/0: NaN */
 }
 
-double tempo_compare_siblings(const tempo_lane *visible, double *share, double *nearest, double *uniform)
+tempo_sibling_means tempo_compare_siblings(const tempo_lane *visible, double *share, double *nearest)
 {
     const tempo_model_info *m = info_of(visible);
     const double per = 1.0 / (double)visible->rows;
-    double sum = 0.0;
+    const size_t heads = (size_t)m->n_layers * m->n_heads;
+    const tempo_sight any = tempo_lane_sight(visible, 0);
+    tempo_sibling_means out = {.uniform = tempo_uniform_share(&any)};
 
     for (uint32_t l = 0; l < m->n_layers; l++)
         for (uint32_t h = 0; h < m->n_heads; h++) {
@@ -205,10 +216,13 @@ double tempo_compare_siblings(const tempo_lane *visible, double *share, double *
                 const float *row = tempo_lane_row(visible, l, r, h);
                 *s += tempo_sibling_share(row, &sight) * per;
                 *near += tempo_nearest_share(row, &sight) * per;
+                out.mass += tempo_sibling_mass(row, &sight) * per;
+                out.first += (sight.n_prev > 0 ? (double)row[0] : 0.0) * per;
             }
-            sum += *s;
+            out.share += *s;
         }
-    const tempo_sight sight = tempo_lane_sight(visible, 0);
-    *uniform = tempo_uniform_share(&sight);
-    return sum / (double)((size_t)m->n_layers * m->n_heads);
+    out.share /= (double)heads;
+    out.mass /= (double)heads;
+    out.first /= (double)heads;
+    return out;
 }

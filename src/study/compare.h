@@ -36,17 +36,27 @@ double tempo_compare_tv(const tempo_lane *a, const tempo_lane *b);
 bool tempo_compare_same_q(const tempo_lane *a, const tempo_lane *b);
 
 /* Isolated against visible rows, the latter renormalised over what both see: means over rows and heads of one layer,
- * js[n_layers] and l1[n_layers].  *layer0: the largest difference in layer 0 times (1 - mass on siblings), which
+ * js[n_layers] (nat) and tv[n_layers].  *layer0: the largest difference in layer 0 times (1 - mass on siblings), which
  * identity I7 holds below 4e-6 in the first parallel set.  Needs more than one row.  */
-void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *l1,
+void tempo_compare_lane_attention(const tempo_lane *isolated, const tempo_lane *visible, double *js, double *tv,
                              double *layer0);
-/* The mean over layers, heads and rows of the JS divergence between two lanes that see the same.  mirrored: the second
- * lane's sets have their slots in the other order.  */
+/* The mean over layers of one number a layer but the first one, where both arms are equal by construction: NaN when
+ * there is no other.  */
+double tempo_compare_above_first(const double *by_layer, size_t n_layers);
+/* The mean over all layers but the first, heads and rows of the total variation between two lanes that see the same.
+ * mirrored: the second lane's sets have their slots in the other order.  */
 double tempo_compare_rows(const tempo_lane *a, const tempo_lane *b, bool mirrored);
 
-/* Means over the rows of a visible lane's last read, [n_layers * n_heads] each: the siblings' share of the attention
- * that is not on the first slot, and that of as many slots just before the set (NaN when there are fewer).
- * Returns the mean share of all; *uniform is what equal weights would give.  More than one row.  */
-double tempo_compare_siblings(const tempo_lane *visible, double *share, double *nearest, double *uniform);
+/* Means over the rows of a visible lane's last read. */
+typedef struct tempo_sibling_means {
+    double share; /* of all heads: the siblings' share of the attention that is not on the first slot */
+    double mass;  /* of all heads: what siblings have of all attention */
+    double first; /* of all heads: what the first slot has of it */
+    double uniform; /* the share that equal weights would give */
+} tempo_sibling_means;
+
+/* share[n_layers * n_heads], nearest[..]: by head, the siblings' share, and that of as many slots just before the set
+ * (NaN when there are fewer).  More than one row.  */
+tempo_sibling_means tempo_compare_siblings(const tempo_lane *visible, double *share, double *nearest);
 
 #endif

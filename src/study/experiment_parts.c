@@ -4,6 +4,7 @@
 
 #include "study/experiment_results.h"
 #include "study/json_out.h"
+#include "study/say.h"
 
 const char *tempo_results_string(const json_t *o, const char *key)
 {
@@ -111,9 +112,11 @@ void tempo_results_put_faster(tempo_text *t, const char *before, const json_t *t
 
     if (!isfinite(f))
         return;
-    tempo_text_add(t, "%svisible %.1f%% %s", before, fabs(f), f < 0.0 ? "slower" : "faster");
-    tempo_text_add(t, " (95%% interval %.1f%% to %.1f%% faster; %lld pairs)%s%s", low, high,
-                   tempo_results_whole(timing, "pairs"),
+    tempo_text_add(t, "%svisible ", before);
+    tempo_say_faster(t, f, 1);
+    tempo_text_add(t, " (95%% interval: ");
+    tempo_say_faster_interval(t, low, high, 1);
+    tempo_text_add(t, "; %lld pairs)%s%s", tempo_results_whole(timing, "pairs"),
                    low <= 0.0 && high >= 0.0 ? ", which these runs cannot tell from 0" : "", after);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "study/json_out.h"
+#include "study/say.h"
 
 #define EACH_EXPERIMENT(i, result, summary)                                                                  \
     json_array_foreach(json_object_get(summary, "experiments"), i, result)
@@ -227,20 +228,23 @@ static void put_key_findings(tempo_text *t, const findings *f)
             f->lockstep, f->changes, f->steps);
     put_replay_finding(t, f);
     tempo_text_add(t, "### Performance difference\n\n");
-    if (f->timed > 0)
+    if (f->timed > 0) {
+        tempo_text_add(t, "Visible mode is ");
+        tempo_say_faster(t, f->faster / (double)f->timed, 1);
         tempo_text_add(
             t,
-            "Visible mode is %.1f%% %s on average over %zu cases, each arm run alone, in ABBA order after a "
-            "warm-up; the intervals below say how much of that is noise.",
-            fabs(f->faster / (double)f->timed), f->faster < 0.0 ? "slower" : "faster", f->timed);
-    else
+            " on average over %zu cases, each arm run alone, in ABBA order after a warm-up; the intervals "
+            "below say how much of that is noise.",
+            f->timed);
+    } else {
         tempo_text_add(t, "No times were taken.");
-    if (f->published > 0)
-        tempo_text_add(
-            t,
-            " Published: %.1f%% faster (mean of %zu), from runs in which isolated always came first, in a "
-            "cold process.",
-            f->published_faster / (double)f->published, f->published);
+    }
+    if (f->published > 0) {
+        tempo_text_add(t, " Published: ");
+        tempo_say_faster(t, f->published_faster / (double)f->published, 1);
+        tempo_text_add(t, " (mean of %zu), from runs in which isolated always came first, in a cold process.",
+                       f->published);
+    }
     tempo_text_add(t, "\n\n");
 }
 
@@ -510,16 +514,22 @@ static void put_time_row(tempo_text *t, const json_t *result, const json_t *c)
     put_seconds(t, tempo_json_get_number(json_object_get(arms, "isolated"), "generation_time"));
     put_seconds(t, tempo_json_get_number(json_object_get(arms, "visible"), "generation_time"));
     put_seconds(t, tempo_json_get_number(json_object_get(arms, "replay"), "generation_time"));
-    if (isfinite(faster))
-        tempo_text_add(t, " %.3f | %.1f%% | %.1f%% to %.1f%% |",
-                       tempo_json_get_number(timing, "isolated_over_visible"), faster,
-                       tempo_results_item(ci, 0), tempo_results_item(ci, 1));
-    else
+    if (isfinite(faster)) {
+        tempo_text_add(t, " %.3f | ", tempo_json_get_number(timing, "isolated_over_visible"));
+        tempo_say_faster(t, faster, 1);
+        tempo_text_add(t, " | ");
+        tempo_say_faster_interval(t, tempo_results_item(ci, 0), tempo_results_item(ci, 1), 1);
+        tempo_text_add(t, " |");
+    } else {
         tempo_text_add(t, " - | - | - |");
-    if (said > 0.0)
-        tempo_text_add(t, " %.1f%%%s |\n", said, other_model(published));
-    else
+    }
+    if (isfinite(said) && said != 0.0) {
+        tempo_text_add(t, " ");
+        tempo_say_faster(t, said, 1);
+        tempo_text_add(t, "%s |\n", other_model(published));
+    } else {
         tempo_text_add(t, " - |\n");
+    }
 }
 
 static void put_token_row(tempo_text *t, const json_t *result, const json_t *c, const char *name,
@@ -552,13 +562,18 @@ static void put_statistics(tempo_text *t, const json_t *summary, const findings 
     put_data_table(t, summary, f);
     tempo_text_add(t,
                    "\n### Performance Metrics\n\n| Experiment | Isolated Time | Visible Time | Replay Time | "
-                   "Isolated / Visible | Visible faster | 95%% interval | Published "
+                   "Isolated / Visible | Visible is | 95%% interval | Published "
                    "|\n|---|---|---|---|---|---|---|---|\n");
     EACH_EXPERIMENT(i, result, summary) EACH_CASE(k, c, result) put_time_row(t, result, c);
-    if (f->timed > 0)
-        tempo_text_add(t, "\n**Average Visible Speedup**: %.1f%%", f->faster / (double)f->timed);
-    if (f->timed > 0 && f->published > 0)
-        tempo_text_add(t, " (published: %.1f%%)", f->published_faster / (double)f->published);
+    if (f->timed > 0) {
+        tempo_text_add(t, "\n**Average Visible Speedup**: ");
+        tempo_say_faster(t, f->faster / (double)f->timed, 1);
+    }
+    if (f->timed > 0 && f->published > 0) {
+        tempo_text_add(t, " (published: ");
+        tempo_say_faster(t, f->published_faster / (double)f->published, 1);
+        tempo_text_add(t, ")");
+    }
     tempo_text_add(
         t,
         "%s\n### Token Generation Statistics\n\n| Experiment | Arm | Prompt | Tokens Generated | Parallel "

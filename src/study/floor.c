@@ -19,7 +19,7 @@ typedef struct group {
     double *tv[2],
         *offset;     /* [steps] between arm and copy; this group's own TV(offset isolated, offset visible) */
     double *between; /* [steps] this group's own TV(isolated, visible) */
-    double rows[2], share; /* sums over parallel steps: JS of rows, sibling share */
+    double rows[2], share; /* sums over parallel steps: TV of rows, sibling share */
 } group;
 
 struct tempo_floor {
@@ -142,11 +142,11 @@ static void hash_bits(tempo_floor *f, const tempo_lane *l)
 static void measure(tempo_floor *f, group *g)
 {
     group *base = &f->g[0];
-    double uniform;
 
     if (base->lane[ISOLATED].rows > 1) {
-        g->share += tempo_compare_siblings(&g->lane[VISIBLE], f->scratch,
-                                           f->scratch + f->n_layers * f->n_heads, &uniform);
+        g->share +=
+            tempo_compare_siblings(&g->lane[VISIBLE], f->scratch, f->scratch + f->n_layers * f->n_heads)
+                .share;
         for (size_t k = 0; k < 2 && g != base; k++)
             g->rows[k] += tempo_compare_rows(&base->lane[k], &g->lane[k], g->mirrored);
     }

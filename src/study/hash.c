@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "io/gguf.h"
+
 enum { BLOCK = 1 << 20 };
 
 static tempo_status fail_crypto(tempo_err *err)
@@ -121,17 +123,46 @@ static tempo_status hash_directory(const char *dir, char out[TEMPO_HASH_CHARS], 
     return st;
 }
 
+/* A model in several GGUF files, of which path is one: the same lines for each of them. */
+static tempo_status hash_parts(const char *path, size_t stem, unsigned count, char out[TEMPO_HASH_CHARS],
+                               tempo_hash_progress progress, void *user, tempo_err *err)
+{
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    char dir[4096] = ".", name[256];
+    tempo_status st = TEMPO_OK;
+
+    if ((size_t)(base - path) >= sizeof(dir) || stem - (size_t)(base - path) >= sizeof(name) - 24)
+        st = tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: the path is too long", path);
+    else if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+        st = fail_crypto(err);
+    else if (slash != NULL)
+        (void)snprintf(dir, sizeof(dir), "%.*s", (int)(base - path), path);
+    for (unsigned i = 1; i <= count && st == TEMPO_OK; i++) {
+        (void)snprintf(name, sizeof(name), "%.*s-%05u-of-%05u.gguf", (int)(stem - (size_t)(base - path)),
+                       base, i, count);
+        st = add_entry(ctx, dir, name, progress, user, err);
+    }
+    if (st == TEMPO_OK)
+        st = finish(ctx, out, err);
+    EVP_MD_CTX_free(ctx);
+    return st;
+}
+
 tempo_status tempo_hash_path(const char *path, char out[TEMPO_HASH_CHARS], tempo_hash_progress progress,
                              void *user, tempo_err *err)
 {
     struct stat info;
+    unsigned no, count;
     tempo_status st;
 
     out[0] = '\0';
     if (stat(path, &info) != 0)
         return tempo_fail_os(err, errno, "%s: cannot be hashed", path);
-    st = S_ISDIR(info.st_mode) ? hash_directory(path, out, progress, user, err)
-                               : hash_file(path, out, progress, user, err);
+    const size_t stem = S_ISDIR(info.st_mode) ? 0 : tempo_gguf_part_name(path, &no, &count);
+    st = S_ISDIR(info.st_mode)   ? hash_directory(path, out, progress, user, err)
+         : stem > 0 && count > 1 ? hash_parts(path, stem, count, out, progress, user, err)
+                                 : hash_file(path, out, progress, user, err);
     if (st != TEMPO_OK)
         out[0] = '\0';
     return st;

@@ -1,7 +1,8 @@
 /* hash.h - SHA-256 of files, directories and bytes, through libcrypto, as lower-case hexadecimal digits.
  *
  * A directory's hash is that of the lines that sha256sum prints for its regular files, in byte order of their
- * names, hidden ones left out: `cd DIR && LC_ALL=C sha256sum * | sha256sum` gives the same.  */
+ * names, hidden ones left out: `cd DIR && LC_ALL=C sha256sum * | sha256sum` gives the same.  So is that of a model in several
+ * GGUF files (NAME-00001-of-00003.gguf), whichever of them is named, for those files alone.  */
 #ifndef TEMPO_STUDY_HASH_H
 #define TEMPO_STUDY_HASH_H
 #include "base/status.h"

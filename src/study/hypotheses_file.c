@@ -5,20 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/stats.h"
 #include "study/yaml.h"
 
 enum { MAX_ID = 31, MOST_DRAWS = 100000000, MOST_STEPS = 100000, MOST_PAIRS = 100000 };
 
 static const tempo_yaml_range fraction = {.low = 0, .high = 1, .above_low = true};
 
-/* Every file must have the endpoints that the program computes, each as what it is. */
+/* Every file must have the endpoints that the program computes, each as what it is and in the unit that it
+ * has: a file that was written for another measure would put a false name to the numbers.  */
 static const struct {
     const char *id;
     tempo_hypothesis_kind kind;
-} required[] = {{"A1", TEMPO_HYPOTHESIS_DETERMINISTIC},  {"A2", TEMPO_HYPOTHESIS_PRIMARY},
-                {"B", TEMPO_HYPOTHESIS_PRIMARY},         {"C", TEMPO_HYPOTHESIS_PRIMARY},
-                {"D1", TEMPO_HYPOTHESIS_DETERMINISTIC},  {"D2", TEMPO_HYPOTHESIS_PRIMARY},
-                {"timing", TEMPO_HYPOTHESIS_EXPLORATORY}};
+    const char *unit; /* of primary ones */
+} required[] = {
+    {"A1", TEMPO_HYPOTHESIS_DETERMINISTIC, NULL},   {"A2", TEMPO_HYPOTHESIS_PRIMARY, "share of attention"},
+    {"B", TEMPO_HYPOTHESIS_PRIMARY, "probability"}, {"C", TEMPO_HYPOTHESIS_PRIMARY, "share of attention"},
+    {"D1", TEMPO_HYPOTHESIS_DETERMINISTIC, NULL},   {"D2", TEMPO_HYPOTHESIS_PRIMARY, "probability"},
+    {"timing", TEMPO_HYPOTHESIS_EXPLORATORY, NULL}};
 enum { N_REQUIRED = sizeof(required) / sizeof(required[0]) };
 static const char kind_names[] = "deterministic|primary|exploratory";
 
@@ -62,6 +66,9 @@ static tempo_status check_kind(const tempo_hypothesis *y, const tempo_yaml_node 
                                "'%s' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2", y->id);
     if (y->kind == TEMPO_HYPOTHESIS_PRIMARY && (!y->has_bound || y->unit == NULL || y->test == NULL))
         return tempo_yaml_fail(err, map, "'%s' is primary: it needs bound, unit and test", y->id);
+    if (y->kind == TEMPO_HYPOTHESIS_PRIMARY && strcmp(y->unit, required[i].unit) != 0)
+        return tempo_yaml_fail(err, tempo_yaml_get(map, "unit"), "'%s' is measured in '%s', not in '%s'",
+                               y->id, required[i].unit, y->unit);
     return TEMPO_OK;
 }
 
@@ -139,6 +146,7 @@ static tempo_status read_timing(tempo_hypotheses *h, const tempo_yaml_node *map,
         (st = tempo_yaml_size(map, "pairs", 2, MOST_PAIRS, &h->timing.pairs, err)) != TEMPO_OK ||
         (st = tempo_yaml_size(map, "warmup", 0, MOST_PAIRS, &h->timing.warmup, err)) != TEMPO_OK)
         return st;
+    h->timing.published_percent = (double)NAN;
     return tempo_yaml_f64(map, "published_percent", percent, &h->timing.published_percent, err);
 }
 
@@ -191,7 +199,7 @@ static tempo_status read_numbers(tempo_hypotheses *h, const tempo_yaml_node *roo
                                   TEMPO_HYPOTHESES_MAX_THRESHOLDS, &h->n_thresholds, err)) != TEMPO_OK ||
         (st = tempo_yaml_size(root, "steps", 2, MOST_STEPS, &h->steps, err)) != TEMPO_OK ||
         (st = tempo_yaml_size(root, "permutations", 100, MOST_DRAWS, &h->permutations, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "exact_to", 0, 24, &h->exact_to, err)) != TEMPO_OK ||
+        (st = tempo_yaml_size(root, "exact_to", 0, TEMPO_EXACT_FLIPS, &h->exact_to, err)) != TEMPO_OK ||
         (st = tempo_yaml_size(root, "resamples", 100, MOST_DRAWS, &h->resamples, err)) != TEMPO_OK ||
         (st = tempo_yaml_f64(root, "position_offset", offset, &h->position_offset, err)) != TEMPO_OK)
         return st;

@@ -50,9 +50,9 @@ typedef struct tempo_hypotheses {
     } seeds;
     struct {
         size_t pairs, warmup; /* warmup: runs of each arm before the first pair */
-        double published_percent;
+        double published_percent; /* NaN when not given */
     } timing;
-    double position_offset; /* D of `offset:D` */
+    double position_offset; /* D of `offset:D`; tempo_study_offset has what is in force */
     tempo_knockout_band bands[TEMPO_HYPOTHESES_MAX_BANDS];
     size_t n_bands;
     struct {

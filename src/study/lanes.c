@@ -1,16 +1,19 @@
 /* lanes.c - one pass over many decoders, whose attention goes to the lanes that watch. */
 #include "study/lanes.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/memory.h"
+
+enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
 
 typedef struct pass {
     tempo_lane *const *lanes;
     size_t n, last; /* last: where the last view's lane was; rows come lane by lane */
-    uint32_t n_layers;
     tempo_lanes_poll poll;
     void *user;
-    bool no_memory;
 } pass;
 
 static const tempo_model_info *info_of(const tempo_lane *l)
@@ -50,16 +53,50 @@ static size_t rows_to_read(const tempo_decoder *d)
     return n;
 }
 
-static bool grow(tempo_lane *l, size_t need)
+static bool will_run(const tempo_lane *l)
 {
-    if (need > l->cap) {
-        float *more = realloc(l->attention, need * sizeof(*more));
-        if (more == NULL)
-            return false;
-        l->attention = more;
-        l->cap = need;
+    return !l->done && tempo_decoder_stopped(l->d) == TEMPO_RUNNING;
+}
+
+/* Floats of attention that the next read of a lane gives it. */
+static size_t floats_to_keep(const tempo_lane *l)
+{
+    const size_t left = tempo_decoder_prompt_left(l->d), now = tempo_seq_slot_count(tempo_decoder_seq(l->d));
+
+    return l->watch ? tempo_lane_floats(info_of(l), l->rows, now + (left > 0 ? left : l->rows)) : 0;
+}
+
+/* A quarter more than is needed: a step's slots grow with every step. */
+static size_t grown(size_t need)
+{
+    return need + need / 4;
+}
+
+/* Room for what the next read of every lane gives.  It is written to at once: only so does the system count
+ * it, and who asks next for memory learns of it.  */
+static tempo_status make_room(tempo_lane *const *lanes, size_t n, tempo_err *err)
+{
+    size_t more = 0;
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n; i++)
+        if (will_run(lanes[i]) && floats_to_keep(lanes[i]) > lanes[i]->cap)
+            more += grown(floats_to_keep(lanes[i])) - lanes[i]->cap;
+    if (more >= CHECKED_FLOATS)
+        st = tempo_memory_check(more * sizeof(float), "the attention of a step", err);
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        tempo_lane *l = lanes[i];
+        const size_t cap = grown(floats_to_keep(l));
+        if (!will_run(l) || floats_to_keep(l) <= l->cap)
+            continue;
+        float *p = realloc(l->attention, cap * sizeof(*p));
+        if (p == NULL)
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the attention of a step");
+        memset(p + l->cap, 0, (cap - l->cap) * sizeof(*p));
+        l->attention = p;
+        l->cap = cap;
     }
-    return true;
+    return st;
 }
 
 static bool keep(void *user, const tempo_attention_view *v)
@@ -71,11 +108,8 @@ static bool keep(void *user, const tempo_attention_view *v)
         (void)tempo_capture_view(l->capture, v);
     if (l == NULL || !l->watch)
         return true;
-    if (l->seen == 0 && !grow(l, (size_t)p->n_layers * l->rows * v->n_heads * v->n_slots)) {
-        p->no_memory = true;
-        return false;
-    }
     l->slots = v->n_slots;
+    assert(tempo_lane_floats(info_of(l), l->rows, l->slots) <= l->cap); /* make_room */
     memcpy(l->attention + (v->layer * l->rows + l->seen % l->rows) * v->n_heads * v->n_slots, v->weights,
            v->n_heads * v->n_slots * sizeof(float));
     l->seen++;
@@ -101,7 +135,7 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_po
     if (ds == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step of %zu decoders", n);
     for (size_t i = 0; i < n; i++) {
-        if (lanes[i]->done || tempo_decoder_stopped(lanes[i]->d) != TEMPO_RUNNING)
+        if (!will_run(lanes[i]))
             continue;
         lanes[i]->rows = rows_to_read(lanes[i]->d);
         lanes[i]->seen = 0;
@@ -109,17 +143,11 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_po
             obs.attention = keep;
         ds[m++] = lanes[i]->d;
     }
-    if (n > 0) /* layers are the model's: any view must lie within them */
-        p.n_layers = info_of(lanes[0])->n_layers;
-    st = tempo_decoders_read(ds, m, &obs, err);
+    if ((st = make_room(lanes, n, err)) == TEMPO_OK)
+        st = tempo_decoders_read(ds, m, &obs, err);
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
         if (!lanes[i]->done)
             lanes[i]->slots = tempo_seq_slot_count(tempo_decoder_seq(lanes[i]->d));
-    if (p.no_memory) {
-        if (err != NULL)
-            *err = (tempo_err){0}; /* "stopped in layer 0" is our own doing */
-        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the attention of a step");
-    }
     free(ds);
     return st;
 }

@@ -111,6 +111,8 @@ double tempo_uniform_share(const tempo_sight *s);
 /* Jensen-Shannon divergence of two rows a[n], b[n] that see the same, each divided by its sum: for noise
  * floors.  NAN when a sum is 0.  */
 double tempo_row_js(const float *a, const float *b, size_t n);
+/* The same of their total variation, half the sum of absolute differences. */
+double tempo_row_tv(const float *a, const float *b, size_t n);
 
 /* One term of JS and KL, for sums of other shapes: non-negative, NaN for NaN or negative arguments.
  * js: (p log(p / m) + q log(q / m)) / 2 with m = (p + q) / 2;  kl: p log(p / q) - p + q.  */

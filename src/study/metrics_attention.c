@@ -105,3 +105,15 @@ double tempo_row_js(const float *a, const float *b, size_t n)
         tempo_sum_add(&sum, tempo_js_term((double)a[i] / sum_a, (double)b[i] / sum_b));
     return tempo_sum_value(&sum);
 }
+
+double tempo_row_tv(const float *a, const float *b, size_t n)
+{
+    const double sum_a = sum_range(a, 0, n), sum_b = sum_range(b, 0, n);
+    tempo_sum sum = {0};
+
+    if (!(sum_a > 0 && sum_b > 0))
+        return (double)NAN;
+    for (size_t i = 0; i < n; i++)
+        tempo_sum_add(&sum, 0.5 * fabs((double)a[i] / sum_a - (double)b[i] / sum_b));
+    return tempo_sum_value(&sum);
+}

@@ -9,9 +9,8 @@
 #include "io/json.h"
 #include "study/json_out.h"
 #include "study/study.h"
-#include "study/verdict.h"
 
-enum { SCHEMA = 1 };
+enum { SCHEMA = 2 };
 
 #define LAYER0_TOLERANCE 4e-6 /* identity I7 */
 
@@ -42,7 +41,9 @@ typedef struct reading {
     tempo_hypotheses *hypotheses;
     tempo_prompts *prompts;
     size_t n_prompts, n_models, n_thresholds;
-    bool changed; /* hypotheses.yaml or prompts.yaml are not those that the study began with */
+    bool changed;       /* hypotheses.yaml or prompts.yaml are not those that the study began with */
+    json_t *departures; /* texts: what was done otherwise than registered; of such a study nothing is
+                           confirmatory */
 } reading;
 
 static bool same_hash(const json_t *plan, const char *key, const char *hash)
@@ -50,6 +51,25 @@ static bool same_hash(const json_t *plan, const char *key, const char *hash)
     const char *stored = json_string_value(json_object_get(json_object_get(plan, key), "sha256"));
 
     return stored != NULL && strcmp(stored, hash) == 0;
+}
+
+/* The hypotheses say how a study is made; what was asked for on the command line may be another one. */
+static json_t *list_departures(const reading *r)
+{
+    const tempo_hypotheses *h = r->hypotheses;
+    const double threshold = json_number_value(json_array_get(json_object_get(r->plan, "thresholds"), 0));
+    const json_int_t steps = json_integer_value(json_object_get(r->plan, "steps"));
+    json_t *list = json_array();
+
+    if (r->changed)
+        json_array_append_new(
+            list, json_string("hypotheses.yaml or prompts.yaml was changed after the study began"));
+    if (threshold != h->thresholds[0])
+        json_array_append_new(
+            list, json_sprintf("the first threshold is %g instead of %g", threshold, h->thresholds[0]));
+    if (steps != (json_int_t)h->steps)
+        json_array_append_new(list, json_sprintf("%lld steps instead of %zu", (long long)steps, h->steps));
+    return list;
 }
 
 static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
@@ -63,6 +83,7 @@ static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
     if (!tempo_study_has(path))
         return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s: no study here (no study.json)", dir);
     if ((st = tempo_json_load(&r->plan, path, err)) != TEMPO_OK ||
+        (st = tempo_study_check_schema(r->plan, path, err)) != TEMPO_OK ||
         (st = tempo_path_join(path, sizeof(path), dir, "hypotheses.yaml", err)) != TEMPO_OK ||
         (st = tempo_hypotheses_load(&r->hypotheses, path, err)) != TEMPO_OK ||
         (st = tempo_path_join(path, sizeof(path), dir, "prompts.yaml", err)) != TEMPO_OK ||
@@ -76,12 +97,14 @@ static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
                           "%s/study.json: models, thresholds or prompts are missing", dir);
     r->changed = !same_hash(r->plan, "hypotheses", r->hypotheses->sha256) ||
                  !same_hash(r->plan, "prompts", r->prompts->sha256);
+    r->departures = list_departures(r);
     return TEMPO_OK;
 }
 
 static void close_study(reading *r)
 {
     json_decref(r->plan);
+    json_decref(r->departures);
     tempo_hypotheses_free(r->hypotheses);
     tempo_prompts_free(r->prompts);
 }
@@ -122,90 +145,7 @@ static tempo_status load_slice(const reading *r, tempo_slice *s, tempo_err *err)
     return st;
 }
 
-/* ---- decisions ---- */
-
-/* Are all units' distributions bitwise equal between the arms? */
-static bool all_same(const tempo_slice *s)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s->n; i++) {
-        if (s->unit[i] == NULL)
-            continue;
-        if (!json_is_true(json_object_get(json_object_get(s->unit[i], "checks"), "same_q")))
-            return false;
-        n++;
-    }
-    return n > 0;
-}
-
-static json_t *decision_json(const tempo_decision *d, const tempo_hypothesis *h, size_t left_out)
-{
-    json_t *out = tempo_decision_json(d);
-
-    if (out != NULL) {
-        json_object_set_new(out, "id", json_string(h->id));
-        json_object_set_new(out, "title", json_string(h->title));
-        json_object_set_new(out, "metric", json_string(h->metric));
-        json_object_set_new(out, "unit", h->unit != NULL ? json_string(h->unit) : json_null());
-        json_object_set_new(out, "registered_bound", tempo_json_number(h->bound));
-        json_object_set_new(out, "left_out", json_integer((json_int_t)left_out));
-    }
-    return out;
-}
-
-/* One line of "verdicts", which the registry keeps. */
-static json_t *verdict_json(const tempo_slice *s, const tempo_decision *d)
-{
-    const bool different = d->verdict == TEMPO_VERDICT_DIFFERENT;
-    const tempo_interval ci = different ? d->ci95 : d->ci90;
-
-    return json_pack("{s:s, s:I, s:o, s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:[o, o]}", "id", d->name, "model",
-                     (json_int_t)s->model, "threshold", tempo_json_number(s->threshold), "family",
-                     s->confirmatory ? "confirmatory" : "exploratory", "kind",
-                     s->confirmatory ? "confirmatory" : "exploratory", "verdict",
-                     tempo_verdict_name(d->verdict), "n", (json_int_t)d->n, "mean",
-                     tempo_json_number(d->mean), "bound", tempo_json_number(d->bound), "p_adjusted",
-                     tempo_json_number(different ? d->p_different_holm : d->p_equivalent_holm), "interval",
-                     tempo_json_number(ci.lo), tempo_json_number(ci.hi));
-}
-
-static tempo_status decide(const tempo_slice *s, const json_t *floor, json_t *out, json_t *verdicts,
-                           tempo_err *err)
-{
-    const tempo_hypotheses *h = s->hypotheses;
-    const tempo_decide_options o = {.alpha = h->alpha,
-                                    .power = 0.8,
-                                    .permutations = h->permutations,
-                                    .resamples = h->resamples,
-                                    .seed = h->seeds.permutation};
-    tempo_endpoint e[TEMPO_PRIMARIES] = {{0}};
-    tempo_decision d[TEMPO_PRIMARIES];
-    double *x = calloc(TEMPO_PRIMARIES * s->n, sizeof(*x));
-    json_t *list = json_array();
-    tempo_status st = x != NULL && list != NULL ? TEMPO_OK : no_memory(err);
-
-    for (size_t k = 0; k < TEMPO_PRIMARIES && st == TEMPO_OK; k++) {
-        const double f = tempo_json_get_number(floor, tempo_primaries[k]);
-        e[k] = (tempo_endpoint){.name = tempo_primaries[k],
-                                .kind = k == 3 ? TEMPO_ENDPOINT_SIGNED : TEMPO_ENDPOINT_MAGNITUDE,
-                                .x = x + k * s->n,
-                                .bound = tempo_hypotheses_bound(h, tempo_primaries[k]),
-                                .floor = isfinite(f) ? f : 0.0,
-                                .identical = k == 1 && all_same(s)};
-        e[k].n = tempo_slice_values(s, "values", tempo_primaries[k], x + k * s->n);
-    }
-    if (st == TEMPO_OK)
-        st = tempo_decide(e, TEMPO_PRIMARIES, &o, d, err);
-    for (size_t k = 0; k < TEMPO_PRIMARIES && st == TEMPO_OK; k++) {
-        json_array_append_new(
-            list, decision_json(&d[k], tempo_hypotheses_find(h, tempo_primaries[k]), s->n - e[k].n));
-        json_array_append_new(verdicts, verdict_json(s, &d[k]));
-    }
-    json_object_set_new(out, "decisions", list);
-    free(x);
-    return st;
-}
+/* ---- what holds or does not ---- */
 
 /* A1 and D1: they hold or they do not. */
 static json_t *deterministic(const tempo_slice *s)
@@ -241,18 +181,23 @@ static tempo_status add_slice(const reading *r, size_t model, size_t threshold, 
                      .model = model,
                      .threshold =
                          json_number_value(json_array_get(json_object_get(r->plan, "thresholds"), threshold)),
-                     .confirmatory = threshold == 0};
+                     .confirmatory = threshold == 0 && json_array_size(r->departures) == 0};
     json_t *out = json_object(), *explored = NULL;
     tempo_status st = out != NULL ? load_slice(r, &s, err) : no_memory(err);
     size_t there = 0;
 
     for (size_t i = 0; i < s.n && st == TEMPO_OK; i++)
         there += s.unit[i] != NULL;
+    s.confirmatory =
+        s.confirmatory && there == s.n; /* who looks at some of them first is not bound by the rest */
     json_object_set_new(out, "threshold", tempo_json_number(s.threshold));
     json_object_set_new(out, "family",
-                        json_string(s.confirmatory ? "confirmatory" : "exploratory replication"));
+                        json_string(s.confirmatory   ? "confirmatory"
+                                    : threshold == 0 ? "exploratory"
+                                                     : "exploratory replication"));
     json_object_set_new(out, "prompts", json_integer((json_int_t)there));
-    if (st == TEMPO_OK && (st = decide(&s, floor, out, verdicts, err)) == TEMPO_OK)
+    json_object_set_new(out, "missing", json_integer((json_int_t)(s.n - there)));
+    if (st == TEMPO_OK && (st = tempo_report_decide(out, verdicts, &s, floor, err)) == TEMPO_OK)
         st = tempo_report_explore(&explored, &s, err);
     if (st == TEMPO_OK) {
         json_object_set_new(out, "deterministic", deterministic(&s));
@@ -296,6 +241,20 @@ static tempo_status add_model(const reading *r, size_t model, json_t *models, js
     return TEMPO_OK;
 }
 
+/* Of the strata of the prompts' file, those that the study's first prompts are of. */
+static size_t count_strata(const reading *r)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < r->prompts->n_strata; k++) {
+        size_t i = 0;
+        while (i < r->n_prompts && r->prompts->prompts[i].stratum_index != k)
+            i++;
+        n += i < r->n_prompts;
+    }
+    return n;
+}
+
 static tempo_status save(const char *dir, json_t *report, tempo_err *err)
 {
     static const tempo_report_style style = {.markdown = true, .width = 100};
@@ -322,11 +281,13 @@ tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err
     for (size_t i = 0; i < r.n_models && st == TEMPO_OK; i++)
         st = add_model(&r, i, models, verdicts, timing, err);
     if (st == TEMPO_OK) {
-        *report =
-            json_pack("{s:i, s:o, s:O, s:b, s:o, s:O, s:O, s:O}", "schema", SCHEMA, "title",
-                      r.hypotheses->title != NULL ? json_string(r.hypotheses->title) : json_null(), "study",
-                      r.plan, "files_changed", r.changed, "alpha", tempo_json_number(r.hypotheses->alpha),
-                      "models", models, "verdicts", verdicts, "timing", timing);
+        *report = json_pack(
+            "{s:i, s:o, s:O, s:b, s:O, s:{s:I, s:I, s:I}, s:o, s:O, s:O, s:O}", "schema", SCHEMA, "title",
+            r.hypotheses->title != NULL ? json_string(r.hypotheses->title) : json_null(), "study", r.plan,
+            "files_changed", r.changed, "departures", r.departures, "of_file", "prompts",
+            (json_int_t)r.prompts->n, "strata", (json_int_t)r.prompts->n_strata, "strata_here",
+            (json_int_t)count_strata(&r), "alpha", tempo_json_number(r.hypotheses->alpha), "models", models,
+            "verdicts", verdicts, "timing", timing);
         st = *report != NULL ? save(dir, *report, err) : no_memory(err);
     }
     if (st != TEMPO_OK) {

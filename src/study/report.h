@@ -6,6 +6,7 @@
 #define TEMPO_STUDY_REPORT_H
 #include <jansson.h>
 
+#include "study/draw.h"
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
 
@@ -35,7 +36,7 @@ typedef struct tempo_slice {
     json_t **unit, **control;
     size_t model;
     double threshold;
-    bool confirmatory;
+    bool confirmatory; /* the first threshold of a study that was made as registered */
 } tempo_slice;
 
 /* x[n] finite values of one number a prompt, in prompt order: object.key of the units, e.g. ("values", "A2").
@@ -45,6 +46,11 @@ size_t tempo_slice_values(const tempo_slice *s, const char *object, const char *
 /* report_floor.c: {"groups": {name: {"A2": p99, ..}}, "floor": {"A2", "B", "C", "D2"}, "n"} of a model. */
 tempo_status tempo_report_floor(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
                                 const tempo_prompts *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* report_decide.c: "decisions" of a slice into out, and a line of each into verdicts. */
+tempo_status tempo_report_decide(json_t *out, json_t *verdicts, const tempo_slice *s, const json_t *floor,
+                                 tempo_err *err) TEMPO_MUST_CHECK;
+/* report_says.c: what a decision says, in sentences on lines of their own. */
+void tempo_report_says(tempo_text *t, const json_t *decision, bool markdown);
 /* report_explore.c: contrasts, step metrics, layers, heads, knock-outs, strata, shifted tokens. */
 tempo_status tempo_report_explore(json_t **out, const tempo_slice *s, tempo_err *err) TEMPO_MUST_CHECK;
 /* report_timing.c: the pairs of a model, or null when there are none. */

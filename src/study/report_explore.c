@@ -5,7 +5,7 @@
 
 #include "study/json_out.h"
 #include "study/report.h"
-#include "study/stats.h"
+#include "study/verdict.h"
 
 enum { TOP_HEADS = 10, TOP_SHIFTS = 10 };
 
@@ -16,33 +16,40 @@ static tempo_status no_memory(tempo_err *err)
 
 /* ---- signed contrasts: one number a prompt ---- */
 
+/* By the test of a mean, and beside it those of symmetry about 0, which reject skewed values of mean 0, too.
+ */
 static tempo_status contrast(json_t *list, const char *name, const double *x, size_t n,
                              const tempo_hypotheses *h, tempo_err *err)
 {
+    const tempo_decide_options o = {
+        .alpha = h->alpha, .power = 0.8, .resamples = h->resamples, .seed = h->seeds.bootstrap};
+    /* shares and distances of distributions differ by 1 at most; no bound is registered: only the mean's
+     * distance from 0 is tested */
+    const tempo_endpoint e = {
+        .name = name, .kind = TEMPO_ENDPOINT_SIGNED, .x = x, .n = n, .limit = 1.0 + 1e-9, .bound = 0.01};
     tempo_sign_flip flip;
     tempo_wilcoxon wilcoxon;
-    tempo_effect effect;
-    tempo_boot boot;
+    tempo_decision d;
     tempo_status st;
 
-    if (n < 3) {
+    if (n < 2) {
         json_object_set_new(list, name, json_pack("{s:I}", "n", (json_int_t)n));
         return TEMPO_OK;
     }
-    if ((st = tempo_test_sign_flip(x, n, h->permutations, h->seeds.permutation, &flip, err)) != TEMPO_OK ||
-        (st = tempo_test_wilcoxon(x, n, &wilcoxon, err)) != TEMPO_OK ||
-        (st = tempo_effect_size(x, n, 0.0, 0.95, &effect, err)) != TEMPO_OK ||
-        (st = tempo_boot_mean(x, n, 0.95, h->resamples, h->seeds.bootstrap, &boot, err)) != TEMPO_OK)
+    if ((st = tempo_decide(&e, 1, &o, &d, err)) != TEMPO_OK ||
+        (st = tempo_test_sign_flip(x, n, h->exact_to, h->permutations, h->seeds.permutation, &flip, err)) !=
+            TEMPO_OK ||
+        (st = tempo_test_wilcoxon(x, n, &wilcoxon, err)) != TEMPO_OK)
         return st;
-    const double mde = tempo_minimal_effect(n, tempo_stats_sd(x, n), h->alpha, 0.8, true);
     json_object_set_new(list, name,
-                        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)n, "mean",
-                                  tempo_json_number(flip.mean), "interval",
-                                  tempo_json_interval(boot.lo, boot.hi), "p_sign_flip",
-                                  tempo_json_number(flip.p), "p_wilcoxon", tempo_json_number(wilcoxon.p),
-                                  "dz", tempo_json_number(effect.dz), "dz_interval",
-                                  tempo_json_interval(effect.dz_ci.lo, effect.dz_ci.hi), "minimal_detectable",
-                                  tempo_json_number(mde)));
+                        json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", (json_int_t)n, "mean",
+                                  tempo_json_number(d.mean), "interval",
+                                  tempo_json_interval(d.ci95.lo, d.ci95.hi), "p",
+                                  tempo_json_number(d.method_different != NULL ? d.p_different : (double)NAN),
+                                  "p_sign_flip", tempo_json_number(flip.p), "p_wilcoxon",
+                                  tempo_json_number(wilcoxon.p), "dz", tempo_json_number(d.effect.dz),
+                                  "dz_interval", tempo_json_interval(d.effect.dz_ci.lo, d.effect.dz_ci.hi),
+                                  "minimal_detectable", tempo_json_number(d.mde)));
     return TEMPO_OK;
 }
 
@@ -93,11 +100,14 @@ static tempo_status step_metric(json_t *list, const tempo_slice *s, const char *
     }
     if (st == TEMPO_OK && clusters >= 2 &&
         (st = tempo_boot_clusters(x, sizes, clusters, 0.95, s->hypotheses->resamples,
-                                  s->hypotheses->seeds.bootstrap, &boot, err)) == TEMPO_OK)
+                                  s->hypotheses->seeds.bootstrap, &boot, err)) == TEMPO_OK) {
+        if (clusters < TEMPO_MIN_PROMPTS) /* it would be too narrow */
+            boot.lo = boot.hi = (double)NAN;
         json_object_set_new(list, name,
                             json_pack("{s:I, s:I, s:o, s:o}", "steps", (json_int_t)n, "prompts",
                                       (json_int_t)clusters, "mean", tempo_json_number(boot.estimate),
                                       "interval", tempo_json_interval(boot.lo, boot.hi)));
+    }
     free(sizes);
     free(x);
     return st;
@@ -118,9 +128,11 @@ static tempo_status step_metrics(json_t *out, const tempo_slice *s, tempo_err *e
                                         "row_tv",
                                         "row_kl",
                                         "row_cosine",
+                                        "attention_tv",
                                         "attention_js",
-                                        "attention_l1",
                                         "sibling_share",
+                                        "sibling_mass",
+                                        "first_slot_mass",
                                         "nearest_share",
                                         "uniform_share",
                                         "tv_offset",
@@ -388,8 +400,8 @@ tempo_status tempo_report_explore(json_t **out, const tempo_slice *s, tempo_err 
         return st;
     }
     json_object_set_new(*out, "layers",
-                        json_pack("{s:o, s:o}", "attention_js", mean_array(s, "layers", "attention_js"),
-                                  "attention_l1", mean_array(s, "layers", "attention_l1")));
+                        json_pack("{s:o, s:o}", "attention_tv", mean_array(s, "layers", "attention_tv"),
+                                  "attention_js", mean_array(s, "layers", "attention_js")));
     json_object_set_new(*out, "knockout", knockouts(s));
     json_object_set_new(*out, "strata", strata(s));
     json_object_set_new(*out, "shifts", shifts(s));

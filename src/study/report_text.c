@@ -6,6 +6,7 @@
 #include "study/draw.h"
 #include "study/json_out.h"
 #include "study/report.h"
+#include "study/say.h"
 
 typedef struct page {
     tempo_text t;
@@ -92,65 +93,39 @@ static void interval_cell(page *p, int width, const json_t *ci)
 
 /* ---- sections ---- */
 
-static void put_says(page *p, const json_t *d)
-{
-    const char *verdict = text_of(d, "verdict");
-    const double mean = number(d, "mean"), bound = number(d, "bound");
-
-    tempo_text_add(&p->t, p->style->markdown ? "- **%s: %s.** " : "  %s: %s. ", text_of(d, "id"), verdict);
-    if (strcmp(verdict, "identical") == 0)
-        tempo_text_add(&p->t, "Every distribution is equal to the bit.");
-    else if (strcmp(verdict, "equivalent") == 0)
-        tempo_text_add(&p->t, "The mean %s is %.3g, within the bound of %.3g.", text_of(d, "metric"), mean,
-                       bound);
-    else if (strcmp(verdict, "different") == 0 && strcmp(text_of(d, "kind"), "signed") == 0)
-        tempo_text_add(&p->t,
-                       "The mean %s is %.3g, not 0 (95%% interval %.3g to %.3g); that it lies within the "
-                       "bound of %.3g is not shown.",
-                       text_of(d, "metric"), mean, item(json_object_get(d, "ci95"), 0),
-                       item(json_object_get(d, "ci95"), 1), bound);
-    else if (strcmp(verdict, "different") == 0)
-        tempo_text_add(&p->t, "The mean %s is %.3g, above the bound of %.3g (95%% interval %.3g to %.3g).",
-                       text_of(d, "metric"), mean, bound, item(json_object_get(d, "ci95"), 0),
-                       item(json_object_get(d, "ci95"), 1));
-    else if (strcmp(verdict, "inconclusive") == 0)
-        tempo_text_add(
-            &p->t,
-            "The mean %s is %.3g (95%% interval %.3g to %.3g) against a bound of %.3g; a study like this one "
-            "finds a distance of %.3g from it four times in five.",
-            text_of(d, "metric"), mean, item(json_object_get(d, "ci95"), 0),
-            item(json_object_get(d, "ci95"), 1), bound, number(d, "mde"));
-    else
-        tempo_text_add(&p->t, "Too few prompts had a set of two or more.");
-    tempo_text_add(&p->t, "\n");
-}
-
 static void put_decisions(page *p, const json_t *slice)
 {
-    static const char *const names[] = {"endpoint",     "verdict",      "prompts", "mean",
-                                        "90% interval", "95% interval", "bound",   "p equivalent",
-                                        "p different",  "detectable"};
-    static const int widths[] = {8, 12, 7, 9, 20, 20, 8, 12, 11, 10};
+    static const char *const names[] = {
+        "endpoint",           "verdict",          "prompts",       "mean",
+        "90% interval",       "95% interval",     "bound",         "p equivalent (Holm)",
+        "p different (Holm)", "equivalent up to", "different from"};
+    static const int widths[] = {8, 15, 7, 9, 20, 20, 8, 19, 18, 16, 14};
     const json_t *d;
     size_t i;
 
-    columns(p, names, widths, 10);
+    columns(p, names, widths, 11);
     json_array_foreach(json_object_get(slice, "decisions"), i, d)
     {
         char n[32];
         cell(p, 8, true, text_of(d, "id"));
-        cell(p, 12, false, text_of(d, "verdict"));
+        cell(p, 15, false, text_of(d, "verdict"));
         (void)snprintf(n, sizeof(n), "%lld", (long long)json_integer_value(json_object_get(d, "n")));
         cell(p, 7, false, n);
         number_cell(p, 9, number(d, "mean"));
         interval_cell(p, 20, json_object_get(d, "ci90"));
         interval_cell(p, 20, json_object_get(d, "ci95"));
         number_cell(p, 8, number(d, "bound"));
-        number_cell(p, 12, number(json_object_get(d, "equivalent"), "p_holm"));
-        number_cell(p, 11, number(json_object_get(d, "different"), "p_holm"));
-        number_cell(p, 10, number(d, "mde"));
+        number_cell(p, 19, number(json_object_get(d, "equivalent"), "p_holm"));
+        number_cell(p, 18, number(json_object_get(d, "different"), "p_holm"));
+        number_cell(p, 16, number(d, "equivalent_up_to"));
+        number_cell(p, 14, number(d, "different_from"));
         end_row(p);
     }
+    tempo_text_add(
+        &p->t,
+        "\nThe last two: true means that a study like this one would find equivalent, or different, four "
+        "times in five (of D2 distances from 0); \"-\" where there is none.  Where too few prompts have a "
+        "value, tests and intervals are those that hold however such values are distributed.\n");
 }
 
 static const char *holds(const json_t *check)
@@ -172,7 +147,8 @@ static void put_deterministic(page *p, const json_t *slice)
         holds(a1), number(a1, "worst"), number(a1, "tolerance"),
         (long long)json_integer_value(json_object_get(a1, "n")));
     tempo_text_add(
-        &p->t, "D1 %s: members of a set have one position, as RoPE used it (%lld prompts, %lld unequal).\n",
+        &p->t,
+        "D1 %s: members of a set have one position, as RoPE used it (%lld prompts, unequal in %lld).\n",
         holds(d1), (long long)json_integer_value(json_object_get(d1, "n")),
         (long long)json_integer_value(json_object_get(d1, "unequal")));
 }
@@ -226,20 +202,20 @@ static void put_map(page *p, const json_t *explored)
 
 static void put_layers(page *p, const json_t *explored)
 {
-    const json_t *js = json_object_get(json_object_get(explored, "layers"), "attention_js");
+    const json_t *tv = json_object_get(json_object_get(explored, "layers"), "attention_tv");
     double worst = 0.0;
 
-    for (size_t l = 0; l < json_array_size(js); l++)
-        worst = item(js, l) > worst ? item(js, l) : worst;
-    if (json_array_size(js) == 0)
+    for (size_t l = 0; l < json_array_size(tv); l++)
+        worst = item(tv, l) > worst ? item(tv, l) : worst;
+    if (json_array_size(tv) == 0)
         return;
-    heading(p, 3, "Divergence of attention by layer, nat (exploratory)");
+    heading(p, 3, "Total variation of attention by layer (exploratory; layer 0 is 0 by construction)");
     if (p->style->markdown)
         tempo_text_add(&p->t, "```\n");
-    for (size_t l = 0; l < json_array_size(js); l++) {
+    for (size_t l = 0; l < json_array_size(tv); l++) {
         tempo_text_add(&p->t, "%4zu ", l);
-        tempo_draw_bar(&p->t, item(js, l), worst, 40);
-        tempo_text_add(&p->t, " %.3g\n", item(js, l));
+        tempo_draw_bar(&p->t, item(tv, l), worst, 40);
+        tempo_text_add(&p->t, " %.3g\n", item(tv, l));
     }
     if (p->style->markdown)
         tempo_text_add(&p->t, "```\n");
@@ -247,26 +223,31 @@ static void put_layers(page *p, const json_t *explored)
 
 static void put_contrasts(page *p, const json_t *explored)
 {
-    static const char *const names[] = {"contrast",    "prompts",    "mean", "95% interval",
-                                        "p sign flip", "p Wilcoxon", "dz",   "detectable"};
-    static const int widths[] = {18, 7, 9, 22, 11, 10, 7, 10};
+    static const char *const names[] = {"contrast",    "prompts",    "mean", "95% interval",  "p",
+                                        "p sign flip", "p Wilcoxon", "dz",   "different from"};
+    static const int widths[] = {18, 7, 9, 22, 10, 11, 10, 7, 14};
     const char *key;
     json_t *c;
 
     heading(p, 3, "Signed contrasts (exploratory)");
-    columns(p, names, widths, 8);
+    columns(p, names, widths, 9);
     json_object_foreach(json_object_get(explored, "contrasts"), key, c)
     {
         cell(p, 18, true, key);
         number_cell(p, 7, number(c, "n"));
         number_cell(p, 9, number(c, "mean"));
         interval_cell(p, 22, json_object_get(c, "interval"));
+        number_cell(p, 10, number(c, "p"));
         number_cell(p, 11, number(c, "p_sign_flip"));
         number_cell(p, 10, number(c, "p_wilcoxon"));
         number_cell(p, 7, number(c, "dz"));
-        number_cell(p, 10, number(c, "minimal_detectable"));
+        number_cell(p, 14, number(c, "minimal_detectable"));
         end_row(p);
     }
+    tempo_text_add(
+        &p->t,
+        "\np: is the mean 0?  Not adjusted.  Sign flips and Wilcoxon ask another thing, whether values are "
+        "symmetric about 0.  Different from: as in the table above.\n");
 }
 
 static void put_steps(page *p, const json_t *explored)
@@ -365,15 +346,22 @@ static void put_timing(page *p, const json_t *t)
         tempo_text_add(&p->t, "No pairs were timed.\n");
         return;
     }
-    tempo_text_add(
-        &p->t,
-        "Visible is %.2f%% faster than isolated (95%% interval %.2f%% to %.2f%%; %lld pairs in ABBA order; p "
-        "= %.3g by sign "
-        "flips, %.3g by Wilcoxon).  Published: %.1f%%, from runs in which isolated always came first.\n",
-        number(t, "visible_faster_percent"), item(json_object_get(t, "visible_faster_interval"), 0),
-        item(json_object_get(t, "visible_faster_interval"), 1),
-        (long long)json_integer_value(json_object_get(t, "pairs")), number(t, "p_sign_flip"),
-        number(t, "p_wilcoxon"), number(t, "published_percent"));
+    const json_t *ci = json_object_get(t, "visible_faster_interval");
+    tempo_text_add(&p->t, "Against isolated, visible is ");
+    tempo_say_faster(&p->t, number(t, "visible_faster_percent"), 2);
+    tempo_text_add(&p->t, " (95%% interval: ");
+    tempo_say_faster_interval(&p->t, item(ci, 0), item(ci, 1), 2);
+    tempo_text_add(&p->t, "; %lld pairs in ABBA order; p = %.3g by sign flips, %.3g by Wilcoxon).",
+                   (long long)json_integer_value(json_object_get(t, "pairs")), number(t, "p_sign_flip"),
+                   number(t, "p_wilcoxon"));
+    if (item(ci, 0) <= 0 && item(ci, 1) >= 0)
+        tempo_text_add(&p->t, "  These pairs cannot tell which is faster.");
+    if (isfinite(number(t, "published_percent"))) {
+        tempo_text_add(&p->t, "  Published: ");
+        tempo_say_faster(&p->t, number(t, "published_percent"), 1);
+        tempo_text_add(&p->t, ", from runs in which isolated always came first.");
+    }
+    tempo_text_add(&p->t, "\n");
 }
 
 static void put_model(page *p, const json_t *model)
@@ -391,11 +379,17 @@ static void put_model(page *p, const json_t *model)
     json_array_foreach(json_object_get(model, "thresholds"), t, slice)
     {
         const json_t *explored = json_object_get(slice, "exploratory");
+        const json_int_t there = json_integer_value(json_object_get(slice, "prompts")),
+                         missing = json_integer_value(json_object_get(slice, "missing"));
         (void)snprintf(title, sizeof(title), "Threshold %g: %s (%lld prompts)", number(slice, "threshold"),
-                       text_of(slice, "family"),
-                       (long long)json_integer_value(json_object_get(slice, "prompts")));
+                       text_of(slice, "family"), (long long)there);
         heading(p, 2, title);
-        json_array_foreach(json_object_get(slice, "decisions"), i, d) put_says(p, d);
+        if (missing > 0)
+            tempo_text_add(
+                &p->t, "%lld of %lld prompts are not finished: nothing is confirmatory before all are.\n\n",
+                (long long)missing, (long long)(there + missing));
+        json_array_foreach(json_object_get(slice, "decisions"), i, d)
+            tempo_report_says(&p->t, d, p->style->markdown);
         tempo_text_add(&p->t, "\n");
         put_decisions(p, slice);
         put_deterministic(p, slice);
@@ -412,6 +406,35 @@ static void put_model(page *p, const json_t *model)
     put_floor(p, model);
 }
 
+/* How to read it, and what makes it something else than what was registered. */
+static void put_preface(page *p, const json_t *report)
+{
+    const json_t *departures = json_object_get(report, "departures"), *one;
+    const json_int_t n = json_integer_value(
+        json_object_get(json_object_get(json_object_get(report, "study"), "prompts"), "n"));
+    const json_t *file = json_object_get(report, "of_file");
+    const json_int_t in_file = json_integer_value(json_object_get(file, "prompts"));
+    size_t i;
+
+    tempo_text_add(&p->t,
+                   "Prompts are the unit of every test.  The primary endpoints at the first threshold "
+                   "are confirmatory, adjusted by Holm; all else is exploratory.  \"Not significant\" is "
+                   "called inconclusive, never the same.\n");
+    if (n < in_file)
+        tempo_text_add(&p->t,
+                       "\nOnly the first %lld of %lld prompts of the file: of %lld of its %lld strata.\n",
+                       (long long)n, (long long)in_file,
+                       (long long)json_integer_value(json_object_get(file, "strata_here")),
+                       (long long)json_integer_value(json_object_get(file, "strata")));
+    if (json_array_size(departures) > 0) {
+        tempo_text_add(
+            &p->t, "\nWARNING: nothing here is confirmatory, for this is not the study that was registered:");
+        json_array_foreach(departures, i, one)
+            tempo_text_add(&p->t, "%s %s", i > 0 ? ";" : "", json_string_value(one));
+        tempo_text_add(&p->t, ".\n");
+    }
+}
+
 char *tempo_study_report_text(const json_t *report, const tempo_report_style *style)
 {
     page p = {.style = style};
@@ -419,14 +442,7 @@ char *tempo_study_report_text(const json_t *report, const tempo_report_style *st
     size_t i;
 
     heading(&p, 1, text_of(report, "title"));
-    tempo_text_add(&p.t, "Prompts are the unit of every test.  The primary endpoints at the first threshold "
-                         "are confirmatory, adjusted by "
-                         "Holm; all else is exploratory.  p-values below are adjusted where the table says "
-                         "so.  \"Not significant\" is "
-                         "called inconclusive, never the same.\n");
-    if (json_is_true(json_object_get(report, "files_changed")))
-        tempo_text_add(&p.t,
-                       "\nWARNING: hypotheses.yaml or prompts.yaml was changed after the study began.\n");
+    put_preface(&p, report);
     json_array_foreach(json_object_get(report, "models"), i, model) put_model(&p, model);
     json_array_foreach(json_object_get(report, "timing"), i, model) put_timing(&p, model);
     return tempo_text_take(&p.t);

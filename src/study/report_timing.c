@@ -22,8 +22,8 @@ static tempo_status test_pairs(json_t *out, double *isolated, const double *visi
         return st;
     for (size_t i = 0; i < n; i++)
         isolated[i] = log(isolated[i] / visible[i]);
-    if ((st = tempo_test_sign_flip(isolated, n, h->permutations, h->seeds.permutation, &flip, err)) !=
-            TEMPO_OK ||
+    if ((st = tempo_test_sign_flip(isolated, n, h->exact_to, h->permutations, h->seeds.permutation, &flip,
+                                   err)) != TEMPO_OK ||
         (st = tempo_test_wilcoxon(isolated, n, &wilcoxon, err)) != TEMPO_OK)
         return st;
     tempo_json_put_ratio(out, "ratio", "ratio_interval", &ratio);

@@ -12,6 +12,9 @@
 
 enum { TEMPO_PERMUTATIONS = 100000, TEMPO_RESAMPLES = 10000 }; /* what a study uses unless told otherwise */
 
+/* The tests of a mean keep their level from so many values on, of which so many are not next to 0. */
+enum { TEMPO_MIN_PROMPTS = 20, TEMPO_MIN_COUNTED = 8 };
+
 typedef struct tempo_interval {
     double lo, hi;
 } tempo_interval;
@@ -40,11 +43,13 @@ tempo_status tempo_stats_describe(const double *x, size_t n, tempo_summary *out,
 
 /* ---- a mean against a bound (stats_bound.c) ------------------------------------------ */
 
-/* One-sided tests of the mean of n >= 2 values that may be skewed: Hall's skewness-corrected t.  When all values
- * are equal the p-values are 0 and 1, or both 1 when they equal the bound.  */
+/* One-sided tests of the mean of n >= 2 values that may be skewed: the more cautious of Student's t and Hall's
+ * skewness-corrected t.  When all values are equal the p-values are 0 and 1, or both 1 when they equal the bound.
+ * Errors are controlled where docs/statistics.md says so: from TEMPO_MIN_PROMPTS values on, of which TEMPO_MIN_COUNTED
+ * are not next to 0.  */
 typedef struct tempo_bound_test {
     double mean, sd, skewness;  /* skewness: Fisher's G1 */
-    double t, t_below, t_above; /* Student's statistic, and the corrected ones that are referred to t(n-1) */
+    double t, t_below, t_above; /* Student's statistic, and those that are referred to t(n-1) */
     double p_below;             /* small when the mean is BELOW the bound */
     double p_above;             /* small when the mean is ABOVE the bound */
 } tempo_bound_test;
@@ -63,6 +68,31 @@ typedef struct tempo_tost {
 
 tempo_status tempo_test_within(const double *x, size_t n, double bound, tempo_tost *out,
                                tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Is the mean of signed values 0?  Twice the smaller p of tempo_test_bound at 0, of the values that are not 0: their
+ * mean is 0 when that of all is, and zeros would hide how the others are spread.  Controlled from TEMPO_MIN_PROMPTS of
+ * them on; p is 1 with fewer than 2.  */
+typedef struct tempo_zero_test {
+    double mean, p; /* mean: of all values; p: two-sided */
+    size_t n;       /* values that are not 0 */
+} tempo_zero_test;
+
+tempo_status tempo_test_zero(const double *x, size_t n, tempo_zero_test *out, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- a mean of few values that have limits (stats_limited.c) -------------------------- */
+
+/* Tests that hold for every distribution on [lo, hi] and every n >= 1, and are weak: the product tests of Kaplan
+ * (docs/statistics.md).  hi may be INFINITY: then p_below is 1.  TEMPO_E_ARG for a value outside, or unless
+ * lo < bound < hi.  */
+typedef struct tempo_limited_test {
+    double p_below, p_above; /* small when the mean is below, above the bound */
+} tempo_limited_test;
+
+tempo_status tempo_test_limited(const double *x, size_t n, double lo, double hi, double bound, tempo_limited_test *out,
+                                tempo_err *err) TEMPO_MUST_CHECK;
+/* The two-sided interval that inverts both at (1-level)/2 each. */
+tempo_status tempo_interval_limited(const double *x, size_t n, double lo, double hi, double level, tempo_interval *out,
+                                    tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- bootstrap intervals (stats_boot.c) ---------------------------------------------- */
 
@@ -88,9 +118,11 @@ typedef struct tempo_sign_flip {
     bool exact;
 } tempo_sign_flip;
 
-/* Sign-flip permutation test of the mean: all 2^n patterns up to n = 20, else `permutations` random ones with
- * p = (1 + as extreme) / (1 + permutations).  n >= 1, permutations >= 1.  */
-tempo_status tempo_test_sign_flip(const double *x, size_t n, uint64_t permutations, uint64_t seed,
+/* Sign-flip permutation test: are the values symmetric about 0?  All 2^n patterns up to n = exact_to, else `permutations`
+ * random ones with p = (1 + as extreme) / (1 + permutations).  n >= 1, exact_to <= TEMPO_EXACT_FLIPS,
+ * permutations >= 1.  Values that are skewed about a mean of 0 are not symmetric.  */
+enum { TEMPO_EXACT_FLIPS = 24 };
+tempo_status tempo_test_sign_flip(const double *x, size_t n, size_t exact_to, uint64_t permutations, uint64_t seed,
                                   tempo_sign_flip *out, tempo_err *err) TEMPO_MUST_CHECK;
 
 typedef struct tempo_wilcoxon {
@@ -111,8 +143,8 @@ tempo_status tempo_test_wilcoxon(const double *x, size_t n, tempo_wilcoxon *out,
 tempo_status tempo_adjust_holm(const double *p, size_t n, double *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_adjust_bh(const double *p, size_t n, double *out, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* A map of heads: x[n_prompts][n_heads] signed contrasts; mean, p (Wilcoxon's over prompts) and p_bh (adjusted over
- * all heads) are [n_heads] each.  p may be NULL.  */
+/* A map of heads: x[n_prompts][n_heads] signed contrasts; mean, p (tempo_test_zero over prompts; 1 where fewer than
+ * TEMPO_MIN_PROMPTS of them are not 0) and p_bh (adjusted over all heads) are [n_heads] each.  p may be NULL.  */
 tempo_status tempo_stats_head_map(const double *x, size_t n_prompts, size_t n_heads, double *mean, double *p,
                                   double *p_bh, tempo_err *err) TEMPO_MUST_CHECK;
 
@@ -146,21 +178,14 @@ tempo_status tempo_stats_ratio(const double *a, const double *b, size_t n, doubl
 
 /* ---- power (stats_power.c) ----------------------------------------------------------- */
 
-/* Power of a t test of level alpha for a mean that lies `effect` from the reference, values of standard deviation
- * sd: one-sided (a mean above or below a bound; effect >= 0 is the distance) or two-sided (a signed contrast
- * against 0).  From the noncentral t.  NaN for n < 2, sd <= 0 or alpha outside (0, 1).  */
-double tempo_power(size_t n, double sd, double effect, double alpha, bool two_sided);
-/* The smallest effect that such a test finds with the given power; 0 when sd is 0. */
-double tempo_minimal_effect(size_t n, double sd, double alpha, double power, bool two_sided);
-
 /* Power of tempo_test_bound by resampling the values at hand, which may be skewed: what a study like this one finds
  * when the mean lies `effect` above (below) the bound and the values are spread as here.  */
 typedef struct tempo_bound_power {
     double above, below;                 /* power of either one-sided test of level alpha at that effect */
-    double minimal_above, minimal_below; /* the smallest distance from the bound that it finds with `power` */
+    double minimal_above, minimal_below; /* the smallest distance from the bound that it finds with about `power` */
 } tempo_bound_power;
 
-/* n >= 2, resamples >= 100. */
+/* n >= 2, resamples >= 100.  A minimal distance is INFINITY when no distance is found so often. */
 tempo_status tempo_power_bound(const double *x, size_t n, double effect, double alpha, double power,
                                size_t resamples, uint64_t seed, tempo_bound_power *out,
                                tempo_err *err) TEMPO_MUST_CHECK;

@@ -80,7 +80,7 @@ tempo_status tempo_stats_head_map(const double *x, size_t n_prompts, size_t n_he
                                   double *p_bh, tempo_err *err)
 {
     double *column = calloc(n_prompts + 1, sizeof(*column));
-    tempo_wilcoxon w;
+    tempo_zero_test z;
     tempo_status st = TEMPO_OK;
 
     fill_nan(mean, n_heads);
@@ -92,14 +92,14 @@ tempo_status tempo_stats_head_map(const double *x, size_t n_prompts, size_t n_he
     for (size_t h = 0; st == TEMPO_OK && h < n_heads; h++) {
         for (size_t i = 0; i < n_prompts; i++)
             column[i] = x[i * n_heads + h];
-        if ((st = tempo_test_wilcoxon(column, n_prompts, &w, err)) != TEMPO_OK) {
+        if ((st = tempo_test_zero(column, n_prompts, &z, err)) != TEMPO_OK) {
             tempo_err_prefix(err, "head %zu", h);
             break;
         }
-        mean[h] = tempo_stats_mean(column, n_prompts);
-        p_bh[h] = w.p;
+        mean[h] = z.mean;
+        p_bh[h] = z.n < TEMPO_MIN_PROMPTS ? 1 : z.p;
         if (p != NULL)
-            p[h] = w.p;
+            p[h] = p_bh[h];
     }
     if (st == TEMPO_OK)
         st = tempo_adjust_bh(p_bh, n_heads, p_bh, err);

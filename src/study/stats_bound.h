@@ -6,7 +6,7 @@
 /* What the tests need of a sample. */
 typedef struct tempo_moments {
     double n, mean, sd;
-    double skew_below, skew_above; /* used when testing "below" and "above" */
+    double skew_below, skew_above; /* used when testing "below" (>= 0) and "above" (<= 0): 0 is Student's t */
 } tempo_moments;
 
 /* n >= 2.  sd is 0 exactly when all values are equal. */

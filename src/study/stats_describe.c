@@ -74,7 +74,9 @@ double tempo_stats_quantile(const double *sorted, size_t n, double p)
     const double at = (double)(n - 1) * p;
     const size_t i = (size_t)at;
     const double part = at - (double)i;
-    return i + 1 < n ? sorted[i] + part * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
+    if (i + 1 >= n || part == 0 || sorted[i] == sorted[i + 1]) /* which may be infinite */
+        return sorted[i < n ? i : n - 1];
+    return sorted[i] + part * (sorted[i + 1] - sorted[i]);
 }
 
 double tempo_stats_median(const double *x, size_t n)

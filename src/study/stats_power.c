@@ -1,4 +1,4 @@
-/* stats_power.c - the noncentral t, and what a study of a given size can find. */
+/* stats_power.c - the noncentral t, and how far from a bound a study of a given size sees. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -54,66 +54,57 @@ double tempo_noncentral_t(double t, double df, double d)
     return fmin(1, fmax(0, p));
 }
 
-static double power_at(double d, double df, double alpha, bool two_sided)
+/* One resample as the tests see it: its own skewness is the sum, for one of the two is 0. */
+static double skew_of(const tempo_moments *m)
 {
-    const double t = tempo_dist_t_quantile(1 - alpha / (two_sided ? 2 : 1), df);
-
-    return 1 - tempo_noncentral_t(t, df, d) + (two_sided ? tempo_noncentral_t(-t, df, d) : 0);
+    return m->skew_below + m->skew_above;
 }
 
-static bool valid(size_t n, double sd, double alpha)
+/* Samples of a sample are less spread and less skewed than it is: what they fall short of it, on average, is
+ * made up for again, so that a new sample is met halfway.  At most threefold, and never turned round.  */
+static void make_up(tempo_moments *m, size_t n, const tempo_moments *whole)
 {
-    return n >= 2 && isfinite(sd) && alpha > 0 && alpha < 1;
-}
+    double sd = 0, skew = 0, used = 0;
 
-double tempo_power(size_t n, double sd, double effect, double alpha, bool two_sided)
-{
-    if (!valid(n, sd, alpha) || !(sd > 0) || !isfinite(effect))
-        return NAN;
-    return power_at((two_sided ? fabs(effect) : effect) / sd * sqrt((double)n), (double)n - 1, alpha,
-                    two_sided);
-}
-
-struct wanted {
-    double df, alpha, power;
-    bool two_sided;
-};
-
-static double lacking(double d, const void *user)
-{
-    const struct wanted *w = user;
-
-    return power_at(d, w->df, w->alpha, w->two_sided) - w->power;
-}
-
-double tempo_minimal_effect(size_t n, double sd, double alpha, double power, bool two_sided)
-{
-    const struct wanted w = {(double)n - 1, alpha, power, two_sided};
-    double hi = 1;
-
-    if (!valid(n, sd, alpha) || !(sd >= 0) || !(power > 0 && power < 1))
-        return NAN;
-    if (sd == 0 || power <= alpha)
-        return 0;
-    while (lacking(hi, &w) < 0 && hi < 1e6)
-        hi *= 2;
-    return tempo_root(lacking, &w, 0, hi) * sd / sqrt((double)n);
+    for (size_t r = 0; r < n; r++)
+        if (m[r].sd > 0) {
+            sd += m[r].sd;
+            skew += skew_of(&m[r]);
+            used++;
+        }
+    const double wider = used > 0 ? whole->sd * used / sd : 1;
+    const double ratio = used > 0 && skew != 0 ? skew_of(whole) * used / skew : 1;
+    const double more = fmin(3, fmax(1, ratio));
+    for (size_t r = 0; r < n; r++) {
+        m[r].sd *= wider;
+        m[r].skew_below *= more;
+        m[r].skew_above *= more;
+    }
 }
 
 /* For every resample: how far the mean must lie beyond the bound for that resample's test to reject. */
 static void needed_shifts(const double *x, size_t n, double alpha, size_t resamples, uint64_t seed,
-                          double *sample, double *above, double *below)
+                          double *sample, tempo_moments *moments, double *above, double *below)
 {
-    const double mean = tempo_stats_mean(x, n), q = tempo_dist_t_quantile(1 - alpha, (double)n - 1);
+    const tempo_moments whole = tempo_moments_of(x, n);
+    const double q = tempo_dist_t_quantile(1 - alpha, (double)n - 1);
     tempo_random random;
 
     tempo_random_seed(&random, seed);
     for (size_t r = 0; r < resamples; r++) {
         for (size_t i = 0; i < n; i++)
             sample[i] = x[tempo_random_index(&random, n)];
-        const tempo_moments m = tempo_moments_of(sample, n);
-        above[r] = m.sd * tempo_hall_inverse(q, m.skew_above, m.n) - (m.mean - mean);
-        below[r] = (m.mean - mean) - m.sd * tempo_hall_inverse(-q, m.skew_below, m.n);
+        moments[r] = tempo_moments_of(sample, n);
+    }
+    make_up(moments, resamples, &whole);
+    for (size_t r = 0; r < resamples; r++) {
+        const tempo_moments *m = &moments[r];
+        if (m->sd == 0) { /* equal values say nothing of the spread: no study would conclude from them */
+            above[r] = below[r] = INFINITY;
+            continue;
+        }
+        above[r] = m->sd * tempo_hall_inverse(q, m->skew_above, m->n) - (m->mean - whole.mean);
+        below[r] = (m->mean - whole.mean) - m->sd * tempo_hall_inverse(-q, m->skew_below, m->n);
     }
 }
 
@@ -130,6 +121,7 @@ tempo_status tempo_power_bound(const double *x, size_t n, double effect, double 
                                size_t resamples, uint64_t seed, tempo_bound_power *out, tempo_err *err)
 {
     double *shifts = NULL, *above = NULL, *below = NULL;
+    tempo_moments *moments = NULL;
     tempo_status st;
 
     *out = (tempo_bound_power){NAN, NAN, NAN, NAN};
@@ -138,22 +130,27 @@ tempo_status tempo_power_bound(const double *x, size_t n, double effect, double 
     if (!(alpha > 0 && alpha < 1 && power > 0 && power < 1) || resamples < 100 || !isfinite(effect))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "power needs a finite effect, alpha and power between 0 and 1, and 100 resamples");
-    if (n > UINT32_MAX || resamples > (SIZE_MAX / sizeof(double) - n) / 2)
+    if (n > UINT32_MAX || resamples > (SIZE_MAX / sizeof(*moments) - n) / 2)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "too many values to resample");
-    if ((shifts = calloc(2 * resamples + n, sizeof(*shifts))) == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for %zu resamples", resamples);
-    needed_shifts(x, n, alpha, resamples, seed, shifts + 2 * resamples, shifts, shifts + resamples);
-    above = tempo_stats_sorted(shifts, resamples);
-    below = tempo_stats_sorted(shifts + resamples, resamples);
+    shifts = calloc(2 * resamples + n, sizeof(*shifts));
+    moments = calloc(resamples, sizeof(*moments));
+    if (shifts != NULL && moments != NULL) {
+        needed_shifts(x, n, alpha, resamples, seed, shifts + 2 * resamples, moments, shifts,
+                      shifts + resamples);
+        above = tempo_stats_sorted(shifts, resamples);
+        below = tempo_stats_sorted(shifts + resamples, resamples);
+    }
+    const double careful = (1 + power) / 2;
     if (above != NULL && below != NULL)
         *out = (tempo_bound_power){.above = share_within(above, resamples, effect),
                                    .below = share_within(below, resamples, effect),
-                                   .minimal_above = fmax(0, tempo_stats_quantile(above, resamples, power)),
-                                   .minimal_below = fmax(0, tempo_stats_quantile(below, resamples, power))};
+                                   .minimal_above = fmax(0, tempo_stats_quantile(above, resamples, careful)),
+                                   .minimal_below = fmax(0, tempo_stats_quantile(below, resamples, careful))};
     else
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for %zu resamples", resamples);
     free(above);
     free(below);
+    free(moments);
     free(shifts);
     return st;
 }

@@ -5,7 +5,7 @@
 #include "study/stats.h"
 #include "study/stats_dist.h"
 
-enum { EXACT_FLIPS = 20, EXACT_RANKS = 50 };
+enum { EXACT_RANKS = 50 };
 
 /* Sums that differ by rounding alone count as equal. */
 static const double rounding = 1e-12;
@@ -14,7 +14,7 @@ static const double rounding = 1e-12;
 static uint64_t count_all(const double *x, size_t n, double least)
 {
     const size_t half = n / 2;
-    double low[1 << (EXACT_FLIPS / 2)];
+    double low[1 << (TEMPO_EXACT_FLIPS / 2)];
     uint64_t as_extreme = 0;
 
     for (size_t bits = 0; bits < (size_t)1 << half; bits++) {
@@ -52,8 +52,8 @@ static uint64_t count_random(const double *x, size_t n, uint64_t permutations, u
     return as_extreme;
 }
 
-tempo_status tempo_test_sign_flip(const double *x, size_t n, uint64_t permutations, uint64_t seed,
-                                  tempo_sign_flip *out, tempo_err *err)
+tempo_status tempo_test_sign_flip(const double *x, size_t n, size_t exact_to, uint64_t permutations,
+                                  uint64_t seed, tempo_sign_flip *out, tempo_err *err)
 {
     double sum = 0, size = 0;
     tempo_status st;
@@ -61,15 +61,17 @@ tempo_status tempo_test_sign_flip(const double *x, size_t n, uint64_t permutatio
     *out = (tempo_sign_flip){.mean = NAN, .p = NAN};
     if ((st = tempo_stats_check(x, n, 1, err)) != TEMPO_OK)
         return st;
-    if (permutations == 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "no permutations");
+    if (permutations == 0 || exact_to > TEMPO_EXACT_FLIPS)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "sign flips need permutations, and all patterns of at most %d values",
+                          TEMPO_EXACT_FLIPS);
     for (size_t i = 0; i < n; i++) {
         sum += x[i];
         size += fabs(x[i]);
     }
     const double least = fabs(sum) - rounding * size;
     out->mean = tempo_stats_mean(x, n);
-    out->exact = n <= EXACT_FLIPS;
+    out->exact = n <= exact_to;
     if (out->exact) {
         out->flips = (uint64_t)1 << n;
         out->p = (double)count_all(x, n, least) / (double)out->flips;

@@ -73,6 +73,11 @@ void tempo_study_end(tempo_study *s);
 tempo_status tempo_study_unit_path(const char *dir, const char *folder, size_t model, double threshold,
                                    const char *prompt, char *path, tempo_err *err) TEMPO_MUST_CHECK;
 bool tempo_study_has(const char *path);
+/* D of `offset:D` at a threshold: that of the hypotheses, but at most 1 / m, where m is the size of the largest set that
+ * the threshold admits: so the last member of any set lies before the next set's position.  */
+double tempo_study_offset(const tempo_hypotheses *h, double threshold);
+/* TEMPO_E_UNSUPPORTED unless the plan (study.json, named `path` in messages) is one that this program makes. */
+tempo_status tempo_study_check_schema(const json_t *plan, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* study_stages.c: each does what is missing of it, for the model at hand. */
 tempo_status tempo_study_floor(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;

@@ -1,18 +1,20 @@
 /* study_plan.c - what a study will do, written down before it does anything. */
 #include <dirent.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "io/json.h"
 #include "study/find_file.h"
 #include "study/json_out.h"
 #include "study/study.h"
 
-enum { SCHEMA = 1, MAX_COPY = 1 << 24 };
+enum { SCHEMA = 2, MAX_COPY = 1 << 24 };
 
 static const char *const folders[] = {"floor", "units", "control"};
 
@@ -32,6 +34,17 @@ tempo_status tempo_study_unit_path(const char *dir, const char *folder, size_t m
     return n >= 0 && n < TEMPO_STUDY_PATH
                ? TEMPO_OK
                : tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: the path is too long", dir);
+}
+
+double tempo_study_offset(const tempo_hypotheses *h, double threshold)
+{
+    tempo_decode_options o;
+    double most =
+        floor(1.0 / threshold * (1.0 + 1e-12)); /* probabilities of at least that each: 1/0.1 are 10 */
+
+    tempo_decode_options_init(&o);
+    most = fmax(1.0, fmin(most, (double)o.max_set));
+    return fmin(h->position_offset, 1.0 / most);
 }
 
 static tempo_status in_dir(const tempo_study *s, const char *name, char *path, tempo_err *err)
@@ -140,22 +153,38 @@ static tempo_status make_plan(tempo_study *s, tempo_err *err)
                            : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the plan");
 }
 
+tempo_status tempo_study_check_schema(const json_t *plan, const char *path, tempo_err *err)
+{
+    const json_t *schema = json_object_get(plan, "schema");
+
+    if (!json_is_integer(schema))
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: not a study's plan: no \"schema\"",
+                          path);
+    if (json_integer_value(schema) == 1)
+        return tempo_fail(
+            err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+            "%s: schema 1, of an earlier version, which measured A2 by another distance: its report "
+            "stays as it is; run the study again for one of this version",
+            path);
+    if (json_integer_value(schema) != SCHEMA)
+        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "%s: schema %lld, this program knows %d",
+                          path, (long long)json_integer_value(schema), SCHEMA);
+    return TEMPO_OK;
+}
+
 /* The numbers of a stored plan, and that its files are those that it names. */
 static tempo_status read_plan(tempo_study *s, const char *path, tempo_err *err)
 {
-    json_int_t schema = 0, n = 0, steps = 0;
+    json_int_t n = 0, steps = 0;
     const char *h = "", *p = "", *version = "";
     json_t *thresholds = NULL, *models = NULL;
     json_error_t wrong;
 
-    if (json_unpack_ex(s->plan, &wrong, 0, "{s:I, s:s, s:{s:s}, s:{s:s, s:I}, s:o, s:o, s:I}", "schema",
-                       &schema, "version", &version, "hypotheses", "sha256", &h, "prompts", "sha256", &p, "n",
-                       &n, "models", &models, "thresholds", &thresholds, "steps", &steps) != 0)
+    if (json_unpack_ex(s->plan, &wrong, 0, "{s:s, s:{s:s}, s:{s:s, s:I}, s:o, s:o, s:I}", "version", &version,
+                       "hypotheses", "sha256", &h, "prompts", "sha256", &p, "n", &n, "models", &models,
+                       "thresholds", &thresholds, "steps", &steps) != 0)
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: not a study's plan: %s", path,
                           wrong.text);
-    if (schema != SCHEMA)
-        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "%s: schema %lld, this program knows %d",
-                          path, (long long)schema, SCHEMA);
     if (strcmp(h, s->hypotheses->sha256) != 0 || strcmp(p, s->prompts->sha256) != 0)
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                           "%s: hypotheses.yaml or prompts.yaml was changed after the study began", s->dir);
@@ -221,12 +250,15 @@ tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tem
                    : tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                                 "%s: holds a study already; go on with --resume, or give another directory",
                                 o->dir);
+    if (o->resume && ((st = tempo_json_load(&s->plan, path, err)) != TEMPO_OK ||
+                      (st = tempo_study_check_schema(s->plan, path, err)) != TEMPO_OK))
+        return st;
     if ((st = load_files(s, err)) != TEMPO_OK)
         return st;
-    if (o->resume)
+    if (o->resume) {
         remove_unfinished(s);
-    if (o->resume)
-        return (st = tempo_json_load(&s->plan, path, err)) == TEMPO_OK ? read_plan(s, path, err) : st;
+        return read_plan(s, path, err);
+    }
     return (st = make_plan(s, err)) == TEMPO_OK ? store_plan(s, path, err) : st;
 }
 
@@ -251,7 +283,7 @@ static tempo_status open_other(tempo_study *s, const char *path, const char *ker
 {
     static const char *const paths[] = {"avx2", "neon", "scalar"};
     const tempo_engine_options eo = {.threads = s->o->threads};
-    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const double memory = (double)tempo_memory_read("").total; /* the model itself is in it */
 
     s->other_note = "no other instruction set on this machine";
     if (!s->hypotheses->noise.instruction_set) {

@@ -105,7 +105,8 @@ static tempo_status save_task(const tempo_study *s, const task *t, double thresh
 static tempo_unit_options unit_options(const tempo_study *s, double threshold)
 {
     const tempo_hypotheses *h = s->hypotheses;
-    tempo_unit_options o = {.threshold = threshold, .steps = s->steps, .position_offset = h->position_offset};
+    tempo_unit_options o = {
+        .threshold = threshold, .steps = s->steps, .position_offset = tempo_study_offset(h, threshold)};
 
     for (size_t i = 0; i < h->n_bands && o.n_bands < TEMPO_UNIT_MAX_BANDS; i++)
         if (tempo_knockout_layers(&h->bands[i], tempo_model_get_info(s->model)->n_layers,
@@ -119,7 +120,7 @@ static tempo_floor_options floor_options(const tempo_study *s)
     const tempo_hypotheses *h = s->hypotheses;
     tempo_floor_options o = {.threshold = s->thresholds[0],
                              .steps = s->steps,
-                             .position_offset = h->position_offset,
+                             .position_offset = tempo_study_offset(h, s->thresholds[0]),
                              .member_order = h->noise.member_order,
                              .other = s->other};
 
@@ -152,33 +153,53 @@ static void free_tasks(task *tasks, size_t n)
     }
 }
 
-/* All prompts at one threshold whose file is missing, a batch at a time. */
+/* The prompts from *next on whose file is missing, at most `most`, to the end of each; *n: how many. */
+static tempo_status run_batch(tempo_study *s, task *tasks, size_t most, double threshold, bool floor,
+                              size_t *next, size_t *n, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (*n = 0; *next < s->n_prompts && *n < most && st == TEMPO_OK; ++*next) {
+        task *t = &tasks[*n];
+        t->prompt = *next;
+        st = tempo_study_unit_path(s->dir, floor ? "floor" : "units", s->model_index, floor ? 0.0 : threshold,
+                                   s->prompts->prompts[*next].id, t->path, err);
+        if (st == TEMPO_OK && !tempo_study_has(t->path)) {
+            st = create_task(s, t, threshold, floor, err);
+            ++*n;
+        }
+    }
+    if (st == TEMPO_OK && *n > 0)
+        st = run_tasks(s, tasks, *n, err);
+    for (size_t i = 0; i < *n && st == TEMPO_OK; i++)
+        st = save_task(s, &tasks[i], threshold, err);
+    free_tasks(tasks, *n);
+    return st;
+}
+
+/* All prompts at one threshold, a batch at a time.  What does not fit into memory goes again in halves: no
+ * result depends on the batch.  */
 static tempo_status run_stage(tempo_study *s, const char *stage, double threshold, bool floor, size_t done,
                               size_t total, tempo_err *err)
 {
-    const size_t most = batch_size(s);
+    size_t most = batch_size(s);
     task *tasks = calloc(most, sizeof(*tasks));
     tempo_status st =
         tasks != NULL ? TEMPO_OK : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a batch");
 
     for (size_t next = 0; next < s->n_prompts && st == TEMPO_OK;) {
-        size_t n = 0;
+        const size_t first = next;
+        tempo_err why = {0};
+        size_t n;
         tempo_study_progress(s, stage, done + next, total);
-        for (; next < s->n_prompts && n < most && st == TEMPO_OK; next++) {
-            task *t = &tasks[n];
-            t->prompt = next;
-            st = tempo_study_unit_path(s->dir, floor ? "floor" : "units", s->model_index,
-                                       floor ? 0.0 : threshold, s->prompts->prompts[next].id, t->path, err);
-            if (st == TEMPO_OK && !tempo_study_has(t->path)) {
-                st = create_task(s, t, threshold, floor, err);
-                n++;
-            }
+        st = run_batch(s, tasks, most, threshold, floor, &next, &n, &why);
+        if (st == TEMPO_E_NOMEM && n > 1) {
+            most = n / 2;
+            next = first;
+            st = TEMPO_OK;
+        } else if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK) {
+            *err = why;
         }
-        if (st == TEMPO_OK && n > 0)
-            st = run_tasks(s, tasks, n, err);
-        for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-            st = save_task(s, &tasks[i], threshold, err);
-        free_tasks(tasks, n);
     }
     tempo_study_progress(s, stage, total, total);
     free(tasks);

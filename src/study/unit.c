@@ -39,12 +39,11 @@ struct tempo_unit {
     bool one_position;       /* every set's slots have one position, as the engine recorded them */
     double layer0;           /* of the first parallel set: see tempo_compare_lane_attention; NaN before */
     double unique;           /* interaction at the first parallel set; NaN before */
-    double *js, *l1;         /* [n_layers] sums over parallel steps */
+    double *js, *tv_rows;    /* [n_layers] sums over parallel steps: attention, isolated against visible */
     double *share, *nearest; /* [n_layers * n_heads] sums over parallel steps */
     double *scratch;         /* [2 * n_layers + 2 * n_layers * n_heads] */
-    double uniform;          /* sum over parallel steps */
-    series tv, tv_offset, a2, c, kl,
-        set_changes; /* from the first parallel set on; a2, c: parallel steps only */
+    tempo_sibling_means siblings;                         /* sums over parallel steps */
+    series tv, tv_offset, kl, kl_back, js_q, set_changes; /* from the first parallel set on */
     series band_isolated[TEMPO_UNIT_MAX_BANDS], band_visible[TEMPO_UNIT_MAX_BANDS];
     json_t *steps;
 };
@@ -117,12 +116,12 @@ tempo_status tempo_unit_create(tempo_unit **out, tempo_engine *e, const tempo_un
     u->same_q = u->one_position = true;
     u->layer0 = u->unique = NAN;
     u->js = calloc(m->n_layers, sizeof(double));
-    u->l1 = calloc(m->n_layers, sizeof(double));
+    u->tv_rows = calloc(m->n_layers, sizeof(double));
     u->share = calloc(heads, sizeof(double));
     u->nearest = calloc(heads, sizeof(double));
     u->scratch = calloc(2 * (m->n_layers + heads), sizeof(double));
     u->steps = json_array();
-    if (u->js == NULL || u->l1 == NULL || u->share == NULL || u->nearest == NULL || u->scratch == NULL ||
+    if (u->js == NULL || u->tv_rows == NULL || u->share == NULL || u->nearest == NULL || u->scratch == NULL ||
         u->steps == NULL)
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a unit of the study");
     else
@@ -142,15 +141,15 @@ void tempo_unit_free(tempo_unit *u)
     for (size_t i = 0; i < u->n_lanes; i++)
         tempo_lane_free(&u->lane[i]);
     free(u->js);
-    free(u->l1);
+    free(u->tv_rows);
     free(u->share);
     free(u->nearest);
     free(u->scratch);
     free(u->tv.x);
     free(u->tv_offset.x);
-    free(u->a2.x);
-    free(u->c.x);
     free(u->kl.x);
+    free(u->kl_back.x);
+    free(u->js_q.x);
     free(u->set_changes.x);
     for (size_t i = 0; i < TEMPO_UNIT_MAX_BANDS; i++) {
         free(u->band_isolated[i].x);
@@ -187,36 +186,41 @@ static bool one_position(const tempo_lane *l)
 }
 
 /* Attention of a parallel set: A and C. */
-static bool measure_attention(tempo_unit *u, json_t *metrics)
+static void measure_attention(tempo_unit *u, json_t *metrics)
 {
     const size_t heads = (size_t)u->n_layers * u->n_heads;
-    double *js = u->scratch, *l1 = js + u->n_layers, *share = l1 + u->n_layers, *nearest = share + heads;
-    double layer0, uniform;
+    double *js = u->scratch, *tv = js + u->n_layers, *share = tv + u->n_layers, *nearest = share + heads;
+    double layer0;
 
-    tempo_compare_lane_attention(&u->lane[ISOLATED], &u->lane[VISIBLE], js, l1, &layer0);
-    const double c = tempo_compare_siblings(&u->lane[VISIBLE], share, nearest, &uniform);
-    const double a2 = tempo_stats_mean(js, u->n_layers);
+    tempo_compare_lane_attention(&u->lane[ISOLATED], &u->lane[VISIBLE], js, tv, &layer0);
+    const tempo_sibling_means s = tempo_compare_siblings(&u->lane[VISIBLE], share, nearest);
     for (uint32_t l = 0; l < u->n_layers; l++) {
         u->js[l] += js[l];
-        u->l1[l] += l1[l];
+        u->tv_rows[l] += tv[l];
     }
     for (size_t i = 0; i < heads; i++) {
         u->share[i] += share[i];
         u->nearest[i] += nearest[i];
     }
-    u->uniform += uniform;
+    u->siblings.share += s.share;
+    u->siblings.mass += s.mass;
+    u->siblings.first += s.first;
+    u->siblings.uniform += s.uniform;
     if (u->parallel++ == 0) {
         u->layer0 = layer0;
         u->unique = at_first_parallel(u);
         u->lane[UNIQUE_ISOLATED].done = u->lane[UNIQUE_VISIBLE].done = true;
     }
     u->one_position = u->one_position && one_position(&u->lane[ISOLATED]) && one_position(&u->lane[VISIBLE]);
-    json_object_set_new(metrics, "attention_js", tempo_json_number(a2));
-    json_object_set_new(metrics, "attention_l1", tempo_json_number(tempo_stats_mean(l1, u->n_layers)));
-    json_object_set_new(metrics, "sibling_share", tempo_json_number(c));
+    json_object_set_new(metrics, "attention_tv",
+                        tempo_json_number(tempo_compare_above_first(tv, u->n_layers)));
+    json_object_set_new(metrics, "attention_js",
+                        tempo_json_number(tempo_compare_above_first(js, u->n_layers)));
+    json_object_set_new(metrics, "sibling_share", tempo_json_number(s.share));
+    json_object_set_new(metrics, "sibling_mass", tempo_json_number(s.mass));
+    json_object_set_new(metrics, "first_slot_mass", tempo_json_number(s.first));
     json_object_set_new(metrics, "nearest_share", tempo_json_number(tempo_stats_mean(nearest, heads)));
-    json_object_set_new(metrics, "uniform_share", tempo_json_number(uniform));
-    return push(&u->a2, a2) && push(&u->c, c);
+    json_object_set_new(metrics, "uniform_share", tempo_json_number(s.uniform));
 }
 
 static void put_difference(json_t *metrics, const tempo_q_difference *d)
@@ -247,6 +251,7 @@ static tempo_status measure_distributions(tempo_unit *u, json_t *metrics, tempo_
         return st;
     const double offset = tempo_compare_tv(&u->lane[OFFSET_ISOLATED], &u->lane[OFFSET_VISIBLE]);
     bool kept = push(&u->tv, d.tv) && push(&u->tv_offset, offset) && push(&u->kl, d.kl_ab) &&
+                push(&u->kl_back, d.kl_ba) && push(&u->js_q, d.js) &&
                 push(&u->set_changes, d.set_changes ? 1.0 : 0.0);
     u->same_q = u->same_q && d.identical;
     put_difference(metrics, &d);
@@ -295,12 +300,12 @@ tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err)
 
     if (step == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step's measures");
-    if (u->lane[ISOLATED].rows > 1 && !measure_attention(u, metrics))
-        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step's measures");
-    if (st == TEMPO_OK && u->parallel > 0) {
+    if (u->lane[ISOLATED].rows > 1)
+        measure_attention(u, metrics);
+    if (u->parallel > 0) {
         st = measure_distributions(u, metrics, err);
         json_object_set_new(step, "shifts", shifts(u));
-    } else if (st == TEMPO_OK) {
+    } else {
         u->same_q = u->same_q && tempo_compare_same_q(&u->lane[ISOLATED], &u->lane[VISIBLE]);
     }
     if (st == TEMPO_OK)
@@ -338,23 +343,38 @@ static double mean(const series *s)
     return tempo_stats_mean(s->x, s->n);
 }
 
+/* Other ways to put A2 and B into numbers, and C: the report looks where a verdict depends on them. */
+static void put_other_measures(json_t *v, const tempo_unit *u)
+{
+    const double n = (double)u->parallel;
+
+    json_object_set_new(v, "a2_all_layers", tempo_json_number(tempo_stats_mean(u->tv_rows, u->n_layers) / n));
+    json_object_set_new(v, "a2_js", tempo_json_number(tempo_compare_above_first(u->js, u->n_layers) / n));
+    json_object_set_new(v, "a2_js_all_layers", tempo_json_number(tempo_stats_mean(u->js, u->n_layers) / n));
+    json_object_set_new(v, "b_mean", tempo_json_number(mean(&u->tv)));
+    json_object_set_new(v, "b_js", tempo_json_number(median(&u->js_q)));
+    json_object_set_new(v, "b_kl_isolated_visible", tempo_json_number(median(&u->kl)));
+    json_object_set_new(v, "b_kl_visible_isolated", tempo_json_number(median(&u->kl_back)));
+    json_object_set_new(v, "sibling_mass", tempo_json_number(u->siblings.mass / n));
+    json_object_set_new(v, "first_slot_mass", tempo_json_number(u->siblings.first / n));
+}
+
+/* Without a parallel step all are NaN, which is null. */
 static json_t *values(const tempo_unit *u)
 {
     const double b = median(&u->tv), offset = median(&u->tv_offset), n = (double)u->parallel;
+    const double c = u->siblings.share / n;
     const size_t heads = (size_t)u->n_layers * u->n_heads;
     json_t *v = json_object();
 
-    json_object_set_new(v, "A2", tempo_json_number(mean(&u->a2)));
+    json_object_set_new(v, "A2", tempo_json_number(tempo_compare_above_first(u->tv_rows, u->n_layers) / n));
     json_object_set_new(v, "B", tempo_json_number(b));
-    json_object_set_new(v, "C", tempo_json_number(mean(&u->c)));
+    json_object_set_new(v, "C", tempo_json_number(c));
     json_object_set_new(v, "D2", tempo_json_number(offset - b));
-    json_object_set_new(v, "attention_l1", tempo_json_number(tempo_stats_mean(u->l1, u->n_layers) / n));
-    json_object_set_new(v, "b_mean", tempo_json_number(mean(&u->tv)));
-    json_object_set_new(v, "kl", tempo_json_number(median(&u->kl)));
+    put_other_measures(v, u);
     json_object_set_new(v, "set_changes", tempo_json_number(mean(&u->set_changes)));
-    json_object_set_new(v, "c_minus_uniform", tempo_json_number(mean(&u->c) - u->uniform / n));
-    json_object_set_new(v, "c_minus_nearest",
-                        tempo_json_number(mean(&u->c) - tempo_stats_mean(u->nearest, heads) / n));
+    json_object_set_new(v, "c_minus_uniform", tempo_json_number(c - u->siblings.uniform / n));
+    json_object_set_new(v, "c_minus_nearest", tempo_json_number(c - tempo_stats_mean(u->nearest, heads) / n));
     json_object_set_new(v, "d_unique", tempo_json_number(u->unique));
     return v;
 }
@@ -397,11 +417,12 @@ json_t *tempo_unit_json(const tempo_unit *u)
     json_t *checks = json_pack("{s:b, s:b, s:o}", "same_q", u->same_q, "one_position", u->one_position,
                                "layer0", tempo_json_number(u->layer0));
 
-    return json_pack("{s:O, s:o, s:o, s:I, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:o, s:s}", "steps", u->steps,
-                     "values", values(u), "checks", checks, "parallel_steps", (json_int_t)u->parallel,
-                     "layers", "attention_js", scaled(u->js, u->n_layers, by), "attention_l1",
-                     scaled(u->l1, u->n_layers, by), "heads", "sibling_share", map(u, u->share, by),
+    return json_pack("{s:O, s:o, s:o, s:I, s:o, s:{s:o, s:o}, s:{s:o, s:o, s:o}, s:o, s:s}", "steps",
+                     u->steps, "values", values(u), "checks", checks, "parallel_steps",
+                     (json_int_t)u->parallel, "position_offset", tempo_json_number(u->o.position_offset),
+                     "layers", "attention_tv", scaled(u->tv_rows, u->n_layers, by), "attention_js",
+                     scaled(u->js, u->n_layers, by), "heads", "sibling_share", map(u, u->share, by),
                      "nearest_share", map(u, u->nearest, by), "uniform_share",
-                     tempo_json_number(u->uniform * by), "knockout", knockout(u), "stopped_by",
+                     tempo_json_number(u->siblings.uniform * by), "knockout", knockout(u), "stopped_by",
                      tempo_stopped_name(u->stopped));
 }

@@ -57,6 +57,9 @@ json_t *tempo_decision_json(const tempo_decision *d)
     bad |= set_number(o, "bound", d->bound);
     bad |= set_text(o, "bound_from", d->from_floor ? "noise floor" : "registered");
     bad |= json_object_set_new(o, "n", json_integer((json_int_t)d->n));
+    bad |= json_object_set_new(o, "counted", json_integer((json_int_t)d->counted));
+    bad |=
+        json_object_set_new(o, "needed", d->needed > 0 ? json_integer((json_int_t)d->needed) : json_null());
     bad |= set_number(o, "mean", d->mean);
     bad |= set_number(o, "sd", d->sd);
     bad |= set_number(o, "median", d->median);
@@ -71,6 +74,8 @@ json_t *tempo_decision_json(const tempo_decision *d)
                                tests_json(d->method_different, d->p_different, d->p_different_holm));
     bad |= set_number(o, "mde", d->mde);
     bad |= set_number(o, "margin", d->margin);
+    bad |= set_number(o, "different_from", d->kind == TEMPO_ENDPOINT_MAGNITUDE ? d->bound + d->mde : d->mde);
+    bad |= set_number(o, "equivalent_up_to", d->margin <= d->bound ? d->bound - d->margin : (double)NAN);
     bad |= set_number(o, "alpha", d->alpha);
     bad |= set_number(o, "power", d->power);
     bad |= json_object_set_new(o, "family", json_integer((json_int_t)d->family));

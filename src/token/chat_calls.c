@@ -49,7 +49,7 @@ static bool add_calls(json_t *calls, const char *p, size_t n)
     bool ok;
 
     trim(&p, &n);
-    if (n == 0 || (*p != '{' && *p != '[') || tempo_json_parse(&v, p, n, &ignored) != TEMPO_OK)
+    if (n == 0 || (*p != '{' && *p != '[') || tempo_json_parse_strict(&v, p, n, &ignored) != TEMPO_OK)
         return false;
     if (json_is_array(v)) {
         ok = json_array_size(v) > 0;

@@ -2,6 +2,7 @@
  * Source: the fields that OpenAI's clients send, and what transformers' apply_chat_template takes. */
 #include "token/chat_conversation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "token/chat_parts.h"
@@ -101,8 +102,8 @@ static tempo_status parse_arguments(json_t *message, tempo_err *err)
         const json_t *text = json_object_get(holder, "arguments");
         json_t *v = NULL;
         tempo_err ignored = {0};
-        if (!json_is_string(text) ||
-            tempo_json_parse(&v, json_string_value(text), json_string_length(text), &ignored) != TEMPO_OK)
+        if (!json_is_string(text) || tempo_json_parse_strict(&v, json_string_value(text),
+                                                             json_string_length(text), &ignored) != TEMPO_OK)
             continue;
         if (!json_is_object(v))
             json_decref(v);
@@ -112,12 +113,32 @@ static tempo_status parse_arguments(json_t *message, tempo_err *err)
     return TEMPO_OK;
 }
 
+/* Templates compare names as texts that end at a NUL, so that one with a NUL inside could pose as another. */
+static tempo_status check_keys(json_t *object, const char *what, tempo_err *err)
+{
+    const char *key;
+    size_t n;
+    json_t *v;
+
+    json_object_keylen_foreach(object, key, n, v)
+    {
+        if (strlen(key) != n)
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s.%.64s: a name with a NUL in it", what,
+                              key);
+    }
+    return TEMPO_OK;
+}
+
 static tempo_status check_message(json_t *m, size_t i, bool arguments, tempo_err *err)
 {
+    char what[40];
     tempo_status st;
 
     if (!json_is_object(m))
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu]: expected an object", i);
+    (void)snprintf(what, sizeof(what), "messages[%zu]", i);
+    if ((st = check_keys(m, what, err)) != TEMPO_OK)
+        return st;
     if (!json_is_string(json_object_get(m, "role")))
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "messages[%zu].role: expected a string", i);
     if ((st = check_content(json_object_get(m, "content"), i, err)) != TEMPO_OK)
@@ -127,8 +148,12 @@ static tempo_status check_message(json_t *m, size_t i, bool arguments, tempo_err
 
 /* ---- the whole ------------------------------------------------------------------------- */
 
-static tempo_status check_variables(const json_t *variables, tempo_err *err)
+static tempo_status check_variables(json_t *variables, tempo_err *err)
 {
+    const tempo_status st = check_keys(variables, "variables", err);
+
+    if (st != TEMPO_OK)
+        return st;
     for (size_t i = 0; i < TEMPO_CHAT_VARIABLES; i++)
         if (json_object_get(variables, shapes[i].name) != NULL)
             return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,

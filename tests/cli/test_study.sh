@@ -9,14 +9,16 @@ needs_command study
 sed -e 's/^permutations:.*/permutations: 200/; s/^resamples:.*/resamples: 100/' \
     -e 's/^timing:.*/timing: {pairs: 2, warmup: 1, published_percent: 18.8}/' \
     -e 's/^noise:.*/noise: {quantile: 0.99, nudges: [1], member_order: true, instruction_set: false}/' \
-    experiments/hypotheses.yaml >"$dir/h.yaml"
-small=(--hypotheses "$dir/h.yaml" --max-prompts 4 --steps 3)
+    -e 's/^steps:.*/steps: 3/' experiments/hypotheses.yaml >"$dir/h.yaml"
+small=(--hypotheses "$dir/h.yaml" --max-prompts 4)
 
 # ---- run, and the report again ----
 works run "${small[@]}" --out "$dir/a"
 contains "$out" 'Threshold 0.1: confirmatory'
 contains "$out" 'exploratory replication'
 contains "$out" 'D1 holds'
+contains "$out" 'Only the first 4 of 126 prompts of the file: of 1 of its 7 strata.'
+contains "$out" 'D2: too few prompts'
 contains "$out" 'Noise floor'
 for f in study.json hypotheses.yaml prompts.yaml noise_floor-m0.json exact-m0.json timing-m0.json \
     manifest.json report.json report.md; do
@@ -34,18 +36,20 @@ works report --json "$dir/a"
 check_document "$dir/out" "
 assert d == json.load(open('$dir/report.json'))
 assert [v['id'] for v in d['verdicts']] == ['A2', 'B', 'C', 'D2'] * 2
-assert all(v['verdict'] in ('identical', 'equivalent', 'different', 'inconclusive', 'no data') for v in d['verdicts'])
+assert all(v['verdict'] in ('identical', 'equivalent', 'different', 'inconclusive', 'too few prompts', 'no data') for v in d['verdicts'])
 assert not d['files_changed'] and d['study']['prompts']['n'] == 4 and d['study']['steps'] == 3"
 works report --color always "$dir/a"
 case $out in *$'\033'*) ;; *) fail "no colours" ;; esac
 NO_COLOR=1 works report "$dir/a"
 case $out in *$'\033'*) fail 'colours in spite of NO_COLOR' ;; esac
 
-# one threshold
-works run "${small[@]}" --thresholds 0.05 --no-db --json --out "$dir/b"
+# another threshold and other steps than those registered: nothing is confirmatory then
+works run "${small[@]}" --thresholds 0.05 --steps 2 --no-db --json --out "$dir/b"
 check_document "$dir/out" "
 assert len(d['models'][0]['thresholds']) == 1
-assert d['models'][0]['thresholds'][0]['family'] == 'confirmatory'"
+assert d['models'][0]['thresholds'][0]['family'] == 'exploratory'
+assert all(v['family'] == 'exploratory' for v in d['verdicts'])
+assert d['departures'] == ['the first threshold is 0.05 instead of 0.1', '2 steps instead of 3']"
 
 # ---- it is in the database of runs ----
 "$tempo" runs list >"$dir/out" 2>&1 || fail "runs list: $(cat "$dir/out")"

@@ -351,6 +351,7 @@ static void test_framing(void **state)
         {"GET\r\n\r\n", 400},
         {"GET /health\r\n\r\n", 400},
         {"\r\n\r\n\r\n", 0},
+        {"\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n", 400},
         {"", 0},
         {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
         {"GET /health HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400},

@@ -24,6 +24,7 @@ COUNTS = np.array([0, 0, 0, 1, 0, 2, 1, 0, 3, 1, 0, 0, 1, 2, 5, 0.])  # resample
 INFLATED = np.where(rng.rand(40) < .4, 0, np.round(rng.exponential(.01, 40), 6))
 SIGNED = np.round(rng.normal(.008, .02, 60), 6)
 RANKED = np.round(rng.normal(.3, 1, 50), 9)
+FEW = np.array([.31, .25, .44, .28, .05])         # shares of five prompts
 SIZES = np.array([3, 1, 4, 2, 5, 2, 1, 3, 6, 2, 4, 3])
 CLUSTERED = np.round(np.repeat(rng.normal(1, .5, 12), SIZES) + rng.normal(0, .2, SIZES.sum()), 6)
 SECONDS_A = np.round(rng.lognormal(0, .1, 30), 6)
@@ -61,7 +62,7 @@ def hall(s, g, n):
 
 def skews(x):
     g = stats.skew(x, bias=False)
-    return (1.25 * g if g > 0 else g), (1.25 * g if g < 0 else g)
+    return (1.5 * g if g > 0 else 0), (1.5 * g if g < 0 else 0)
 
 
 def bound_test(x, bound):
@@ -75,6 +76,21 @@ def interval(x, level):  # by solving for the bounds that the tests just reject
     lo = optimize.brentq(lambda b: bound_test(x, b)[1] - a, m - 3 * w, m, xtol=1e-16)
     hi = optimize.brentq(lambda b: bound_test(x, b)[0] - a, m, m + 3 * w, xtol=1e-16)
     return lo, hi
+
+
+def zero_test(x):
+    return min(1, 2 * min(bound_test(x[x != 0], 0)))
+
+
+# ---- few values with limits: Kaplan's products
+def limited(x, lo, hi, bound):
+    return min(1, np.prod((hi - bound) / (hi - x))), min(1, np.prod((bound - lo) / (x - lo)))
+
+
+def limited_interval(x, lo, hi, level):  # by solving for the bounds that the tests just reject
+    a = (1 - level) / 2
+    return (optimize.brentq(lambda b: np.log(np.prod((b - lo) / (x - lo)) / a), lo + 1e-9, hi - 1e-9, xtol=1e-15),
+            optimize.brentq(lambda b: np.log(np.prod((hi - b) / (hi - x)) / a), lo + 1e-9, hi - 1e-9, xtol=1e-15))
 
 
 # ---- random draws as docs/statistics.md describes them
@@ -123,15 +139,13 @@ def sign_flip_exact(x):
 
 
 def shifts(x, alpha, resamples, seed):  # of the mean beyond the bound, for each resample's test to reject
-    q, above, below = t_quantile(1 - alpha, len(x) - 1), [], []
-    for i in indices(seed, resamples, len(x)):
-        y = x[i]
-        gb, ga = skews(y)
-        up = optimize.brentq(lambda s: hall(s, ga, len(x)) - q, -50, 50, xtol=1e-14)
-        dn = optimize.brentq(lambda s: hall(s, gb, len(x)) + q, -50, 50, xtol=1e-14)
-        above.append(y.std(ddof=1) * up - (y.mean() - x.mean()))
-        below.append(y.mean() - x.mean() - y.std(ddof=1) * dn)
-    return np.array(above), np.array(below)
+    n, q, y = len(x), t_quantile(1 - alpha, len(x) - 1), x[indices(seed, resamples, len(x))]
+    m, s, g = y.mean(1), y.std(1, ddof=1), stats.skew(y, axis=1, bias=False)
+    s = s * x.std(ddof=1) / s.mean()
+    g = g * min(3, max(1, stats.skew(x, bias=False) / g.mean()))
+    up = [optimize.brentq(lambda v: hall(v, min(0, 1.5 * k), n) - q, -50, 50, xtol=1e-14) for k in g]
+    dn = [optimize.brentq(lambda v: hall(v, max(0, 1.5 * k), n) + q, -50, 50, xtol=1e-14) for k in g]
+    return s * up - (m - x.mean()), m - x.mean() - s * dn
 
 
 def effect(x, reference, level):
@@ -158,6 +172,10 @@ def main():
     put("bound_mirrored", np.ravel([bound_test(-x, -b) for b in bounds]))
     put("interval90", interval(x, .9))
     put("interval95_signed", interval(SIGNED, .95))
+    put("zero", [zero_test(SIGNED), zero_test(SIGNED[SIGNED > 0]), zero_test(np.concatenate([np.zeros(30), SIGNED]))])
+    put("few", FEW)
+    put("limited", np.ravel([limited(FEW, 0, 1, b) for b in (.1, .25, .6)] + [limited(FEW, -1, 1, 0)]))
+    put("limited_interval", np.ravel([limited_interval(FEW, 0, 1, .9), limited_interval(FEW, -1, 1, .95)]))
     put("within", [bound_test(SIGNED, .01)[0], bound_test(SIGNED, -.01)[1]])
     put("boot", boot_mean(x, .95, 2000, 7))
     put("boot_counts", boot_mean(COUNTS, .9, 1000, 2))
@@ -179,10 +197,6 @@ def main():
     ratio = np.log(SECONDS_A / SECONDS_B)
     half = t_quantile(.975, 29) * ratio.std(ddof=1) / np.sqrt(30)
     put("ratio", [*np.exp([ratio.mean(), ratio.mean() - half, ratio.mean() + half]), stats.ttest_1samp(ratio, 0).pvalue])
-    put("power", [R("power.t.test(n=34, delta=.5, sd=1, type='one.sample', strict=TRUE)$power")[0],
-                  R("power.t.test(n=120, delta=.002, sd=.01, sig.level=.0125, type='one.sample', alternative='one.sided')$power")[0]])
-    put("minimal", [R("power.t.test(n=120, sd=.01, power=.8, sig.level=.0125, type='one.sample', alternative='one.sided', tol=1e-12)$delta")[0],
-                    R("power.t.test(n=60, sd=.02, power=.8, type='one.sample', strict=TRUE, tol=1e-12)$delta")[0]])
     grid = [(t, df, d) for t in (-3, -.5, 0, 1, 2.5, 8) for df in (1, 4, 29, 119) for d in (-2, .5, 2.8, 9)]
     put("noncentral", np.ravel([(*g, R(f"pt({g[0]}, {g[1]}, {g[2]})")[0]) for g in grid]))
     put("student", R("c(pt(sqrt(3), 7, lower.tail=FALSE), qt(.975, 9))"))
@@ -191,7 +205,7 @@ def main():
                                                         0, 3 * np.sqrt(f[1]), points=[f[2] / f[0] * np.sqrt(f[1])], epsabs=1e-13, limit=500)[0])
                                     for f in far]))
     above, below = shifts(x, .0125, 300, 11)
-    put("bound_power", [(above < .006).mean(), (below < .006).mean(), np.quantile(above, .8), np.quantile(below, .8)])
+    put("bound_power", [(above < .006).mean(), (below < .006).mean(), np.quantile(above, .9), np.quantile(below, .9)])
     print("/* Made by tests/study/reference_stats.py, which names the sources. */")
     print("\n".join(out))
 

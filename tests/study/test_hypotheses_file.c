@@ -40,7 +40,7 @@ static void test_shipped(void **state)
     assert_true(h->alpha == 0.05 && h->n_thresholds == 2 && h->thresholds[0] == 0.1 && h->steps == 12);
     assert_true(h->permutations == 100000 && h->resamples == 10000 && h->exact_to == 20);
     assert_true(h->timing.pairs == 30 && h->timing.warmup >= 1 && h->timing.published_percent == 18.8);
-    assert_true(h->position_offset == 0.25 && h->n_bands == 6 && h->bands[1].from == 0.25 &&
+    assert_true(h->position_offset == 0.1 && h->n_bands == 6 && h->bands[1].from == 0.25 &&
                 h->bands[1].to == 0.5);
     assert_true(h->noise.quantile == 0.99 && h->noise.n_nudges == 3 && h->noise.nudges[0] != 0);
     assert_true(h->noise.member_order && h->noise.instruction_set);
@@ -78,15 +78,16 @@ static const char valid[] =
     "noise: {quantile: 0.99, nudges: [1], member_order: true, instruction_set: false}\n"
     "hypotheses:\n"
     "  - {id: A1, title: t, statement: s, kind: deterministic, metric: m, definition: d}\n"
-    "  - {id: A2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.1, unit: u, "
-    "test: x}\n"
-    "  - {id: B, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.2, unit: u, test: "
-    "x}\n"
-    "  - {id: C, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.3, unit: u, test: "
-    "x}\n"
+    "  - {id: A2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.1, unit: share "
+    "of "
+    "attention, test: x}\n"
+    "  - {id: B, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.2, unit: "
+    "probability, test: x}\n"
+    "  - {id: C, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.3, unit: share of "
+    "attention, test: x}\n"
     "  - {id: D1, title: t, statement: s, kind: deterministic, metric: m, definition: d}\n"
-    "  - {id: D2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.4, unit: u, "
-    "test: x}\n"
+    "  - {id: D2, title: t, statement: s, kind: primary, metric: m, definition: d, bound: 0.4, unit: "
+    "probability, test: x}\n"
     "  - {id: timing, title: t, statement: s, kind: exploratory, metric: m, definition: d}\n";
 
 /* valid with its first `old` replaced by `new` */
@@ -128,6 +129,8 @@ static void test_refused(void **state)
         {"id: C", "id: E", "16:10: id: 'E' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2"},
         {"id: C", "id: 'C D'", "16:10: id: expected letters, digits, _ and -, at most 31"},
         {"bound: 0.3, ", "", "16:5: hypotheses: 'C' is primary: it needs bound, unit and test"},
+        {"bound: 0.1, unit: share of attention", "bound: 0.1, unit: nat",
+         "14:97: unit: 'A2' is measured in 'share of attention', not in 'nat'"},
         {"bound: 0.3", "bound: -1", "16:85: bound: '-1' is not a number above 0"},
         {"id: timing", "id: other", "13:3: hypotheses: 'timing' is missing"},
     };
@@ -155,7 +158,7 @@ static void test_valid(void **state)
         fail_msg("%s", err.msg);
     assert_true(tempo_hypotheses_bound(h, "A2") == 0.1 && tempo_hypotheses_bound(h, "D2") == 0.4);
     assert_true(h->n == 7 && h->n_bands == 1 && !h->noise.instruction_set &&
-                h->timing.published_percent == 0);
+                isnan(h->timing.published_percent));
     assert_null(h->title);
     tempo_hypotheses_free(h);
 }

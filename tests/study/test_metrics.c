@@ -299,6 +299,10 @@ static void attention_rows(void **state)
     near(tempo_row_js(iso, vis, 6), tempo_row_js(vis, iso, 6), 0);
     const float one[2] = {1, 0}, other[2] = {0, 3}; /* each is divided by its own sum */
     near(tempo_row_js(one, other, 2), LN2, 1e-16);
+    near(tempo_row_tv(one, other, 2), 1, 1e-16);
+    near(tempo_row_tv(iso, iso, 6), 0, 0);
+    near(tempo_row_tv(iso, vis, 6), 0.25,
+         1e-7); /* .1, .1 and .05 of one against .1, .05 and .1 of the other */
     /* what a visible row would be if siblings took a share evenly from all: nothing but float rounding is
      * left */
     float scaled[6];

@@ -63,6 +63,9 @@ static void test_refusals(void **state)
     tempo_tost t;
     tempo_boot boot;
     tempo_sign_flip f;
+    tempo_zero_test z;
+    tempo_limited_test l;
+    tempo_interval li;
     tempo_wilcoxon w;
     tempo_effect e;
     tempo_ratio r;
@@ -77,7 +80,11 @@ static void test_refusals(void **state)
         assert_int_equal(tempo_test_within(x, 4, 1, &t, NULL), TEMPO_E_ARG);
         assert_int_equal(tempo_boot_mean(x, 4, 0.9, 100, 1, &boot, NULL), TEMPO_E_ARG);
         assert_int_equal(tempo_boot_clusters(x, (size_t[]){3, 1}, 2, 0.9, 100, 1, &boot, NULL), TEMPO_E_ARG);
-        assert_int_equal(tempo_test_sign_flip(x, 4, 10, 1, &f, NULL), TEMPO_E_ARG);
+        assert_int_equal(tempo_test_sign_flip(x, 4, 20, 10, 1, &f, NULL), TEMPO_E_ARG);
+        assert_int_equal(tempo_test_zero(x, 4, &z, NULL), TEMPO_E_ARG);
+        assert_int_equal(tempo_test_limited(x, 4, 0, 9, 1, &l, NULL), TEMPO_E_ARG);
+        assert_int_equal(tempo_interval_limited(x, 4, 0, 9, 0.9, &li, NULL), TEMPO_E_ARG);
+        assert_true(isnan(z.p) && isnan(l.p_below) && isnan(l.p_above) && isnan(li.lo) && isnan(li.hi));
         assert_int_equal(tempo_test_wilcoxon(x, 4, &w, NULL), TEMPO_E_ARG);
         assert_int_equal(tempo_effect_size(x, 4, 0, 0.9, &e, NULL), TEMPO_E_ARG);
         assert_int_equal(tempo_stats_ratio(x, fine, 4, 0.9, &r, NULL), TEMPO_E_ARG);
@@ -97,7 +104,14 @@ static void test_refusals(void **state)
     assert_int_equal(tempo_boot_mean(fine, 4, 0.9, 99, 1, &boot, NULL), TEMPO_E_ARG);
     assert_int_equal(tempo_boot_clusters(fine, (size_t[]){2, 0, 2}, 3, 0.9, 100, 1, &boot, NULL),
                      TEMPO_E_ARG);
-    assert_int_equal(tempo_test_sign_flip(fine, 4, 0, 1, &f, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_sign_flip(fine, 4, 20, 0, 1, &f, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_sign_flip(fine, 4, 25, 10, 1, &f, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_limited(fine, 4, 0, 4, 1, &l, NULL), TEMPO_E_ARG); /* 5 is beyond */
+    assert_int_equal(tempo_test_limited(fine, 4, 2, 9, 3, &l, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_limited(fine, 4, 0, 9, 9, &l, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_limited(fine, 4, 0, 9, 0, &l, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_test_limited(fine, 4, 9, 0, 1, &l, NULL), TEMPO_E_ARG);
+    assert_int_equal(tempo_interval_limited(fine, 4, 0, 9, 1, &li, NULL), TEMPO_E_ARG);
     assert_int_equal(tempo_stats_ratio(fine, (double[]){1, 2, 0, 3}, 4, 0.9, &r, NULL), TEMPO_E_ARG);
     assert_int_equal(tempo_interval_share(3, 2, 0.9, &i, NULL), TEMPO_E_ARG);
     assert_int_equal(tempo_adjust_holm((double[]){0.1, NAN}, 2, out, NULL), TEMPO_E_ARG);
@@ -239,24 +253,28 @@ static void test_sign_flip(void **state)
     tempo_sign_flip f, g;
 
     /* Fisher: 863 of the 32,768 patterns give a sum of 314 or more */
-    ok(tempo_test_sign_flip(ref_darwin, 15, 1, 1, &f, NULL));
+    ok(tempo_test_sign_flip(ref_darwin, 15, 20, 1, 1, &f, NULL));
     assert_true(f.exact && f.flips == 32768 && f.p == 2 * 863.0 / 32768);
     assert_close(f.p, ref_flip[1], 1e-15);
     assert_close(f.mean, 314.0 / 15, 1e-15);
-    ok(tempo_test_sign_flip(ref_signed, COUNT(ref_signed), 5000, 3, &f, NULL));
+    ok(tempo_test_sign_flip(ref_signed, COUNT(ref_signed), 20, 5000, 3, &f, NULL));
     assert_false(f.exact);
     assert_close(f.p, ref_flip[0], 1e-14);
-    /* n = 20 is still exact, 21 is not; a zero changes nothing but the count */
-    ok(tempo_test_sign_flip(mixed, 20, 1, 1, &f, NULL));
+    /* exact up to what is asked for; a zero changes nothing but the count */
+    ok(tempo_test_sign_flip(mixed, 20, 20, 1, 1, &f, NULL));
     assert_true(f.exact && f.flips == 1u << 20);
-    ok(tempo_test_sign_flip(mixed + 4, 16, 1, 1, &g, NULL));
+    ok(tempo_test_sign_flip(mixed + 4, 16, 20, 1, 1, &g, NULL));
     assert_true(g.exact && g.p > 0 && g.p < 0.01);
-    ok(tempo_test_sign_flip(ref_signed, 21, 999, 1, &g, NULL));
+    ok(tempo_test_sign_flip(ref_signed, 21, 20, 999, 1, &g, NULL));
     assert_true(!g.exact && g.flips == 999);
-    ok(tempo_test_sign_flip((double[]){0, 0, 0}, 3, 1, 1, &f, NULL));
+    ok(tempo_test_sign_flip((double[]){0, 0, 0}, 3, 20, 1, 1, &f, NULL));
     assert_true(f.p == 1);
-    ok(tempo_test_sign_flip((double[]){5}, 1, 1, 1, &f, NULL));
+    ok(tempo_test_sign_flip((double[]){5}, 1, 20, 1, 1, &f, NULL));
     assert_true(f.p == 1);
+    ok(tempo_test_sign_flip(ref_darwin, 15, 14, 2000, 1, &f, NULL));
+    assert_true(!f.exact && f.flips == 2000);
+    ok(tempo_test_sign_flip(ref_signed, 24, 24, 1, 1, &f, NULL));
+    assert_true(f.exact && f.flips == 1u << 24);
 }
 
 static void test_wilcoxon(void **state)
@@ -322,16 +340,19 @@ static void test_head_map(void **state)
     ok(tempo_stats_head_map(x, PROMPTS, HEADS, mean, p, bh, NULL));
     for (size_t h = 0; h < HEADS; h++) {
         double column[PROMPTS];
-        tempo_wilcoxon w;
+        tempo_zero_test z;
         for (size_t i = 0; i < PROMPTS; i++)
             column[i] = x[i * HEADS + h];
-        ok(tempo_test_wilcoxon(column, PROMPTS, &w, NULL));
-        assert_true(p[h] == w.p);
+        ok(tempo_test_zero(column, PROMPTS, &z, NULL));
+        assert_true(p[h] == z.p);
         assert_close(mean[h], tempo_stats_mean(column, PROMPTS), 1e-14);
     }
     assert_true(p[1] == 1 && p[2] < 0.001);
     ok(tempo_adjust_bh(p, HEADS, want, NULL));
     assert_memory_equal(bh, want, sizeof(want));
+    /* too few prompts to test a mean */
+    ok(tempo_stats_head_map(x, PROMPTS - 1, HEADS, mean, p, bh, NULL));
+    assert_true(p[0] == 1 && p[2] == 1 && bh[2] == 1);
 }
 
 static void test_effects(void **state)
@@ -393,22 +414,84 @@ static void test_power(void **state)
     (void)state;
     tempo_bound_power p;
 
-    /* Cohen's table: 34 differences find dz = 0.5 with power 0.81 */
-    assert_close(tempo_power(34, 1, 0.5, 0.05, true), ref_power[0], 1e-9);
-    assert_close(tempo_power(34, 2, -1, 0.05, true), ref_power[0], 1e-9);
-    assert_close(tempo_power(120, 0.01, 0.002, 0.0125, false), ref_power[1], 1e-9);
-    assert_close(tempo_minimal_effect(120, 0.01, 0.0125, 0.8, false), ref_minimal[0], 1e-7);
-    assert_close(tempo_minimal_effect(60, 0.02, 0.05, 0.8, true), ref_minimal[1], 1e-7);
-    assert_nan(tempo_power(1, 1, 1, 0.05, true));
-    assert_nan(tempo_power(9, 0, 1, 0.05, true));
-    assert_nan(tempo_power(9, NAN, 1, 0.05, true));
-    assert_nan(tempo_minimal_effect(9, NAN, 0.05, 0.8, true));
-    assert_true(tempo_minimal_effect(9, 0, 0.05, 0.8, true) == 0);
     ok(tempo_power_bound(ref_skewed, COUNT(ref_skewed), 0.006, 0.0125, 0.8, 300, 11, &p, NULL));
     assert_close(p.above, ref_bound_power[0], 1e-12);
     assert_close(p.below, ref_bound_power[1], 1e-12);
     assert_close(p.minimal_above, ref_bound_power[2], 1e-9);
     assert_close(p.minimal_below, ref_bound_power[3], 1e-9);
+    /* of equal values no distance is found; of two values half of the samples are equal ones */
+    ok(tempo_power_bound((double[]){1, 1, 1}, 3, 5, 0.05, 0.8, 100, 1, &p, NULL));
+    assert_true(p.above == 0 && p.below == 0 && isinf(p.minimal_above) && isinf(p.minimal_below));
+    ok(tempo_power_bound((double[]){1, 2}, 2, 1e9, 0.05, 0.8, 1000, 1, &p, NULL));
+    assert_true(p.above > 0.4 && p.above < 0.6);
+    assert_true(isinf(p.minimal_above));
+}
+
+/* Is the mean 0?  Zeros are left out: they say nothing of it, and would say too much of the spread. */
+static void test_zero(void **state)
+{
+    (void)state;
+    double positive[COUNT(ref_signed)], padded[COUNT(ref_signed) + 30] = {0}, turned[COUNT(ref_signed)];
+    tempo_zero_test z, back;
+    size_t k = 0;
+
+    for (size_t i = 0; i < COUNT(ref_signed); i++) {
+        turned[i] = -ref_signed[i];
+        padded[30 + i] = ref_signed[i];
+        if (ref_signed[i] > 0)
+            positive[k++] = ref_signed[i];
+    }
+    ok(tempo_test_zero(ref_signed, COUNT(ref_signed), &z, NULL));
+    assert_close(z.p, ref_zero[0], 1e-9);
+    assert_true(z.n == COUNT(ref_signed));
+    ok(tempo_test_zero(turned, COUNT(turned), &back, NULL));
+    assert_close(back.p, z.p, 1e-12);
+    ok(tempo_test_zero(positive, k, &z, NULL));
+    assert_close(z.p, ref_zero[1], 1e-8);
+    ok(tempo_test_zero(padded, COUNT(padded), &back, NULL));
+    assert_close(back.p, ref_zero[2], 1e-9);
+    assert_true(back.n == COUNT(ref_signed));
+    assert_close(back.mean, tempo_stats_mean(padded, COUNT(padded)), 1e-15);
+    ok(tempo_test_zero((double[]){0, 0, 3}, 3, &z, NULL));
+    assert_true(z.p == 1 && z.n == 1 && z.mean == 1);
+}
+
+/* Products of few values: by numpy, by hand, and what each interval inverts. */
+static void test_limited(void **state)
+{
+    (void)state;
+    static const double bounds[] = {0.1, 0.25, 0.6};
+    tempo_limited_test l;
+    tempo_interval i;
+
+    for (size_t k = 0; k < 3; k++) {
+        ok(tempo_test_limited(ref_few, COUNT(ref_few), 0, 1, bounds[k], &l, NULL));
+        assert_close(l.p_below, ref_limited[2 * k], 1e-12);
+        assert_close(l.p_above, ref_limited[2 * k + 1], 1e-12);
+    }
+    ok(tempo_test_limited(ref_few, COUNT(ref_few), -1, 1, 0, &l, NULL));
+    assert_close(l.p_below, ref_limited[6], 1e-12);
+    assert_close(l.p_above, ref_limited[7], 1e-12);
+    ok(tempo_interval_limited(ref_few, COUNT(ref_few), 0, 1, 0.9, &i, NULL));
+    assert_close(i.lo, ref_limited_interval[0], 1e-9);
+    assert_close(i.hi, ref_limited_interval[1], 1e-9);
+    ok(tempo_test_limited(ref_few, COUNT(ref_few), 0, 1, i.lo, &l, NULL));
+    assert_close(l.p_above, 0.05, 1e-12);
+    ok(tempo_interval_limited(ref_few, COUNT(ref_few), -1, 1, 0.95, &i, NULL));
+    assert_close(i.lo, ref_limited_interval[2], 1e-9);
+    assert_close(i.hi, ref_limited_interval[3], 1e-9);
+    /* n zeros: were the mean of shares b, all would be 0 with probability (1 - b)^n at most */
+    const double zeros[299] = {0};
+    ok(tempo_test_limited(zeros, 299, 0, 1, 0.01, &l, NULL));
+    assert_close(l.p_below, pow(0.99, 299), 1e-12);
+    assert_true(l.p_above == 1 && l.p_below < 0.05);
+    ok(tempo_test_limited(zeros, 298, 0, 1, 0.01, &l, NULL));
+    assert_true(l.p_below > 0.05);
+    ok(tempo_test_limited(ref_few, COUNT(ref_few), 0, INFINITY, 0.1, &l, NULL));
+    assert_close(l.p_above, ref_limited[1], 1e-12);
+    assert_true(l.p_below == 1);
+    ok(tempo_interval_limited(ref_few, COUNT(ref_few), 0, INFINITY, 0.9, &i, NULL));
+    assert_true(isinf(i.hi) && i.lo > 0.1);
 }
 
 static void test_distributions(void **state)
@@ -453,6 +536,8 @@ int main(void)
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_ratio),
         cmocka_unit_test(test_power),
+        cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_limited),
         cmocka_unit_test(test_distributions),
     };
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "io/json.h"
+#include "study/json_out.h"
 #include "study/report.h"
 #include "study/study.h"
 #include "support/tmpdir.h"
@@ -412,6 +413,52 @@ static void test_refused(void **state)
     json_decref(doc);
 }
 
+/* No member passes the next set's position: D is at most 1/m where a threshold admits sets of m. */
+static void test_position_offset(void **state)
+{
+    tempo_hypotheses h = {.position_offset = 0.3};
+    const struct {
+        double threshold, d;
+    } rows[] = {{0.1, 0.1}, {0.05, 0.05}, {0.34, 0.3},     {0.3, 0.3},
+                {0.2, 0.2}, {1, 0.3},     {1e-6, 1. / 64}, {0.15, 1. / 6}};
+    char dir[512];
+    size_t largest = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        const double d = tempo_study_offset(&h, rows[i].threshold);
+        if (fabs(d - rows[i].d) > 1e-12)
+            fail_msg("threshold %g: D is %g, expected %g", rows[i].threshold, d, rows[i].d);
+        assert_true((floor(1 / rows[i].threshold + 1e-9) - 1) * d < 1 || rows[i].threshold < 1. / 64);
+    }
+    /* and that is the one units were made with */
+    json_t *unit = load(whole, "units/m0-t0.05-b-2.json");
+    assert_true(tempo_json_get_number(unit, "position_offset") == 0.05);
+    const json_t *steps = json_object_get(unit, "steps");
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        const size_t m = json_array_size(json_object_get(json_array_get(steps, i), "members"));
+        largest = m > largest ? m : largest;
+    }
+    assert_true(largest >= 2 && (double)(largest - 1) * 0.05 < 1);
+    json_decref(unit);
+
+    /* a study of the version before is refused as what it is, whatever its hypotheses are */
+    stop never = {0};
+    tempo_err err = {0};
+    char path[512];
+    size_t n;
+    (void)must_run(new_dir(dir, "earlier"), false);
+    test_path(path, dir, "study.json");
+    char *plan = (char *)test_read_file(path, &n), *at = strstr(plan, "\"schema\": 2");
+    assert_non_null(at);
+    at[10] = '1';
+    test_write_file(path, plan, n);
+    test_path(path, dir, "hypotheses.yaml");
+    test_write_file(path, "nothing\n", 8);
+    expect(run(dir, true, &never, &err), TEMPO_E_UNSUPPORTED, &err, "earlier version");
+    free(plan);
+}
+
 /* A file that was cut off, or is none of ours, is named; nothing is computed around it. */
 static void test_broken_files(void **state)
 {
@@ -458,7 +505,8 @@ int main(void)
         cmocka_unit_test(test_what_is_there), cmocka_unit_test(test_resume_of_a_complete_one),
         cmocka_unit_test(test_another_width), cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_killed),        cmocka_unit_test(test_unfinished_files),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_position_offset),
+        cmocka_unit_test(test_broken_files),
     };
 
     return cmocka_run_group_tests_name("study run", tests, set_up, tear_down);

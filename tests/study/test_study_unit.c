@@ -205,6 +205,29 @@ static sums row_js(const plane *isolated, const plane *visible, size_t r)
     return out;
 }
 
+/* The same of their total variation. */
+static sums row_tv(const plane *isolated, const plane *visible, size_t r)
+{
+    const float *p = isolated->w + r * isolated->slots, *v = visible->w + r * visible->slots;
+    const double n = (double)isolated->slots;
+    double sum_p = 0, sum_v = 0;
+    sums out = {0};
+
+    for (size_t s = 0; s < isolated->slots; s++)
+        if (seen(isolated, r, s)) {
+            sum_p += (double)p[s];
+            sum_v += (double)v[s];
+        }
+    for (size_t s = 0; s < isolated->slots; s++) {
+        const double a = (double)p[s] / sum_p, b = (double)v[s] / sum_v;
+        if (!seen(isolated, r, s))
+            continue;
+        out.value += fabs(a - b) / 2;
+        out.tolerance += attention_tolerance * (1 + n * a + (1 + n * b) / sum_v) / 2;
+    }
+    return out;
+}
+
 static sums row_share(const plane *visible, size_t r)
 {
     const float *v = visible->w + r * visible->slots;
@@ -219,25 +242,42 @@ static sums row_share(const plane *visible, size_t r)
                   2 * attention_tolerance * ((double)visible->rows + n * siblings / rest) / rest};
 }
 
+/* What siblings, and what the first slot, have of all attention. */
+static void add_masses(const plane *visible, size_t r, double part, sums *siblings, sums *first)
+{
+    const float *v = visible->w + r * visible->slots;
+
+    for (size_t s = 0; s < visible->slots; s++)
+        siblings->value += seen(visible, r, s) ? 0 : part * (double)v[s];
+    siblings->tolerance += part * attention_tolerance * (double)visible->rows;
+    first->value += part * (double)v[0];
+    first->tolerance += part * attention_tolerance;
+}
+
 /* Means over rows, of layers, heads and all, against what the unit says of the one step that it read. */
 static void check_attention(const json_t *doc, size_t step, const tempo_npy *isolated,
                             const tempo_npy *visible)
 {
     const size_t layers = isolated->shape[0], heads = isolated->shape[1], rows = isolated->shape[2];
-    const json_t *by_layer = json_object_get(json_object_get(doc, "layers"), "attention_js");
+    const json_t *by_layer = json_object_get(json_object_get(doc, "layers"), "attention_js"),
+                 *tv_by_layer = json_object_get(json_object_get(doc, "layers"), "attention_tv");
     const json_t *map = json_object_get(json_object_get(doc, "heads"), "sibling_share");
-    sums all_js = {0}, all_share = {0};
+    sums all_js = {0}, all_tv = {0}, all_share = {0}; /* of js and tv above layer 0 */
+    sums mass = {0}, first = {0};
 
     assert_memory_equal(isolated->shape, visible->shape, 4 * sizeof(*isolated->shape));
     assert_int_equal(json_array_size(by_layer), layers);
     assert_int_equal(json_array_size(map), layers);
     for (size_t l = 0; l < layers; l++) {
-        sums js = {0};
+        sums js = {0}, tv = {0};
         for (size_t h = 0; h < heads; h++) {
             const plane i = plane_of(isolated, l, h), v = plane_of(visible, l, h);
             sums share = {0};
             for (size_t r = 0; r < rows; r++) {
-                const sums x = row_js(&i, &v, r), y = row_share(&v, r);
+                const sums x = row_js(&i, &v, r), y = row_share(&v, r), z = row_tv(&i, &v, r);
+                add_masses(&v, r, 1 / (double)(layers * heads * rows), &mass, &first);
+                tv.value += z.value / (double)(rows * heads);
+                tv.tolerance += z.tolerance / (double)(rows * heads);
                 js.value += x.value / (double)(rows * heads);
                 js.tolerance += x.tolerance / (double)(rows * heads);
                 share.value += y.value / (double)rows;
@@ -248,14 +288,30 @@ static void check_attention(const json_t *doc, size_t step, const tempo_npy *iso
             all_share.tolerance += share.tolerance / (double)(layers * heads);
         }
         assert_near("JS of a layer", json_number_value(json_array_get(by_layer, l)), js.value, js.tolerance);
-        all_js.value += js.value / (double)layers;
-        all_js.tolerance += js.tolerance / (double)layers;
+        assert_near("TV of a layer", json_number_value(json_array_get(tv_by_layer, l)), tv.value,
+                    tv.tolerance);
+        all_js.value += l > 0 ? js.value / (double)(layers - 1) : 0;
+        all_js.tolerance += l > 0 ? js.tolerance / (double)(layers - 1) : 0;
+        all_tv.value += l > 0 ? tv.value / (double)(layers - 1) : 0;
+        all_tv.tolerance += l > 0 ? tv.tolerance / (double)(layers - 1) : 0;
     }
+    assert_true(all_tv.value > 5 * all_tv.tolerance);
     assert_true(all_js.value > 5 * all_js.tolerance); /* else nothing would be tested here */
     assert_true(all_share.value > 5 * all_share.tolerance);
     assert_near("attention_js", metric(doc, step, "attention_js"), all_js.value, all_js.tolerance);
-    assert_near("A2", value(doc, "values", "A2"), all_js.value, all_js.tolerance);
+    assert_near("attention_tv", metric(doc, step, "attention_tv"), all_tv.value, all_tv.tolerance);
+    assert_near("A2", value(doc, "values", "A2"), all_tv.value, all_tv.tolerance);
+    assert_near("a2_js", value(doc, "values", "a2_js"), all_js.value, all_js.tolerance);
+    const double all_layers = (double)(layers - 1) / (double)layers; /* layer 0 is 0 up to roundings */
+    assert_near("a2_all_layers", value(doc, "values", "a2_all_layers"), all_tv.value * all_layers,
+                all_tv.tolerance);
+    assert_near("a2_js_all_layers", value(doc, "values", "a2_js_all_layers"), all_js.value * all_layers,
+                all_js.tolerance);
     assert_near("C", value(doc, "values", "C"), all_share.value, all_share.tolerance);
+    assert_near("sibling_mass", value(doc, "values", "sibling_mass"), mass.value, mass.tolerance);
+    assert_near("sibling_mass of the step", metric(doc, step, "sibling_mass"), mass.value, mass.tolerance);
+    assert_near("first_slot_mass", value(doc, "values", "first_slot_mass"), first.value, first.tolerance);
+    assert_true(mass.value > 5 * mass.tolerance && first.value > 5 * first.tolerance);
 }
 
 static void check_distributions(const json_t *doc, size_t step, const float *p, const float *q, size_t n)
@@ -266,6 +322,10 @@ static void check_distributions(const json_t *doc, size_t step, const float *p, 
     assert_near("tv", metric(doc, step, "tv"), tv.value, tv.tolerance);
     assert_near("B", value(doc, "values", "B"), tv.value, tv.tolerance);
     assert_near("js", metric(doc, step, "js"), js.value, js.tolerance);
+    assert_near("b_mean", value(doc, "values", "b_mean"), tv.value, tv.tolerance);
+    assert_near("b_js", value(doc, "values", "b_js"), js.value, js.tolerance);
+    assert_near("b_kl", value(doc, "values", "b_kl_isolated_visible"), pq.value, pq.tolerance);
+    assert_near("b_kl back", value(doc, "values", "b_kl_visible_isolated"), qp.value, qp.tolerance);
     assert_near("kl", metric(doc, step, "kl_isolated_visible"), pq.value, pq.tolerance);
     assert_near("kl back", metric(doc, step, "kl_visible_isolated"), qp.value, qp.tolerance);
 }
@@ -539,6 +599,14 @@ static void to_parallel(tempo_lane *const *lanes, size_t n)
     fail_msg("no parallel set");
 }
 
+/* Layer 0 is equal by construction: of a model that has no other there is nothing to say. */
+static void test_above_first(void **state)
+{
+    (void)state;
+    assert_true(tempo_compare_above_first((const double[]){9, 1, 2}, 3) == 1.5);
+    assert_true(isnan(tempo_compare_above_first((const double[]){9}, 1)));
+}
+
 /* Members in the other order: turned back, nothing but roundings is left; not turned back, rows of different
  * members are compared.  */
 static void test_mirrored(void **state)
@@ -549,9 +617,9 @@ static void test_mirrored(void **state)
         tempo_lane b = lane(mode == 0 ? TEMPO_ISOLATED : TEMPO_VISIBLE, TEMPO_ORDER_ASCENDING);
         tempo_lane *both[] = {&a, &b};
         to_parallel(both, 2);
-        /* JS of rows whose weights differ by r relative is r^2 / 8; r is below 1e-5 by far */
-        assert_true(tempo_compare_rows(&a, &b, true) <= 1e-10);
-        assert_true(tempo_compare_rows(&a, &b, false) > 1e-6);
+        /* TV of rows whose weights differ by r relative is r / 2; r is below 1e-5 by far */
+        assert_true(tempo_compare_rows(&a, &b, true) <= 5e-6);
+        assert_true(tempo_compare_rows(&a, &b, false) > 1e-4);
         assert_true(tempo_compare_rows(&a, &a, false) == 0.0);
         tempo_lane_free(&a);
         tempo_lane_free(&b);
@@ -643,7 +711,7 @@ static void test_floor(void **state)
     for (size_t g = 0; g < 3; g++)
         for (size_t k = 0; k < 4; k++) {
             const double v = value(values, groups[g], keys[k]);
-            assert_true(v > 0.0 || (k == 0 && v >= 0.0)); /* the square of a rounding may be 0 */
+            assert_true(v > 0.0);
             assert_true(v <= 1e-5);
         }
     json_decref(doc);
@@ -777,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_alone_and_in_a_batch),
         cmocka_unit_test(test_context_runs_out),
         cmocka_unit_test(test_no_parallel_set),
+        cmocka_unit_test(test_above_first),
         cmocka_unit_test(test_mirrored),
         cmocka_unit_test(test_stopped_and_repeated),
         cmocka_unit_test(test_floor),

@@ -130,6 +130,8 @@ static void add_attention(test_model *m, uint64_t *state, uint32_t l)
         add_vector(m, state, kv, 0.0, NAME("attn_k.bias"))->rope_heads = s->n_kv_heads;
         add_vector(m, state, kv, 0.0, NAME("attn_v.bias"));
     }
+    if (s->o_bias)
+        add_vector(m, state, s->d_model, 0.0, NAME("attn_output.bias"));
     if (s->qk_norm) {
         add_vector(m, state, s->head_dim, 1.0, NAME("attn_q_norm.weight"));
         add_vector(m, state, s->head_dim, 1.0, NAME("attn_k_norm.weight"));
@@ -145,6 +147,11 @@ static void add_mlp(test_model *m, uint64_t *state, uint32_t l)
     add_matrix(m, state, TEST_GATE, s->d_ff, s->d_model, 1.0, NAME("ffn_gate.weight"));
     add_matrix(m, state, TEST_UP, s->d_ff, s->d_model, 1.0, NAME("ffn_up.weight"));
     add_matrix(m, state, TEST_DOWN, s->d_model, s->d_ff, 1.0, NAME("ffn_down.weight"));
+    if (s->mlp_bias) {
+        add_vector(m, state, s->d_ff, 0.0, NAME("ffn_gate.bias"));
+        add_vector(m, state, s->d_ff, 0.0, NAME("ffn_up.bias"));
+        add_vector(m, state, s->d_model, 0.0, NAME("ffn_down.bias"));
+    }
 #undef NAME
 }
 
@@ -299,6 +306,10 @@ static void make_config(test_model *m)
         (int)s->head_dim, "intermediate_size", (int)s->d_ff, "max_position_embeddings", (int)s->n_ctx,
         "vocab_size", (int)s->n_vocab, "rms_norm_eps", s->norm_eps, "rope_theta", s->rope_theta,
         "rope_scaling", rope_config(s), "tie_word_embeddings", s->tied, "hidden_act", "silu"));
+    if (s->o_bias)
+        json_object_set_new(m->config, "attention_bias", json_true());
+    if (s->mlp_bias)
+        json_object_set_new(m->config, "mlp_bias", json_true());
 }
 
 /* ---- whole models ---- */

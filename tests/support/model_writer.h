@@ -47,7 +47,7 @@ typedef struct test_spec {
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff, n_vocab, n_ctx;
     double norm_eps, rope_theta; /* written as float32 to a GGUF */
     bool tied;
-    bool qkv_bias;
+    bool qkv_bias, o_bias, mlp_bias; /* attention_bias of config.json: both of the first; mlp_bias: gate, up and down */
     bool qk_norm;
     test_rope rope;
     double rope_factor;                  /* of linear and llama3 */
@@ -98,6 +98,8 @@ test_model *test_model_from_gguf(const char *path);
 void test_model_free(test_model *m);
 
 void test_model_write_gguf(const test_model *m, uint32_t version, const char *path);
+/* The same in several files, STEM-00001-of-00003.gguf ..., the metadata in the first. */
+void test_model_write_gguf_parts(const test_model *m, unsigned parts, const char *stem);
 /* Make the directory (its parent must be there) and write every file.  shards = 1: model.safetensors;
  * more: that many files and model.safetensors.index.json.  */
 void test_model_write_hf(const test_model *m, unsigned shards, const char *dir);

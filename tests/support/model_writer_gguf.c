@@ -132,3 +132,38 @@ void test_model_write_gguf(const test_model *m, uint32_t version, const char *pa
     if (fclose(f) != 0)
         abort();
 }
+
+/* Every `parts`-th tensor from the p-th; metadata in the first. */
+static test_model part_of(const test_model *m, unsigned p, unsigned parts)
+{
+    test_model part = *m;
+
+    part.kv = malloc((m->n_kv + 3) * sizeof(*part.kv));
+    part.tensors = malloc(m->n_tensors * sizeof(*part.tensors));
+    if (part.kv == NULL || part.tensors == NULL)
+        abort();
+    part.n_tensors = 0;
+    part.n_kv = p == 0 ? m->n_kv : 0;
+    memcpy(part.kv, m->kv, part.n_kv * sizeof(*part.kv));
+    for (size_t i = p; i < m->n_tensors; i += parts)
+        part.tensors[part.n_tensors++] = m->tensors[i];
+    return part;
+}
+
+void test_model_write_gguf_parts(const test_model *m, unsigned parts, const char *stem)
+{
+    for (unsigned p = 0; p < parts; p++) {
+        test_model part = part_of(m, p, parts);
+        const size_t own = part.n_kv;
+        char path[600];
+        test_model_set_u32(&part, "split.no", p);
+        test_model_set_u32(&part, "split.count", parts);
+        test_model_set_u32(&part, "split.tensors.count", (uint32_t)m->n_tensors);
+        (void)snprintf(path, sizeof(path), "%s-%05u-of-%05u.gguf", stem, p + 1, parts);
+        test_model_write_gguf(&part, 3, path);
+        for (size_t i = own; i < part.n_kv; i++)
+            free(part.kv[i].data);
+        free(part.kv);
+        free(part.tensors);
+    }
+}

@@ -130,16 +130,16 @@ static void run_layer(const tempo_model *m, uint32_t layer, const reference_slot
             finish_head(m, k + (r * nkv + i) * hd, l->k_norm, slots[r].position);
     }
     attend(m, layer, slots, n, q, k, v, att);
-    linear(&l->wo, NULL, att, n, h);
+    linear(&l->wo, l->bo, att, n, h);
     for (size_t i = 0; i < n * d; i++)
         x[i] += h[i];
     for (size_t r = 0; r < n; r++)
         normalise(x + r * d, l->ffn_norm, d, (double)m->hp.norm_eps, h + r * d);
-    linear(&l->w_gate, NULL, h, n, gate);
-    linear(&l->w_up, NULL, h, n, up);
+    linear(&l->w_gate, l->b_gate, h, n, gate);
+    linear(&l->w_up, l->b_up, h, n, up);
     for (size_t i = 0; i < n * ff; i++)
         gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
-    linear(&l->w_down, NULL, gate, n, h);
+    linear(&l->w_down, l->b_down, gate, n, h);
     for (size_t i = 0; i < n * d; i++)
         x[i] += h[i];
     free(h);

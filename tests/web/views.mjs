@@ -35,7 +35,7 @@ const percent = (p) => {
   const x = 100 * p;
   return x === 0 ? '0%' : x >= 99.95 ? (x >= 100 ? '100%' : '>99.9%') : x >= 9.95 ? `${x.toFixed(0)}%` : x >= 0.995 ? `${x.toFixed(1)}%` : `${x.toPrecision(2)}%`;
 };
-const said = { identical: 'identical', equivalent: 'equivalent', different: 'different', inconclusive: 'inconclusive', 'no data': 'no data' };
+const said = { identical: 'identical', equivalent: 'equivalent', different: 'different', inconclusive: 'inconclusive', 'too few prompts': 'too few prompts', 'no data': 'no data' };
 const card = (page, id) => page.locator(`article[aria-labelledby="verdict-${id}"]`);
 
 async function cardsAreThoseOf(page, threshold) {
@@ -87,7 +87,7 @@ test("a study's report: cards, distributions and tables are what the report says
   assert.equal(await page.locator('figure', { hasText: 'Attention on siblings, by layer' }).locator('.chart circle.dot').count(), heads.sibling_share.flat().length);
   assert.equal(await page.locator('figure', { hasText: 'Is visible mode faster?' }).locator('.chart .pair').count(), report.report.timing[0].raw.length);
   await page.locator('figure', { hasText: 'Is visible mode faster?' }).getByText(`published ${report.report.timing[0].published_percent}%`).first().waitFor();
-  await page.getByRole('button', { name: /exploratory/ }).click();
+  await page.getByRole('button', { name: /replication/ }).click();
   await cardsAreThoseOf(page, exploratory);
   await page.getByText('How to read this').click();
   await page.getByText('That is not “the same”').waitFor();

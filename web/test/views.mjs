@@ -137,13 +137,18 @@ const decision = (id, verdict, mean, more = {}) => ({ id, verdict, mean, bound: 
 
 test('words: each verdict on each endpoint has its sentence, with its figures and no other', () => {
   for (const id of ['A2', 'B', 'C', 'D2'])
-    for (const verdict of ['identical', 'equivalent', 'different', 'inconclusive', 'no data']) {
+    for (const verdict of ['identical', 'equivalent', 'different', 'inconclusive', 'too few prompts', 'no data']) {
       const text = words.answer(decision(id, verdict, 0.0712));
       assert.ok(text.length > 20 && !/undefined|NaN|null/.test(text), `${id} ${verdict}: ${text}`);
     }
   assert.match(words.answer(decision('B', 'different', 0.0712)), /^No: .*7\.1% .*1%/);
   assert.match(words.answer(decision('B', 'equivalent', 0.002)), /^Yes: .*0\.2%/);
   assert.match(words.answer(decision('B', 'inconclusive', 0.009)), /^Not settled/);
+  assert.match(words.answer(decision('B', 'too few prompts', 0.009, { needed: 20 })), /12 prompts, fewer than 20\. With values like these 20 prompts would do/);
+  assert.match(words.answer(decision('D2', 'too few prompts', 0.009, { n: 126, counted: 6 })), /of which only 6 are not next to 0/);
+  assert.match(words.answer(decision('A2', 'different', 0.063)), /6\.3% of the attention/);
+  assert.match(words.answer(decision('A2', 'different', 0.063, { unit: 'nat' })), /0\.063 nat/);
+  assert.match(words.answer(decision('D2', 'equivalent', -0.002)), /by 0\.2% of probability/);
   assert.match(words.answer(decision('D2', 'different', 0.02)), /more, by 2%/);
   assert.match(words.answer(decision('D2', 'different', -0.02)), /less, by 2%/);
   assert.equal(words.deterministicAnswer('A1', { threshold: 0.1, deterministic: { A1: { n: 3, holds: false, worst: 1, tolerance: 1e-6 } } }).verdict, 'fails');
@@ -151,11 +156,25 @@ test('words: each verdict on each endpoint has its sentence, with its figures an
   assert.equal(words.verdictWords('something new').word, 'no data');
 });
 
+test('words: what could be shown is said of the side on which the mean lies', () => {
+  const power = { margin: 0.006, mde: 0.002, equivalent_up_to: 0.004, different_from: 0.012 };
+  assert.match(words.detectable(decision('B', 'inconclusive', 0.0053, power)), /about four times in five, equivalent where the true mean is at most 0\.004\.$/);
+  assert.match(words.detectable(decision('B', 'inconclusive', 0.011, power)), /about four times in five, different where it is at least 0\.012\.$/);
+  assert.match(words.detectable(decision('B', 'inconclusive', 0.005, { ...power, equivalent_up_to: null })), /not even where the true mean is 0/);
+  assert.match(words.detectable(decision('D2', 'inconclusive', 0.005, { ...power, kind: 'signed' })), /0\.004 from 0; different where it is at least 0\.012 from 0/);
+  assert.equal(words.detectable(decision('B', 'different', 0.02, power)), '');
+  const all = words.notes(decision('D2', 'equivalent', 0.002, {
+    position_offset: 0.1, direction: 'sharing dampens', depends_on_measure: true, other_measures: [{ key: 'k', measure: 'JS', unit: 'nat', mean: 0.003, bound: 0.01, verdict: 'equivalent' }],
+    largest_layer: { layer: 7, mean: 0.1, verdict: 'different' }, first_slot_mass: 0.5, control: { verdict: 'inconclusive', mean: -0.01, share: 0.1, control: 0.11, ci95: [-0.02, 0.001] },
+  })).join('\n');
+  for (const wanted of ['D = 0.1', 'sharing a position dampens', 'layer 7', '50%', 'strangers 11%', 'depends on the measure', 'JS 0.00300 nat against 0.01, equivalent']) assert.ok(all.includes(wanted), `${wanted}: ${all}`);
+});
+
 test('words: the published speed lies inside or outside of the interval', () => {
   const t = (low, high) => ({ pairs: 30, published_percent: 18.8, visible_faster_percent: (low + high) / 2, visible_faster_interval: [low, high], raw: [] });
   assert.match(words.timingReading(t(-2, 6)), /cannot tell.*lies outside/);
   assert.match(words.timingReading(t(10, 20)), /Visible is 15\.0% faster.*lies inside/);
-  assert.match(words.timingReading(t(-9, -3)), /Visible is 6\.0% slower/);
+  assert.match(words.timingReading(t(-9, -3)), /Visible is 6\.0% slower \(95% interval 9\.0% slower to 3\.0% slower\)/);
   assert.match(words.timingReading({}), /No pair/);
 });
 

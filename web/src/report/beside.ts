@@ -1,5 +1,5 @@
 // Rows of "published beside replay beside true arms": every way the same prompt was decoded, in one order.
-import { isNumber, plural, signedPercent } from './numbers.ts';
+import { faster, isNumber, plural } from './numbers.ts';
 import type { Experiment, ExperimentCase } from './types.ts';
 
 export interface BesideRow {
@@ -61,7 +61,7 @@ export function speedReading(e: Experiment, c: ExperimentCase): string {
   const t = c.timing;
   if (!t || !isNumber(t.visible_faster_percent)) return '';
   const [low, high] = t.visible_faster_interval ?? [null, null];
-  const range = isNumber(low) && isNumber(high) ? ` (95% interval ${signedPercent(low)} to ${signedPercent(high)}, ${plural(t.pairs ?? 0, 'pair')})` : '';
+  const range = isNumber(low) && isNumber(high) ? ` (95% interval: ${faster(low)} to ${faster(high)}, ${plural(t.pairs ?? 0, 'pair')})` : '';
   const published = e.published?.visible_faster_percent;
-  return `Visible faster by ${signedPercent(t.visible_faster_percent)}${range}${isNumber(published) ? `; published: ${signedPercent(published)}` : ''}.`;
+  return `Visible is ${faster(t.visible_faster_percent)}${range}${isNumber(published) ? `; published: ${faster(published)}` : ''}.`;
 }

@@ -58,6 +58,13 @@ export function signedPercent(x: unknown, decimals = 1): string {
   return `${Number(text) === 0 ? '' : x < 0 ? MINUS : '+'}${text}%`;
 }
 
+/** How much faster, as people say it: "6.5% slower", never "-6.5% faster". */
+export function faster(x: unknown, decimals = 1): string {
+  if (!isNumber(x)) return DASH;
+  const text = Math.abs(x).toFixed(decimals);
+  return Number(text) === 0 ? 'as fast' : `${text}% ${x < 0 ? 'slower' : 'faster'}`;
+}
+
 export function interval(pair: unknown, format: (x: unknown) => string = number): string {
   if (!Array.isArray(pair) || pair.length !== 2) return DASH;
   return `${format(pair[0])} to ${format(pair[1])}`;

@@ -3,7 +3,7 @@
 // can be of an interrupted study or of another version.
 
 export type Pair = [number | null, number | null];
-export type Verdict = 'identical' | 'equivalent' | 'different' | 'inconclusive' | 'no data';
+export type Verdict = 'identical' | 'equivalent' | 'different' | 'inconclusive' | 'too few prompts' | 'no data';
 export type EndpointId = 'A2' | 'B' | 'C' | 'D2';
 export const ENDPOINTS: readonly EndpointId[] = ['A2', 'B', 'C', 'D2'];
 
@@ -21,10 +21,18 @@ export interface Decision {
   equivalent?: { method?: string; p?: number | null; p_holm?: number | null } | null;
   different?: { method?: string; p?: number | null; p_holm?: number | null } | null;
   mde?: number | null; margin?: number | null; alpha?: number; power?: number; family?: number;
+  counted?: number; needed?: number | null; different_from?: number | null; equivalent_up_to?: number | null;
+  other_measures?: OtherMeasure[]; depends_on_measure?: boolean;
+  largest_layer?: { layer?: number; mean?: number | null; verdict?: string };
+  first_slot_mass?: number | null; control?: (Decision & { share?: number | null; control?: number | null }) | null;
+  position_offset?: number; direction?: string | null;
+}
+export interface OtherMeasure {
+  key: string; measure: string; unit?: string; n?: number; mean?: number | null; bound?: number | null; verdict: string;
 }
 
 export interface Contrast {
-  n?: number; mean?: number | null; interval?: Pair | null; p_sign_flip?: number | null; p_wilcoxon?: number | null;
+  n?: number; mean?: number | null; interval?: Pair | null; p?: number | null; p_sign_flip?: number | null; p_wilcoxon?: number | null;
   dz?: number | null; dz_interval?: Pair | null; minimal_detectable?: number | null;
 }
 export interface StepMetric { steps?: number; prompts?: number; mean?: number | null; interval?: Pair | null }
@@ -43,14 +51,14 @@ export interface Exploratory {
     prompts?: number; uniform_share?: number | null; sibling_share?: (number | null)[][];
     p_bh?: (number | null)[][]; ranked?: RankedHead[];
   } | null;
-  layers?: { attention_js?: (number | null)[]; attention_l1?: (number | null)[] } | null;
+  layers?: { attention_tv?: (number | null)[]; attention_js?: (number | null)[] } | null;
   knockout?: Knockout[];
   strata?: Stratum[];
   shifts?: Shift[];
 }
 
 export interface ThresholdReport {
-  threshold: number; family?: string; prompts?: number; decisions?: Decision[];
+  threshold: number; family?: string; prompts?: number; missing?: number; decisions?: Decision[];
   deterministic?: {
     A1?: { n?: number; holds?: boolean | null; worst?: number | null; tolerance?: number };
     D1?: { n?: number; holds?: boolean | null; unequal?: number | null };
@@ -76,7 +84,7 @@ export interface Timing {
 }
 
 export interface StudyReport {
-  schema?: number; title?: string; files_changed?: boolean; alpha?: number; models: ModelReport[];
+  schema?: number; title?: string; files_changed?: boolean; departures?: string[]; alpha?: number; models: ModelReport[];
   study?: {
     version?: string; hypotheses?: { sha256?: string }; prompts?: { sha256?: string; n?: number }; models?: Model[];
     thresholds?: number[]; steps?: number;

@@ -1,6 +1,6 @@
 // What the report says in words: the registered questions in plain language, verdicts, and one-sentence readings of
 // pictures. Numbers in sentences come from the report; nothing here decides anything that the report has not decided.
-import { integer, interval, isNumber, number, percent, plain, plural, pValue, signedPercent } from './numbers.ts';
+import { faster, integer, interval, isNumber, number, percent, plain, plural, pValue } from './numbers.ts';
 import type { Decision, EndpointId, ModelReport, ThresholdReport, Timing } from './types.ts';
 
 export interface Endpoint {
@@ -24,8 +24,8 @@ export const ENDPOINT_WORDS: Record<string, Endpoint> = {
   A2: {
     id: 'A2', letter: 'A', short: 'Attention, all layers',
     question: 'Apart from what siblings take, does a token attend to the same places in both modes?',
-    measured: 'Jensen-Shannon divergence between the attention of the two modes, siblings left out',
-    unit: 'nat', axis: 'divergence of attention (nat)',
+    measured: 'total variation between the attention of the two modes above the first layer, siblings left out: the share of attention that would have to move',
+    unit: 'share of attention', axis: 'difference of attention',
   },
   B: {
     id: 'B', letter: 'B', short: 'Predictions',
@@ -77,28 +77,33 @@ export function verdictWords(verdict: string | undefined): VerdictWords {
       return { tone: 'differs', word: 'does not hold', mark: '✕', meaning: 'at least one prompt contradicts it' };
     case 'inconclusive':
       return { tone: 'open', word: 'inconclusive', mark: '?', meaning: 'neither was shown; more prompts would be needed' };
+    case 'too few prompts':
+      return { tone: 'open', word: 'too few prompts', mark: '…', meaning: 'too few values for a verdict whose errors are controlled' };
     default:
       return { tone: 'none', word: 'no data', mark: '·', meaning: 'fewer than two prompts have a value' };
   }
 }
 
 /** The amount of an endpoint, with what it is an amount of. */
-export function amount(id: string, x: number | null | undefined): string {
+export function amount(id: string, x: number | null | undefined, unit?: string): string {
   if (!isNumber(x)) return 'an unknown amount';
-  if (id === 'A2') return `${plain(x)} nat`;
-  if (id === 'C') return `${percent(x)} of the attention`;
+  if (unit === 'nat') return `${plain(x)} nat`;
+  if (id === 'A2' || id === 'C') return `${percent(x)} of the attention`;
   return `${percent(x)} of probability`;
 }
 
 /** The answer to an endpoint's question in one sentence. */
 export function answer(d: Decision): string {
-  const mean = amount(d.id, d.mean);
-  const bound = amount(d.id, d.bound);
+  const mean = amount(d.id, d.mean, d.unit);
+  const bound = amount(d.id, d.bound, d.unit);
+  const size = amount(d.id, isNumber(d.mean) ? Math.abs(d.mean) : null, d.unit);
   switch (d.verdict) {
     case 'identical':
       return 'Yes, exactly: every distribution is equal to the last bit.';
     case 'no data':
       return 'No answer: too few prompts have a step of the kind that this asks about.';
+    case 'too few prompts':
+      return `No answer yet: ${mean} on average, of ${tooFew(d)}.${isNumber(d.needed) ? ` With values like these ${plural(d.needed, 'prompt')} would do.` : ''}`;
   }
   const id = d.id as EndpointId;
   if (d.verdict === 'equivalent')
@@ -106,7 +111,7 @@ export function answer(d: Decision): string {
       A2: `Yes: on average attention shifts by ${mean}, shown to be less than the bound of ${bound}.`,
       B: `Yes: on average the predictions are ${mean} apart, shown to be less than the bound of ${bound}.`,
       C: `Yes: siblings get ${mean} on average, shown to be less than the bound of ${bound}.`,
-      D2: `No: it changes predictions by ${mean} on average, shown to be within ±${bound}.`,
+      D2: `No: it changes predictions by ${size} on average, shown to be within ±${bound}.`,
     }[id] ?? `Within the bound: ${mean}.`;
   if (d.verdict === 'different')
     return {
@@ -114,7 +119,7 @@ export function answer(d: Decision): string {
       B: `No: on average the predictions are ${mean} apart, shown to be more than the bound of ${bound}.`,
       C: `No: siblings get ${mean} on average, shown to be more than the bound of ${bound}.`,
       D2: isNumber(d.mean) && d.mean < 0
-        ? `Yes: with positions of their own siblings disturb each other less, by ${amount('D2', Math.abs(d.mean))}.`
+        ? `Yes: with positions of their own siblings disturb each other less, by ${size}. Sharing one amplifies it.`
         : `Yes: with positions of their own siblings disturb each other more, by ${mean}. Sharing one dampens it.`,
     }[id] ?? `Beyond the bound: ${mean}.`;
   return {
@@ -123,6 +128,40 @@ export function answer(d: Decision): string {
     C: `Not settled: siblings get ${mean} on average, too uncertain to place against the bound of ${bound}.`,
     D2: `Not settled: the change is ${mean} on average, neither shown to differ from 0 nor to stay within ±${bound}.`,
   }[id] ?? `Not settled: ${mean} on average.`;
+}
+
+/** Why there are too few. */
+function tooFew(d: Decision): string {
+  const n = d.n ?? 0;
+  if (n < 20) return `${plural(n, 'prompt')}, fewer than 20`;
+  return isNumber(d.counted) && d.counted < n ? `${plural(n, 'prompt')}, of which only ${integer(d.counted)} are not next to 0` : `${plural(n, 'prompt')} with equal values`;
+}
+
+/** What stands beside a verdict: where, by which measure and at which D it holds. */
+export function notes(d: Decision): string[] {
+  const list: string[] = [];
+  if (isNumber(d.position_offset))
+    list.push(`This is of D = ${plain(d.position_offset)}: siblings ${plain(d.position_offset)} apart, and nearer to all that follows. Another D may give another verdict. ${
+      d.direction === 'sharing dampens' ? 'Above 0: sharing a position dampens what visibility does.' : d.direction === 'sharing amplifies' ? 'Below 0: sharing a position amplifies what visibility does.' : 'Which way it goes is not shown.'}`);
+  if (isNumber(d.largest_layer?.layer)) list.push(`Largest in layer ${d.largest_layer.layer}: ${amount(d.id, d.largest_layer.mean, d.unit)} (${d.largest_layer.verdict ?? 'no data'}).`);
+  if (isNumber(d.first_slot_mass)) list.push(`The first slot, which this leaves out, takes ${percent(d.first_slot_mass)} of all attention.`);
+  const c = d.control;
+  if (c && isNumber(c.mean))
+    list.push(`Siblings exchanged for strangers of equal rank: ${c.verdict}. Own siblings get ${percent(c.share)}, strangers ${percent(c.control)}; the difference is ${number(c.mean)} (95% interval ${interval(c.ci95)}).`);
+  if (d.other_measures?.length)
+    list.push(`${d.depends_on_measure ? 'The verdict depends on the measure' : 'The same by other measures'}: ${d.other_measures.map((m) => `${m.measure} ${number(m.mean)}${m.unit === 'nat' ? ' nat' : ''} against ${plain(m.bound)}, ${m.verdict}`).join('; ')}.`);
+  return list;
+}
+
+/** Where nothing was shown: what a study like this one would show about four times in five, on the side where the mean lies. */
+export function detectable(d: Decision): string {
+  if (d.verdict !== 'inconclusive' || !isNumber(d.margin)) return '';
+  const within = isNumber(d.equivalent_up_to)
+    ? `equivalent where the true mean is at most ${plain(d.equivalent_up_to)}${d.kind === 'signed' ? ' from 0' : ''}`
+    : 'equivalent not even where the true mean is 0';
+  const beyond = isNumber(d.different_from) ? `different where it is at least ${plain(d.different_from)}${d.kind === 'signed' ? ' from 0' : ''}` : '';
+  const said = d.kind === 'signed' ? [within, beyond] : isNumber(d.mean) && isNumber(d.bound) && d.mean > d.bound ? [beyond] : [within];
+  return ` A study of this size finds it, about four times in five, ${said.filter(Boolean).join('; ')}.`;
 }
 
 /** What the card says of A1 and D1, which hold or do not. */
@@ -140,7 +179,7 @@ export function deterministicAnswer(id: 'A1' | 'D1', t: ThresholdReport): { verd
     return { verdict: 'no data', answer: 'No prompt has a set whose positions were recorded.' };
   return d.holds
     ? { verdict: 'holds', answer: `Yes, in ${plural(d.n, 'prompt')}: positions were read back from the rotation itself, and no set has two.` }
-    : { verdict: 'fails', answer: `No: ${plural(d.unequal ?? 0, 'set')} with unequal positions.` };
+    : { verdict: 'fails', answer: `No: in ${plural(d.unequal ?? 0, 'prompt')} a set has unequal positions.` };
 }
 
 /** The whole study in two sentences, for the top of the report. */
@@ -150,7 +189,7 @@ export function headline(model: ModelReport, t: ThresholdReport): string {
   const c = of('C');
   const said: string[] = [];
   const name = model.model.name ?? 'this model';
-  if (!b || b.verdict === 'no data') said.push(`For ${name} there is no answer: too few prompts have parallel sets.`);
+  if (!b || b.verdict === 'no data' || b.verdict === 'too few prompts') said.push(`For ${name} there is no answer: too few prompts${b?.verdict === 'too few prompts' ? '' : ' have parallel sets'}.`);
   else if (b.verdict === 'identical') said.push(`On ${name} both modes compute exactly the same predictions.`);
   else if (b.verdict === 'equivalent') said.push(`On ${name} both modes predict alike: ${amount('B', b.mean)} apart, within the bound.`);
   else if (b.verdict === 'different')
@@ -174,12 +213,12 @@ export function timingReading(t: Timing): string {
   if (!isNumber(pct) || !ci || !isNumber(ci[0]) || !isNumber(ci[1])) return 'No pair of runs was timed.';
   const straddles = ci[0] <= 0 && ci[1] >= 0;
   const said = straddles
-    ? `These ${plural(t.pairs ?? 0, 'pair')} cannot tell the two modes' speeds apart: visible is ${Math.abs(pct).toFixed(1)}% ${pct >= 0 ? 'faster' : 'slower'} on average, 95% interval of “faster” ${interval(ci, (x) => signedPercent(x))}.`
-    : `Visible is ${Math.abs(pct).toFixed(1)}% ${pct > 0 ? 'faster' : 'slower'} (95% interval of “faster”: ${interval(ci, (x) => signedPercent(x))}).`;
+    ? `These ${plural(t.pairs ?? 0, 'pair')} cannot tell the two modes' speeds apart: visible is ${faster(pct)} on average, 95% interval ${interval(ci, (x) => faster(x))}.`
+    : `Visible is ${faster(pct)} (95% interval ${interval(ci, (x) => faster(x))}).`;
   if (!isNumber(t.published_percent)) return said;
   const p = t.published_percent;
   const inside = p >= ci[0] && p <= ci[1];
-  return `${said} The published ${p}% ${inside ? 'lies inside' : 'lies outside'} this interval; it came from runs in which isolated always went first.`;
+  return `${said} The published figure, ${faster(p)}, ${inside ? 'lies inside' : 'lies outside'} this interval; it came from runs in which isolated always went first.`;
 }
 
 export function headsReading(t: ThresholdReport): string {
@@ -210,7 +249,8 @@ export const STEP_WORDS: Record<string, string> = {
   jaccard: 'Jaccard index of the sets', set_changes: 'share of steps with another set', top_1: 'same most probable token',
   top_5: 'overlap of the 5 most probable', top_10: 'overlap of the 10 most probable', top_20: 'overlap of the 20 most probable',
   row_tv: 'total variation, row by row', row_kl: 'KL, row by row (nat)', row_cosine: 'cosine of centred logits',
-  attention_js: 'divergence of attention (nat)', attention_l1: 'attention moved (L1)', sibling_share: 'attention on siblings',
+  attention_tv: 'attention moved, above the first layer', attention_js: 'divergence of attention, above the first layer (nat)',
+  attention_l1: 'attention moved (L1)', sibling_mass: 'of all attention, on siblings', first_slot_mass: 'of all attention, on the first slot', sibling_share: 'attention on siblings',
   nearest_share: 'attention on the nearest earlier slots', uniform_share: 'an even spread would give siblings',
   tv_offset: 'total variation, positions of their own', position_tv_isolated: 'what the position does, isolated',
   position_tv_visible: 'what the position does, visible',
