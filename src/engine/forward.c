@@ -406,6 +406,8 @@ static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, c
     tempo_status st;
 
     tempo_stage_begin(e);
+    if ((st = tempo_model_unchanged(e->model, err)) != TEMPO_OK)
+        return st;
     st = tempo_batch_plan(e, rows, n, obs != NULL && obs->attention != NULL, err);
     if (st != TEMPO_OK)
         return st;

@@ -255,8 +255,11 @@ tempo_status tempo_array_read(const tempo_array_file *f, const char *name, tempo
     tempo_status st;
 
     *out = (tempo_npy){0};
-    st = f->npz != NULL ? read_npz(f, name, type, max_bytes, out, &inner)
-                        : read_tensor(f, name, type, max_bytes, out, &inner);
+    if ((st = tempo_map_check(&f->map, &inner)) == TEMPO_OK)
+        st = f->npz != NULL ? read_npz(f, name, type, max_bytes, out, &inner)
+                            : read_tensor(f, name, type, max_bytes, out, &inner);
+    if (st == TEMPO_OK)
+        st = tempo_map_check(&f->map, &inner); /* what was copied is of one file */
     if (st == TEMPO_OK)
         return TEMPO_OK;
     if (strstr(inner.msg, name) == NULL)
@@ -270,8 +273,11 @@ tempo_status tempo_array_read(const tempo_array_file *f, const char *name, tempo
 tempo_status tempo_array_shape(const tempo_array_file *f, const char *name, tempo_npy *out, tempo_err *err)
 {
     const unsigned char *p;
+    const tempo_status st = tempo_map_check(&f->map, err);
 
     *out = (tempo_npy){0};
+    if (st != TEMPO_OK)
+        return st;
     return f->npz != NULL ? tempo_npz_shape(f->npz, name, out, err) : find_tensor(f, name, out, &p, err);
 }
 
@@ -283,6 +289,8 @@ tempo_status tempo_array_view(const tempo_array_file *f, const char *name, tempo
 
     *out = (tempo_npy){0};
     *data = NULL;
+    if ((st = tempo_map_check(&f->map, err)) != TEMPO_OK)
+        return st;
     if (f->npz != NULL) {
         st = tempo_npz_view(f->npz, name, out, data, err);
     } else if ((st = find_tensor(f, name, out, &p, err)) == TEMPO_OK) {
@@ -341,7 +349,11 @@ static tempo_status text_of_npz(const tempo_npz *z, const char *name, uint64_t m
 tempo_status tempo_array_file_text(const tempo_array_file *f, const char *name, uint64_t max_bytes,
                                    char **out, tempo_err *err)
 {
+    const tempo_status st = tempo_map_check(&f->map, err);
+
     *out = NULL;
+    if (st != TEMPO_OK)
+        return st;
     if (f->npz != NULL)
         return text_of_npz(f->npz, name, max_bytes, out, err);
     const json_t *value = json_object_get(f->st.metadata, name);

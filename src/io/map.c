@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ static tempo_status map_fd(tempo_map *out, int fd, const char *path, tempo_err *
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED)
         return tempo_fail_os(err, errno, "%s: cannot be mapped", path);
-    *out = (tempo_map){p, (uint64_t)st.st_size};
+    *out = (tempo_map){p, (uint64_t)st.st_size, fd, st.st_mtim};
     return TEMPO_OK;
 }
 
@@ -69,15 +70,36 @@ tempo_status tempo_map_open(tempo_map *out, const char *path, tempo_err *err)
     if (fd < 0)
         return tempo_fail_os(err, errno, "%s: cannot be opened", path);
     st = map_fd(out, fd, path, err);
-    (void)close(fd); /* the mapping stays */
-    if (st == TEMPO_OK && (st = check_pointer(out, path, err)) != TEMPO_OK)
+    if (st != TEMPO_OK)
+        (void)close(fd);
+    else if ((st = check_pointer(out, path, err)) != TEMPO_OK)
         tempo_map_close(out);
     return st;
 }
 
+tempo_status tempo_map_check(const tempo_map *m, tempo_err *err)
+{
+    struct stat st;
+
+    if (m->p == NULL)
+        return TEMPO_OK;
+    if (fstat(m->fd, &st) != 0)
+        return tempo_fail_os(err, errno, "the file cannot be examined");
+    if ((uint64_t)st.st_size != m->n)
+        return tempo_fail(err, TEMPO_E_IO, TEMPO_NO_OFFSET,
+                          "the file was %s while it was in use: it had %" PRIu64 " bytes and has %" PRIu64,
+                          (uint64_t)st.st_size < m->n ? "cut short" : "made longer", m->n,
+                          (uint64_t)st.st_size);
+    if (st.st_mtim.tv_sec != m->modified.tv_sec || st.st_mtim.tv_nsec != m->modified.tv_nsec)
+        return tempo_fail(err, TEMPO_E_IO, TEMPO_NO_OFFSET, "the file was written to while it was in use");
+    return TEMPO_OK;
+}
+
 void tempo_map_close(tempo_map *m)
 {
-    if (m->p != NULL)
+    if (m->p != NULL) {
         (void)munmap((void *)(uintptr_t)m->p, (size_t)m->n);
+        (void)close(m->fd);
+    }
     *m = (tempo_map){0};
 }

@@ -261,7 +261,11 @@ out:
 static tempo_status find_array(const tempo_npz *z, const char *name, const array **out, tempo_err *err)
 {
     const array key = {name, NULL};
+    const tempo_status st = tempo_map_check(&z->map, err);
 
+    *out = NULL;
+    if (st != TEMPO_OK)
+        return st;
     *out = bsearch(&key, z->sorted, z->n, sizeof(*z->sorted), by_name);
     if (*out == NULL)
         return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "no array named %s", name);

@@ -80,6 +80,26 @@ void tempo_files_free(struct tempo_model_files *f)
     free(f);
 }
 
+static tempo_status check_map(const tempo_map *m, const char *path, tempo_err *err)
+{
+    const tempo_status st = tempo_map_check(m, err);
+    const char *slash = strrchr(path, '/');
+
+    if (st != TEMPO_OK)
+        tempo_err_prefix(err, "%s", slash != NULL ? slash + 1 : path);
+    return st;
+}
+
+tempo_status tempo_model_unchanged(const tempo_model *m, tempo_err *err)
+{
+    const struct tempo_model_files *f = m->files;
+    tempo_status st = check_map(&f->gguf.map, f->path, err);
+
+    for (size_t i = 0; i < f->n_shards && st == TEMPO_OK; i++)
+        st = check_map(&f->shards[i].map, f->shard_paths[i], err);
+    return st;
+}
+
 /* ---- finding tensors ---- */
 
 static int compare_names(const void *a, const void *b)

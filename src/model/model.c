@@ -166,6 +166,8 @@ static tempo_status load(tempo_model *m, const char *path, const tempo_model_opt
     st = read_files(&ld);
     if (st == TEMPO_OK && m->layers != NULL)
         st = tempo_panels_make(&ld);
+    if (st == TEMPO_OK)
+        st = tempo_model_unchanged(m, err); /* since it was begun to be read */
     if (st != TEMPO_OK && strncmp(err->msg, path, strlen(path)) != 0)
         tempo_err_prefix(err, "%s", path); /* some of what is below names the file itself */
     return st;

@@ -55,4 +55,8 @@ struct tempo_model {
     struct tempo_model_files *files; /* private to src/model: maps, names, float vectors */
 };
 
+/* Before a pass: are the files that weights lie in as they were when the model was opened?  TEMPO_E_IO names the one that is
+ * not, by the last part of its path: the message may leave the machine.  */
+tempo_status tempo_model_unchanged(const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+
 #endif
