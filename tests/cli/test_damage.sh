@@ -39,29 +39,47 @@ done
 [ -z "$(find "$dir" -name '*.npy' -o -name capture)" ] || fail "files are left: $(ls "$dir")"
 
 # ---- the server: an answer with an error, or an event
+want='are not finite numbers'
 post() {
     local body=$2
     exec 3<>"/dev/tcp/127.0.0.1/$port"
     printf 'POST %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' "$1" ${#body} "$body" >&3
     answer=$(tr -d '\0' <&3)
     exec 3>&-
-    contains "$answer" 'are not finite numbers'
+    contains "$answer" "$want"
     case ${answer,,} in *:nan* | *,nan* | *:-nan* | *:inf* | *logprobs*) fail "$1 $2: $answer" ;; esac
 }
-if "$tempo" serve --help >/dev/null 2>&1; then
-    "$tempo" serve --port 0 --threads 1 -m "$dir/nan.gguf" >"$dir/out" 2>"$dir/log" </dev/null &
+# start MODEL: a server; end it with `stop`
+start() {
+    : >"$dir/log"
+    "$tempo" serve --port 0 --threads 1 -m "$1" >"$dir/out" 2>"$dir/log" </dev/null &
     server=$!
     until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/$|\1|p' "$dir/log") && [ -n "$port" ]; do
         kill -0 "$server" 2>/dev/null || { fail "serve: it ended: $(cat "$dir/log")"; finish; }
         sleep 0.05
     done
+}
+stop() {
+    kill -TERM "$server"
+    wait "$server" || fail "serve: exit code $?"
+}
+if "$tempo" serve --help >/dev/null 2>&1; then
+    start "$dir/nan.gguf"
     post /v1/completions '{"prompt": "hello", "max_tokens": 2, "echo": true, "logprobs": 3}'
     post /v1/completions '{"prompt": "hello", "max_tokens": 0, "echo": true, "logprobs": 3}'
     post /v1/completions '{"prompt": "hello", "max_tokens": 2, "stream": true}'
     post /v1/tempo/generate '{"prompt": "hello"}'
     post /v1/tempo/next '{"prompt": "hello"}'
-    kill -TERM "$server"
-    wait "$server" || fail "serve: exit code $?"
+    stop
+
+    # a model that is cut short while it is served: an error, and the server goes on
+    cp "$dir/sound.gguf" "$dir/short.gguf"
+    start "$dir/short.gguf"
+    truncate -s 100000 "$dir/short.gguf"
+    want='short.gguf: the file was cut short while it was in use'
+    post /v1/completions '{"prompt": "hello", "max_tokens": 2}'
+    post /v1/tempo/next '{"prompt": "hello"}'
+    stop
 fi
 
 finish
