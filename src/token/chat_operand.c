@@ -95,10 +95,11 @@ static tempo_status parse_targets(tempo_chat_parser *ps, bool attributes, tempo_
 {
     const size_t at = ps->now->at;
     tempo_status st = parse_one_target(ps, attributes, out);
-    tempo_chat_node *first = *out, **next = &first->next;
+    tempo_chat_node *first = *out, **next;
 
     if (st != TEMPO_OK || !tempo_chat_at_op(ps, TEMPO_OP1(',')))
         return st;
+    next = &first->next;
     if ((st = tempo_chat_add_node(ps, TEMPO_CHAT_TUPLE, at, out)) != TEMPO_OK)
         return st;
     (*out)->a = first;
