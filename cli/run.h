@@ -15,6 +15,8 @@ typedef struct arm {
     size_t n_steps, n_members;
     tempo_ids all, top;      /* every member; the first of each set */
     json_t *steps;         /* with --json or --capture */
+    tempo_set *sets;       /* [n_sets] all of them, where the run keeps them */
+    size_t n_sets;
     tempo_capture *capture; /* or NULL */
     held_text held;
 } arm;
@@ -22,6 +24,9 @@ typedef struct arm {
 typedef struct run {
     const options *o;
     session s;
+    json_t *prompt_id;     /* in a file of several; else NULL */
+    const char *dir;       /* where its capture goes, or NULL */
+    bool keeps_sets;       /* to be shown when it has ended */
     arm arms[2];
     size_t n_arms;
     bool colors, strip;    /* strip: the first space of the text is the tokenizer's own */
@@ -31,19 +36,32 @@ typedef struct run {
     tempo_parting parting; /* of two arms: where they first differ */
     struct run_view *view;      /* with --view */
     tempo_jsonlines *lines; /* of a capture's results.jsonl, or NULL */
-    uint64_t captured;      /* bytes, of all arms */
+    uint64_t captured, *all_captured; /* bytes, of all arms; of all runs, where there are several */
     bool committed;         /* the capture's files are there */
     char id[TEMPO_RUN_ID_CHARS], created[TEMPO_UTC_CHARS];
 } run;
 
+/* ---- run.c; codes are exit codes, whose messages were printed ---- */
+/* Make the arms, and the files of a capture.  o, s, dir and what follows s are the caller's. */
+int run_begin(run *r);
+/* Keep and report what the arms that have advanced gave. */
+int run_take_step(run *r, size_t step);
+void run_free(run *r); /* all but the session */
 /* steps | eos | context | slots | interrupt */
 const char *stopped_by(const run *r, const arm *a);
+
+/* ---- run_prompts.c: a file of several prompts ---- */
+int generate_prompts(const options *o);
 
 /* ---- run_json.c ---- */
 json_t *json_set(const run *r, const tempo_set *set);
 json_t *json_line(const run *r, const arm *a); /* the arm's last set, as a line of JSON */
 json_t *json_config(const run *r);
 json_t *json_document(const run *r);
+/* What is of this prompt alone, with its id; of several. */
+json_t *json_prompt(const run *r);
+/* What such a document begins with: version, model, config. */
+json_t *json_beginning(const run *r);
 /* The document of one arm alone; with the keys that the original project's readers look for. */
 json_t *json_results(const run *r, const arm *a);
 

@@ -35,6 +35,8 @@ static char *arm_config(const run *r, const arm *a)
     json_object_set_new(c, "mode", json_string(a->name));
     json_object_set_new(c, "prompt", json_text(r->s.text != NULL ? r->s.text : "", r->s.n_text));
     json_object_set_new(c, "experiment_name", json_string("generate"));
+    if (r->prompt_id != NULL)
+        json_object_set(c, "prompt_id", r->prompt_id);
     if (r->o->decoding.max_slots == 0) /* by free memory: files of equal runs are equal */
         json_object_del(c, "max_slots");
     json_object_set_new(c, "description", json_string(text));
@@ -53,7 +55,7 @@ static int open_capture(run *r, arm *a, tempo_capture_options c)
     int code = EXIT_FAILED;
 
     c.config = config;
-    if (config != NULL && join(dir, r->o->capture, r->n_arms > 1 ? a->name : ""))
+    if (config != NULL && join(dir, r->dir, r->n_arms > 1 ? a->name : ""))
         code = tempo_capture_create(&a->capture, dir, a->decoder, &c, &err) == TEMPO_OK ? EXIT_OK
                                                                                         : say_error(&err);
     free(config);
@@ -65,7 +67,7 @@ static int open_lines(run *r)
     char path[PATH_BYTES];
     tempo_err err = {0};
 
-    if (!join(path, r->o->capture, "results.jsonl"))
+    if (!join(path, r->dir, "results.jsonl"))
         return EXIT_FAILED;
     return tempo_jsonlines_create(&r->lines, path, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
 }
@@ -76,14 +78,14 @@ int open_files(run *r)
     tempo_err err = {0};
     int code = EXIT_OK;
 
-    if (has_entries(r->o->capture)) {
-        say("%s is not empty: capture to a new directory", r->o->capture);
+    if (has_entries(r->dir)) {
+        say("%s is not empty: capture to a new directory", r->dir);
         return EXIT_FAILED;
     }
     c.prompt = r->s.n_ids + (r->o->decoding.replay == TEMPO_REPLAY_PUBLISHED);
     c.steps = r->o->decoding.steps + r->o->closing_pass;
     c.rows = expected_rows(&r->o->decoding);
-    c.shared_bytes = &r->captured;
+    c.shared_bytes = r->all_captured != NULL ? r->all_captured : &r->captured;
     const uint64_t one = tempo_capture_estimate(&c, r->s.model);
     if (tempo_capture_check_size(one < UINT64_MAX / 2 ? one * r->n_arms : one, c.max_bytes, &err) !=
             TEMPO_OK ||
@@ -170,13 +172,16 @@ static json_t *make_facts(const run *r)
     for (size_t i = 0; i < r->o->n_command_line; i++)
         json_array_append_new(argv, json_text(r->o->command_line[i], strlen(r->o->command_line[i])));
     json_object_set_new(model, "sha256", json_string(r->s.sha256));
+    json_t *config = json_config(r);
+    if (r->prompt_id != NULL)
+        json_object_set(config, "prompt_id", r->prompt_id);
     json_t *times = json_pack("{s:o, s:o, s:o}", "load_ms", tempo_json_number(r->s.load_ms), "first_set_ms",
                               tempo_json_number(r->first_set_ms > 0 ? r->first_set_ms - r->begin_ms : 0.0),
                               "total_ms", tempo_json_number(r->end_ms - r->begin_ms));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "kind", "generate", "id",
                      r->id, "created", r->created, "status", r->interrupted ? "interrupted" : "complete",
                      "argv", argv, "model", model, "kernels", m->kernels, "compute", m->compute, "threads",
-                     (json_int_t)tempo_engine_threads(r->s.engine), "config", json_config(r), "times", times);
+                     (json_int_t)tempo_engine_threads(r->s.engine), "config", config, "times", times);
 }
 
 static int commit_captures(run *r)
@@ -201,13 +206,12 @@ static int save_results(const run *r)
     int code = EXIT_OK;
 
     if (r->n_arms == 1)
-        return save(r->o->capture, "results.json", json_results(r, &r->arms[0]));
+        return save(r->dir, "results.json", json_results(r, &r->arms[0]));
     for (size_t i = 0; i < r->n_arms && code == EXIT_OK; i++) {
         const arm *a = &r->arms[i];
-        code =
-            join(dir, r->o->capture, a->name) ? save(dir, "results.json", json_results(r, a)) : EXIT_FAILED;
+        code = join(dir, r->dir, a->name) ? save(dir, "results.json", json_results(r, a)) : EXIT_FAILED;
     }
-    return code == EXIT_OK ? save(r->o->capture, "results.json", json_document(r)) : code;
+    return code == EXIT_OK ? save(r->dir, "results.json", json_document(r)) : code;
 }
 
 int commit_files(run *r)
@@ -223,7 +227,7 @@ int commit_files(run *r)
     if ((code = commit_captures(r)) != EXIT_OK || (code = save_results(r)) != EXIT_OK)
         return code;
     facts = make_facts(r);
-    if (tempo_manifest_write(r->o->capture, facts, &err) != TEMPO_OK)
+    if (tempo_manifest_write(r->dir, facts, &err) != TEMPO_OK)
         code = say_error(&err);
     json_decref(facts);
     r->committed = code == EXIT_OK;
@@ -235,7 +239,7 @@ void show_captured(const run *r)
     char size[32];
 
     if (r->committed)
-        (void)fprintf(stderr, "captured %s in %s\n", bytes_text(r->captured, size), r->o->capture);
+        (void)fprintf(stderr, "captured %s in %s\n", bytes_text(r->captured, size), r->dir);
 }
 
 void abort_files(run *r)

@@ -67,42 +67,69 @@ static json_t *json_timing(const run *r)
                      tempo_json_number(r->end_ms - r->begin_ms));
 }
 
-/* What the documents of a run and of one arm begin with. */
-static json_t *begin_document(const run *r)
+json_t *json_beginning(const run *r)
 {
-    json_t *model = json_model(&r->s, r->o), *ids = json_array(), *root;
+    return json_pack("{s:s, s:o, s:o}", "version", tempo_version(), "model", json_model(&r->s, r->o),
+                     "config", json_config(r));
+}
+
+static void set_prompt(json_t *o, const run *r)
+{
+    json_t *ids = json_array();
 
     for (size_t i = 0; i < r->s.n_ids; i++)
         json_array_append_new(ids, json_integer(r->s.ids[i]));
-    root = json_pack("{s:s, s:o, s:o}", "version", tempo_version(), "model", model, "config", json_config(r));
-    if (root == NULL) {
-        json_decref(ids);
-        return NULL;
-    }
-    json_set_text(root, "prompt", "prompt_bytes", r->s.text != NULL ? r->s.text : "", r->s.n_text);
-    json_object_set_new(root, "prompt_ids", ids);
+    if (r->prompt_id != NULL)
+        json_object_set(o, "id", r->prompt_id);
+    json_set_text(o, "prompt", "prompt_bytes", r->s.text != NULL ? r->s.text : "", r->s.n_text);
+    json_object_set_new(o, "prompt_ids", ids);
+}
+
+/* What the documents of a run and of one arm begin with. */
+static json_t *begin_document(const run *r)
+{
+    json_t *root = json_beginning(r);
+
+    if (root != NULL)
+        set_prompt(root, r);
     return root;
+}
+
+static void set_arms(json_t *root, const run *r)
+{
+    json_t *arms;
+
+    if (r->n_arms == 1) {
+        set_arm(root, r, &r->arms[0]);
+        return;
+    }
+    json_object_set_new(root, "arms", arms = json_object());
+    for (size_t i = 0; i < r->n_arms; i++) {
+        json_t *one = json_object();
+        set_arm(one, r, &r->arms[i]);
+        json_object_set_new(arms, r->arms[i].name, one);
+    }
+    tempo_parting_tell(&r->parting, root);
 }
 
 json_t *json_document(const run *r)
 {
-    json_t *root = begin_document(r), *arms;
+    json_t *root = begin_document(r);
 
     if (root == NULL)
         return NULL;
-    if (r->n_arms == 1) {
-        set_arm(root, r, &r->arms[0]);
-    } else {
-        json_object_set_new(root, "arms", arms = json_object());
-        for (size_t i = 0; i < r->n_arms; i++) {
-            json_t *one = json_object();
-            set_arm(one, r, &r->arms[i]);
-            json_object_set_new(arms, r->arms[i].name, one);
-        }
-        tempo_parting_tell(&r->parting, root);
-    }
+    set_arms(root, r);
     json_object_set_new(root, "timing", json_timing(r));
     return root;
+}
+
+json_t *json_prompt(const run *r)
+{
+    json_t *o = json_object();
+
+    set_prompt(o, r);
+    set_arms(o, r);
+    return o;
 }
 
 json_t *json_line(const run *r, const arm *a)
@@ -112,6 +139,8 @@ json_t *json_line(const run *r, const arm *a)
 
     if (line == NULL)
         return NULL;
+    if (r->prompt_id != NULL)
+        json_object_set(line, "id", r->prompt_id);
     if (r->n_arms > 1)
         json_object_set_new(line, "arm", json_string(a->name));
     json_object_set_new(line, "stopped_by", running ? json_null() : json_string(stopped_by(r, a)));

@@ -10,6 +10,7 @@
 #include "conversation.h"
 #include "message.h"
 #include "study/decode_json.h"
+#include "study/prompt_lines.h"
 
 enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
@@ -177,6 +178,10 @@ static int prompt_from_ids(session *s, const options *o)
 /* -p or -f to s->text. */
 static int read_text(session *s, const options *o)
 {
+    if (o->file != NULL && tempo_is_prompt_lines(o->file)) {
+        say("%s holds prompts, one a line: generate, study and experiment read them", o->file);
+        return EXIT_USAGE;
+    }
     if (o->file != NULL) {
         const int code = read_input(o->file, &s->text, &s->n_text);
         if (code != EXIT_OK)
@@ -194,16 +199,13 @@ static int read_text(session *s, const options *o)
     return EXIT_OK;
 }
 
-static int prompt_from_text(session *s, const options *o)
+int session_take_text(session *s, const options *o)
 {
     const unsigned flags =
         (o->no_bos ? TEMPO_TOKENIZE_NO_BOS : 0) | (o->no_special ? TEMPO_TOKENIZE_NO_SPECIAL : 0);
-    tempo_err err = {0};
-    const int code = o->messages == NULL ? read_text(s, o) : EXIT_OK;
-
-    if (code != EXIT_OK)
-        return code;
     const tempo_tokenizer *t = session_tokenizer(s);
+    tempo_err err = {0};
+
     if (t == NULL)
         return EXIT_FAILED;
     if (o->chat || o->messages != NULL)
@@ -217,7 +219,7 @@ static int prompt_from_text(session *s, const options *o)
     return EXIT_OK;
 }
 
-static int check_prompt(const options *o)
+int session_check_prompt(const options *o)
 {
     const int given =
         (o->prompt != NULL) + (o->file != NULL) + (o->prompt_ids != NULL) + (o->messages != NULL);
@@ -235,11 +237,15 @@ static int check_prompt(const options *o)
 
 int session_read_prompt(session *s, const options *o)
 {
-    const int code = check_prompt(o);
+    int code = session_check_prompt(o);
 
     if (code != EXIT_OK)
         return code;
-    return o->prompt_ids != NULL ? prompt_from_ids(s, o) : prompt_from_text(s, o);
+    if (o->prompt_ids != NULL)
+        return prompt_from_ids(s, o);
+    if (o->messages == NULL && (code = read_text(s, o)) != EXIT_OK)
+        return code;
+    return session_take_text(s, o);
 }
 
 /* ---- JSON ---- */

@@ -24,6 +24,9 @@ int session_open_engine(session *s, const options *o);
 /* The prompt of -p, -f, --prompt-ids or --messages; exactly one must be given, and not be empty.  With --chat it is a message, with
  * --messages a conversation, and the template makes ids and text of it.  */
 int session_read_prompt(session *s, const options *o);
+/* Its parts: are the options about prompts right?  And ids for the text that s has, which --chat changes. */
+int session_check_prompt(const options *o);
+int session_take_text(session *s, const options *o);
 void session_close(session *s);
 
 /* Fill in sha256, once: hashing takes a while.  false: a message was printed. */

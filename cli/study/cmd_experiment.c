@@ -74,6 +74,7 @@ static int run_experiments(const options *o)
                                               all ? sizeof(shipped) / sizeof(*shipped) : o->n_arguments - 1,
                                           .dir = o->dir,
                                           .layout = (tempo_layout_choice)o->layout,
+                                          .prompts = o->prompts_file,
                                           .model = o->model,
                                           .cpu = o->cpu,
                                           .compute = (tempo_compute)o->compute,

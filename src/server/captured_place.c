@@ -14,7 +14,7 @@ static bool is_plain(const char *name, const char *more)
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
     const size_t n = strlen(name);
 
-    if (n == 0 || n > 63 || strchr(letters, name[0]) == NULL)
+    if (n == 0 || n > 80 || strchr(letters, name[0]) == NULL)
         return false;
     for (size_t i = 1; i < n; i++)
         if (strchr(letters, name[i]) == NULL && strchr(more, name[i]) == NULL)

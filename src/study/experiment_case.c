@@ -104,6 +104,8 @@ static tempo_status open_capture(running *r, arm *a, tempo_err *err)
 {
     const tempo_experiment *e = r->c->e;
     json_t *config = config_json(r, a);
+    if (config != NULL)
+        tempo_case_put_id(config, "prompt_id", r->c);
     char *text = config != NULL ? json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     tempo_capture_options o;
     tempo_status st;
@@ -211,6 +213,7 @@ static tempo_status record_step(running *r, arm *a, tempo_err *err)
     if (r->c->e->n_prompts * r->c->e->n_thresholds > 1)
         json_object_set_new(
             line, "case", json_integer((json_int_t)(r->c->prompt * r->c->e->n_thresholds + r->c->threshold)));
+    tempo_case_put_id(line, "id", r->c);
     if (r->c->e->verbose && r->c->o->note != NULL)
         log_step(r, a, set);
     if (kept && r->lines != NULL)
@@ -432,10 +435,13 @@ static json_t *case_json(const running *r)
     }
     for (size_t i = 0; i < r->n; i++)
         json_object_set_new(arms, r->arm[i].spec->name, arm_json(r, &r->arm[i]));
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
-                     prompt_ids, "prompt_tokens", tokens, "threshold",
-                     tempo_json_number(c->e->thresholds[c->threshold]), "arms", arms, "comparison",
-                     r->isolated != NULL && r->visible != NULL ? comparison_json(r) : json_null());
+    json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
+                          prompt_ids, "prompt_tokens", tokens, "threshold",
+                          tempo_json_number(c->e->thresholds[c->threshold]), "arms", arms, "comparison",
+                          r->isolated != NULL && r->visible != NULL ? comparison_json(r) : json_null());
+    if (o != NULL)
+        tempo_case_put_id(o, "id", c);
+    return o;
 }
 
 static tempo_status commit(running *r, tempo_err *err)
@@ -454,6 +460,12 @@ static tempo_status commit(running *r, tempo_err *err)
                                  false, err);
     }
     return st;
+}
+
+void tempo_case_put_id(json_t *o, const char *key, const tempo_case *c)
+{
+    if (c->e->lines != NULL)
+        json_object_set(o, key, c->e->lines->lines[c->prompt].id);
 }
 
 tempo_status tempo_case_run(json_t **out, const tempo_case *c, tempo_jsonlines *lines, tempo_err *err)

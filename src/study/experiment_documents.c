@@ -128,6 +128,7 @@ static void add_arm(json_t *o, const tempo_case *c, const char *arm, const json_
     json_object_set_new(o, "experiment_name", json_string(c->e->name));
     json_object_set_new(o, "arm", json_string(arm));
     json_object_set_new(o, "prompt", json_string(c->e->prompts[c->prompt]));
+    tempo_case_put_id(o, "id", c);
     json_object_set(o, "generated_text", json_object_get(a, "text"));
     json_object_set(o, "raw_generated_text", json_object_get(a, "text"));
     if ((v = json_object_get(a, "text_bytes")) != NULL)
@@ -158,7 +159,17 @@ json_t *tempo_flat_json(const tempo_experiment *e, const char *arm, const json_t
     return o;
 }
 
-/* What it compares, for readers who want nothing else. */
+static json_t *compared_json(const json_t *c)
+{
+    json_t *o = json_pack("{s:O, s:O, s:O}", "prompt", json_object_get(c, "prompt"), "threshold",
+                          json_object_get(c, "threshold"), "comparison", json_object_get(c, "comparison")),
+           *id = json_object_get(c, "id");
+
+    if (id != NULL)
+        json_object_set(o, "id", id);
+    return o;
+}
+
 tempo_status tempo_analysis_save(const json_t *result, const char *dir, tempo_err *err)
 {
     const json_t *cases = json_object_get(result, "cases"), *c;
@@ -168,12 +179,8 @@ tempo_status tempo_analysis_save(const json_t *result, const char *dir, tempo_er
     const tempo_status st = tempo_path_join(path, sizeof(path), dir, "analysis.json", err);
 
     if (cases == NULL)
-        json_array_append_new(list, json_pack("{s:O, s:O, s:O}", "prompt", json_object_get(result, "prompt"),
-                                              "threshold", json_object_get(result, "threshold"), "comparison",
-                                              json_object_get(result, "comparison")));
-    json_array_foreach(cases, i, c) json_array_append_new(
-        list, json_pack("{s:O, s:O, s:O}", "prompt", json_object_get(c, "prompt"), "threshold",
-                        json_object_get(c, "threshold"), "comparison", json_object_get(c, "comparison")));
+        json_array_append_new(list, compared_json(result));
+    json_array_foreach(cases, i, c) json_array_append_new(list, compared_json(c));
     if (st == TEMPO_OK)
         return tempo_json_save(
             path, json_pack("{s:O, s:o}", "experiment", json_object_get(result, "experiment"), "cases", list),

@@ -19,8 +19,8 @@ static const char *const acting[] = {
     "kv_cache_output_file", "rope_positions_file", "compute_kl_divergence", "compute_cosine_similarity",
     "top_k_analysis", "analyze_cross_parallel", "cross_parallel_output_file",
     /* ours */
-    "goal", "prompts", "no_bos", "thresholds", "regime", "driver", "arms", "record", "pairs", "published",
-    "layout",
+    "goal", "prompts", "prompts_file", "no_bos", "thresholds", "regime", "driver", "arms", "record", "pairs",
+    "published", "layout",
     /* ours, and of an arm */
     "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
     "temperature", "max_set", "stop", "kv", "max_slots", NULL};
@@ -29,6 +29,8 @@ enum { N_ACTING = sizeof(acting) / sizeof(acting[0]) - 1 };
 /* Two names for one thing. */
 static const char *const exclusive[][2] = {
     {"prompt", "prompts"},
+    {"prompt", "prompts_file"},
+    {"prompts", "prompts_file"},
     {"max_tokens", "steps"},
     {"selection_threshold", "threshold"},
     {"selection_threshold", "thresholds"},
@@ -107,21 +109,85 @@ static tempo_status check_keys(const tempo_yaml_node *root, tempo_err *err)
 
 /* ---- prompts ---- */
 
+static tempo_status no_memory(const tempo_experiment *e, tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", e->path);
+}
+
+/* texts[lines->n] */
+static tempo_status take_texts(const tempo_prompt_lines *lines, const char **texts, tempo_err *err)
+{
+    if (lines->n > TEMPO_EXPERIMENT_MAX_PROMPTS)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: %zu prompts, an experiment takes %d",
+                          lines->path, lines->n, TEMPO_EXPERIMENT_MAX_PROMPTS);
+    for (size_t i = 0; i < lines->n; i++) {
+        texts[i] = lines->lines[i].text;
+        if (strlen(texts[i]) != lines->lines[i].n)
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                              "%s:%u: the text holds a NUL, expected none", lines->path,
+                              (unsigned)lines->lines[i].line);
+    }
+    return TEMPO_OK;
+}
+
+tempo_status tempo_experiment_take_prompts(tempo_experiment *e, const char *path, tempo_err *err)
+{
+    tempo_prompt_lines *lines;
+    const char **texts;
+    tempo_status st = tempo_prompt_lines_load(&lines, path, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    texts = calloc(lines->n, sizeof(*texts));
+    st = texts != NULL ? take_texts(lines, texts, err) : no_memory(e, err);
+    if (st != TEMPO_OK) {
+        free(texts);
+        tempo_prompt_lines_free(lines);
+        return st;
+    }
+    free(e->prompts);
+    tempo_prompt_lines_free(e->lines);
+    e->prompts = texts;
+    e->n_prompts = lines->n;
+    e->lines = lines;
+    return TEMPO_OK;
+}
+
+/* A path that the file names is meant from where the file is. */
+static tempo_status take_file(tempo_experiment *e, const tempo_yaml_node *at, const char *name,
+                              tempo_err *err)
+{
+    const char *slash = strrchr(e->path, '/');
+    char path[4096];
+    tempo_err why = {0};
+    const int n = name[0] == '/' || slash == NULL
+                      ? snprintf(path, sizeof(path), "%s", name)
+                      : snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - e->path), e->path, name);
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return tempo_yaml_fail(err, at, "the path is too long");
+    const tempo_status st = tempo_experiment_take_prompts(e, path, &why);
+    return st == TEMPO_OK || st == TEMPO_E_NOMEM ? st : tempo_yaml_fail(err, at, "%.300s", why.msg);
+}
+
 static tempo_status read_prompts(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
-    const char *prompt = NULL;
+    const char *prompt = NULL, *file = NULL;
     const tempo_yaml_node *list;
     tempo_status st = tempo_yaml_str(root, "prompt", &prompt, err);
 
     st = tempo_yaml_both(
         st, tempo_yaml_list(root, "prompts", TEMPO_YAML_STR, TEMPO_EXPERIMENT_MAX_PROMPTS, &list, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(root, "prompts_file", &file, err));
     if (st != TEMPO_OK)
         return st;
+    if (file != NULL)
+        return take_file(e, tempo_yaml_get(root, "prompts_file"), file, err);
     if (prompt == NULL && list == NULL)
         return tempo_yaml_fail(err, root, "neither 'prompt' nor 'prompts' is there");
     const size_t n = list != NULL ? list->n : 1;
     if ((e->prompts = calloc(n, sizeof(*e->prompts))) == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", e->path);
+        return no_memory(e, err);
     e->n_prompts = n;
     if (list == NULL) {
         e->prompts[0] = prompt;
@@ -260,6 +326,7 @@ void tempo_experiment_free(tempo_experiment *e)
     if (e == NULL)
         return;
     free(e->prompts);
+    tempo_prompt_lines_free(e->lines);
     tempo_yaml_free(e->doc);
     free(e);
 }

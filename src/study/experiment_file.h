@@ -8,6 +8,7 @@
 #ifndef TEMPO_STUDY_EXPERIMENT_FILE_H
 #define TEMPO_STUDY_EXPERIMENT_FILE_H
 #include "study/hash.h"
+#include "study/prompt_lines.h"
 #include "study/yaml.h"
 
 enum {
@@ -78,6 +79,7 @@ typedef struct tempo_experiment {
 
     const char **prompts; /* [n_prompts], n_prompts >= 1, none empty, UTF-8 */
     size_t n_prompts;
+    tempo_prompt_lines *lines; /* of prompts_file: prompt i is its line i, which has an id; else NULL */
     bool no_bos;
 
     double thresholds[TEMPO_EXPERIMENT_MAX_THRESHOLDS]; /* each in (0, 1], none twice */
@@ -124,6 +126,8 @@ tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, con
 tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, const void *bytes, size_t n,
                                     const tempo_yaml_tell *tell, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_experiment_free(tempo_experiment *e);
+/* The prompts of a file in the place of its own. */
+tempo_status tempo_experiment_take_prompts(tempo_experiment *e, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* The options of one arm at one of the file's thresholds. */
 tempo_decode_options tempo_experiment_decoding(const tempo_experiment *e, size_t arm, size_t threshold);

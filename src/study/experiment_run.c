@@ -78,11 +78,15 @@ static tempo_status run_cases(tempo_session *s, const tempo_experiment *e, const
                         .engine = s->engine,
                         .prompt = k / e->n_thresholds,
                         .threshold = k % e->n_thresholds};
-        char name[64];
+        char name[TEMPO_PROMPT_NAME_CHARS + 16];
         json_t *result;
         if (s->o->progress != NULL)
             s->o->progress(s->o->user, e->name, k, e->n_prompts * e->n_thresholds);
-        (void)snprintf(name, sizeof(name), "p%zu-t%g", c.prompt + 1, e->thresholds[c.threshold]);
+        if (e->lines != NULL)
+            (void)snprintf(name, sizeof(name), "%s-t%g", e->lines->lines[c.prompt].name,
+                           e->thresholds[c.threshold]);
+        else
+            (void)snprintf(name, sizeof(name), "p%zu-t%g", c.prompt + 1, e->thresholds[c.threshold]);
         if (e->n_prompts * e->n_thresholds == 1)
             (void)snprintf(c.dir, sizeof(c.dir), "%s", dir);
         else
@@ -123,7 +127,10 @@ static tempo_status load_file(tempo_experiment **e, const tempo_experiments_opti
         (void)snprintf(path, sizeof(path), "%s", file);
     else if ((st = tempo_study_find_file(file, path, sizeof(path), err)) != TEMPO_OK)
         return tempo_yaml_settle(NULL, st, err, o->tell, NULL);
-    return tempo_experiment_load(e, path, o->tell, err);
+    if ((st = tempo_experiment_load(e, path, o->tell, err)) != TEMPO_OK || o->prompts == NULL)
+        return st;
+    st = tempo_experiment_take_prompts(*e, o->prompts, err);
+    return st == TEMPO_OK ? st : tempo_yaml_settle(NULL, st, err, o->tell, NULL);
 }
 
 static tempo_status run_one(tempo_session *s, const tempo_experiment *e, const tempo_layout *l, json_t *done,

@@ -21,6 +21,7 @@ typedef struct tempo_experiments_options {
     size_t n_files;
     const char *dir;   /* each experiment gets a directory below it; NULL: what its file says, else TEMPO_EXPERIMENTS_DIR */
     tempo_layout_choice layout;
+    const char *prompts; /* a file of prompts for all of them, in the place of the files' own; or NULL */
     const char *model; /* NULL: the built-in one */
     const char *cpu;
     tempo_compute compute;
@@ -81,6 +82,8 @@ typedef struct tempo_case {
     size_t n_ids;
 } tempo_case;
 
+/* o[key] = the id of the case's prompt, where it has one. */
+void tempo_case_put_id(json_t *o, const char *key, const tempo_case *c);
 /* experiment_case.c: the paired run.  *out: one case of results.json.  lines: results.jsonl, or NULL. */
 tempo_status tempo_case_run(json_t **out, const tempo_case *c, tempo_jsonlines *lines, tempo_err *err) TEMPO_MUST_CHECK;
 /* experiment_time.c: solo runs; adds "generation_time" to the arms of `result`, and "timing". */

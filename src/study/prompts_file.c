@@ -1,9 +1,13 @@
 /* prompts_file.c - reading a suite of prompts. */
 #include "study/prompts_file.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "study/json_out.h"
+#include "study/prompt_lines.h"
 #include "study/yaml.h"
 
 /* A prompt and its node, for messages while the file is read. */
@@ -35,20 +39,20 @@ static tempo_status read_name(const tempo_yaml_node *map, const char *key, const
     return TEMPO_OK;
 }
 
-static tempo_status count_stratum(tempo_prompts *p, tempo_prompt *prompt, const tempo_yaml_node *map,
-                                  tempo_err *err)
+/* false: there are too many. */
+static bool count_stratum(tempo_prompts *p, tempo_prompt *prompt)
 {
     size_t i = 0;
 
     while (i < p->n_strata && strcmp(p->strata[i].name, prompt->stratum) != 0)
         i++;
     if (i == TEMPO_PROMPTS_MAX_STRATA)
-        return tempo_yaml_fail(err, map, "more than %d strata", TEMPO_PROMPTS_MAX_STRATA);
+        return false;
     if (i == p->n_strata)
         p->strata[p->n_strata++].name = prompt->stratum;
     p->strata[i].n++;
     prompt->stratum_index = i;
-    return TEMPO_OK;
+    return true;
 }
 
 static tempo_status read_prompt(tempo_prompts *p, tempo_prompt *prompt, const tempo_yaml_node *map,
@@ -58,16 +62,20 @@ static tempo_status read_prompt(tempo_prompts *p, tempo_prompt *prompt, const te
     tempo_status st;
 
     *prompt = (tempo_prompt){.line = map->line};
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = read_name(map, "id", &prompt->id, err)) != TEMPO_OK ||
-        (st = read_name(map, "stratum", &prompt->stratum, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "text", &prompt->text, err)) != TEMPO_OK)
+    st = tempo_yaml_check_keys(map, known, err);
+    st = tempo_yaml_both(st, read_name(map, "id", &prompt->id, err));
+    st = tempo_yaml_both(st, read_name(map, "stratum", &prompt->stratum, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "text", &prompt->text, err));
+    if (tempo_yaml_get(map, "text") == NULL)
+        st = tempo_yaml_both(st, tempo_yaml_fail(err, map, "a prompt without text"));
+    if (st != TEMPO_OK)
         return st;
-    if (prompt->text == NULL)
-        return tempo_yaml_fail(err, map, "a prompt without text");
+    prompt->name = prompt->id;
     if (strchr(" \t\r\n", prompt->text[strlen(prompt->text) - 1]) != NULL)
         return tempo_yaml_fail(err, tempo_yaml_get(map, "text"), "ends in white space");
-    return count_stratum(p, prompt, map, err);
+    return count_stratum(p, prompt)
+               ? TEMPO_OK
+               : tempo_yaml_fail(err, map, "more than %d strata", TEMPO_PROMPTS_MAX_STRATA);
 }
 
 static int by_id(const void *a, const void *b)
@@ -84,32 +92,34 @@ static int by_text(const void *a, const void *b)
 static tempo_status check_unique(entry *all, size_t n, int (*order)(const void *, const void *),
                                  const char *key, tempo_err *err)
 {
+    tempo_status st = TEMPO_OK;
+
     qsort(all, n, sizeof(*all), order);
     for (size_t i = 1; i < n; i++) {
         if (order(&all[i - 1], &all[i]) != 0)
             continue;
         const bool rising = all[i].prompt > all[i - 1].prompt;
         const entry *first = &all[rising ? i - 1 : i], *second = &all[rising ? i : i - 1];
-        return tempo_yaml_fail(err, tempo_yaml_get(second->node, key), "the same as in line %u",
-                               (unsigned)first->prompt->line);
+        st = tempo_yaml_both(st, tempo_yaml_fail(err, tempo_yaml_get(second->node, key),
+                                                 "the same as in line %u", (unsigned)first->prompt->line));
     }
-    return TEMPO_OK;
+    return st;
 }
 
 static tempo_status read_all(tempo_prompts *p, const tempo_yaml_node *list, tempo_prompt *prompts, entry *all,
                              tempo_err *err)
 {
     size_t i = 0;
-    tempo_status st;
+    tempo_status st = TEMPO_OK;
 
     for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next, i++) {
-        if ((st = read_prompt(p, &prompts[i], v, err)) != TEMPO_OK)
-            return st;
+        st = tempo_yaml_both(st, read_prompt(p, &prompts[i], v, err));
         all[i] = (entry){.prompt = &prompts[i], .node = v};
     }
-    if ((st = check_unique(all, i, by_id, "id", err)) != TEMPO_OK)
+    if (st != TEMPO_OK)
         return st;
-    return check_unique(all, i, by_text, "text", err);
+    st = check_unique(all, i, by_id, "id", err);
+    return tempo_yaml_both(st, check_unique(all, i, by_text, "text", err));
 }
 
 static tempo_status fill(tempo_prompts *p, tempo_err *err)
@@ -120,37 +130,92 @@ static tempo_status fill(tempo_prompts *p, tempo_err *err)
     entry *all;
     tempo_status st;
 
-    if ((st = tempo_yaml_check_keys(root, known, err)) != TEMPO_OK ||
-        (st = tempo_yaml_list(root, "prompts", TEMPO_YAML_MAP, TEMPO_PROMPTS_MAX, &list, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_check_keys(root, known, err);
+    st = tempo_yaml_both(st, tempo_yaml_list(root, "prompts", TEMPO_YAML_MAP, TEMPO_PROMPTS_MAX, &list, err));
     if (list == NULL)
-        return tempo_yaml_fail(err, root, "no prompts: expected a list 'prompts'");
+        return st != TEMPO_OK ? st : tempo_yaml_fail(err, root, "no prompts: expected a list 'prompts'");
     p->prompts = prompts = calloc(list->n, sizeof(*prompts));
     p->n = list->n;
     all = calloc(list->n, sizeof(*all));
     st = prompts != NULL && all != NULL
-             ? read_all(p, list, prompts, all, err)
+             ? tempo_yaml_both(st, read_all(p, list, prompts, all, err))
              : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", p->path);
     free(all);
     return st;
 }
 
-tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
-                                 tempo_err *err)
-{
-    tempo_prompts *p = calloc(1, sizeof(*p));
-    tempo_err why = {0};
-    tempo_status st;
+/* ---- a prompt a line ---- */
 
-    *out = NULL;
-    if (p == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&p->doc, path, bytes, n, &why)) == TEMPO_OK) {
-        p->path = tempo_yaml_name(p->doc);
-        st = fill(p, &why);
+static tempo_status bad_line(const tempo_prompts *p, const tempo_prompt *at, tempo_err *err, const char *what)
+{
+    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%.150s:%u: %s", p->path, (unsigned)at->line,
+                      what);
+}
+
+static tempo_status check_texts(const tempo_prompts *p, tempo_err *err)
+{
+    entry *all = calloc(p->n, sizeof(*all));
+    char what[80];
+    tempo_status st = TEMPO_OK;
+
+    if (all == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", p->path);
+    for (size_t i = 0; i < p->n; i++)
+        all[i].prompt = &p->prompts[i];
+    qsort(all, p->n, sizeof(*all), by_text);
+    for (size_t i = 1; i < p->n && st == TEMPO_OK; i++)
+        if (by_text(&all[i - 1], &all[i]) == 0) {
+            const bool rising = all[i].prompt > all[i - 1].prompt;
+            const tempo_prompt *first = all[rising ? i - 1 : i].prompt,
+                               *second = all[rising ? i : i - 1].prompt;
+            (void)snprintf(what, sizeof(what),
+                           "the text of line %u again, expected another: prompts are counted",
+                           (unsigned)first->line);
+            st = bad_line(p, second, err, what);
+        }
+    free(all);
+    return st;
+}
+
+static tempo_status take_lines(tempo_prompts *p, tempo_err *err)
+{
+    const tempo_prompt_lines *lines = p->lines;
+
+    if (lines->n > TEMPO_PROMPTS_MAX)
+        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: %zu prompts, the limit is %d", p->path,
+                          lines->n, TEMPO_PROMPTS_MAX);
+    if ((p->prompts = calloc(lines->n, sizeof(*p->prompts))) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", p->path);
+    p->n = lines->n;
+    for (size_t i = 0; i < p->n; i++) {
+        const tempo_prompt_line *l = &lines->lines[i];
+        tempo_prompt *prompt = &p->prompts[i];
+        *prompt = (tempo_prompt){.id = l->key,
+                                 .name = l->name,
+                                 .stratum = l->stratum != NULL ? l->stratum : "all",
+                                 .text = l->text,
+                                 .line = l->line};
+        if (strlen(l->text) != l->n)
+            return bad_line(p, prompt, err, "the text holds a NUL, expected none");
+        if (!is_name(prompt->stratum))
+            return bad_line(p, prompt, err,
+                            "\"stratum\": expected lower-case letters, digits, _ and -, at most 63");
+        if (!count_stratum(p, prompt))
+            return bad_line(p, prompt, err, "more than 64 strata");
     }
-    if ((st = tempo_yaml_settle(p->doc, st, &why, NULL, err)) == TEMPO_OK)
-        st = tempo_hash_bytes(bytes, n, p->sha256, err);
+    return check_texts(p, err);
+}
+
+/* ---- the object ---- */
+
+static tempo_status begin(tempo_prompts **p, const char *path, tempo_err *err)
+{
+    *p = calloc(1, sizeof(**p));
+    return *p != NULL ? TEMPO_OK : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
+}
+
+static tempo_status end(tempo_prompts *p, tempo_status st, tempo_prompts **out)
+{
     if (st != TEMPO_OK)
         tempo_prompts_free(p);
     else
@@ -158,17 +223,76 @@ tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const vo
     return st;
 }
 
-tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, tempo_err *err)
+/* What was read of lines is in p->lines. */
+static tempo_status finish_lines(tempo_prompts *p, tempo_err *err)
 {
-    char *bytes;
-    size_t n;
-    tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
+    p->path = p->lines->path;
+    memcpy(p->sha256, p->lines->sha256, sizeof(p->sha256));
+    return take_lines(p, err);
+}
+
+static tempo_status parse_yaml(tempo_prompts *p, const char *path, const void *bytes, size_t n,
+                               tempo_err *err)
+{
+    tempo_err why = {0};
+    tempo_status st = tempo_yaml_parse(&p->doc, path, bytes, n, &why);
+
+    if (st == TEMPO_OK) {
+        p->path = tempo_yaml_name(p->doc);
+        st = fill(p, &why);
+    }
+    if ((st = tempo_yaml_settle(p->doc, st, &why, NULL, err)) == TEMPO_OK)
+        st = tempo_hash_bytes(bytes, n, p->sha256, err);
+    return st;
+}
+
+tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
+                                 tempo_err *err)
+{
+    tempo_prompts *p;
+    tempo_status st = begin(&p, path, err);
 
     *out = NULL;
-    if (st == TEMPO_OK)
-        st = tempo_prompts_parse(out, path, bytes, n, err);
-    free(bytes);
-    return st;
+    if (st != TEMPO_OK)
+        return st;
+    if (!tempo_is_prompt_lines(path))
+        st = parse_yaml(p, path, bytes, n, err);
+    else if ((st = tempo_prompt_lines_parse(&p->lines, path, bytes, n, err)) == TEMPO_OK)
+        st = finish_lines(p, err);
+    return end(p, st, out);
+}
+
+tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, tempo_err *err)
+{
+    tempo_prompts *p;
+    char *bytes;
+    size_t n;
+    tempo_status st;
+
+    *out = NULL;
+    if (!tempo_is_prompt_lines(path)) {
+        if ((st = tempo_yaml_read_file(path, &bytes, &n, err)) == TEMPO_OK)
+            st = tempo_prompts_parse(out, path, bytes, n, err);
+        free(bytes);
+        return st;
+    }
+    if ((st = begin(&p, path, err)) != TEMPO_OK)
+        return st;
+    if ((st = tempo_prompt_lines_load(&p->lines, path, err)) == TEMPO_OK)
+        st = finish_lines(p, err);
+    return end(p, st, out);
+}
+
+tempo_status tempo_prompts_path(char *path, size_t cap, const char *dir, const char *like, tempo_err *err)
+{
+    static const char *const names[] = {"prompts.jsonl", "prompts.yaml"};
+    tempo_status st;
+
+    if (like != NULL)
+        return tempo_path_join(path, cap, dir, names[!tempo_is_prompt_lines(like)], err);
+    if ((st = tempo_path_join(path, cap, dir, names[0], err)) != TEMPO_OK || access(path, F_OK) == 0)
+        return st;
+    return tempo_path_join(path, cap, dir, names[1], err);
 }
 
 void tempo_prompts_free(tempo_prompts *p)
@@ -177,6 +301,7 @@ void tempo_prompts_free(tempo_prompts *p)
         return;
     free(p->prompts);
     tempo_yaml_free(p->doc);
+    tempo_prompt_lines_free(p->lines);
     free(p);
 }
 

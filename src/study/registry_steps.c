@@ -147,18 +147,33 @@ static tempo_status find_prompt(tempo_indexer *ix, const char *id, const char *s
                               stratum, text);
 }
 
+/* The id of a prompt whose text stands by itself: of a file of prompts.  A manifest's "id" is the run's. */
+static const char *id_beside(const json_t *o, char digits[32])
+{
+    const json_t *id = json_object_get(o, "id");
+
+    if (json_object_get(o, "kind") != NULL || (!json_is_string(id) && !json_is_integer(id)))
+        return NULL;
+    if (json_is_string(id))
+        return json_string_value(id);
+    (void)snprintf(digits, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(id));
+    return digits;
+}
+
 /* "prompt": its text, or {"id", "stratum", "text", "tokens"}. */
 static tempo_status index_prompt(tempo_indexer *ix, const json_t *o, bool needed, int64_t *prompt,
                                  int64_t *tokens)
 {
     const char *id = NULL, *stratum = NULL, *text = NULL;
     const json_t *object = json_object_get(o, "prompt");
+    char digits[32];
     tempo_status st;
 
     *prompt = *tokens = TEMPO_REGISTRY_NO_INT;
     if (!json_is_object(object)) {
         if ((st = tempo_registry_text(o, "prompt", needed, &text, ix->err)) != TEMPO_OK)
             return st;
+        id = id_beside(o, digits);
     } else if ((st = tempo_registry_text(object, "id", false, &id, ix->err)) != TEMPO_OK ||
                (st = tempo_registry_text(object, "stratum", false, &stratum, ix->err)) != TEMPO_OK ||
                (st = tempo_registry_text(object, "text", true, &text, ix->err)) != TEMPO_OK ||

@@ -41,7 +41,7 @@ typedef struct reading {
     tempo_hypotheses *hypotheses;
     tempo_prompts *prompts;
     size_t n_prompts, n_models, n_thresholds;
-    bool changed;       /* hypotheses.yaml or prompts.yaml are not those that the study began with */
+    bool changed;       /* the copies of hypotheses or prompts are not those that the study began with */
     json_t *departures; /* texts: what was done otherwise than registered; of such a study nothing is
                            confirmatory */
 } reading;
@@ -86,7 +86,7 @@ static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
         (st = tempo_study_check_schema(r->plan, path, err)) != TEMPO_OK ||
         (st = tempo_path_join(path, sizeof(path), dir, "hypotheses.yaml", err)) != TEMPO_OK ||
         (st = tempo_hypotheses_load(&r->hypotheses, path, err)) != TEMPO_OK ||
-        (st = tempo_path_join(path, sizeof(path), dir, "prompts.yaml", err)) != TEMPO_OK ||
+        (st = tempo_prompts_path(path, sizeof(path), dir, NULL, err)) != TEMPO_OK ||
         (st = tempo_prompts_load(&r->prompts, path, err)) != TEMPO_OK)
         return st;
     r->n_models = json_array_size(json_object_get(r->plan, "models"));
@@ -126,7 +126,7 @@ static tempo_status load_if_there(const reading *r, const tempo_slice *s, const 
 {
     char path[TEMPO_STUDY_PATH];
     tempo_status st =
-        tempo_study_unit_path(r->dir, folder, s->model, s->threshold, s->prompts->prompts[i].id, path, err);
+        tempo_study_unit_path(r->dir, folder, s->model, s->threshold, s->prompts->prompts[i].name, path, err);
 
     return st == TEMPO_OK && tempo_study_has(path) ? tempo_json_load(out, path, err) : st;
 }

@@ -73,7 +73,7 @@ tempo_status tempo_report_floor(json_t **out, const char *dir, size_t model, con
     *out = NULL;
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         char path[TEMPO_STUDY_PATH];
-        st = tempo_study_unit_path(dir, "floor", model, 0.0, p->prompts[i].id, path, err);
+        st = tempo_study_unit_path(dir, "floor", model, 0.0, p->prompts[i].name, path, err);
         if (st == TEMPO_OK && tempo_study_has(path))
             st = tempo_json_load(&files[i], path, err);
     }

@@ -136,8 +136,8 @@ static tempo_status collect_slice(json_t *list, const char *dir, size_t model, d
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
-        if ((st = tempo_study_unit_path(dir, "units", model, threshold, prompts->prompts[i].id, path, err)) !=
-                TEMPO_OK ||
+        if ((st = tempo_study_unit_path(dir, "units", model, threshold, prompts->prompts[i].name, path,
+                                        err)) != TEMPO_OK ||
             !tempo_study_has(path))
             continue;
         if ((st = tempo_json_load(&unit, path, err)) == TEMPO_OK)
@@ -182,7 +182,7 @@ static tempo_status add_prompts(json_t *view, const char *dir, const json_t *rep
     const json_int_t wanted = json_integer_value(json_object_get(plan, "n"));
     tempo_prompts *prompts = NULL;
     char path[TEMPO_STUDY_PATH];
-    tempo_status st = tempo_path_join(path, sizeof(path), dir, "prompts.yaml", err);
+    tempo_status st = tempo_prompts_path(path, sizeof(path), dir, NULL, err);
 
     if (st != TEMPO_OK || (st = tempo_prompts_load(&prompts, path, err)) != TEMPO_OK)
         return st;

@@ -37,7 +37,7 @@ static tempo_status load_sets(const tempo_study *s, double threshold, size_t pro
 
     *out = (sets){0};
     if ((st = tempo_study_unit_path(s->dir, "units", s->model_index, threshold,
-                                    s->prompts->prompts[prompt].id, path, err)) != TEMPO_OK ||
+                                    s->prompts->prompts[prompt].name, path, err)) != TEMPO_OK ||
         (st = tempo_json_load(&out->doc, path, err)) != TEMPO_OK)
         return st;
     out->steps = json_object_get(out->doc, "steps");
@@ -148,7 +148,7 @@ tempo_status tempo_study_control(tempo_study *s, tempo_err *err)
             char path[TEMPO_STUDY_PATH];
             tempo_study_progress(s, "control", t * s->n_prompts + i, total);
             st = tempo_study_unit_path(s->dir, "control", s->model_index, s->thresholds[t],
-                                       s->prompts->prompts[i].id, path, err);
+                                       s->prompts->prompts[i].name, path, err);
             if (st == TEMPO_OK && !tempo_study_has(path))
                 st = control_prompt(s, all, i, t, path, err);
         }

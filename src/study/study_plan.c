@@ -85,7 +85,7 @@ static tempo_status load_files(tempo_study *s, tempo_err *err)
 
     if (o->resume) {
         if ((st = in_dir(s, "hypotheses.yaml", h, err)) == TEMPO_OK)
-            st = in_dir(s, "prompts.yaml", p, err);
+            st = tempo_prompts_path(p, sizeof(p), s->dir, NULL, err);
     } else {
         if (o->hypotheses != NULL)
             (void)snprintf(h, sizeof(h), "%s", o->hypotheses);
@@ -187,7 +187,8 @@ static tempo_status read_plan(tempo_study *s, const char *path, tempo_err *err)
                           wrong.text);
     if (strcmp(h, s->hypotheses->sha256) != 0 || strcmp(p, s->prompts->sha256) != 0)
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "%s: hypotheses.yaml or prompts.yaml was changed after the study began", s->dir);
+                          "%s: the hypotheses or the prompts in it were changed after the study began",
+                          s->dir);
     s->n_thresholds = json_array_size(thresholds);
     if (s->n_thresholds < 1 || s->n_thresholds > TEMPO_HYPOTHESES_MAX_THRESHOLDS || n < 1 ||
         (size_t)n > s->prompts->n || steps < 1 || !json_is_array(models) || json_array_size(models) < 1)
@@ -212,7 +213,8 @@ static tempo_status store_plan(tempo_study *s, const char *path, tempo_err *err)
             st = tempo_make_directory(to, err);
     if (st == TEMPO_OK && (st = in_dir(s, "hypotheses.yaml", to, err)) == TEMPO_OK)
         st = copy_file(s->hypotheses->path, to, err);
-    if (st == TEMPO_OK && (st = in_dir(s, "prompts.yaml", to, err)) == TEMPO_OK)
+    if (st == TEMPO_OK &&
+        (st = tempo_prompts_path(to, sizeof(to), s->dir, s->prompts->path, err)) == TEMPO_OK)
         st = copy_file(s->prompts->path, to, err);
     return st == TEMPO_OK ? tempo_json_save(path, json_incref(s->plan), false, err) : st;
 }

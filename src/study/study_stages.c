@@ -88,7 +88,7 @@ static tempo_status save_task(const tempo_study *s, const task *t, double thresh
     json_t *out = t->floor != NULL ? tempo_floor_json(t->floor) : tempo_unit_json(t->unit);
     char name[192];
 
-    (void)snprintf(name, sizeof(name), "m%zu-t%g-%s", s->model_index, threshold, p->id);
+    (void)snprintf(name, sizeof(name), "m%zu-t%g-%s", s->model_index, threshold, p->name);
     if (out != NULL) {
         json_object_set_new(out, "unit", json_string(name));
         json_object_set_new(out, "model", json_integer((json_int_t)s->model_index));
@@ -163,7 +163,7 @@ static tempo_status run_batch(tempo_study *s, task *tasks, size_t most, double t
         task *t = &tasks[*n];
         t->prompt = *next;
         st = tempo_study_unit_path(s->dir, floor ? "floor" : "units", s->model_index, floor ? 0.0 : threshold,
-                                   s->prompts->prompts[*next].id, t->path, err);
+                                   s->prompts->prompts[*next].name, t->path, err);
         if (st == TEMPO_OK && !tempo_study_has(t->path)) {
             st = create_task(s, t, threshold, floor, err);
             ++*n;
@@ -264,7 +264,7 @@ static tempo_status bits_in_batch(const tempo_study *s, size_t prompt, char bits
     const char *found;
     json_t *doc = NULL;
     tempo_status st = tempo_study_unit_path(s->dir, "floor", s->model_index, 0.0,
-                                            s->prompts->prompts[prompt].id, path, err);
+                                            s->prompts->prompts[prompt].name, path, err);
 
     if (st == TEMPO_OK && (st = tempo_json_load(&doc, path, err)) == TEMPO_OK &&
         (st = tempo_json_str(doc, "bits", &found, err)) == TEMPO_OK)

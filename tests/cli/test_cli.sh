@@ -155,6 +155,42 @@ import json
 assert json.load(open('$dir/out'))['steps'] == json.load(open('$dir/paired'))['arms']['visible']['steps']" || fail 'a paired arm differs from the run alone'
 fi
 
+# ---- a file of prompts: each as it is alone, whatever is in its group; ids everywhere; bad lines before anything runs ----
+printf '{"id": "cat", "prompt": "The cat sat on the"}\n{"id": 7, "text": "Once upon a time"}\n\n{"id": "A/../b", "prompt": "I", "more": NaN}\n' >"$dir/p.jsonl"
+works generate -f "$dir/p.jsonl" --steps 5 --threshold 0.05 --batch 2
+for text in '== cat ==' '== 7 ==' '== A/../b ==' 'The cat sat on the['; do contains "$out" "$text"; done
+contains "$err" '3 prompts, 15 steps'
+works generate -f "$dir/p.jsonl" --steps 5 --threshold 0.05 --json --batch 2
+cp "$dir/out" "$dir/several"
+works generate -f "$dir/p.jsonl" --steps 5 --threshold 0.05 --jsonl
+cp "$dir/out" "$dir/lines"
+works generate -p I --steps 5 --threshold 0.05 --json
+check_json "
+several = json.load(open('$dir/several'))['prompts']
+assert [p['id'] for p in several] == ['cat', 7, 'A/../b'] and several[2]['prompt_ids'] == d['prompt_ids']
+assert several[2]['steps'] == d['steps'] and several[2]['text'] == d['text'] and several[2]['stopped_by'] == 'steps'
+lines = [json.loads(l) for l in open('$dir/lines')]
+assert [(l['id'], l['step']) for l in lines] == [(p['id'], i) for i in range(5) for p in several]
+assert all(lines[3 * i + 2]['members'] == s['members'] for i, s in enumerate(d['steps']))"
+works generate -f "$dir/p.jsonl" --steps 3 --paired --capture "$dir/captured" --json
+check_document "$dir/captured/prompts.json" "
+assert [p['id'] for p in d] == ['cat', 7, 'A/../b']
+for p in d:
+    place = '$dir/captured/' + p['directory']
+    assert json.load(open(place + '/manifest.json'))['config']['prompt_id'] == p['id']
+    assert json.load(open(place + '/results.json'))['id'] == p['id']
+    assert all(json.loads(l)['id'] == p['id'] for l in open(place + '/results.jsonl'))
+    assert json.load(open(place + '/visible/experiment_metadata.json'))['config']['prompt_id'] == p['id']
+assert len({p['directory'] for p in d}) == 3 and all('/' not in p['directory'] for p in d)"
+if [ -n "$(find "$dir/captured" -mindepth 1 -maxdepth 1 -name '.*')" ]; then fail 'a capture of prompts leaves hidden files'; fi
+printf '{"prompt": "fine"}\n{"prompt": 3}\n' >"$dir/bad.jsonl"
+refuses 1 'bad.jsonl:2: "prompt" is a number, expected a text' generate -f "$dir/bad.jsonl"
+refuses 1 'no-such.jsonl: cannot be opened' generate -f "$dir/no-such.jsonl"
+refuses 2 '--view' generate -f "$dir/p.jsonl" --view
+refuses 2 'holds prompts, one a line' logits -f "$dir/p.jsonl"
+printf '{"prompt": "a"}\n{"id": "long", "prompt": "%s"}\n' "$(printf 'word %.0s' {1..3000})" >"$dir/long.jsonl"
+refuses 1 'long.jsonl:2, id long' generate -f "$dir/long.jsonl"
+
 # ---- where two arms differ is one answer, and a distribution has one entropy whoever tells it ----
 works generate -p I --paired --threshold 0.05 --steps 6
 contains "$out" 'The distributions first differ at step 1,'

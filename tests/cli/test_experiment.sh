@@ -114,6 +114,23 @@ expect 2 'notes.txt' run "$dir/one.yaml" --out "$dir/flat" --no-db
 expect 2 'both would be written to' run "$dir/one.yaml" "$dir/one.yaml" --out "$dir/twice" --no-db
 expect 2 'a directory of its own' run "$dir/one.yaml" --out . --no-db
 
+# ---- prompts of a file, with ids
+printf '{"id": "cat", "prompt": "The cat"}\n{"id": 7, "prompt": "Once upon a time"}\n' >"$dir/p.jsonl"
+printf 'experiment_name: many\nprompts_file: p.jsonl\nsteps: 3\nrun_both_modes: true\npairs: 0\n' >"$dir/many.yaml"
+works run "$dir/many.yaml" --out "$dir/many"
+check_document "$dir/many/many/results.json" "
+assert [c['id'] for c in d['cases']] == ['cat', 7] and [c['folder'] for c in d['cases']] == ['cat-t0.1', '7-t0.1']
+assert {json.loads(l)['id'] for l in open('$dir/many/many/results.jsonl')} == {'cat', 7}
+assert json.load(open('$dir/many/many/7-t0.1/visible/results.json'))['id'] == 7
+assert json.load(open('$dir/many/many/7-t0.1/visible/experiment_metadata.json'))['config']['prompt_id'] == 7
+assert [c['id'] for c in json.load(open('$dir/many/many/analysis.json'))['cases']] == ['cat', 7]"
+works run "$dir/one.yaml" --layout directories --prompts "$dir/p.jsonl" --out "$dir/others" --no-db
+[ -s "$dir/others/one/cat-t0.1/isolated/results.json" ] || fail '--prompts is not heeded'
+expect 2 'room for one prompt' run "$dir/one.yaml" --prompts "$dir/p.jsonl" --out "$dir/others" --no-db
+printf '{"id": 1}\n' >"$dir/p.jsonl"
+expect 1 'many.yaml:2:15: prompts_file' run "$dir/many.yaml" --out "$dir/many" --no-db
+contains "$err" 'p.jsonl:1: neither "prompt" nor "text" is there'
+
 # ---- the original project's files, laid out as its scripts look for them
 original=$PWD/../shared/design/original-experiments
 if [ -d "$original" ]; then

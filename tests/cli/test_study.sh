@@ -55,6 +55,20 @@ assert d['departures'] == ['the first threshold is 0.05 instead of 0.1', '2 step
 "$tempo" runs list >"$dir/out" 2>&1 || fail "runs list: $(cat "$dir/out")"
 grep -q study "$dir/out" || fail "runs list has no study: $(cat "$dir/out")"
 
+# ---- prompts of a JSONL file, whose ids are in every table ----
+printf '{"id": "Q 1", "prompt": "The cat sat on the"}\n{"id": 7, "text": "Once upon a time "}\n{"prompt": "In the"}\n' >"$dir/p.jsonl"
+works run --hypotheses "$dir/h.yaml" --steps 3 --thresholds 0.05 --no-db --json --prompts "$dir/p.jsonl" --out "$dir/lines"
+[ -s "$dir/lines/prompts.jsonl" ] || fail 'the study has no copy of its prompts'
+check_document "$dir/lines/report.json" "
+import glob
+ids = sorted(json.load(open(f))['prompt']['id'] for f in glob.glob('$dir/lines/units/*.json'))
+assert ids == ['3', '7', 'Q 1'], ids
+assert sorted(p['prompt'] for p in json.load(open('$dir/lines/timing-m0.json'))['pairs']) != [] and d['study']['prompts']['n'] == 3"
+works run --resume --out "$dir/lines" --no-db
+works report "$dir/lines"
+printf '{"id": 1, "prompt": 2}\n' >"$dir/p.jsonl"
+expect 1 'p.jsonl:1: "prompt" is a number, expected a text' run --prompts "$dir/p.jsonl" --out "$dir/c"
+
 # ---- what is refused ----
 expect 2 'run or report'
 expect 2 'run or report' stroll

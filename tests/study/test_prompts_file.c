@@ -98,7 +98,9 @@ static void test_refused(void **state)
         {"prompts:\n- {id: a, stratum: s, text: \"t\\n\"}", "2:29: text: ends in white space"},
         {"prompts:\n- {id: a, stratum: s, text: 5}",
          "2:29: text: '5' is not a text; quotes would make it one"},
-        {"prompts:\n- {id: a, stratum: s, txt: t}", "2:23: unknown key 'txt'; did you mean 'text'?"},
+        {"prompts:\n- {id: a, stratum: s, txt: t}", "2:3: prompts: a prompt without text (and 1 more error)"},
+        {"prompts:\n- {id: A, stratum: s, text: 't '}\n- {id: b, stratum: s, text: 't '}",
+         "2:8: id: expected lower-case letters, digits, _ and -, at most 63 (and 1 more error)"},
         {"prompts:\n- {id: b, stratum: s, text: t}\n- {id: a, stratum: s, text: u}\n- {id: b, stratum: s, "
          "text: v}",
          "4:8: id: the same as in line 2"},
@@ -113,6 +115,45 @@ static void test_refused(void **state)
         if (st != TEMPO_E_FORMAT || p != NULL || strncmp(err.msg, "p.yaml:", 7) != 0 ||
             strcmp(err.msg + 7, cases[i].message) != 0)
             fail_msg("%s\n%s, expected\n%s", cases[i].text, err.msg, cases[i].message);
+    }
+}
+
+/* A prompt a line: any ids, texts as they are, one stratum where none is given. */
+static void test_lines(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"id\": 7, \"prompt\": \"one \"}\n\n{\"id\": \"B c\", \"text\": \"two\", \"stratum\": \"s\"}\n";
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"prompt\": \"a\"}\n{\"prompt\": \"a\"}",
+         "p.jsonl:2: the text of line 1 again, expected another: prompts are counted"},
+        {"{\"prompt\": \"a\\u0000\"}", "p.jsonl:1: the text holds a NUL, expected none"},
+        {"{\"prompt\": \"a\", \"stratum\": \"S\"}",
+         "p.jsonl:1: \"stratum\": expected lower-case letters, digits, _ and -, at most 63"},
+        {"{}",
+         "p.jsonl:1: neither \"prompt\" nor \"text\" is there, expected {\"id\": .., \"prompt\": \"..\"}"},
+    };
+    tempo_err err = {0};
+    tempo_prompts *p;
+
+    assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", text, strlen(text), &err), TEMPO_OK);
+    assert_true(p->n == 2 && p->n_strata == 2 && p->prompts[1].line == 3);
+    assert_string_equal(p->prompts[0].id, "7");
+    assert_string_equal(p->prompts[0].text, "one ");
+    assert_string_equal(p->prompts[0].stratum, "all");
+    assert_string_equal(p->prompts[1].id, "B c");
+    assert_memory_equal(p->prompts[1].name, "b-c-", 4);
+    assert_ptr_equal(tempo_prompts_find(p, "B c"), &p->prompts[1]);
+    assert_int_equal(strlen(p->sha256), 64);
+    tempo_prompts_free(p);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        tempo_err why = {0};
+        assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", cases[i].text, strlen(cases[i].text), &why),
+                         TEMPO_E_FORMAT);
+        assert_null(p);
+        assert_string_equal(why.msg, cases[i].message);
     }
 }
 
@@ -140,10 +181,8 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_shipped), cmocka_unit_test(test_order),     cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_truncated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
