@@ -123,7 +123,8 @@ static void put_decisions(page *p, const json_t *slice)
     }
     tempo_text_add(
         &p->t,
-        "\nThe last two: true means that a study like this one would find equivalent, or different, four "
+        "\nThe last two: true means that a study like this one would find equivalent, or different, about "
+        "four "
         "times in five (of D2 distances from 0); \"-\" where there is none.  Where too few prompts have a "
         "value, tests and intervals are those that hold however such values are distributed.\n");
 }
