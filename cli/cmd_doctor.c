@@ -53,7 +53,8 @@ double differ(const float *a, const float *b, size_t n)
 
 /* ---- preparation ---- */
 
-/* A short prompt that any model has: some text, or the first ids of a vocabulary without a tokenizer. */
+/* A short prompt that any model has: some text, or the first ids of a vocabulary where no text can become
+ * ids. */
 static int prepare_prompt(doctor *d)
 {
     static const char text[] = "The cat sat on the";
@@ -61,7 +62,8 @@ static int prepare_prompt(doctor *d)
     int32_t *ids = NULL;
     size_t n = 0;
 
-    if (t != NULL && tempo_tokenize(t, text, strlen(text), 0, &ids, &n, &d->err) != TEMPO_OK)
+    if (tempo_model_check_text(d->s.model, NULL) == TEMPO_OK &&
+        tempo_tokenize(t, text, strlen(text), 0, &ids, &n, &d->err) != TEMPO_OK)
         return say_error(&d->err);
     d->n_prompt = n > 0 ? (n < DOCTOR_PROMPT ? n : DOCTOR_PROMPT) : 4;
     for (size_t i = 0; i < d->n_prompt; i++)

@@ -95,12 +95,14 @@ static void print_chat(const tempo_model *m)
 
     if (tempo_model_tokenizer(m) == NULL)
         return;
-    if (tempo_model_chat_template(m, &n) == NULL) {
-        printf("%-18s none\n", "chat template");
-        return;
-    }
+    const bool there = tempo_model_chat_template(m, &n) != NULL;
     const bool good = tempo_chat_open(&chat, m, NULL, 0, NULL, &err) == TEMPO_OK;
-    printf("%-18s %zu bytes%s", "chat template", n, good ? "\n" : "; ");
+    printf("%-18s ", "chat template");
+    if (there)
+        printf("%zu bytes", n);
+    else
+        printf("%s", good ? "none" : "refused");
+    printf("%s", good ? "\n" : "; ");
     if (!good) {
         show_token(err.msg, strlen(err.msg));
         putchar('\n');
@@ -128,18 +130,23 @@ static void print_tensors(const tempo_model *m)
 
 /* ---- for programs ---- */
 
-static json_t *tokenizer_json(const tempo_tokenizer *t)
+static json_t *tokenizer_json(const tempo_model *m)
 {
+    const tempo_tokenizer *t = tempo_model_tokenizer(m);
+    tempo_err err = {0};
+
     if (t == NULL)
         return json_null();
+    json_t *why =
+        tempo_model_check_text(m, &err) == TEMPO_OK ? json_null() : json_text(err.msg, strlen(err.msg));
     const tempo_tokenizer_info i = tempo_tokenizer_get_info(t);
     json_t *eos = json_array();
     for (uint32_t k = 0; k < i.n_eos; k++)
         json_array_append_new(eos, json_integer(i.eos[k]));
-    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b, s:b, s:b, s:b}", "kind", i.kind, "pre", i.pre, "tokens",
-                     (json_int_t)i.n_tokens, "bos", i.bos >= 0 ? json_integer(i.bos) : json_null(), "eos",
-                     eos, "add_bos", i.add_bos, "add_eos", i.add_eos, "add_space_prefix", i.add_space_prefix,
-                     "ignore_merges", i.ignore_merges);
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:o}", "kind", i.kind, "pre", i.pre,
+                     "tokens", (json_int_t)i.n_tokens, "bos", i.bos >= 0 ? json_integer(i.bos) : json_null(),
+                     "eos", eos, "add_bos", i.add_bos, "add_eos", i.add_eos, "add_space_prefix",
+                     i.add_space_prefix, "ignore_merges", i.ignore_merges, "unsupported", why);
 }
 
 /* The template and what is wrong with it. */
@@ -149,12 +156,12 @@ static json_t *chat_json(const tempo_model *m)
     tempo_err err = {0};
     size_t n;
     const char *text = tempo_model_chat_template(m, &n);
-
-    if (text == NULL)
-        return json_null();
     const bool good = tempo_chat_open(&chat, m, NULL, 0, NULL, &err) == TEMPO_OK;
+
     tempo_chat_free(chat);
-    return json_pack("{s:o, s:o}", "text", json_text(text, n), "unsupported",
+    if (text == NULL && (good || tempo_model_tokenizer(m) == NULL))
+        return json_null();
+    return json_pack("{s:o, s:o}", "text", text != NULL ? json_text(text, n) : json_null(), "unsupported",
                      good ? json_null() : json_text(err.msg, strlen(err.msg)));
 }
 
@@ -211,8 +218,8 @@ static json_t *document(const session *s, const options *o)
                                                : json_null());
     json_object_set_new(model, "notes", notes_json(s->model));
     return json_pack("{s:s, s:o, s:o, s:o, s:o}", "version", tempo_version(), "model", model, "tokenizer",
-                     tokenizer_json(tempo_model_tokenizer(s->model)), "chat_template", chat_json(s->model),
-                     "tensors", tensors_json(s->model));
+                     tokenizer_json(s->model), "chat_template", chat_json(s->model), "tensors",
+                     tensors_json(s->model));
 }
 
 int cmd_inspect(const options *o)

@@ -59,6 +59,8 @@ static json_t *document(const session *s, const options *o, const ranked *r, siz
                      tempo_json_number(entropy), "top", top);
     if (root != NULL)
         json_set_text(root, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
+    if (root != NULL)
+        json_object_set_new(root, "warnings", json_warnings(s->warning));
     return root;
 }
 

@@ -20,7 +20,7 @@ static int print_ids(const tempo_tokenizer *t, const int32_t *ids, size_t n)
     return EXIT_OK;
 }
 
-static int print_ids_json(const tempo_tokenizer *t, const int32_t *ids, size_t n)
+static int print_ids_json(const tempo_tokenizer *t, const int32_t *ids, size_t n, const char *warning)
 {
     json_t *id_list = json_array(), *pieces = json_array();
 
@@ -30,7 +30,9 @@ static int print_ids_json(const tempo_tokenizer *t, const int32_t *ids, size_t n
         json_array_append_new(id_list, json_integer(ids[i]));
         json_array_append_new(pieces, json_text(piece, len));
     }
-    return print_json(json_pack("{s:o, s:o}", "ids", id_list, "pieces", pieces), false);
+    return print_json(
+        json_pack("{s:o, s:o, s:o}", "ids", id_list, "pieces", pieces, "warnings", json_warnings(warning)),
+        false);
 }
 
 static int encode(const tempo_tokenizer *t, const options *o, const char *text, size_t n)
@@ -43,7 +45,8 @@ static int encode(const tempo_tokenizer *t, const options *o, const char *text, 
 
     if (tempo_tokenize(t, text, n, flags, &ids, &n_ids, &err) != TEMPO_OK)
         return say_error(&err);
-    const int code = o->json ? print_ids_json(t, ids, n_ids) : print_ids(t, ids, n_ids);
+    const char *warning = o->no_bos ? NULL : say_doubled(t, ids, n_ids);
+    const int code = o->json ? print_ids_json(t, ids, n_ids, warning) : print_ids(t, ids, n_ids);
     tempo_free(ids);
     return code;
 }

@@ -90,8 +90,10 @@ static json_t *begin_document(const run *r)
 {
     json_t *root = json_beginning(r);
 
-    if (root != NULL)
+    if (root != NULL) {
         set_prompt(root, r);
+        json_object_set_new(root, "warnings", json_warnings(r->s.warning));
+    }
     return root;
 }
 

@@ -51,9 +51,10 @@ void session_close(session *s)
 const tempo_tokenizer *session_tokenizer(const session *s)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
+    tempo_err err = {0};
 
-    if (t == NULL)
-        say("%s has no tokenizer: give the prompt with --prompt-ids", tempo_model_get_info(s->model)->path);
+    if (t == NULL && tempo_model_check_text(s->model, &err) != TEMPO_OK)
+        (void)say_error(&err);
     return t;
 }
 
@@ -158,6 +159,15 @@ int parse_ids(const char *what, const char *text, int32_t **ids, size_t *n)
 
 /* ---- the prompt ---- */
 
+const char *say_doubled(const tempo_tokenizer *t, const int32_t *ids, size_t n)
+{
+    const char *warning = tempo_tokens_warning(t, ids, n);
+
+    if (warning != NULL)
+        say("%s (--no-bos adds none)", warning);
+    return warning;
+}
+
 static int prompt_from_ids(session *s, const options *o)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
@@ -212,6 +222,7 @@ int session_take_text(session *s, const options *o)
         return prompt_from_chat(s, o);
     if (tempo_tokenize(t, s->text, s->n_text, flags, &s->ids, &s->n_ids, &err) != TEMPO_OK)
         return say_error(&err);
+    s->warning = o->no_bos ? NULL : say_doubled(t, s->ids, s->n_ids);
     if (s->n_ids == 0) {
         say("the prompt has no tokens");
         return EXIT_USAGE;
@@ -249,6 +260,15 @@ int session_read_prompt(session *s, const options *o)
 }
 
 /* ---- JSON ---- */
+
+json_t *json_warnings(const char *warning)
+{
+    json_t *list = json_array();
+
+    if (warning != NULL)
+        json_array_append_new(list, json_string(warning));
+    return list;
+}
 
 json_t *json_text(const char *s, size_t n)
 {

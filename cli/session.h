@@ -14,6 +14,7 @@ typedef struct session {
     size_t n_text;
     int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] of a chat: what ends a turn */
     uint32_t n_end_ids;
+    const char *warning; /* what is odd about the prompt, or NULL */
     double load_ms;
     char sha256[65]; /* of the model; "" until session_hash */
 } session;
@@ -35,12 +36,17 @@ bool session_hash(session *s);
 /* The model's tokenizer; NULL with a message if it has none. */
 const tempo_tokenizer *session_tokenizer(const session *s);
 
+/* Say what is odd about the ids of a text, if anything is, and give it back. */
+const char *say_doubled(const tempo_tokenizer *t, const int32_t *ids, size_t n);
+
 /* A whole file, or standard input for "-": malloc'd, NUL-terminated.  At most MAX_INPUT bytes. */
 int read_input(const char *path, char **text, size_t *n);
 /* "1,2,3" -> ids (free).  what: how messages call it. */
 int parse_ids(const char *what, const char *text, int32_t **ids, size_t *n);
 
 /* ---- JSON ---- */
+/* The list of them: one or none. */
+json_t *json_warnings(const char *warning);
 /* Any bytes as a JSON string; what is not UTF-8 becomes U+FFFD. */
 json_t *json_text(const char *s, size_t n);
 /* object[key] = text, and object[key_bytes] = its bytes as numbers where it is not UTF-8. */

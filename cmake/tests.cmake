@@ -74,6 +74,8 @@ endfunction()
 # What tests/field/ needs; built for it alone.
 add_executable(field_render EXCLUDE_FROM_ALL tests/field/render.c)
 target_link_libraries(field_render PRIVATE tempo_test_internal)
+add_executable(field_tokenize EXCLUDE_FROM_ALL tests/field/tokenize.c)
+target_link_libraries(field_tokenize PRIVATE tempo_test_internal)
 
 # The golden renderings of chat templates are still what Jinja2 makes of them.
 tempo_script_test(chat_golden tests/token/test_chat_golden.sh)
@@ -89,6 +91,7 @@ if(TARGET tempo_program)
   endif()
   tempo_script_test(cli_models tests/cli/test_models.sh ${program})
   tempo_script_test(cli_damage tests/cli/test_damage.sh ${program})
+  tempo_script_test(cli_tokens tests/cli/test_tokens.sh ${program})
   tempo_script_test(cli_capture tests/cli/test_capture.sh ${program})
   if(TEMPO_STUDY)
     tempo_script_test(cli_analyze tests/cli/test_analyze.sh ${program})

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (tempo_json_parse(&root, (const char *)data, n, &err) != TEMPO_OK)
         return 0;
     /* the same object serves as tokenizer_config.json */
-    const tempo_status st = tempo_tokenizer_from_json(&t, root, root, &err);
+    const tempo_status st = tempo_tokenizer_from_json(&t, root, root, NULL, &err);
     json_decref(root);
     if (st != TEMPO_OK) {
         if (err.code != st || err.msg[0] == '\0' || t != NULL)

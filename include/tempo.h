@@ -169,8 +169,15 @@ TEMPO_API tempo_status tempo_synth(const char *path, const tempo_synth_options *
 
 typedef struct tempo_tokenizer tempo_tokenizer;
 
-/* The model's tokenizer, or NULL if its files have none (TEMPO_LOAD_FACTS only). */
+/* A model runs without a tokenizer, on token ids, and its tokenizer without the way from text to ids.
+ *
+ * The model's tokenizer, or NULL where its files have none that can be read.  */
 TEMPO_API const tempo_tokenizer *tempo_model_tokenizer(const tempo_model *m);
+/* TEMPO_OK if text can become ids; else fails with the reason: TEMPO_E_NOTFOUND where the files bring no tokenizer, else what
+ * is wrong with it.  */
+TEMPO_API tempo_status tempo_model_check_text(const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+/* Does this token end a text?  Known without a tokenizer, too. */
+TEMPO_API bool tempo_model_is_eos(const tempo_model *m, int32_t id);
 
 typedef struct tempo_tokenizer_info {
     const char *kind; /* "bpe" (byte-level) or "spm" (SentencePiece BPE) */
@@ -189,11 +196,17 @@ enum {
     TEMPO_TOKENIZE_NO_SPECIAL = 1u << 1, /* names of special tokens in the text are plain text */
 };
 
-/* text[n] -> *ids (malloc'd, *n_ids of them; the caller frees with tempo_free; NULL when empty).
- * TEMPO_E_FORMAT with the byte offset if the text is not UTF-8.  */
+/* text[n] -> *ids (malloc'd, *n_ids of them; the caller frees with tempo_free; NULL when empty).  Bytes that have no token
+ * become the unknown token, or nothing where that is none of text; control tokens come from their names alone.
+ * TEMPO_E_FORMAT with the byte offset if the text is not UTF-8, or has a token that the model's matrices have not; as
+ * tempo_model_check_text where no text can become ids.  */
 TEMPO_API tempo_status tempo_tokenize(const tempo_tokenizer *t, const char *text, size_t n,
                                       unsigned flags, int32_t **ids, size_t *n_ids,
                                       tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What is odd about the ids[n] that tempo_tokenize has made of a text, in words, or NULL: the text names itself the token that
+ * the model's rule puts in front of it, or behind it, so that it is there twice.  */
+TEMPO_API const char *tempo_tokens_warning(const tempo_tokenizer *t, const int32_t *ids, size_t n);
 
 /* ids[n] -> *text, the exact bytes (malloc'd, NUL-terminated, *n_text without the NUL); may hold
  * part of a UTF-8 character.  Control tokens give nothing unless `special`; a SentencePiece
@@ -223,7 +236,7 @@ typedef struct tempo_chat tempo_chat;
 /* template_text[n] NULL: the model's own template, or a plain one ("User: ...") where it has none; else this text, which
  * messages call source_name.  The text is copied, the model must outlive the chat.  TEMPO_E_FORMAT names what is wrong,
  * TEMPO_E_UNSUPPORTED a tag that does not exist, both with line and column; TEMPO_E_LIMIT above 256 KB;
- * TEMPO_E_NOTFOUND when the model has no tokenizer.  */
+ * as tempo_model_check_text when the model has no tokenizer.  */
 TEMPO_API tempo_status tempo_chat_open(tempo_chat **out, const tempo_model *m, const char *template_text, size_t n,
                                        const char *source_name, tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API void tempo_chat_free(tempo_chat *c);

@@ -85,13 +85,27 @@ static void check_source(tempo_model *m, const char *source, const char *want)
     tempo_model_free(m);
 }
 
+/* The model opens, and says that its template cannot be used; another one can. */
+static void check_refused(tempo_model *m, tempo_status code, const char *says, bool offset)
+{
+    tempo_err err = {0};
+    tempo_chat *c;
+
+    assert_non_null(tempo_model_note(m, 0));
+    assert_non_null(strstr(tempo_model_note(m, 0), says));
+    assert_null(tempo_model_note(m, 1));
+    assert_int_equal(tempo_chat_open(&c, m, NULL, 0, NULL, &err), code);
+    assert_null(c);
+    assert_non_null(strstr(err.msg, says));
+    assert_true((err.offset != TEMPO_NO_OFFSET) == offset);
+    tempo_chat_free(open_chat(m, "T"));
+    tempo_model_free(m);
+}
+
 static void test_gguf(void **state)
 {
     (void)state;
     test_model *t = make();
-    tempo_err err = {0};
-    tempo_model *m;
-    char path[512];
 
     check_source(write_gguf(t, "none.gguf"), "plain", "User: Hello\nAssistant:");
     test_model_set_str(t, "tokenizer.chat_template", "");
@@ -101,11 +115,14 @@ static void test_gguf(void **state)
     check_source(write_gguf(t, "some.gguf"), "model", "<s>Hello</s>");
     test_model_drop_key(t, "tokenizer.chat_template");
     test_model_set_u32(t, "tokenizer.chat_template", 7);
-    test_path(path, dir, "broken.gguf");
-    test_model_write_gguf(t, 3, path);
-    assert_int_equal(tempo_model_open(&m, path, NULL, &err), TEMPO_E_FORMAT);
-    assert_non_null(strstr(err.msg, "tokenizer.chat_template"));
-    assert_true(err.offset != TEMPO_NO_OFFSET);
+    check_refused(write_gguf(t, "broken.gguf"), TEMPO_E_FORMAT, "tokenizer.chat_template is of type uint32",
+                  true);
+    test_model_drop_key(t, "tokenizer.chat_template");
+    test_model_set_str(t, "tokenizer.chat_template.rag", "R");
+    test_model_set_array(t, "tokenizer.chat_templates", TEMPO_GGUF_STRING, 1, "\3\0\0\0\0\0\0\0rag", 11);
+    check_refused(write_gguf(t, "named.gguf"), TEMPO_E_UNSUPPORTED, "none is called \"default\"", true);
+    test_model_set_str(t, "tokenizer.chat_template.default", "D");
+    check_source(write_gguf(t, "default.gguf"), "model", "D");
     test_model_free(t);
 }
 
@@ -124,8 +141,6 @@ static void test_hf(void **state)
 {
     (void)state;
     test_model *t = make();
-    tempo_err err = {0};
-    tempo_model *m;
     char path[512];
 
     check_source(write_hf(t, "hf-none", NULL), "plain", "User: Hello\nAssistant:");
@@ -136,17 +151,19 @@ static void test_hf(void **state)
                           json_pack("[{s:s, s:s}, {s:s, s:s}]", "name", "rag", "template", "R", "name",
                                     "default", "template", "D")),
                  "model", "D");
-    check_source(write_hf(t, "hf-other", json_pack("[{s:s, s:s}]", "name", "rag", "template", "R")), "plain",
-                 "User: Hello\nAssistant:");
+    check_source(write_hf(t, "hf-map", json_pack("{s:s, s:s}", "rag", "R", "default", "D")), "model", "D");
+    check_source(write_hf(t, "hf-nothing", json_array()), "plain", "User: Hello\nAssistant:");
+    check_refused(write_hf(t, "hf-other", json_pack("[{s:s, s:s}]", "name", "rag", "template", "R")),
+                  TEMPO_E_UNSUPPORTED,
+                  "tokenizer_config.json: chat_template: of the templates that have names none", true);
     tempo_model_free(write_hf(t, "hf-file", json_string("settings")));
     test_path(path, dir, "hf-file/chat_template.jinja");
     test_write_file(path, "file", 4);
     check_source(open_model("hf-file"), "model", "file");
-    json_object_set_new(t->tokenizer_config, "chat_template", json_integer(3));
-    test_path(path, dir, "hf-bad");
-    test_model_write_hf(t, 1, path);
-    assert_int_equal(tempo_model_open(&m, path, NULL, &err), TEMPO_E_FORMAT);
-    assert_non_null(strstr(err.msg, "tokenizer_config.json: chat_template: expected a text"));
+    check_refused(write_hf(t, "hf-bad", json_integer(3)), TEMPO_E_FORMAT,
+                  "tokenizer_config.json: chat_template: expected a text", true);
+    check_refused(write_hf(t, "hf-worse", json_pack("[{s:s, s:i}]", "name", "default", "template", 3)),
+                  TEMPO_E_UNSUPPORTED, "none is a text called \"default\"", true);
     test_model_free(t);
 }
 
@@ -183,6 +200,7 @@ static void test_not_opened(void **state)
     large[n] = '\0';
     test_model_set_str(t, "tokenizer.chat_template", large);
     m = write_gguf(t, "large.gguf"); /* which is no reason not to run it */
+    assert_string_equal(tempo_model_note(m, 0), "the chat template cannot be used: it has more than 256 KiB");
     tempo_err err = {0};
     assert_int_equal(tempo_chat_open(&c, m, NULL, 0, NULL, &err), TEMPO_E_LIMIT);
     assert_non_null(strstr(err.msg, "the chat template of the model: has more than 256 KiB"));
@@ -442,7 +460,7 @@ static void test_reserved(void **state)
     set_type(t, EOS, USER);
     tempo_model *m = write_gguf(t, "reserved.gguf");
 
-    check_ids(m, CONTENT, "<s>", 1, 1, 0);       /* nothing to the template */
+    check_ids(m, CONTENT, "<s>", 3, 0, 0);       /* begins a text, though the template does not know it */
     check_ids(m, "<s>" CONTENT, "<s>", 4, 1, 0); /* a mark of it */
     check_ids(m, CONTENT, "</s>", 4, 0, 0);      /* ends a text, whoever writes it */
     check_ids(m, CONTENT "</s>", "</s>", 5, 0, 1);

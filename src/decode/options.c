@@ -60,12 +60,10 @@ static tempo_status check_layers(const tempo_decode_options *o, uint32_t n_layer
 
 bool tempo_decode_options_ends(const tempo_decode_options *o, const tempo_model *m, int32_t id)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(m);
-
     for (uint32_t i = 0; i < o->n_end_ids && i < TEMPO_MAX_END_IDS; i++)
         if (o->end_ids[i] == id)
             return true;
-    return t != NULL && tempo_token_is_eos(t, id);
+    return tempo_model_is_eos(m, id);
 }
 
 static bool in_range(int v, int last)

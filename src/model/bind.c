@@ -276,7 +276,7 @@ static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embed
 {
     const bool matrix = ld->f->is_gguf ? embedding->n_dims >= 2 : embedding->n_dims == 2;
     const uint64_t rows = matrix ? embedding->dims[embedding->n_dims - 2] : 0, says = ld->facts.hp.n_vocab;
-    const tempo_tokenizer *tok = ld->m->tokenizer;
+    tempo_tokenizer *tok = ld->m->tokenizer;
     const uint32_t tokens = tok != NULL ? tempo_tokenizer_get_info(tok).n_tokens : 0;
 
     if (!matrix)
@@ -288,16 +288,22 @@ static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embed
         return tempo_refuse(ld, TEMPO_E_LIMIT, tempo_tensor_entry(embedding),
                             "%s has %" PRIu64 " rows, the limit is %d", embedding->name, rows,
                             TEMPO_MAX_VOCAB);
-    /* files of padded embeddings may say the smaller number; config.json must be exact */
-    if (says > rows || (says != 0 && says != rows && !ld->f->is_gguf))
+    /* of GGUF files it is nobody's business, and those of padded embeddings say less; config.json must be
+     * exact */
+    if (says > rows && ld->f->is_gguf)
+        tempo_note(&ld->m->notes, "vocab_size is %" PRIu64 ", %s has %" PRIu64 " rows: these count", says,
+                   embedding->name, rows);
+    else if (says != 0 && says != rows && !ld->f->is_gguf)
         return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(embedding),
                           "vocabulary mismatch: vocab_size is %" PRIu64 ", %s has %" PRIu64 " rows", says,
                           embedding->name, rows);
     if (tokens > rows)
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(embedding),
-                          "vocabulary mismatch: the tokenizer has %" PRIu32 " tokens, %s has %" PRIu64
-                          " rows",
-                          tokens, embedding->name, rows);
+        tempo_note(&ld->m->notes,
+                   "the tokenizer has %" PRIu32 " tokens, %s has %" PRIu64
+                   " rows: texts with later tokens are refused",
+                   tokens, embedding->name, rows);
+    if (tok != NULL)
+        tempo_tokenizer_set_rows(tok, (uint32_t)rows);
     ld->facts.hp.n_vocab = (uint32_t)rows;
     return TEMPO_OK;
 }

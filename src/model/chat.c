@@ -14,8 +14,10 @@ tempo_status tempo_chat_open(tempo_chat **out, const tempo_model *m, const char 
 {
     *out = NULL;
     if (m->tokenizer == NULL)
-        return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                          "the model has no tokenizer, so that nobody can chat with it");
+        return tempo_model_check_text(m, err);
+    if (template_text == NULL && m->no_chat.code != TEMPO_OK)
+        return tempo_fail(err, m->no_chat.code, m->no_chat.offset,
+                          "the model's chat template cannot be used: %s", m->no_chat.msg);
     if (template_text == NULL && m->chat_template != NULL) {
         template_text = m->chat_template;
         n = m->chat_template_len;

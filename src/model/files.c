@@ -48,22 +48,6 @@ char *tempo_files_text(tempo_loader *ld, const char *p, size_t n)
     return s;
 }
 
-tempo_status tempo_files_chat(tempo_loader *ld, const char *text, size_t n)
-{
-    /* what is longer is refused when somebody asks for it */
-    const size_t kept = n <= TEMPO_CHAT_MAX_TEMPLATE ? n : TEMPO_CHAT_MAX_TEMPLATE + 1;
-    char *copy = n > 0 ? tempo_files_alloc(ld, kept) : NULL;
-
-    if (n == 0)
-        return TEMPO_OK;
-    if (copy == NULL)
-        return TEMPO_E_NOMEM;
-    memcpy(copy, text, kept);
-    ld->m->chat_template = copy;
-    ld->m->chat_template_len = kept;
-    return TEMPO_OK;
-}
-
 void tempo_files_free(struct tempo_model_files *f)
 {
     if (f == NULL)

@@ -5,7 +5,9 @@
  *   tensors  containers -> one list of tempo_tensor (gguf_model.c, hf_model.c)
  *   bind     list -> weights and vectors of tempo_model, every shape checked (bind.c)
  * A model that is well-formed but cannot run is refused through tempo_refuse: with TEMPO_LOAD_FACTS the
- * first refusal becomes info.unsupported and reading goes on.  Broken files fail in every mode.  */
+ * first refusal becomes info.unsupported and reading goes on.  Broken files fail in every mode, except in parts that a model
+ * can do without: the tokenizer, the chat template, the ids that end texts.  Of those a note is made (parts.c), and what is
+ * wrong is said again to who uses them.  */
 #ifndef TEMPO_MODEL_FILES_H
 #define TEMPO_MODEL_FILES_H
 #include "io/gguf.h"
@@ -99,8 +101,6 @@ void *tempo_files_alloc(tempo_loader *ld, size_t n);
 /* p[n] as a NUL-terminated string; control characters and what is not UTF-8 become '?', for it may end up
  * on a terminal or in JSON.  */
 char *tempo_files_text(tempo_loader *ld, const char *p, size_t n);
-/* Keep a copy of the text[n] of the model's chat template. */
-tempo_status tempo_files_chat(tempo_loader *ld, const char *text, size_t n) TEMPO_MUST_CHECK;
 /* Fill by_name.  TEMPO_E_FORMAT when two tensors have one name. */
 tempo_status tempo_files_index(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_tensor *tempo_files_find(const struct tempo_model_files *f, const char *name); /* or NULL */
@@ -120,6 +120,18 @@ tempo_status tempo_refuse(tempo_loader *ld, tempo_status code, uint64_t at, cons
     TEMPO_PRINTF(4, 5);
 /* The same for a failure that somebody else has recorded in ld->err. */
 tempo_status tempo_soften(tempo_loader *ld, tempo_status st);
+
+/* ---- parts.c: what a model can do without ---- */
+/* Keep a copy of the text[n] of the model's chat template. */
+tempo_status tempo_part_chat(tempo_loader *ld, const char *text, size_t n) TEMPO_MUST_CHECK;
+/* There is a template which cannot be used, for the reason in ld->err; st is given back without memory. */
+tempo_status tempo_part_no_chat(tempo_loader *ld, tempo_status st) TEMPO_MUST_CHECK;
+/* What came of reading the tokenizer.  There may be none; TEMPO_LOAD_TOKENIZER cannot do without. */
+tempo_status tempo_part_tokenizer(tempo_loader *ld, tempo_status st) TEMPO_MUST_CHECK;
+/* An id that ends texts, by a key of a file; one that is no token's is noted. */
+tempo_status tempo_part_eos(tempo_loader *ld, const char *key, int64_t id) TEMPO_MUST_CHECK;
+/* Reading something failed that only adds to what is known: noted with what it means.  st is given back without memory. */
+tempo_status tempo_part_lost(tempo_loader *ld, tempo_status st, const char *meaning) TEMPO_MUST_CHECK;
 
 /* ---- facts.c ---- */
 /* A hyper-parameter from outside: zero is TEMPO_E_FORMAT, above the limit is refused. */

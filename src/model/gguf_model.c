@@ -371,33 +371,59 @@ static tempo_status read_name(tempo_loader *ld)
     if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && (s.n == 0 || tempo_utf8_valid(s.p, s.n) != s.n)))
         return TEMPO_OK;
     if (st != TEMPO_OK)
-        return st;
+        return tempo_part_lost(ld, st, "the model is called after its file");
     ld->f->name = tempo_files_text(ld, s.p, s.n);
     return ld->f->name != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
 
+/* Files of several templates list their names; one without is the default, as is one of that name. */
 static tempo_status read_chat(tempo_loader *ld)
 {
+    static const char key[] = "tokenizer.chat_template", names[] = "tokenizer.chat_templates";
+    const tempo_gguf_kv *list;
     tempo_str text;
-    const tempo_status st = tempo_gguf_str(&ld->f->gguf, "tokenizer.chat_template", &text, ld->err);
+    tempo_status st = tempo_gguf_str(&ld->f->gguf, key, &text, ld->err);
 
     if (st == TEMPO_E_NOTFOUND)
+        st = tempo_gguf_str(&ld->f->gguf, "tokenizer.chat_template.default", &text, ld->err);
+    if (st == TEMPO_OK)
+        return tempo_part_chat(ld, text.p, text.n);
+    if (st == TEMPO_E_NOTFOUND && (list = tempo_gguf_find(&ld->f->gguf, names)) == NULL)
         return TEMPO_OK;
-    return st == TEMPO_OK ? tempo_files_chat(ld, text.p, text.n) : st;
+    if (st == TEMPO_E_NOTFOUND)
+        st = tempo_fail(ld->err, TEMPO_E_UNSUPPORTED, list->at,
+                        "%s: the file has templates by name only, and none is called \"default\"", names);
+    return tempo_part_no_chat(ld, st);
+}
+
+/* What ends a text is known without a vocabulary, too. */
+static tempo_status read_ends(tempo_loader *ld)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys) && st == TEMPO_OK; i++) {
+        uint64_t id;
+        st = tempo_gguf_u64(&ld->f->gguf, keys[i], UINT32_MAX, &id, ld->err);
+        if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && id == UINT32_MAX))
+            st = TEMPO_OK;
+        else
+            st = st == TEMPO_OK ? tempo_part_eos(ld, keys[i], (int64_t)id)
+                                : tempo_part_lost(ld, st, "no text ends there");
+    }
+    return st;
 }
 
 static tempo_status read_tokenizer(tempo_loader *ld)
 {
-    tempo_status st = tempo_tokenizer_from_gguf(&ld->m->tokenizer, &ld->f->gguf, ld->err);
+    tempo_status st = tempo_tokenizer_from_gguf(&ld->m->tokenizer, &ld->f->gguf, &ld->m->notes, ld->err);
 
-    if (st == TEMPO_OK)
-        st = read_chat(ld);
-    if (st != TEMPO_E_NOTFOUND)
-        return tempo_soften(ld, st);
-    if (ld->load == TEMPO_LOAD_TOKENIZER)
-        return tempo_fail(ld->err, st, TEMPO_NO_OFFSET, "the file has no tokenizer");
-    *ld->err = (tempo_err){0}; /* runs on token ids */
-    return TEMPO_OK;
+    if (st == TEMPO_E_NOTFOUND)
+        st = tempo_fail(ld->err, st, TEMPO_NO_OFFSET, "the file brings none");
+    if ((st = tempo_part_tokenizer(ld, st)) == TEMPO_OK && ld->m->tokenizer == NULL)
+        st = read_ends(ld);
+    return st == TEMPO_OK ? read_chat(ld) : st;
 }
 
 /* ---- tensors ---- */

@@ -219,74 +219,100 @@ static tempo_status load_weights(tempo_loader *ld)
 
 /* ---- tokenizer ---- */
 
+/* A file that only adds to what is known: absent where it cannot be read, which means what `meaning` says. */
+static tempo_status load_optional(tempo_loader *ld, const char *name, const char *meaning, json_file *out)
+{
+    tempo_status st = load_json(ld, name, false, out);
+
+    if (st != TEMPO_OK) {
+        close_json(out);
+        *out = (json_file){.name = name};
+    }
+    return tempo_part_lost(ld, st, meaning);
+}
+
 /* eos_token_id is an id or a list of them. */
 static tempo_status add_eos(tempo_loader *ld, const json_file *file)
 {
     static const char key[] = "eos_token_id";
     const json_t *eos = json_object_get(file->root, key);
     const size_t n = json_is_array(eos) ? json_array_size(eos) : eos != NULL && !json_is_null(eos);
+    char where[64];
+    tempo_status st = tempo_path_format(where, sizeof(where), ld->err, "%s: %s", file->name, key);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         const json_t *id = json_is_array(eos) ? json_array_get(eos, i) : eos;
-        const tempo_status st =
-            json_is_integer(id)
-                ? tempo_tokenizer_add_eos(ld->m->tokenizer, json_integer_value(id), ld->err)
-                : tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an id or a list", key);
-        if (st != TEMPO_OK) {
-            tempo_err_prefix(ld->err, "%s", file->name);
-            ld->err->offset = place(file, key);
-            return st;
-        }
+        st = json_is_integer(id) ? tempo_part_eos(ld, where, json_integer_value(id))
+                                 : tempo_part_lost(ld,
+                                                   tempo_fail(ld->err, TEMPO_E_FORMAT, place(file, key),
+                                                              "%s: expected an id or a list of them", where),
+                                                   "no text ends there");
     }
-    return TEMPO_OK;
+    return st;
+}
+
+static tempo_status add_bos(tempo_loader *ld, const json_file *config)
+{
+    static const char key[] = "bos_token_id";
+    const json_t *bos = json_object_get(config->root, key);
+    tempo_status st;
+
+    if (!json_is_integer(bos) || ld->m->tokenizer == NULL ||
+        tempo_tokenizer_get_info(ld->m->tokenizer).bos >= 0)
+        return TEMPO_OK;
+    if ((st = tempo_tokenizer_set_bos(ld->m->tokenizer, json_integer_value(bos), ld->err)) != TEMPO_OK)
+        tempo_err_prefix(ld->err, "%s: %s", config->name, key);
+    return tempo_part_lost(ld, st, "no token begins a text");
 }
 
 static tempo_status add_special_ids(tempo_loader *ld, const json_file *config)
 {
-    static const char key[] = "bos_token_id";
-    const json_t *bos = json_object_get(config->root, key);
     json_file generation;
-    tempo_status st = load_json(ld, "generation_config.json", false, &generation);
+    tempo_status st = load_optional(ld, "generation_config.json",
+                                    "what it says of the end of texts is not known", &generation);
 
     if (st == TEMPO_OK)
         st = add_eos(ld, &generation);
     close_json(&generation);
     if (st == TEMPO_OK)
         st = add_eos(ld, config);
-    if (st != TEMPO_OK || !json_is_integer(bos) || tempo_tokenizer_get_info(ld->m->tokenizer).bos >= 0)
-        return st;
-    if ((st = tempo_tokenizer_set_bos(ld->m->tokenizer, json_integer_value(bos), ld->err)) != TEMPO_OK) {
-        tempo_err_prefix(ld->err, "%s: %s", config->name, key);
-        ld->err->offset = place(config, key);
-    }
-    return st;
+    return st == TEMPO_OK ? add_bos(ld, config) : st;
 }
 
-/* "chat_template" of tokenizer_config.json is a text, or a list of named ones, of which "default" is meant.
- */
+/* The one that is called "default" in {"name": text, ..} or [{"name": name, "template": text}, ..]. */
+static const json_t *default_template(const json_t *templates)
+{
+    const json_t *one;
+    size_t i;
+
+    if (json_is_object(templates))
+        return json_object_get(templates, "default");
+    json_array_foreach(templates, i, one)
+    {
+        const char *name = json_string_value(json_object_get(one, "name"));
+        if (name != NULL && strcmp(name, "default") == 0)
+            return json_object_get(one, "template");
+    }
+    return NULL;
+}
+
+/* "chat_template" of tokenizer_config.json is a text, or named ones, of which "default" is meant. */
 static tempo_status chat_from_settings(tempo_loader *ld, const json_file *settings)
 {
     static const char key[] = "chat_template";
-    const json_t *value = json_object_get(settings->root, key), *one;
-    size_t i;
+    const json_t *value = json_object_get(settings->root, key);
+    const bool named = json_is_array(value) || json_is_object(value);
+    const json_t *text = named ? default_template(value) : value;
 
-    if (value == NULL || json_is_null(value))
+    if (value == NULL || json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0))
         return TEMPO_OK;
-    json_array_foreach(value, i, one)
-    {
-        const char *name = json_string_value(json_object_get(one, "name"));
-        if (name != NULL && strcmp(name, "default") == 0) {
-            value = json_object_get(one, "template");
-            break;
-        }
-    }
-    if (json_is_array(value)) /* none of them is the default */
-        return TEMPO_OK;
-    if (!json_is_string(value))
-        return tempo_fail(ld->err, TEMPO_E_FORMAT, place(settings, key),
-                          "%s: %s: expected a text, or a list of objects with \"name\" and \"template\"",
-                          settings->name, key);
-    return tempo_files_chat(ld, json_string_value(value), json_string_length(value));
+    if (json_is_string(text))
+        return tempo_part_chat(ld, json_string_value(text), json_string_length(text));
+    return tempo_part_no_chat(
+        ld, tempo_fail(ld->err, named ? TEMPO_E_UNSUPPORTED : TEMPO_E_FORMAT, place(settings, key),
+                       "%s: %s: %s", settings->name, key,
+                       named ? "of the templates that have names none is a text called \"default\""
+                             : "expected a text, or texts by name"));
 }
 
 /* A file of its own comes before the settings. */
@@ -299,10 +325,11 @@ static tempo_status load_chat(tempo_loader *ld, const json_file *settings)
 
     if (!has_file(ld, name))
         return chat_from_settings(ld, settings);
-    if ((st = tempo_path_format(path, sizeof(path), ld->err, "%s/%s", ld->f->path, name)) != TEMPO_OK ||
-        (st = tempo_map_open(&text, path, ld->err)) != TEMPO_OK)
+    if ((st = tempo_path_format(path, sizeof(path), ld->err, "%s/%s", ld->f->path, name)) != TEMPO_OK)
         return st;
-    st = tempo_files_chat(ld, (const char *)text.p, text.n);
+    if ((st = tempo_map_open(&text, path, ld->err)) != TEMPO_OK)
+        return tempo_part_no_chat(ld, st);
+    st = tempo_part_chat(ld, (const char *)text.p, text.n);
     tempo_map_close(&text);
     return st;
 }
@@ -313,41 +340,48 @@ static tempo_status no_tokenizer(tempo_loader *ld)
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (has_file(ld, others[i]))
-            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                                "%s is not supported: the tokenizer must be there as tokenizer.json",
-                                others[i]);
+            return tempo_fail(ld->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                              "%s is not supported: the tokenizer must be there as tokenizer.json",
+                              others[i]);
     }
-    if (ld->load == TEMPO_LOAD_TOKENIZER)
-        return tempo_fail(ld->err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "there is no tokenizer.json");
-    return TEMPO_OK; /* runs on token ids */
+    return tempo_fail(ld->err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "there is no tokenizer.json");
+}
+
+static tempo_status read_tokenizer(tempo_loader *ld, const json_file *settings)
+{
+    json_file file;
+    tempo_status st = load_json(ld, "tokenizer.json", false, &file);
+
+    if (st == TEMPO_OK && file.root == NULL)
+        st = no_tokenizer(ld);
+    else if (st == TEMPO_OK && (st = tempo_tokenizer_from_json(&ld->m->tokenizer, file.root, settings->root,
+                                                               &ld->m->notes, ld->err)) != TEMPO_OK)
+        tempo_err_prefix(ld->err, "tokenizer.json");
+    close_json(&file);
+    return tempo_part_tokenizer(ld, st);
 }
 
 static tempo_status load_tokenizer(tempo_loader *ld, const json_file *config)
 {
-    json_file tokenizer, settings = {0};
-    tempo_status st = load_json(ld, "tokenizer.json", false, &tokenizer);
+    json_file settings = {0};
+    tempo_status st = load_optional(ld, "tokenizer_config.json",
+                                    "what it says of special tokens and of chats is not known", &settings);
 
-    if (st == TEMPO_OK && tokenizer.root == NULL)
-        return no_tokenizer(ld);
-    if (st == TEMPO_OK)
-        st = load_json(ld, "tokenizer_config.json", false, &settings);
-    if (st == TEMPO_OK && (st = tempo_tokenizer_from_json(&ld->m->tokenizer, tokenizer.root, settings.root,
-                                                          ld->err)) != TEMPO_OK)
-        tempo_err_prefix(ld->err, "tokenizer.json");
-    if (st == TEMPO_OK)
-        st = add_special_ids(ld, config);
-    if (st == TEMPO_OK)
+    if (st == TEMPO_OK && (st = read_tokenizer(ld, &settings)) == TEMPO_OK &&
+        (st = add_special_ids(ld, config)) == TEMPO_OK)
         st = load_chat(ld, &settings);
     close_json(&settings);
-    close_json(&tokenizer);
-    return tempo_soften(ld, st);
+    return st;
 }
 
 /* ---- the directory ---- */
 
 static tempo_status load_config(tempo_loader *ld, json_file *config)
 {
-    tempo_status st = load_json(ld, "config.json", ld->load != TEMPO_LOAD_TOKENIZER, config);
+    static const char name[] = "config.json";
+    const bool needed = ld->load != TEMPO_LOAD_TOKENIZER;
+    tempo_status st = needed ? load_json(ld, name, true, config)
+                             : load_optional(ld, name, "what it says of special tokens is not known", config);
 
     if (st != TEMPO_OK || config->root == NULL)
         return st;
@@ -355,7 +389,7 @@ static tempo_status load_config(tempo_loader *ld, json_file *config)
     if ((st = tempo_hf_config(ld, config->root)) != TEMPO_OK)
         tempo_err_prefix(ld->err, "config.json");
     ld->config = (tempo_map){0};
-    return st;
+    return needed ? st : tempo_part_lost(ld, st, "what it says of the model is not known");
 }
 
 tempo_status tempo_hf_load(tempo_loader *ld)

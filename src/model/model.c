@@ -217,11 +217,6 @@ const char *tempo_model_note(const tempo_model *m, size_t i)
     return i < m->notes.n ? m->notes.text[i] : NULL;
 }
 
-const tempo_tokenizer *tempo_model_tokenizer(const tempo_model *m)
-{
-    return m->tokenizer;
-}
-
 size_t tempo_model_tensor_count(const tempo_model *m)
 {
     return m->files->n_tensors;

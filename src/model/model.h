@@ -48,10 +48,14 @@ struct tempo_model {
     const float *output_norm; /* [d_model] */
     tempo_layer *layers;      /* [n_layers] */
     double *rope_freq;        /* [head_dim/2] radians per position, rope scaling included */
-    tempo_tokenizer *tokenizer;
-    tempo_notes notes;         /* what is wrong with parts that the model can do without */
+    tempo_tokenizer *tokenizer; /* NULL: no_tokenizer says why */
+    tempo_err no_tokenizer;
+    int32_t eos[TEMPO_MAX_EOS]; /* [n_eos] what ends a text, where there is no tokenizer to know it */
+    uint32_t n_eos;
     const char *chat_template; /* [chat_template_len], cut off beyond what a template may have; NULL: none */
     size_t chat_template_len;
+    tempo_err no_chat; /* code not TEMPO_OK: the files have a template that cannot be used, and why */
+    tempo_notes notes; /* what is wrong with parts that the model can do without */
     struct tempo_model_files *files; /* private to src/model: maps, names, float vectors */
 };
 

@@ -16,8 +16,19 @@ static json_t *text_or_null(const char *s)
     return s != NULL ? tempo_json_bytes(s, strlen(s)) : json_null();
 }
 
-static json_t *tell_model(const tempo_model_info *m)
+static json_t *tell_notes(const tempo_model *m)
 {
+    json_t *list = json_array();
+    const char *note;
+
+    for (size_t i = 0; (note = tempo_model_note(m, i)) != NULL; i++)
+        json_array_append_new(list, tempo_json_bytes(note, strlen(note)));
+    return list;
+}
+
+static json_t *tell_model(const tempo_model *model)
+{
+    const tempo_model_info *m = tempo_model_get_info(model);
     const char *slash = strrchr(m->path, '/');
     json_t *o = json_object();
 
@@ -34,6 +45,7 @@ static json_t *tell_model(const tempo_model_info *m)
     json_object_set_new(o, "context_length", json_integer(m->context_length));
     json_object_set_new(o, "kernels", json_string(m->kernels));
     json_object_set_new(o, "compute", json_string(m->compute));
+    json_object_set_new(o, "notes", tell_notes(model));
     return o;
 }
 
@@ -117,7 +129,7 @@ void tempo_api_info(void *user, tempo_exchange *x)
                        (json_int_t)a->o.max_body, "queue", (json_int_t)a->o.queue, "max_recorded_bytes",
                        (json_int_t)a->o.max_recorded);
     json_object_set_new(o, "version", json_string(tempo_version()));
-    json_object_set_new(o, "model", tell_model(tempo_model_get_info(a->o.model)));
+    json_object_set_new(o, "model", tell_model(a->o.model));
     json_object_set_new(o, "chat_template",
                         a->chat != NULL ? text_or_null(tempo_chat_source(a->chat)) : json_null());
     json_object_set_new(o, "limits", limits);

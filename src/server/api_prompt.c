@@ -38,11 +38,12 @@ bool tempo_api_prompt_length(tempo_api *a, tempo_api_request *r, const char *par
 
 static const tempo_tokenizer *find_tokenizer(tempo_api *a, const char *param, tempo_api_problem *p)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(a->o.model);
+    tempo_err err = {0};
 
-    if (t == NULL)
-        tempo_api_refuse(p, 400, param, "the model has no tokenizer: give token ids");
-    return t;
+    if (tempo_model_check_text(a->o.model, &err) == TEMPO_OK)
+        return tempo_model_tokenizer(a->o.model);
+    tempo_api_refuse(p, 400, param, "%s", err.msg);
+    return NULL;
 }
 
 bool tempo_api_prompt_text(tempo_api *a, tempo_api_request *r, const char *param, const json_t *text,

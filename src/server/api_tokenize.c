@@ -22,9 +22,9 @@ static const tempo_api_field token_fields[] = {
     {.name = "special", .kind = TEMPO_API_FLAG, .offset = offsetof(tokenize_fields, special)},
 };
 
-static json_t *tell_tokens(const tempo_tokenizer *t, const int32_t *ids, size_t n)
+static json_t *tell_tokens(const tempo_tokenizer *t, const int32_t *ids, size_t n, const char *warning)
 {
-    json_t *tokens = json_array(), *pieces = json_array();
+    json_t *tokens = json_array(), *pieces = json_array(), *warnings = json_array();
 
     for (size_t i = 0; i < n; i++) {
         json_t *piece = json_pack("{s:i}", "id", (int)ids[i]);
@@ -32,7 +32,10 @@ static json_t *tell_tokens(const tempo_tokenizer *t, const int32_t *ids, size_t 
         json_array_append_new(tokens, json_integer(ids[i]));
         json_array_append_new(pieces, piece);
     }
-    return json_pack("{s:o, s:o, s:I}", "tokens", tokens, "pieces", pieces, "count", (json_int_t)n);
+    if (warning != NULL)
+        json_array_append_new(warnings, json_string(warning));
+    return json_pack("{s:o, s:o, s:I, s:o}", "tokens", tokens, "pieces", pieces, "count", (json_int_t)n,
+                     "warnings", warnings);
 }
 
 /* The answer, or NULL with a problem. */
@@ -52,12 +55,12 @@ static json_t *tokenize(tempo_api *a, const json_t *body, tempo_api_problem *p)
         (f.no_bos ? TEMPO_TOKENIZE_NO_BOS : 0) | (f.no_special ? TEMPO_TOKENIZE_NO_SPECIAL : 0);
     if (f.text == NULL)
         tempo_api_refuse(p, 400, "text", "there is none");
-    else if (t == NULL)
-        tempo_api_refuse(p, 400, NULL, "the model has no tokenizer");
+    else if (tempo_model_check_text(a->o.model, &err) != TEMPO_OK)
+        tempo_api_refuse(p, 400, NULL, "%s", err.msg);
     else if (tempo_tokenize(t, json_string_value(f.text), json_string_length(f.text), flags, &ids, &n,
                             &err) != TEMPO_OK)
         tempo_api_refuse_err(p, "text", &err);
-    else if ((answer = tell_tokens(t, ids, n)) == NULL)
+    else if ((answer = tell_tokens(t, ids, n, f.no_bos ? NULL : tempo_tokens_warning(t, ids, n))) == NULL)
         tempo_api_refuse(p, 500, NULL, "out of memory");
     tempo_free(ids);
     return answer;
@@ -77,8 +80,8 @@ static json_t *detokenize(tempo_api *a, const json_t *body, tempo_api_problem *p
     if (tempo_api_read(body, "", false, &table, 1, p)) {
         if (f.tokens == NULL)
             tempo_api_refuse(p, 400, "tokens", "there are none");
-        else if (t == NULL)
-            tempo_api_refuse(p, 400, NULL, "the model has no tokenizer");
+        else if (t == NULL && tempo_model_check_text(a->o.model, &err) != TEMPO_OK)
+            tempo_api_refuse(p, 400, NULL, "%s", err.msg);
         else if (json_array_size(f.tokens) > 0 &&
                  !tempo_api_read_ids(f.tokens, "tokens", tempo_model_get_info(a->o.model)->n_vocab, &ids, &n,
                                      p))

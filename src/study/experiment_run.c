@@ -29,6 +29,15 @@ static tempo_status save_arm(const tempo_case *c, const tempo_experiment_arm *ar
     return st == TEMPO_OK ? tempo_json_save(path, tempo_case_arm_json(c, arm->name, result), false, err) : st;
 }
 
+/* Once a prompt: every threshold has the same ids. */
+static void tell_warning(const tempo_session *s, const tempo_case *c, const tempo_tokenizer *t)
+{
+    const char *warning = c->e->no_bos || c->threshold > 0 ? NULL : tempo_tokens_warning(t, c->ids, c->n_ids);
+
+    if (warning != NULL && s->o->note != NULL)
+        s->o->note(s->o->user, c->e->name, warning);
+}
+
 static tempo_status run_case(tempo_session *s, tempo_case *c, tempo_jsonlines *lines, json_t **result,
                              tempo_err *err)
 {
@@ -37,11 +46,11 @@ static tempo_status run_case(tempo_session *s, tempo_case *c, tempo_jsonlines *l
     tempo_status st;
 
     *result = NULL;
-    if (t == NULL)
-        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "the model has no tokenizer");
-    if ((st = tempo_tokenize(t, text, strlen(text), c->e->no_bos ? TEMPO_TOKENIZE_NO_BOS : 0, &c->ids,
+    if ((st = tempo_model_check_text(s->model, err)) != TEMPO_OK ||
+        (st = tempo_tokenize(t, text, strlen(text), c->e->no_bos ? TEMPO_TOKENIZE_NO_BOS : 0, &c->ids,
                              &c->n_ids, err)) != TEMPO_OK)
         return st;
+    tell_warning(s, c, t);
     if ((st = tempo_case_run(result, c, lines, err)) == TEMPO_OK)
         st = tempo_case_time(*result, c, err);
     for (size_t i = 0; i < c->e->n_arms && st == TEMPO_OK; i++)
@@ -218,8 +227,12 @@ static tempo_status open_session(tempo_session *s, tempo_err *err)
 {
     const tempo_model_options mo = {.cpu = s->o->cpu, .compute = s->o->compute};
     const tempo_engine_options eo = {.threads = s->o->threads};
+    const char *note;
     tempo_status st = tempo_model_open(&s->model, s->o->model, &mo, err);
 
+    for (size_t i = 0; st == TEMPO_OK && s->o->note != NULL && (note = tempo_model_note(s->model, i)) != NULL;
+         i++)
+        s->o->note(s->o->user, tempo_model_get_info(s->model)->path, note);
     if (st == TEMPO_OK && (st = tempo_engine_create(&s->engine, s->model, &eo, err)) == TEMPO_OK)
         st = tempo_hash_path(tempo_model_get_info(s->model)->path, s->sha256, NULL, NULL, err);
     return st;

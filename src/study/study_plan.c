@@ -315,8 +315,8 @@ static tempo_status tokenize_all(tempo_study *s, tempo_err *err)
     s->n_ids = calloc(s->n_prompts, sizeof(*s->n_ids));
     if (s->ids == NULL || s->n_ids == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the prompts");
-    if (t == NULL)
-        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "the model has no tokenizer");
+    if ((st = tempo_model_check_text(s->model, err)) != TEMPO_OK)
+        return st;
     for (size_t i = 0; i < s->n_prompts && st == TEMPO_OK; i++) {
         const char *text = s->prompts->prompts[i].text;
         st = tempo_tokenize(t, text, strlen(text), TEMPO_TOKENIZE_NO_SPECIAL, &s->ids[i], &s->n_ids[i], err);

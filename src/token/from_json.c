@@ -1,7 +1,8 @@
 /* from_json.c - a tokenizer from Hugging Face's tokenizer.json and tokenizer_config.json.
  *
  * Of the format's many parts those are read that Llama, Mistral, SmolLM and Qwen files use; every other one
- * is refused by its name, never passed over.  Source: the tokenizers library's documentation. */
+ * is refused by its name, never passed over: then no text can become ids.  Source: the tokenizers library's
+ * documentation. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ typedef struct reader {
     tempo_tokenizer *t;
     const json_t *root, *model;
     bool byte_level; /* some part of the pre-tokeniser maps bytes to the alphabet */
+    tempo_notes *notes;
     tempo_err *err;
 } reader;
 
@@ -24,6 +26,12 @@ static tempo_status unsupported(const reader *r, const char *what, const char *n
 {
     return tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET, "%s \"%.64s\" is not supported", what,
                       name);
+}
+
+/* A part that only text to ids needs. */
+static tempo_status without(const reader *r, tempo_status st)
+{
+    return tempo_tokenizer_without(r->t, st, r->err);
 }
 
 /* "type" of a part, "" for what has none. */
@@ -53,15 +61,24 @@ static tempo_status check_id(const reader *r, const json_t *id, size_t entries, 
     return TEMPO_OK;
 }
 
-static tempo_status check_added(const reader *r, const json_t *token, size_t entries)
+/* An added token that the vocabulary has, too, has its id there. */
+static const json_t *added_id(const json_t *token, const json_t *vocab)
+{
+    const json_t *id = json_object_get(vocab, json_string_value(json_object_get(token, "content")));
+
+    return id != NULL ? id : json_object_get(token, "id");
+}
+
+static tempo_status check_added(const reader *r, const json_t *token, const json_t *vocab, size_t entries)
 {
     const char *content = json_string_value(json_object_get(token, "content"));
 
     if (content == NULL)
         return malformed(r, "added_tokens", "objects with a \"content\" string");
-    if (is_set(token, "single_word"))
-        return unsupported(r, "\"single_word\" of added token", content);
-    return check_id(r, json_object_get(token, "id"), entries, content);
+    if (is_set(token, "single_word") &&
+        without(r, unsupported(r, "\"single_word\" of added token", content)) != TEMPO_OK)
+        return TEMPO_E_NOMEM;
+    return check_id(r, added_id(token, vocab), entries, content);
 }
 
 /* Check every id; *n is one more than the largest. */
@@ -83,9 +100,9 @@ static tempo_status count_ids(const reader *r, json_t *vocab, const json_t *adde
     }
     json_array_foreach(added, i, token)
     {
-        if ((st = check_added(r, token, entries)) != TEMPO_OK)
+        if ((st = check_added(r, token, vocab, entries)) != TEMPO_OK)
             return st;
-        const json_int_t value = json_integer_value(json_object_get(token, "id"));
+        const json_int_t value = json_integer_value(added_id(token, vocab));
         largest = value > largest ? value : largest;
     }
     if (largest < 0)
@@ -100,32 +117,35 @@ static bool is_byte_piece(const char *s)
 }
 
 /* Added tokens, before the vocabulary: an id that is in both is what the added token says. */
-static tempo_status set_added(const reader *r, const json_t *added)
+static tempo_status set_added(const reader *r, const json_t *added, const json_t *vocab)
 {
     const json_t *token;
     tempo_status st;
-    size_t i;
+    size_t i, n;
 
     json_array_foreach(added, i, token)
     {
         const char *content = json_string_value(json_object_get(token, "content"));
-        const uint32_t id = (uint32_t)json_integer_value(json_object_get(token, "id"));
-        const bool special = is_set(token, "special");
-        if (r->t->vocab.tokens[id].type != TEMPO_TOKEN_NONE)
+        const uint32_t id = (uint32_t)json_integer_value(added_id(token, vocab));
+        tempo_token *k = &r->t->vocab.tokens[id];
+        const char *old = tempo_vocab_piece(&r->t->vocab, id, &n);
+        if (k->type != TEMPO_TOKEN_NONE && n == strlen(content) && memcmp(old, content, n) == 0)
+            continue; /* the first counts */
+        if (k->type != TEMPO_TOKEN_NONE)
             return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "added_tokens: id %u is there twice",
                               id);
-        if ((st = tempo_tokenizer_set_token(r->t, id, special ? TEMPO_TOKEN_CONTROL : TEMPO_TOKEN_USER,
+        if ((st = tempo_tokenizer_set_token(r->t, id,
+                                            is_set(token, "special") ? TEMPO_TOKEN_CONTROL : TEMPO_TOKEN_USER,
                                             content, strlen(content), r->err)) != TEMPO_OK)
             return st;
-        r->t->vocab.tokens[id].lstrip = is_set(token, "lstrip");
-        r->t->vocab.tokens[id].rstrip = is_set(token, "rstrip");
+        k->lstrip = is_set(token, "lstrip");
+        k->rstrip = is_set(token, "rstrip");
     }
     return TEMPO_OK;
 }
 
 static tempo_status set_vocab(const reader *r, json_t *vocab)
 {
-    const bool byte_fallback = is_set(r->model, "byte_fallback");
     const char *piece;
     size_t len, n;
     tempo_status st;
@@ -136,7 +156,7 @@ static tempo_status set_vocab(const reader *r, json_t *vocab)
         const uint32_t id = (uint32_t)json_integer_value(value);
         const char *old = tempo_vocab_piece(&r->t->vocab, id, &n);
         const tempo_token_type type =
-            byte_fallback && is_byte_piece(piece) ? TEMPO_TOKEN_BYTE : TEMPO_TOKEN_NORMAL;
+            r->t->byte_fallback && is_byte_piece(piece) ? TEMPO_TOKEN_BYTE : TEMPO_TOKEN_NORMAL;
         if (r->t->vocab.tokens[id].type == TEMPO_TOKEN_NONE)
             st = tempo_tokenizer_set_token(r->t, id, type, piece, len, r->err);
         else if (n == len && memcmp(old, piece, n) == 0)
@@ -164,7 +184,7 @@ static tempo_status read_vocab(const reader *r)
         return malformed(r, "added_tokens", "an array");
     if ((st = count_ids(r, vocab, added, &n)) != TEMPO_OK ||
         (st = tempo_vocab_init(&r->t->vocab, n, r->err)) != TEMPO_OK ||
-        (st = set_added(r, added)) != TEMPO_OK)
+        (st = set_added(r, added, vocab)) != TEMPO_OK)
         return st;
     return set_vocab(r, vocab);
 }
@@ -177,7 +197,7 @@ static tempo_status read_merges(const reader *r)
 
     if (!json_is_array(merges) || json_array_size(merges) > 2 * (size_t)TEMPO_MAX_VOCAB)
         return malformed(r, "model.merges", "an array of at most 2^23 pairs");
-    if ((st = tempo_merges_init(&r->t->merges, (uint32_t)json_array_size(merges), r->err)) != TEMPO_OK)
+    if ((st = tempo_merges_init(&r->t->merges, (uint32_t)json_array_size(merges), false, r->err)) != TEMPO_OK)
         return st;
     json_array_foreach(merges, i, pair)
     {
@@ -199,33 +219,57 @@ static tempo_status read_merges(const reader *r)
     return TEMPO_OK;
 }
 
-/* The BPE model itself; refuses the options that would change what it does. */
-static tempo_status read_model(reader *r)
+/* What would change how words are made of tokens. */
+static tempo_status check_affixes(const reader *r)
 {
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
-    const char *unk = json_string_value(json_object_get(r->model, "unk_token"));
-    tempo_status st;
 
-    /* old files leave the type out */
-    if (strcmp(type_of(r->model), "BPE") != 0 && (type_of(r->model)[0] != '\0' || !json_is_object(r->model)))
-        return unsupported(r, "model", type_of(r->model));
     for (size_t i = 0; i < sizeof(affixes) / sizeof(*affixes); i++) {
         const char *s = json_string_value(json_object_get(r->model, affixes[i]));
         if (s != NULL && s[0] != '\0')
             return unsupported(r, affixes[i], s);
     }
+    return TEMPO_OK;
+}
+
+/* "<unk>", flagged special as markers are, is text that nobody could read, and no marker. */
+static void read_unknown(const reader *r)
+{
+    const char *unk = json_string_value(json_object_get(r->model, "unk_token"));
+    tempo_tokenizer *t = r->t;
+
+    t->merges.fuse_unknown = is_set(r->model, "fuse_unk");
+    if (unk == NULL)
+        return;
+    if ((t->unk = tempo_vocab_find(&t->vocab, unk, strlen(unk))) < 0)
+        tempo_note(
+            r->notes,
+            "model.unk_token \"%.64s\" is not in the vocabulary: characters without a token are left out",
+            unk);
+    else if (t->vocab.tokens[t->unk].type == TEMPO_TOKEN_CONTROL && strcasestr(unk, "unk") != NULL)
+        t->vocab.tokens[t->unk].type = TEMPO_TOKEN_UNKNOWN;
+}
+
+/* The BPE model itself. */
+static tempo_status read_model(reader *r)
+{
+    tempo_status st;
+
+    /* old files leave the type out */
+    if (strcmp(type_of(r->model), "BPE") != 0 && (type_of(r->model)[0] != '\0' || !json_is_object(r->model)))
+        return unsupported(r, "model", type_of(r->model));
     r->t->ignore_merges = is_set(r->model, "ignore_merges");
-    if ((st = read_vocab(r)) != TEMPO_OK || (st = read_merges(r)) != TEMPO_OK)
+    if ((st = without(r, check_affixes(r))) != TEMPO_OK || (st = read_vocab(r)) != TEMPO_OK ||
+        (st = without(r, read_merges(r))) != TEMPO_OK)
         return st;
-    if (unk != NULL && (r->t->unk = tempo_vocab_find(&r->t->vocab, unk, strlen(unk))) < 0)
-        return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "model.unk_token \"%.64s\" is not in the vocabulary", unk);
+    read_unknown(r);
     return TEMPO_OK;
 }
 
 /* ---- normalizer ---- */
 
-/* Call f for the part itself, or for each part of a "Sequence" of them. */
+/* Call f for the part itself, or for each part of a "Sequence" of them.  All of them are only for text to
+ * ids; what comes after one that cannot be read may still say what kind of tokenizer it is.  */
 static tempo_status for_each(reader *r, const json_t *part, const char *list,
                              tempo_status (*f)(reader *, const json_t *))
 {
@@ -236,13 +280,13 @@ static tempo_status for_each(reader *r, const json_t *part, const char *list,
     if (part == NULL || json_is_null(part))
         return TEMPO_OK;
     if (strcmp(type_of(part), "Sequence") != 0)
-        return f(r, part);
+        return without(r, f(r, part));
     const json_t *parts = json_object_get(part, list);
     if (!json_is_array(parts))
-        return malformed(r, list, "an array");
+        return without(r, malformed(r, list, "an array"));
     json_array_foreach(parts, i, one)
     {
-        if ((st = f(r, one)) != TEMPO_OK)
+        if ((st = without(r, f(r, one))) != TEMPO_OK)
             return st;
     }
     return TEMPO_OK;
@@ -390,8 +434,10 @@ static tempo_status read_template(reader *r, const json_t *part)
             if (st != TEMPO_OK)
                 return st;
         } else {
+            const tempo_status st = tempo_tokenizer_set_bos(r->t, id, r->err);
+            if (st != TEMPO_OK)
+                return st;
             r->t->add_bos = true;
-            r->t->bos = id;
         }
     }
     return TEMPO_OK;
@@ -411,9 +457,10 @@ static tempo_status read_config(reader *r, const json_t *config)
     const int32_t bos = config_token(r, config, "bos_token"), eos = config_token(r, config, "eos_token");
     const json_t *add_bos = json_object_get(config, "add_bos_token"),
                  *add_eos = json_object_get(config, "add_eos_token");
+    tempo_status st;
 
-    if (bos >= 0)
-        r->t->bos = bos;
+    if (bos >= 0 && (st = tempo_tokenizer_set_bos(r->t, bos, r->err)) != TEMPO_OK)
+        return st;
     if (json_is_boolean(add_bos))
         r->t->add_bos = json_is_true(add_bos);
     if (json_is_boolean(add_eos))
@@ -423,22 +470,50 @@ static tempo_status read_config(reader *r, const json_t *config)
 
 /* ---- the whole ---- */
 
+/* Whether pieces spell bytes or spaces by characters of their own: what reads texts says it, and what writes
+ * them. */
+static tempo_status find_kind(reader *r)
+{
+    const json_t *decoder = json_object_get(r->root, "decoder"), *list = json_object_get(decoder, "decoders"),
+                 *one;
+    bool spm = r->t->spm, byte_level = r->byte_level;
+    size_t i;
+
+    if (!spm && !byte_level) {
+        byte_level = strcmp(type_of(decoder), "ByteLevel") == 0;
+        spm = strcmp(type_of(decoder), "Metaspace") == 0;
+        json_array_foreach(list, i, one)
+        {
+            byte_level |= strcmp(type_of(one), "ByteLevel") == 0;
+            spm |= strcmp(type_of(one), "ByteFallback") == 0 || strcmp(type_of(one), "Metaspace") == 0;
+        }
+    }
+    const bool guessed = spm != r->t->spm || byte_level != r->byte_level;
+    r->t->spm = spm;
+    if (spm != byte_level)
+        return guessed
+                   ? without(
+                         r, tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                                       "no part of the tokenizer writes texts as its \"decoder\" reads them"))
+                   : TEMPO_OK;
+    return tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                      spm ? "a byte-level pre_tokenizer together with SentencePiece's rules"
+                          : "a tokenizer that is neither byte-level BPE nor SentencePiece BPE");
+}
+
 static tempo_status read(reader *r, const json_t *config)
 {
     tempo_status st;
 
     if (!json_is_object(r->root) || !json_is_object(r->model))
         return malformed(r, "the file", "an object with a \"model\" object");
-    r->t->spm = is_set(r->model, "byte_fallback");
+    r->t->spm = r->t->byte_fallback = is_set(r->model, "byte_fallback");
     if ((st = for_each(r, json_object_get(r->root, "normalizer"), "normalizers", read_normalizer)) !=
             TEMPO_OK ||
         (st = for_each(r, json_object_get(r->root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer)) !=
-            TEMPO_OK)
+            TEMPO_OK ||
+        (st = find_kind(r)) != TEMPO_OK)
         return st;
-    if (r->t->spm == r->byte_level)
-        return tempo_fail(r->err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                          r->t->spm ? "a byte-level pre_tokenizer together with SentencePiece's rules"
-                                    : "a tokenizer that is neither byte-level BPE nor SentencePiece BPE");
     if (r->t->pretoken != NULL)
         r->t->pre = "custom";
     if ((st = read_model(r)) != TEMPO_OK ||
@@ -450,15 +525,21 @@ static tempo_status read(reader *r, const json_t *config)
 }
 
 tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *tokenizer, const json_t *config,
-                                       tempo_err *err)
+                                       tempo_notes *notes, tempo_err *err)
 {
-    reader r = {.root = tokenizer, .model = json_object_get(tokenizer, "model"), .err = err};
-    tempo_status st = tempo_tokenizer_create(out, err);
+    tempo_err local = {0}; /* is cleared again where there is something to go on with */
+    reader r = {
+        .root = tokenizer, .model = json_object_get(tokenizer, "model"), .notes = notes, .err = &local};
+    tempo_status st = tempo_tokenizer_create(out, &local);
 
     r.t = *out;
-    if (st == TEMPO_OK && (st = read(&r, config)) != TEMPO_OK) {
-        tempo_tokenizer_free(*out);
-        *out = NULL;
-    }
+    if (st == TEMPO_OK)
+        st = read(&r, config);
+    if (st == TEMPO_OK)
+        return st;
+    tempo_tokenizer_free(*out);
+    *out = NULL;
+    if (err != NULL && err->code == TEMPO_OK)
+        *err = local;
     return st;
 }

@@ -1,16 +1,17 @@
-/* merge.c - the merge table and the joining of one word. */
+/* merge.c - the joining of one word. */
 #include "token/merge.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define EMPTY UINT64_MAX
+#include "token/alphabet.h"
 
 /* A stretch of the word that is one token so far (id -1: no token); length 0 once it was joined to the left.
  */
 typedef struct tempo_symbol {
     uint32_t begin, len;
     int32_t id, prev, next;
+    bool unknown; /* id stands for what has no token */
 } tempo_symbol;
 
 /* Joining symbol `left` with the one after it gives token `id` of `len` bytes; stale when the lengths have
@@ -23,120 +24,6 @@ typedef struct tempo_candidate {
 static tempo_status out_of_memory(tempo_err *err)
 {
     return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for merging tokens");
-}
-
-/* ---- the table ---- */
-
-tempo_status tempo_merges_init(tempo_merges *m, uint32_t n, tempo_err *err)
-{
-    uint32_t size = 16;
-
-    while (size < 2 * (uint64_t)n && size < 1u << 31)
-        size *= 2;
-    m->table = malloc(size * sizeof(*m->table));
-    if (m->table == NULL)
-        return out_of_memory(err);
-    m->mask = size - 1;
-    for (uint32_t i = 0; i < size; i++)
-        m->table[i].pair = EMPTY;
-    return TEMPO_OK;
-}
-
-void tempo_merges_free(tempo_merges *m)
-{
-    free(m->table);
-    free(m->priority);
-    m->table = NULL;
-    m->priority = NULL;
-}
-
-static tempo_merge_entry *probe(const tempo_merges *m, uint64_t pair)
-{
-    uint64_t h = pair * 0x9e3779b97f4a7c15u;
-
-    for (uint32_t i = (uint32_t)(h >> 32) & m->mask;; i = (i + 1) & m->mask)
-        if (m->table[i].pair == EMPTY || m->table[i].pair == pair)
-            return &m->table[i];
-}
-
-static uint64_t pair_of(int32_t left, int32_t right)
-{
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-}
-
-tempo_status tempo_merges_add(tempo_merges *m, const tempo_vocab *v, const char *left, size_t left_len,
-                              const char *right, size_t right_len, uint32_t rank, tempo_err *err)
-{
-    const int32_t a = tempo_vocab_find(v, left, left_len), b = tempo_vocab_find(v, right, right_len);
-    char small[256], *whole = small;
-    const size_t n = left_len + right_len;
-
-    if (n > sizeof(small) && (whole = malloc(n)) == NULL)
-        return out_of_memory(err);
-    memcpy(whole, left, left_len);
-    memcpy(whole + left_len, right, right_len);
-    const int32_t id = tempo_vocab_find(v, whole, n);
-    if (whole != small)
-        free(whole);
-    if (a < 0 || b < 0 || id < 0)
-        return tempo_fail(
-            err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "merge %u, '%.*s' with '%.*s': %s not in the vocabulary",
-            rank, (int)(left_len < 64 ? left_len : 64), left, (int)(right_len < 64 ? right_len : 64), right,
-            a < 0   ? "the first is"
-            : b < 0 ? "the second is"
-                    : "what they make is");
-    tempo_merge_entry *e = probe(m, pair_of(a, b));
-    if (e->pair == EMPTY) /* of two equal pairs the first counts */
-        *e = (tempo_merge_entry){pair_of(a, b), rank, id};
-    return TEMPO_OK;
-}
-
-tempo_status tempo_merges_add_text(tempo_merges *m, const tempo_vocab *v, const char *pair, size_t n,
-                                   uint32_t rank, tempo_err *err)
-{
-    const char *space = n > 1 ? memchr(pair + 1, ' ', n - 1) : NULL;
-
-    if (space == NULL || space + 1 == pair + n)
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "merge %u, '%.*s', is not two parts and a space", rank, (int)(n < 64 ? n : 64),
-                          pair);
-    const size_t left = (size_t)(space - pair);
-    return tempo_merges_add(m, v, pair, left, space + 1, n - left - 1, rank, err);
-}
-
-typedef struct scored {
-    float score;
-    uint32_t id;
-} scored;
-
-static int by_score(const void *pa, const void *pb)
-{
-    const scored *a = pa, *b = pb;
-
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return (a->id > b->id) - (a->id < b->id);
-}
-
-tempo_status tempo_merges_by_score(tempo_merges *m, const tempo_vocab *v, const float *scores, tempo_err *err)
-{
-    scored *order = malloc(((size_t)v->n + 1) * sizeof(*order));
-
-    m->priority = malloc(((size_t)v->n + 1) * sizeof(*m->priority));
-    if (order == NULL || m->priority == NULL) {
-        free(order);
-        return out_of_memory(err);
-    }
-    for (uint32_t i = 0; i < v->n; i++)
-        order[i] = (scored){scores[i], i};
-    qsort(order, v->n, sizeof(*order), by_score);
-    for (uint32_t i = 0, rank = 0; i < v->n; i++) {
-        if (i > 0 && order[i].score != order[i - 1].score)
-            rank = i; /* equal scores: the leftmost pair goes first */
-        m->priority[order[i].id] = rank;
-    }
-    free(order);
-    return TEMPO_OK;
 }
 
 /* ---- ids ---- */
@@ -215,14 +102,12 @@ static tempo_candidate heap_pop(tempo_merge_work *w)
     return top;
 }
 
-/* Tokens that only files may ask for are never made from text. */
-static int32_t find_plain(const tempo_vocab *v, const char *s, size_t n)
+/* Markers are never made from text. */
+static int32_t find_plain(const tempo_vocab *v, const tempo_merge_work *w, const char *s, size_t n)
 {
-    const int32_t id = tempo_vocab_find(v, s, n);
+    const int32_t id = tempo_vocab_find_typed(v, s, n, TEMPO_TYPES_OF_TEXT);
 
-    return id >= 0 && (v->tokens[id].type == TEMPO_TOKEN_NORMAL || v->tokens[id].type == TEMPO_TOKEN_USER)
-               ? id
-               : -1;
+    return id >= 0 && (w->may == NULL || w->may(w->user, id)) ? id : -1;
 }
 
 /* If the symbols `left` and the next one can join, remember it. */
@@ -235,12 +120,12 @@ static void consider(const tempo_merges *m, const tempo_vocab *v, tempo_merge_wo
     const uint32_t len = a->len + b->len;
 
     if (m->priority != NULL) {
-        const int32_t id = find_plain(v, word + a->begin, len);
+        const int32_t id = find_plain(v, w, word + a->begin, len);
         if (id >= 0)
             heap_push(w, (tempo_candidate){m->priority[id], (uint32_t)left, len, id});
     } else if (a->id >= 0 && b->id >= 0) {
-        const tempo_merge_entry *e = probe(m, pair_of(a->id, b->id));
-        if (e->pair != EMPTY)
+        const tempo_merge_entry *e = tempo_merges_find(m, a->id, b->id);
+        if (e != NULL && (w->may == NULL || (uint32_t)e->id >= v->n || w->may(w->user, e->id)))
             heap_push(w, (tempo_candidate){e->rank, (uint32_t)left, len, e->id});
     }
 }
@@ -257,6 +142,7 @@ static void join(const tempo_merges *m, const tempo_vocab *v, tempo_merge_work *
             continue;
         a->len = c.len;
         a->id = c.id;
+        a->unknown = false;
         a->next = b->next;
         b->len = 0;
         if (a->next >= 0)
@@ -272,49 +158,109 @@ static size_t char_len(unsigned char b)
     return b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
 }
 
-/* Cut the word into bytes or characters; returns how many. */
-static size_t begin_word(const tempo_merges *m, const tempo_vocab *v, tempo_symbol *symbols, const char *word,
-                         size_t n)
+/* The token of a byte, or -1. */
+static int32_t byte_token(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w, char byte)
 {
-    size_t count = 0;
+    const int32_t id = m->byte_id[(unsigned char)byte];
 
-    for (size_t i = 0; i < n; count++) {
-        size_t len = m->chars ? char_len((unsigned char)word[i]) : 1;
+    return id >= 0 && (uint32_t)id < v->n && (w->may == NULL || w->may(w->user, id)) ? id : -1;
+}
+
+/* Can s[n] be written as tokens of its bytes? */
+static bool has_bytes(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w, const char *s,
+                      size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && byte_token(m, v, w, s[i]) >= 0)
+        i++;
+    return i == n;
+}
+
+/* Byte-level words begin as tokens of bytes, or as texts that only pairs know. */
+static int32_t first_id(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w, const char *s,
+                        size_t n)
+{
+    if (m->chars)
+        return find_plain(v, w, s, n);
+    const int32_t id = m->byte_id[(unsigned char)*s];
+    return id >= 0 && (uint32_t)id >= v->n ? id : byte_token(m, v, w, *s);
+}
+
+/* Cut the word into bytes or characters; returns how many.  Where merges have a list, what has neither a
+ * token nor an unknown token to stand for it is not there, so that its neighbours are each other's.  */
+static size_t begin_word(const tempo_merges *m, const tempo_vocab *v, int32_t unk, const tempo_merge_work *w,
+                         const char *word, size_t n)
+{
+    size_t count = 0, len;
+
+    for (size_t i = 0; i < n; i += len) {
+        len = m->chars ? char_len((unsigned char)word[i]) : 1;
         if (len > n - i)
             len = n - i;
-        symbols[count] =
-            (tempo_symbol){.begin = (uint32_t)i,
-                           .len = (uint32_t)len,
-                           .id = m->chars ? find_plain(v, word + i, len) : m->byte_id[(unsigned char)word[i]],
-                           .prev = (int32_t)count - 1,
-                           .next = (int32_t)count + 1};
-        i += len;
+        const int32_t id = first_id(m, v, w, word + i, len);
+        const bool unknown = id < 0 && !(m->chars && has_bytes(m, v, w, word + i, len));
+        if (unknown && unk < 0 && m->priority == NULL)
+            continue;
+        w->symbols[count] = (tempo_symbol){.begin = (uint32_t)i,
+                                           .len = (uint32_t)len,
+                                           .id = unknown ? unk : id,
+                                           .unknown = unknown,
+                                           .prev = (int32_t)count - 1,
+                                           .next = (int32_t)count + 1};
+        count++;
     }
-    symbols[count - 1].next = -1;
+    if (count > 0)
+        w->symbols[count - 1].next = -1;
     return count;
 }
 
-/* A symbol without a token: its bytes one by one, or the unknown token once. */
-static tempo_status push_bytes(const tempo_merges *m, int32_t unk, const char *s, size_t n,
-                               tempo_id_list *out, tempo_err *err)
+/* The bytes' tokens, of those that have one. */
+static tempo_status push_bytes(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w,
+                               const char *s, size_t n, tempo_id_list *out, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
-        const int32_t id = m->byte_id[(unsigned char)s[i]];
-        if (id < 0 && unk < 0)
-            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                              "the vocabulary has no token for byte 0x%02x of the text", (unsigned char)s[i]);
-        if (id < 0)
-            return tempo_id_push(out, unk, err);
-        st = tempo_id_push(out, id, err);
+        const int32_t id = byte_token(m, v, w, s[i]);
+        if (id >= 0)
+            st = tempo_id_push(out, id, err);
     }
     return st;
+}
+
+/* A text that merges know and the vocabulary does not. */
+static tempo_status push_extra(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w,
+                               int32_t id, tempo_id_list *out, tempo_err *err)
+{
+    size_t n;
+    const char *piece = tempo_vocab_piece(&m->extra, (uint32_t)id - v->n, &n);
+    char *bytes = malloc(n + 1);
+    tempo_status st;
+
+    if (bytes == NULL)
+        return out_of_memory(err);
+    if (!tempo_alphabet_read(bytes, &n, piece, n))
+        n = 0; /* unreachable: it was made of bytes */
+    st = push_bytes(m, v, w, bytes, n, out, err);
+    free(bytes);
+    return st;
+}
+
+static tempo_status push_symbol(const tempo_merges *m, const tempo_vocab *v, const tempo_merge_work *w,
+                                const tempo_symbol *s, const char *word, tempo_id_list *out, tempo_err *err)
+{
+    if (s->id < 0)
+        return s->unknown ? TEMPO_OK : push_bytes(m, v, w, word + s->begin, s->len, out, err);
+    if ((uint32_t)s->id < v->n)
+        return tempo_id_push(out, s->id, err);
+    return push_extra(m, v, w, s->id, out, err);
 }
 
 tempo_status tempo_merge_word(const tempo_merges *m, const tempo_vocab *v, int32_t unk, tempo_merge_work *w,
                               const char *word, size_t n, tempo_id_list *out, tempo_err *err)
 {
+    bool was_unknown = false;
     tempo_status st;
 
     if (n == 0)
@@ -324,14 +270,15 @@ tempo_status tempo_merge_word(const tempo_merges *m, const tempo_vocab *v, int32
                           INT32_MAX / 4);
     if ((st = reserve(w, n, err)) != TEMPO_OK)
         return st;
-    const size_t count = begin_word(m, v, w->symbols, word, n);
+    const size_t count = begin_word(m, v, unk, w, word, n);
     for (size_t i = 0; i + 1 < count; i++)
         consider(m, v, w, word, (int32_t)i);
     join(m, v, w, word);
-    for (int32_t i = 0; i >= 0 && st == TEMPO_OK; i = w->symbols[i].next) {
+    for (int32_t i = count > 0 ? 0 : -1; i >= 0 && st == TEMPO_OK; i = w->symbols[i].next) {
         const tempo_symbol *s = &w->symbols[i];
-        st = s->id >= 0 ? tempo_id_push(out, s->id, err)
-                        : push_bytes(m, unk, word + s->begin, s->len, out, err);
+        if (!s->unknown || !was_unknown || !m->fuse_unknown)
+            st = push_symbol(m, v, w, s, word, out, err);
+        was_unknown = s->unknown;
     }
     return st;
 }

@@ -67,16 +67,14 @@ static size_t read_space_marks(char *out, const char *s, size_t n)
 tempo_status tempo_tokenizer_set_token(tempo_tokenizer *t, uint32_t id, tempo_token_type type,
                                        const char *piece, size_t n, tempo_err *err)
 {
-    const bool plain = type == TEMPO_TOKEN_NORMAL || (type == TEMPO_TOKEN_USER && t->spm);
     const int byte = t->spm && type == TEMPO_TOKEN_BYTE ? byte_piece(piece, n) : -1;
     char small[256], *bytes = small;
     size_t len;
     tempo_status st;
 
-    if (t->spm && type == TEMPO_TOKEN_BYTE && byte < 0)
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "token %u, '%.*s', is a byte but is not spelled <0xAB>", id, (int)(n < 64 ? n : 64),
-                          piece);
+    if (type == TEMPO_TOKEN_BYTE && byte < 0) /* of byte-level BPE, or not spelled <0xAB> */
+        type = TEMPO_TOKEN_NORMAL;
+    const bool plain = type == TEMPO_TOKEN_NORMAL || (type == TEMPO_TOKEN_USER && t->spm);
     if (byte >= 0) {
         small[0] = (char)byte;
         return tempo_vocab_set(&t->vocab, id, type, piece, n, small, 1, err);
@@ -97,17 +95,21 @@ tempo_status tempo_tokenizer_set_token(tempo_tokenizer *t, uint32_t id, tempo_to
     return st;
 }
 
-static void find_byte_tokens(tempo_tokenizer *t)
+/* A byte of a text is never a marker, whatever a vocabulary calls by its name. */
+static int32_t find_byte(const tempo_tokenizer *t, int b)
 {
     static const char digits[] = "0123456789ABCDEF";
+    const char byte = (char)b, hex[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'};
+    char spelled[2];
 
-    for (int b = 0; b < 256; b++) {
-        const char byte = (char)b, hex[6] = {'<', '0', 'x', digits[b >> 4], digits[b & 15], '>'};
-        char spelled[2];
-        t->merges.byte_id[b] =
-            t->spm ? tempo_vocab_find(&t->vocab, hex, sizeof(hex))
-                   : tempo_vocab_find(&t->vocab, spelled, tempo_alphabet_spell(spelled, &byte, 1));
-    }
+    if (t->spm)
+        return !t->byte_fallback
+                   ? -1
+                   : tempo_vocab_find_typed(&t->vocab, hex, sizeof(hex),
+                                            TEMPO_TYPES_OF_TEXT | TEMPO_TYPE_BIT(TEMPO_TOKEN_BYTE));
+    const int32_t id =
+        tempo_merges_id(&t->merges, &t->vocab, spelled, tempo_alphabet_spell(spelled, &byte, 1));
+    return id >= 0 && (uint32_t)id < t->vocab.n && !tempo_token_is_text(&t->vocab.tokens[id]) ? -1 : id;
 }
 
 static int compare_specials(const void *pa, const void *pb)
@@ -132,6 +134,8 @@ static tempo_status list_specials(tempo_tokenizer *t, tempo_err *err)
 
     for (uint32_t id = 0; id < t->vocab.n; id++)
         n += is_special(&t->vocab.tokens[id]);
+    free(t->specials);
+    t->n_specials = 0;
     t->specials = malloc((n + 1) * sizeof(*t->specials));
     if (t->specials == NULL)
         return out_of_memory(err);
@@ -148,9 +152,20 @@ static tempo_status list_specials(tempo_tokenizer *t, tempo_err *err)
 
 tempo_status tempo_tokenizer_finish(tempo_tokenizer *t, tempo_err *err)
 {
-    find_byte_tokens(t);
+    for (int b = 0; b < 256; b++)
+        t->merges.byte_id[b] = find_byte(t, b);
     t->merges.chars = t->spm;
     return list_specials(t, err);
+}
+
+tempo_status tempo_tokenizer_without(tempo_tokenizer *t, tempo_status st, tempo_err *err)
+{
+    if (st == TEMPO_OK || st == TEMPO_E_NOMEM)
+        return st;
+    if (t->cannot.code == TEMPO_OK)
+        t->cannot = *err;
+    *err = (tempo_err){0};
+    return TEMPO_OK;
 }
 
 static tempo_status check_id(const tempo_tokenizer *t, const char *what, int64_t id, tempo_err *err)
@@ -160,6 +175,26 @@ static tempo_status check_id(const tempo_tokenizer *t, const char *what, int64_t
                           "the %s id %lld is not in the vocabulary of %u tokens", what, (long long)id,
                           t->vocab.n);
     return TEMPO_OK;
+}
+
+/* "<|eot_id|>", "</s>", "[EOS]" */
+static bool looks_like_marker(const char *s, size_t n)
+{
+    return n > 2 && ((s[0] == '<' && s[n - 1] == '>') || (s[0] == '[' && s[n - 1] == ']'));
+}
+
+/* A token that begins or ends texts is a control token, though its file may have forgotten to say so. */
+static tempo_status mark_control(tempo_tokenizer *t, int32_t id, tempo_err *err)
+{
+    tempo_token *k = &t->vocab.tokens[id];
+    size_t n;
+    const char *piece = tempo_vocab_piece(&t->vocab, (uint32_t)id, &n);
+    const bool finished = t->specials != NULL, special = is_special(k);
+
+    if (k->type == TEMPO_TOKEN_CONTROL || (k->type != TEMPO_TOKEN_UNKNOWN && !looks_like_marker(piece, n)))
+        return TEMPO_OK;
+    k->type = TEMPO_TOKEN_CONTROL;
+    return finished && !special ? list_specials(t, err) : TEMPO_OK;
 }
 
 tempo_status tempo_tokenizer_add_eos(tempo_tokenizer *t, int64_t id, tempo_err *err)
@@ -172,16 +207,29 @@ tempo_status tempo_tokenizer_add_eos(tempo_tokenizer *t, int64_t id, tempo_err *
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "more than %d end-of-sequence ids",
                           TEMPO_MAX_EOS);
     t->eos[t->n_eos++] = (int32_t)id;
-    return TEMPO_OK;
+    return mark_control(t, (int32_t)id, err);
 }
 
 tempo_status tempo_tokenizer_set_bos(tempo_tokenizer *t, int64_t id, tempo_err *err)
 {
     const tempo_status st = check_id(t, "begin-of-sequence", id, err);
 
-    if (st == TEMPO_OK)
-        t->bos = (int32_t)id;
-    return st;
+    if (st != TEMPO_OK)
+        return st;
+    t->bos = (int32_t)id;
+    return mark_control(t, t->bos, err);
+}
+
+void tempo_tokenizer_set_rows(tempo_tokenizer *t, uint32_t n)
+{
+    t->n_rows = n;
+}
+
+tempo_status tempo_tokenizer_check(const tempo_tokenizer *t, tempo_err *err)
+{
+    return t->cannot.code == TEMPO_OK ? TEMPO_OK
+                                      : tempo_fail(err, t->cannot.code, t->cannot.offset,
+                                                   "text cannot become tokens: %s", t->cannot.msg);
 }
 
 /* ---- text to ids ---- */
@@ -191,11 +239,20 @@ typedef struct text_buffer {
     size_t n, cap;
 } text_buffer;
 
+/* Where special tokens may stand. */
+typedef struct guard {
+    bool control; /* control tokens anywhere; else only where outside says so */
+    const tempo_outside *outside;
+    size_t clean_end; /* outside->bytes are 0 from where we are up to here */
+} guard;
+
 /* What one call needs. */
 typedef struct job {
     const tempo_tokenizer *t;
     tempo_id_list ids;
     tempo_merge_work work;
+    struct guard *guard;
+    int32_t unk;      /* stands for what has no token; -1: nothing does */
     text_buffer text; /* a section, normalised */
     text_buffer word; /* a word in the vocabulary's spelling */
     tempo_err *err;
@@ -285,6 +342,47 @@ static tempo_status normalise(job *j, const char **s, size_t *n, bool first)
     return TEMPO_OK;
 }
 
+/* A token that text names although control tokens may not stand there. */
+static bool may_stand_outside(const tempo_tokenizer *t, const guard *g, int32_t id)
+{
+    if (t->vocab.tokens[id].type != TEMPO_TOKEN_USER)
+        return false;
+    if (g->outside == NULL)
+        return id != t->bos && !tempo_token_is_eos(t, id);
+    return g->outside->reserved == NULL || g->outside->reserved[id] == 0;
+}
+
+/* Markers stand where their names do, and are not made from words: not by merges, nor by bytes. */
+static bool may_be_made(const void *user, int32_t id)
+{
+    const job *j = user;
+    const unsigned type = j->t->vocab.tokens[id].type;
+
+    if (type == TEMPO_TOKEN_USER)
+        return (j->guard->outside == NULL && j->guard->control) || may_stand_outside(j->t, j->guard, id);
+    return type == TEMPO_TOKEN_NORMAL || type == TEMPO_TOKEN_BYTE;
+}
+
+/* By the merges, whose list may lead to other tokens through a marker; a second time without it where it ends
+ * in one. */
+static tempo_status merge_word(job *j, const char *word, size_t n)
+{
+    const tempo_tokenizer *t = j->t;
+    const size_t begin = j->ids.n;
+    size_t good = begin;
+
+    j->work.may = NULL;
+    tempo_status st = tempo_merge_word(&t->merges, &t->vocab, j->unk, &j->work, word, n, &j->ids, j->err);
+    while (good < j->ids.n && (j->ids.p[good] == j->unk || may_be_made(j, j->ids.p[good])))
+        good++;
+    if (st != TEMPO_OK || good == j->ids.n)
+        return st;
+    j->ids.n = begin;
+    j->work.may = may_be_made;
+    j->work.user = j;
+    return tempo_merge_word(&t->merges, &t->vocab, j->unk, &j->work, word, n, &j->ids, j->err);
+}
+
 static tempo_status tokenize_word(job *j, const char *word, size_t n)
 {
     const tempo_tokenizer *t = j->t;
@@ -298,11 +396,11 @@ static tempo_status tokenize_word(job *j, const char *word, size_t n)
             spelled = j->word.p;
             len = tempo_alphabet_spell(j->word.p, word, n);
         }
-        const int32_t id = tempo_vocab_find(&t->vocab, spelled, len);
-        if (id >= 0 && t->vocab.tokens[id].type == TEMPO_TOKEN_NORMAL)
+        const int32_t id = tempo_vocab_find_typed(&t->vocab, spelled, len, TEMPO_TYPES_OF_TEXT);
+        if (id >= 0 && may_be_made(j, id))
             return tempo_id_push(&j->ids, id, j->err);
     }
-    return tempo_merge_word(&t->merges, &t->vocab, t->unk, &j->work, word, n, &j->ids, j->err);
+    return merge_word(j, word, n);
 }
 
 /* Text between special tokens. */
@@ -323,13 +421,6 @@ static tempo_status tokenize_section(job *j, const char *s, size_t n, bool first
     return st;
 }
 
-/* Where special tokens may stand. */
-typedef struct guard {
-    bool control; /* control tokens anywhere; else only where outside says so */
-    const tempo_outside *outside;
-    size_t clean_end; /* outside->bytes are 0 from where we are up to here */
-} guard;
-
 /* How many of the bytes from i on a control token may cover. */
 static size_t control_room(guard *g, size_t i, size_t n)
 {
@@ -344,12 +435,6 @@ static size_t control_room(guard *g, size_t i, size_t n)
     return g->clean_end > i ? g->clean_end - i : 0;
 }
 
-static bool may_stand_outside(const tempo_tokenizer *t, const guard *g, size_t special)
-{
-    return t->vocab.tokens[t->specials[special].id].type == TEMPO_TOKEN_USER &&
-           (g->outside == NULL || g->outside->reserved == NULL || g->outside->reserved[special] == 0);
-}
-
 /* The longest special token at the beginning of s[n], or NULL: binary search, one more byte each round.
  * Control tokens have `room` bytes.  */
 static const tempo_special *match_special(const tempo_tokenizer *t, const char *s, size_t n, const guard *g,
@@ -361,7 +446,7 @@ static const tempo_special *match_special(const tempo_tokenizer *t, const char *
     for (size_t k = 0; low < high; k++) {
         /* all of [low, high) begin with s[0 .. k); those of length k come first */
         for (; low < high && t->specials[low].n == k; low++)
-            if (k > 0 && (k <= room || may_stand_outside(t, g, low)))
+            if (k > 0 && (k <= room || may_stand_outside(t, g, t->specials[low].id)))
                 best = &t->specials[low];
         if (k == n)
             break;
@@ -427,15 +512,42 @@ static bool begins_with_bos(const tempo_tokenizer *t, const char *text, size_t n
     return s != NULL && s->id == t->bos;
 }
 
+/* What stands for a character without a token: an unknown token that is nothing else, too. */
+static int32_t unknown_token(const tempo_tokenizer *t)
+{
+    const unsigned types = TEMPO_TYPES_OF_TEXT | TEMPO_TYPE_BIT(TEMPO_TOKEN_UNKNOWN);
+
+    if (t->unk < 0 || t->unk == t->bos || tempo_token_is_eos(t, t->unk))
+        return -1;
+    return (types & TEMPO_TYPE_BIT(t->vocab.tokens[t->unk].type)) != 0 ? t->unk : -1;
+}
+
+/* Files may bring more tokens than their model knows. */
+static tempo_status check_rows(const tempo_tokenizer *t, const tempo_id_list *ids, tempo_err *err)
+{
+    for (size_t i = 0; t->n_rows != 0 && i < ids->n; i++) {
+        size_t n;
+        const char *piece = tempo_vocab_piece(&t->vocab, (uint32_t)ids->p[i], &n);
+        if ((uint32_t)ids->p[i] >= t->n_rows)
+            return tempo_fail(
+                err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                "token %d, '%.*s', is in the text and not in the model, whose vocabulary has %u rows",
+                ids->p[i], (int)(n < 64 ? n : 64), piece, t->n_rows);
+    }
+    return TEMPO_OK;
+}
+
 static tempo_status tokenize(const tempo_tokenizer *t, const char *text, size_t n, bool bos, bool eos,
                              guard *g, int32_t **ids, size_t *n_ids, tempo_err *err)
 {
     const size_t valid = tempo_utf8_valid(text, n);
-    job j = {.t = t, .err = err};
+    job j = {.t = t, .guard = g, .unk = unknown_token(t), .err = err};
     tempo_status st = TEMPO_OK;
 
     *ids = NULL;
     *n_ids = 0;
+    if (t->cannot.code != TEMPO_OK)
+        return tempo_tokenizer_check(t, err);
     if (valid != n)
         return tempo_fail(err, TEMPO_E_FORMAT, valid, "the text is not valid UTF-8");
     if (bos)
@@ -444,6 +556,8 @@ static tempo_status tokenize(const tempo_tokenizer *t, const char *text, size_t 
         st = tokenize_text(&j, text, n, g);
     if (st == TEMPO_OK && eos)
         st = tempo_id_push(&j.ids, t->eos[0], err);
+    if (st == TEMPO_OK)
+        st = check_rows(t, &j.ids, err);
     tempo_merge_work_free(&j.work);
     free(j.text.p);
     free(j.word.p);
@@ -476,6 +590,15 @@ tempo_status tempo_tokenize_outside(const tempo_tokenizer *t, const char *text, 
     return tokenize(t, text, n, bos, false, &g, ids, n_ids, err);
 }
 
+const char *tempo_tokens_warning(const tempo_tokenizer *t, const int32_t *ids, size_t n)
+{
+    if (n >= 2 && t->add_bos && t->bos >= 0 && ids[0] == t->bos && ids[1] == t->bos)
+        return "the text begins with the token that the model's rule puts in front of it: it is there twice";
+    if (n >= 2 && t->add_eos && t->n_eos > 0 && ids[n - 1] == t->eos[0] && ids[n - 2] == t->eos[0])
+        return "the text ends with the token that the model's rule puts behind it: it is there twice";
+    return NULL;
+}
+
 static bool is_white(const char *s, size_t n)
 {
     size_t i = 0;
@@ -487,13 +610,13 @@ static bool is_white(const char *s, size_t n)
 
 unsigned char *tempo_tokenizer_reserve(const tempo_tokenizer *t, const char *text, size_t n)
 {
-    unsigned char *reserved = calloc(t->n_specials + 1, 1);
+    unsigned char *reserved = calloc(t->vocab.n + 1, 1);
 
     for (size_t i = 0; reserved != NULL && i < t->n_specials; i++) {
         const tempo_special *s = &t->specials[i];
         if (t->vocab.tokens[s->id].type == TEMPO_TOKEN_USER)
-            reserved[i] = tempo_token_is_eos(t, s->id) ||
-                          (!is_white(s->s, s->n) && memmem(text, n, s->s, s->n) != NULL);
+            reserved[s->id] = s->id == t->bos || tempo_token_is_eos(t, s->id) ||
+                              (!is_white(s->s, s->n) && memmem(text, n, s->s, s->n) != NULL);
     }
     return reserved;
 }

@@ -29,9 +29,12 @@ struct tempo_tokenizer {
     const char *pre; /* static text */
     bool spm;        /* pieces spell spaces with U+2581; bytes without a piece have tokens <0xAB> */
     bool ignore_merges, add_bos, add_eos, nfc;
+    bool byte_fallback; /* spm: characters without a piece are written as bytes */
     bool prefix_if_absent; /* no space is put before one that is there */
     tempo_prefix prefix;
     int32_t bos, unk; /* -1 = none */
+    uint32_t n_rows;  /* ids from here on have no place in the model's matrices; 0: all have */
+    tempo_err cannot; /* code not TEMPO_OK: why no text can become ids; ids can become text all the same */
     int32_t eos[TEMPO_MAX_EOS];
     uint32_t n_eos;
     tempo_special *specials; /* [n_specials] sorted by their bytes */
@@ -42,6 +45,9 @@ struct tempo_tokenizer {
 tempo_status tempo_tokenizer_create(tempo_tokenizer **out, tempo_err *err) TEMPO_MUST_CHECK;
 /* What both file formats do in the end: byte tokens, merge priorities, special tokens. */
 tempo_status tempo_tokenizer_finish(tempo_tokenizer *t, tempo_err *err) TEMPO_MUST_CHECK;
+/* The status of reading a part that only text to ids needs.  Its failure, without memory apart, becomes t->cannot, err is
+ * as if nothing had been, and the answer is TEMPO_OK.  */
+tempo_status tempo_tokenizer_without(tempo_tokenizer *t, tempo_status st, tempo_err *err) TEMPO_MUST_CHECK;
 /* Set the token of an id from its spelling; the tokenizer's kind says what bytes that is. */
 tempo_status tempo_tokenizer_set_token(tempo_tokenizer *t, uint32_t id, tempo_token_type type, const char *piece,
                                        size_t n, tempo_err *err) TEMPO_MUST_CHECK;

@@ -48,22 +48,28 @@ void tempo_vocab_free(tempo_vocab *v)
     *v = (tempo_vocab){0};
 }
 
-/* The entry of the map that holds the piece, or the empty one where it belongs. */
-static uint32_t *probe(const tempo_vocab *v, const char *piece, size_t n)
+/* The entry of the map that holds the piece as one of these types, or the empty one where it belongs. */
+static uint32_t *probe(const tempo_vocab *v, const char *piece, size_t n, unsigned types)
 {
     for (uint32_t i = hash(piece, n) & v->map_mask;; i = (i + 1) & v->map_mask) {
         size_t len;
         if (v->map[i] == 0)
             return &v->map[i];
         const char *p = tempo_vocab_piece(v, v->map[i] - 1, &len);
-        if (len == n && memcmp(p, piece, n) == 0)
+        if (len == n && (types & TEMPO_TYPE_BIT(v->tokens[v->map[i] - 1].type)) != 0 &&
+            memcmp(p, piece, n) == 0)
             return &v->map[i];
     }
 }
 
 int32_t tempo_vocab_find(const tempo_vocab *v, const char *piece, size_t n)
 {
-    return (int32_t)*probe(v, piece, n) - 1;
+    return tempo_vocab_find_typed(v, piece, n, ~0u);
+}
+
+int32_t tempo_vocab_find_typed(const tempo_vocab *v, const char *piece, size_t n, unsigned types)
+{
+    return (int32_t)*probe(v, piece, n, types) - 1;
 }
 
 static bool append(tempo_vocab *v, const char *s, size_t n, size_t *at)
@@ -99,7 +105,7 @@ tempo_status tempo_vocab_set(tempo_vocab *v, uint32_t id, tempo_token_type type,
     const bool same = piece_len == bytes_len && memcmp(piece, bytes, bytes_len) == 0;
     if (!same && !append(v, bytes, bytes_len, &t->bytes))
         return out_of_memory(err);
-    uint32_t *entry = probe(v, piece, piece_len);
+    uint32_t *entry = probe(v, piece, piece_len, TEMPO_TYPE_BIT(type));
     if (*entry == 0)
         *entry = id + 1;
     return TEMPO_OK;

@@ -240,11 +240,11 @@ done
 works tokenize 'Once upon a time'
 [ "$(head -1 "$dir/out")" = $'4094\t<|begin_of_text|>' ] || fail "tokenize: $(head -1 "$dir/out")"
 works tokenize --no-bos --json '<|end_of_text|>'
-check_json "assert d == {'ids': [4095], 'pieces': ['<|end_of_text|>']}"
+check_json "assert d == {'ids': [4095], 'pieces': ['<|end_of_text|>'], 'warnings': []}"
 works tokenize --no-bos --no-special --json '<|end_of_text|>'
 check_json "assert 4095 not in d['ids'] and len(d['ids']) == len(d['pieces'])"
 works tokenize --no-bos --json ''
-check_json "assert d == {'ids': [], 'pieces': []}"
+check_json "assert d == {'ids': [], 'pieces': [], 'warnings': []}"
 : >"$dir/empty.txt"
 works tokenize -f "$dir/empty.txt" --no-bos
 [ -z "$out" ] || fail "empty text: $out"
