@@ -7,7 +7,7 @@ pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 file(GLOB TEMPO_TEST_SUPPORT CONFIGURE_DEPENDS tests/support/*.c)
 add_library(tempo_test_internal STATIC ${TEMPO_TEST_SUPPORT} $<TARGET_OBJECTS:tempo_objects>)
 target_include_directories(tempo_test_internal PUBLIC ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(tempo_test_internal PUBLIC tempo_flags ${TEMPO_LIBRARIES} PkgConfig::CMOCKA)
+target_link_libraries(tempo_test_internal PUBLIC tempo_flags ${TEMPO_LIBRARIES} PkgConfig::CMOCKA PkgConfig::UTF8PROC)
 
 file(GLOB TEMPO_TESTS_C CONFIGURE_DEPENDS tests/test_*.c)
 foreach(source ${TEMPO_TESTS_C})
@@ -76,6 +76,8 @@ add_executable(field_render EXCLUDE_FROM_ALL tests/field/render.c)
 target_link_libraries(field_render PRIVATE tempo_test_internal)
 add_executable(field_tokenize EXCLUDE_FROM_ALL tests/field/tokenize.c)
 target_link_libraries(field_tokenize PRIVATE tempo_test_internal)
+add_executable(field_text EXCLUDE_FROM_ALL tests/field/text.c)
+target_link_libraries(field_text PRIVATE tempo_test_internal)
 
 # The golden renderings of chat templates are still what Jinja2 makes of them.
 tempo_script_test(chat_golden tests/token/test_chat_golden.sh)

@@ -5,7 +5,7 @@
 # Exit 77 with a message where that cannot be had.
 set -euo pipefail
 dir=${1:?usage: tools/arm64-sysroot.sh DIR}
-packages=(libjansson4 libjansson-dev libpcre2-8-0 libpcre2-dev libutf8proc2 libutf8proc-dev zlib1g zlib1g-dev libssl3 libssl-dev
+packages=(libjansson4 libjansson-dev libutf8proc2 libutf8proc-dev zlib1g zlib1g-dev libssl3 libssl-dev
     libyaml-0-2 libyaml-dev libsqlite3-0 libsqlite3-dev libgsl27 libgslcblas0 libgsl-dev libcmocka0 libcmocka-dev)
 
 skip() { printf 'skipped: %s\n' "$*"; exit 77; }

@@ -17,7 +17,6 @@ cmake       | cmake             | cmake              | cmake     | cmake
 ninja       | ninja-build       | ninja-build        | ninja     | ninja
 pkg-config  | pkg-config        | pkgconf-pkg-config | pkgconf   | pkgconf
 lib:jansson | libjansson-dev    | jansson-devel      | jansson   | jansson
-lib:libpcre2-8 | libpcre2-dev   | pcre2-devel        | pcre2     | pcre2
 lib:libutf8proc | libutf8proc-dev | utf8proc-devel | libutf8proc | utf8proc
 lib:zlib    | zlib1g-dev        | zlib-devel         | zlib      | zlib
 lib:libcrypto | libssl-dev      | openssl-devel      | openssl   | openssl

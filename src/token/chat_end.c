@@ -16,14 +16,15 @@ static const char mark[] = "wherewithal";
 /* The special token at the beginning of text[n], white space apart, or -1. */
 static int32_t leading_special(const tempo_tokenizer *t, const char *text, size_t n)
 {
+    const tempo_specials *const lists[] = {&t->specials, &t->normalised};
     const tempo_special *best = NULL;
 
     while (n > 0 && strchr(" \t\r\n", *text) != NULL && *text != '\0') {
         text++;
         n--;
     }
-    for (size_t i = 0; i < t->n_specials; i++) {
-        const tempo_special *s = &t->specials[i];
+    for (size_t i = 0; i < lists[0]->n + lists[1]->n; i++) {
+        const tempo_special *s = i < lists[0]->n ? &lists[0]->p[i] : &lists[1]->p[i - lists[0]->n];
         if (s->n <= n && memcmp(s->s, text, s->n) == 0 && (best == NULL || s->n > best->n))
             best = s;
     }

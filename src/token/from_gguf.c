@@ -254,7 +254,6 @@ static tempo_status read_ids(const reader *r)
 {
     static const char *const ends[] = {KEY("eos_token_id"), KEY("eot_token_id"), KEY("eom_token_id")};
     tempo_tokenizer *t = r->t;
-    bool prefix = t->spm;
     tempo_status st;
     int32_t id;
 
@@ -273,9 +272,15 @@ static tempo_status read_ids(const reader *r)
         return st;
     read_flag(r, KEY("add_bos_token"), &t->add_bos);
     read_flag(r, KEY("add_eos_token"), &t->add_eos);
-    read_flag(r, KEY("add_space_prefix"), &prefix);
-    t->prefix = prefix ? TEMPO_PREFIX_EVERY : TEMPO_PREFIX_NEVER;
     return TEMPO_OK;
+}
+
+/* Is there a space in front of each stretch of text? */
+static bool read_prefix(const reader *r, bool prefix)
+{
+    read_flag(r, KEY("add_space_prefix"), &prefix);
+    r->t->prefix = prefix ? TEMPO_PREFIX_EVERY : TEMPO_PREFIX_NEVER;
+    return prefix;
 }
 
 /* Byte-level BPE: words by the named expressions, and what goes with the name. */
@@ -283,19 +288,25 @@ static tempo_status read_pre(const reader *r)
 {
     tempo_tokenizer *t = r->t;
     tempo_str pre = {"default", 7};
+    tempo_pretoken_name name;
     tempo_status st = tempo_gguf_str(r->g, KEY("pre"), &pre, r->err);
 
     if (st == TEMPO_E_NOTFOUND)
         tempo_note(r->notes, KEY("pre") " is missing: how texts are cut into words is a guess (\"default\")");
     else if (st != TEMPO_OK)
         return st;
-    if ((st = tempo_pretoken_create(&t->pretoken, r->err)) != TEMPO_OK)
+    if ((st = tempo_tokenizer_pretoken(t, r->err)) != TEMPO_OK ||
+        (read_prefix(r, false) && (st = tempo_pretoken_add_space(t->pretoken, r->err)) != TEMPO_OK))
         return st;
-    if ((st = tempo_pretoken_add_named(t->pretoken, pre.p, pre.n, &t->pre, r->err)) != TEMPO_OK)
+    if ((st = tempo_pretoken_add_named(t->pretoken, pre.p, pre.n, &name, r->err)) != TEMPO_OK)
         return at(st, r->err, KEY("pre"), tempo_gguf_find(r->g, KEY("pre"))->at);
-    t->ignore_merges = t->add_bos = strcmp(t->pre, "llama-bpe") == 0;
-    t->nfc = strcmp(t->pre, "qwen2") == 0; /* its own tokenizer composes characters first */
-    return TEMPO_OK;
+    t->pre = name.name;
+    t->ignore_merges = name.ignore_merges;
+    t->add_bos = name.add_bos;
+    if (name.nfc && (st = tempo_tokenizer_normal(t, r->err)) ==
+                        TEMPO_OK) /* its own tokenizer composes characters first */
+        st = tempo_normal_add(t->normal, TEMPO_FORM_NFC, "", 0, r->err);
+    return st;
 }
 
 static tempo_status read(const reader *r)
@@ -316,7 +327,8 @@ static tempo_status read(const reader *r)
             "are)",
             (int)(model.n < 64 ? model.n : 64), model.p);
     t->add_bos = t->spm;
-    if (!t->spm && (st = tempo_tokenizer_without(t, read_pre(r), r->err)) != TEMPO_OK)
+    st = t->spm ? tempo_tokenizer_mark_spaces(t, read_prefix(r, true), r->err) : read_pre(r);
+    if ((st = tempo_tokenizer_without(t, st, r->err)) != TEMPO_OK)
         return st;
     if ((st = read_tokens(r)) != TEMPO_OK ||
         (st = tempo_tokenizer_without(t, t->spm ? read_scores(r) : read_merges(r), r->err)) != TEMPO_OK ||

@@ -75,9 +75,6 @@ static tempo_status check_added(const reader *r, const json_t *token, const json
 
     if (content == NULL)
         return malformed(r, "added_tokens", "objects with a \"content\" string");
-    if (is_set(token, "single_word") &&
-        without(r, unsupported(r, "\"single_word\" of added token", content)) != TEMPO_OK)
-        return TEMPO_E_NOMEM;
     return check_id(r, added_id(token, vocab), entries, content);
 }
 
@@ -140,6 +137,9 @@ static tempo_status set_added(const reader *r, const json_t *added, const json_t
             return st;
         k->lstrip = is_set(token, "lstrip");
         k->rstrip = is_set(token, "rstrip");
+        k->normalized = is_set(token, "normalized");
+        k->single_word = is_set(token, "single_word");
+        k->added = json_object_get(vocab, content) == NULL;
     }
     return TEMPO_OK;
 }
@@ -266,10 +266,10 @@ static tempo_status read_model(reader *r)
     return TEMPO_OK;
 }
 
-/* ---- normalizer ---- */
+/* ---- begin and end ---- */
 
-/* Call f for the part itself, or for each part of a "Sequence" of them.  All of them are only for text to
- * ids; what comes after one that cannot be read may still say what kind of tokenizer it is.  */
+/* Call f for the part itself, or for each part of a "Sequence" of them; all of them are only for text to ids.
+ */
 static tempo_status for_each(reader *r, const json_t *part, const char *list,
                              tempo_status (*f)(reader *, const json_t *))
 {
@@ -291,120 +291,6 @@ static tempo_status for_each(reader *r, const json_t *part, const char *list,
     }
     return TEMPO_OK;
 }
-
-static bool is_text(const json_t *object, const char *key, const char *want)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-
-    return s != NULL && strcmp(s, want) == 0;
-}
-
-/* Of replacements and prefixes only SentencePiece's: spaces to U+2581, one in front. */
-static tempo_status read_normalizer(reader *r, const json_t *part)
-{
-    const char *type = type_of(part);
-
-    if (strcmp(type, "NFC") == 0) {
-        r->t->nfc = true;
-        return TEMPO_OK;
-    }
-    if (strcmp(type, "Prepend") == 0 && is_text(part, "prepend", TEMPO_SPACE_MARK)) {
-        r->t->spm = true;
-        r->t->prefix = TEMPO_PREFIX_EVERY;
-        return TEMPO_OK;
-    }
-    if (strcmp(type, "Replace") == 0 && is_text(json_object_get(part, "pattern"), "String", " ") &&
-        is_text(part, "content", TEMPO_SPACE_MARK)) {
-        r->t->spm = true;
-        return TEMPO_OK;
-    }
-    return unsupported(r, "normalizer", type);
-}
-
-/* ---- pre_tokenizer ---- */
-
-static tempo_status add_stage(reader *r, const char *pattern, unsigned flags)
-{
-    tempo_status st = TEMPO_OK;
-
-    if (r->t->pretoken == NULL)
-        st = tempo_pretoken_create(&r->t->pretoken, r->err);
-    if (st == TEMPO_OK)
-        st = tempo_pretoken_add(r->t->pretoken, pattern, strlen(pattern), flags, r->err);
-    if (st != TEMPO_OK)
-        tempo_err_prefix(r->err, "pre_tokenizer");
-    return st;
-}
-
-static tempo_status read_split(reader *r, const json_t *part)
-{
-    const json_t *pattern = json_object_get(part, "pattern");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex")),
-               *text = json_string_value(json_object_get(pattern, "String")),
-               *behavior = json_string_value(json_object_get(part, "behavior"));
-    const bool invert = is_set(part, "invert");
-    unsigned flags = text != NULL ? TEMPO_PRETOKEN_LITERAL : 0;
-
-    if (regex == NULL && text == NULL)
-        return malformed(r, "pre_tokenizer Split", "a \"pattern\" that is a Regex or a String");
-    if (behavior == NULL || (strcmp(behavior, "Isolated") != 0 && strcmp(behavior, "Removed") != 0))
-        return unsupported(r, "pre_tokenizer Split with behavior", behavior != NULL ? behavior : "");
-    if (behavior[0] == 'R') /* inverted, the delimiters are what lies between the matches */
-        flags |= invert ? TEMPO_PRETOKEN_DROP_GAPS : TEMPO_PRETOKEN_DROP_MATCHES;
-    return add_stage(r, text != NULL ? text : regex, flags);
-}
-
-static tempo_status read_metaspace(reader *r, const json_t *part)
-{
-    const char *scheme = json_string_value(json_object_get(part, "prepend_scheme"));
-    const json_t *old = json_object_get(part, "add_prefix_space"), *split = json_object_get(part, "split");
-
-    if (!is_text(part, "replacement", TEMPO_SPACE_MARK))
-        return malformed(r, "pre_tokenizer Metaspace", "\"replacement\" U+2581");
-    r->t->spm = r->t->prefix_if_absent = true;
-    if (scheme != NULL && strcmp(scheme, "first") == 0)
-        r->t->prefix = TEMPO_PREFIX_FIRST;
-    else if (scheme != NULL && strcmp(scheme, "never") == 0)
-        r->t->prefix = TEMPO_PREFIX_NEVER;
-    else if (scheme == NULL || strcmp(scheme, "always") == 0)
-        r->t->prefix = json_is_false(old) ? TEMPO_PREFIX_NEVER : TEMPO_PREFIX_EVERY;
-    else
-        return unsupported(r, "pre_tokenizer Metaspace with prepend_scheme", scheme);
-    return json_is_false(split) ? TEMPO_OK : add_stage(r, TEMPO_SPACE_MARK "[^" TEMPO_SPACE_MARK "]*", 0);
-}
-
-/* GPT-2's own expression, which "ByteLevel" applies unless it is told not to. */
-static tempo_status add_gpt2(reader *r)
-{
-    const char *name;
-    tempo_status st = TEMPO_OK;
-
-    if (r->t->pretoken == NULL)
-        st = tempo_pretoken_create(&r->t->pretoken, r->err);
-    return st == TEMPO_OK ? tempo_pretoken_add_named(r->t->pretoken, "gpt-2", 5, &name, r->err) : st;
-}
-
-static tempo_status read_pre_tokenizer(reader *r, const json_t *part)
-{
-    const char *type = type_of(part);
-
-    if (strcmp(type, "Split") == 0)
-        return read_split(r, part);
-    if (strcmp(type, "Metaspace") == 0)
-        return read_metaspace(r, part);
-    if (strcmp(type, "Digits") == 0)
-        return add_stage(r, is_set(part, "individual_digits") ? "\\p{N}" : "\\p{N}+", 0);
-    if (strcmp(type, "ByteLevel") == 0) {
-        const json_t *use = json_object_get(part, "use_regex");
-        r->byte_level = true;
-        if (is_set(part, "add_prefix_space"))
-            r->t->prefix = TEMPO_PREFIX_EVERY;
-        return json_is_false(use) ? TEMPO_OK : add_gpt2(r);
-    }
-    return unsupported(r, "pre_tokenizer", type);
-}
-
-/* ---- begin and end ---- */
 
 /* The ids that a template puts before and after the text. */
 static tempo_status read_template(reader *r, const json_t *part)
@@ -508,10 +394,10 @@ static tempo_status read(reader *r, const json_t *config)
     if (!json_is_object(r->root) || !json_is_object(r->model))
         return malformed(r, "the file", "an object with a \"model\" object");
     r->t->spm = r->t->byte_fallback = is_set(r->model, "byte_fallback");
-    if ((st = for_each(r, json_object_get(r->root, "normalizer"), "normalizers", read_normalizer)) !=
+    if ((st = tempo_tokenizer_read_normalizer(r->t, json_object_get(r->root, "normalizer"), r->err)) !=
             TEMPO_OK ||
-        (st = for_each(r, json_object_get(r->root, "pre_tokenizer"), "pretokenizers", read_pre_tokenizer)) !=
-            TEMPO_OK ||
+        (st = tempo_tokenizer_read_pre_tokenizer(r->t, json_object_get(r->root, "pre_tokenizer"),
+                                                 &r->byte_level, r->err)) != TEMPO_OK ||
         (st = find_kind(r)) != TEMPO_OK)
         return st;
     if (r->t->pretoken != NULL)

@@ -1,6 +1,6 @@
 /* token.h - building tokenizers; using them is public (tempo.h).
  *
- * Two kinds: byte-level BPE (GPT-2 style alphabet, merges by rank, pre-tokenised by a PCRE2 pattern)
+ * Two kinds: byte-level BPE (GPT-2 style alphabet, merges by rank, pre-tokenised by regular expressions)
  * and SentencePiece BPE (merges by score, U+2581 for spaces, byte fallback).  */
 #ifndef TEMPO_TOKEN_TOKEN_H
 #define TEMPO_TOKEN_TOKEN_H

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "token/alphabet.h"
 
@@ -29,8 +28,11 @@ void tempo_tokenizer_free(tempo_tokenizer *t)
         return;
     tempo_vocab_free(&t->vocab);
     tempo_merges_free(&t->merges);
+    tempo_normal_free(t->normal);
     tempo_pretoken_free(t->pretoken);
-    free(t->specials);
+    tempo_specials_free(&t->specials);
+    tempo_specials_free(&t->normalised);
+    free(t->names);
     free(t);
 }
 
@@ -112,42 +114,102 @@ static int32_t find_byte(const tempo_tokenizer *t, int b)
     return id >= 0 && (uint32_t)id < t->vocab.n && !tempo_token_is_text(&t->vocab.tokens[id]) ? -1 : id;
 }
 
-static int compare_specials(const void *pa, const void *pb)
-{
-    const tempo_special *a = pa, *b = pb;
-    const int c = memcmp(a->s, b->s, a->n < b->n ? a->n : b->n);
-
-    if (c != 0)
-        return c;
-    return a->n != b->n ? (a->n > b->n) - (a->n < b->n) : (a->id > b->id) - (a->id < b->id);
-}
-
 static bool is_special(const tempo_token *k)
 {
     return k->bytes_len > 0 &&
            (k->type == TEMPO_TOKEN_CONTROL || k->type == TEMPO_TOKEN_UNKNOWN || k->type == TEMPO_TOKEN_USER);
 }
 
+/* The names of normalised tokens as normalisation makes them, one behind another, their ends in ends[]. */
+static tempo_status normalise_names(const tempo_tokenizer *t, tempo_passage *names, size_t *ends,
+                                    tempo_err *err)
+{
+    tempo_passage one = {0}, spare = {0};
+    tempo_regex_work w = {0};
+    tempo_status st = TEMPO_OK;
+    size_t k = 0, n;
+
+    for (uint32_t id = 0; id < t->vocab.n && st == TEMPO_OK; id++) {
+        if (!is_special(&t->vocab.tokens[id]) || !t->vocab.tokens[id].normalized)
+            continue;
+        const char *s = tempo_vocab_piece(&t->vocab, id, &n);
+        one.n = 0;
+        if (!tempo_passage_append(&one, s, n, false))
+            st = out_of_memory(err);
+        else if ((st = tempo_normal_apply(t->normal, &w, &one, &spare, err)) == TEMPO_OK &&
+                 !tempo_passage_append(names, one.p, one.n, false))
+            st = out_of_memory(err);
+        ends[k++] = names->n;
+    }
+    tempo_regex_work_free(&w);
+    tempo_passage_free(&one);
+    tempo_passage_free(&spare);
+    return st;
+}
+
+static tempo_status list_normalised(tempo_tokenizer *t, size_t count, tempo_err *err)
+{
+    size_t *ends = calloc(count + 1, sizeof(*ends)), begin = 0, k = 0;
+    tempo_passage names = {0};
+    tempo_status st = ends != NULL ? normalise_names(t, &names, ends, err) : out_of_memory(err);
+
+    free(t->names);
+    t->names = names.p;
+    free(names.outside);
+    for (uint32_t id = 0; id < t->vocab.n && st == TEMPO_OK; id++) {
+        if (!is_special(&t->vocab.tokens[id]) || !t->vocab.tokens[id].normalized)
+            continue;
+        if (ends[k] > begin)
+            st = tempo_specials_add(&t->normalised, t->names + begin, ends[k] - begin, (int32_t)id, err);
+        begin = ends[k++];
+    }
+    free(ends);
+    tempo_specials_sort(&t->normalised);
+    return st;
+}
+
 static tempo_status list_specials(tempo_tokenizer *t, tempo_err *err)
 {
-    size_t n = 0;
+    size_t normalised = 0, n;
+    tempo_status st = TEMPO_OK;
 
-    for (uint32_t id = 0; id < t->vocab.n; id++)
-        n += is_special(&t->vocab.tokens[id]);
-    free(t->specials);
-    t->n_specials = 0;
-    t->specials = malloc((n + 1) * sizeof(*t->specials));
-    if (t->specials == NULL)
-        return out_of_memory(err);
-    for (uint32_t id = 0; id < t->vocab.n; id++) {
+    tempo_specials_free(&t->specials);
+    tempo_specials_free(&t->normalised);
+    for (uint32_t id = 0; id < t->vocab.n && st == TEMPO_OK; id++) {
         if (!is_special(&t->vocab.tokens[id]))
             continue;
-        tempo_special *s = &t->specials[t->n_specials++];
-        s->s = tempo_vocab_bytes(&t->vocab, id, &s->n);
-        s->id = (int32_t)id;
+        const char *s = tempo_vocab_piece(&t->vocab, id, &n);
+        if (t->vocab.tokens[id].normalized)
+            normalised++;
+        else
+            st = tempo_specials_add(&t->specials, s, n, (int32_t)id, err);
     }
-    qsort(t->specials, n, sizeof(*t->specials), compare_specials);
-    return TEMPO_OK;
+    tempo_specials_sort(&t->specials);
+    t->finished = true;
+    return st == TEMPO_OK && normalised > 0 ? list_normalised(t, normalised, err) : st;
+}
+
+tempo_status tempo_tokenizer_normal(tempo_tokenizer *t, tempo_err *err)
+{
+    return t->normal != NULL ? TEMPO_OK : tempo_normal_create(&t->normal, err);
+}
+
+tempo_status tempo_tokenizer_pretoken(tempo_tokenizer *t, tempo_err *err)
+{
+    return t->pretoken != NULL ? TEMPO_OK : tempo_pretoken_create(&t->pretoken, err);
+}
+
+tempo_status tempo_tokenizer_mark_spaces(tempo_tokenizer *t, bool prefix, tempo_err *err)
+{
+    tempo_regex *space;
+    tempo_status st;
+
+    if ((st = tempo_tokenizer_normal(t, err)) != TEMPO_OK ||
+        (prefix &&
+         (st = tempo_normal_add(t->normal, TEMPO_FORM_PREPEND, TEMPO_SPACE_MARK, 3, err)) != TEMPO_OK) ||
+        (st = tempo_regex_compile(&space, " ", 1, TEMPO_REGEX_LITERAL, err)) != TEMPO_OK)
+        return st;
+    return tempo_normal_add_replace(t->normal, space, TEMPO_SPACE_MARK, 3, err);
 }
 
 tempo_status tempo_tokenizer_finish(tempo_tokenizer *t, tempo_err *err)
@@ -189,7 +251,7 @@ static tempo_status mark_control(tempo_tokenizer *t, int32_t id, tempo_err *err)
     tempo_token *k = &t->vocab.tokens[id];
     size_t n;
     const char *piece = tempo_vocab_piece(&t->vocab, (uint32_t)id, &n);
-    const bool finished = t->specials != NULL, special = is_special(k);
+    const bool finished = t->finished, special = is_special(k);
 
     if (k->type == TEMPO_TOKEN_CONTROL || (k->type != TEMPO_TOKEN_UNKNOWN && !looks_like_marker(piece, n)))
         return TEMPO_OK;
@@ -252,8 +314,10 @@ typedef struct job {
     tempo_id_list ids;
     tempo_merge_work work;
     struct guard *guard;
-    int32_t unk;      /* stands for what has no token; -1: nothing does */
-    text_buffer text; /* a section, normalised */
+    int32_t unk; /* stands for what has no token; -1: nothing does */
+    tempo_passage section, piece,
+        spare; /* what lies between special tokens, normalised; between normalised ones */
+    tempo_pretoken_work cut;
     text_buffer word; /* a word in the vocabulary's spelling */
     tempo_err *err;
 } job;
@@ -268,78 +332,6 @@ static bool reserve(text_buffer *b, size_t n)
     b->p = p;
     b->cap = n;
     return true;
-}
-
-/* NFC of s[n] (valid UTF-8) into b. */
-static tempo_status compose(text_buffer *b, const char *s, size_t n, tempo_err *err)
-{
-    utf8proc_uint8_t *out = NULL;
-    const utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &out,
-                                              UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-
-    if (len < 0)
-        return tempo_fail(err, len == UTF8PROC_ERROR_NOMEM ? TEMPO_E_NOMEM : TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                          "Unicode normalisation: %s", utf8proc_errmsg(len));
-    free(b->p);
-    *b = (text_buffer){(char *)out, (size_t)len, (size_t)len};
-    return TEMPO_OK;
-}
-
-/* Spaces to U+2581, one more in front where the rule says so. */
-static tempo_status mark_spaces(const tempo_tokenizer *t, text_buffer *b, const char *s, size_t n, bool first,
-                                tempo_err *err)
-{
-    const bool rule = t->prefix == TEMPO_PREFIX_EVERY || (t->prefix == TEMPO_PREFIX_FIRST && first);
-    const bool there = n > 0 && s[0] == ' ' && t->prefix_if_absent;
-
-    if (n > (SIZE_MAX - 3) / 3 || !reserve(b, 3 * n + 3))
-        return out_of_memory(err);
-    b->n = 0;
-    for (size_t i = rule && !there ? SIZE_MAX : 0; i == SIZE_MAX || i < n; i++) {
-        const bool space = i == SIZE_MAX || s[i] == ' ';
-        memcpy(b->p + b->n, space ? TEMPO_SPACE_MARK : s + i, space ? 3 : 1);
-        b->n += space ? 3 : 1;
-    }
-    return TEMPO_OK;
-}
-
-/* A space in front, for byte-level BPE that wants one. */
-static tempo_status prefix_space(text_buffer *b, const char *s, size_t n, tempo_err *err)
-{
-    if (!reserve(b, n + 1))
-        return out_of_memory(err);
-    b->p[0] = ' ';
-    memcpy(b->p + 1, s, n);
-    b->n = n + 1;
-    return TEMPO_OK;
-}
-
-/* Bring a section into the form that is cut into words; *s, *n point to it afterwards. */
-static tempo_status normalise(job *j, const char **s, size_t *n, bool first)
-{
-    const tempo_tokenizer *t = j->t;
-    tempo_status st = TEMPO_OK;
-
-    if (t->nfc) {
-        if ((st = compose(&j->text, *s, *n, j->err)) != TEMPO_OK)
-            return st;
-        *s = j->text.p;
-        *n = j->text.n;
-    }
-    if (t->spm)
-        st = mark_spaces(t, &j->word, *s, *n, first, j->err);
-    else if (t->prefix != TEMPO_PREFIX_NEVER && (*s)[0] != ' ')
-        st = prefix_space(&j->word, *s, *n, j->err);
-    else
-        return TEMPO_OK;
-    if (st != TEMPO_OK)
-        return st;
-    const text_buffer swap = j->text;
-    j->text = j->word;
-    j->word = swap;
-    *s = j->text.p;
-    *n = j->text.n;
-    return TEMPO_OK;
 }
 
 /* A token that text names although control tokens may not stand there. */
@@ -358,6 +350,8 @@ static bool may_be_made(const void *user, int32_t id)
     const job *j = user;
     const unsigned type = j->t->vocab.tokens[id].type;
 
+    if (j->t->vocab.tokens[id].added)
+        return false;
     if (type == TEMPO_TOKEN_USER)
         return (j->guard->outside == NULL && j->guard->control) || may_stand_outside(j->t, j->guard, id);
     return type == TEMPO_TOKEN_NORMAL || type == TEMPO_TOKEN_BYTE;
@@ -403,24 +397,6 @@ static tempo_status tokenize_word(job *j, const char *word, size_t n)
     return merge_word(j, word, n);
 }
 
-/* Text between special tokens. */
-static tempo_status tokenize_section(job *j, const char *s, size_t n, bool first)
-{
-    tempo_span *spans = NULL;
-    size_t n_spans = 0;
-    tempo_status st;
-
-    if (n == 0 || (st = normalise(j, &s, &n, first)) != TEMPO_OK)
-        return n == 0 ? TEMPO_OK : st;
-    if (j->t->pretoken == NULL)
-        return tokenize_word(j, s, n);
-    st = tempo_pretoken_split(j->t->pretoken, s, n, &spans, &n_spans, j->err);
-    for (size_t i = 0; i < n_spans && st == TEMPO_OK; i++)
-        st = tokenize_word(j, s + spans[i].begin, spans[i].end - spans[i].begin);
-    free(spans);
-    return st;
-}
-
 /* How many of the bytes from i on a control token may cover. */
 static size_t control_room(guard *g, size_t i, size_t n)
 {
@@ -435,79 +411,118 @@ static size_t control_room(guard *g, size_t i, size_t n)
     return g->clean_end > i ? g->clean_end - i : 0;
 }
 
-/* The longest special token at the beginning of s[n], or NULL: binary search, one more byte each round.
- * Control tokens have `room` bytes.  */
-static const tempo_special *match_special(const tempo_tokenizer *t, const char *s, size_t n, const guard *g,
-                                          size_t room)
-{
-    const tempo_special *best = NULL;
-    size_t low = 0, high = t->n_specials;
+/* What a place lets stand there. */
+typedef struct place {
+    const tempo_tokenizer *t;
+    const guard *g;
+    size_t room; /* bytes that a control token may cover */
+} place;
 
-    for (size_t k = 0; low < high; k++) {
-        /* all of [low, high) begin with s[0 .. k); those of length k come first */
-        for (; low < high && t->specials[low].n == k; low++)
-            if (k > 0 && (k <= room || may_stand_outside(t, g, t->specials[low].id)))
-                best = &t->specials[low];
-        if (k == n)
-            break;
-        const unsigned char want = (unsigned char)s[k];
-        size_t a = low, b = high;
-        while (a < b) { /* the first whose byte k is not below */
-            const size_t mid = a + (b - a) / 2;
-            if ((unsigned char)t->specials[mid].s[k] < want)
-                a = mid + 1;
-            else
-                b = mid;
-        }
-        low = a;
-        for (b = high; a < b;) { /* the first whose byte k is above */
-            const size_t mid = a + (b - a) / 2;
-            if ((unsigned char)t->specials[mid].s[k] <= want)
-                a = mid + 1;
-            else
-                b = mid;
-        }
-        high = a;
+static bool may_stand(const void *with, const tempo_special *s)
+{
+    const place *p = with;
+
+    return s->n <= p->room || may_stand_outside(p->t, p->g, s->id);
+}
+
+static const tempo_special *match_special(const tempo_tokenizer *t, const tempo_specials *l, const char *text,
+                                          size_t n, size_t at, guard *g)
+{
+    const place p = {t, g,
+                     l->first[(unsigned char)text[at]] < l->first[(unsigned char)text[at] + 1]
+                         ? control_room(g, at, n)
+                         : 0};
+
+    return tempo_specials_match(l, text + at, n - at, may_stand, &p);
+}
+
+/* Words of a text without special tokens, which may be written anew. */
+static tempo_status tokenize_words(job *j, tempo_passage *t, bool first)
+{
+    tempo_status st = tempo_pretoken_split(j->t->pretoken, &j->cut, t, &j->spare, first, j->err);
+
+    for (size_t i = 0; i < j->cut.now.n && st == TEMPO_OK; i++) {
+        const tempo_span s = j->cut.now.p[i];
+        st = tokenize_word(j, t->p + s.begin, s.end - s.begin);
     }
-    return best;
+    return st;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+/* What is done with text[begin, end), which has no special token of a list. */
+typedef tempo_status (*gap_fn)(job *j, const char *text, size_t begin, size_t end, const guard *g,
+                               bool first);
 
-/* Cut the text at special tokens. */
-static tempo_status tokenize_text(job *j, const char *text, size_t n, guard *g)
+/* Cut a text at special tokens of a list. */
+static tempo_status cut_at_specials(job *j, const tempo_specials *l, const char *text, size_t n, guard *g,
+                                    gap_fn gap, bool first)
 {
     size_t begin = 0, i = 0;
     tempo_status st;
 
     while (i < n) {
-        const tempo_special *s = match_special(j->t, text + i, n - i, g, control_room(g, i, n));
-        if (s == NULL) {
-            i++;
+        const tempo_special *s = match_special(j->t, l, text, n, i, g);
+        const tempo_token *k = s != NULL ? &j->t->vocab.tokens[s->id] : NULL;
+        if (s == NULL || (k->single_word && !tempo_is_single_word(text, n, i, i + s->n))) {
+            i += s != NULL ? s->n : 1;
             continue;
         }
-        const tempo_token *k = &j->t->vocab.tokens[s->id];
-        size_t end = i;
-        while (k->lstrip && end > begin && is_space(text[end - 1]))
-            end--;
-        if ((st = tokenize_section(j, text + begin, end - begin, begin == 0)) != TEMPO_OK ||
-            (st = tempo_id_push(&j->ids, s->id, j->err)) != TEMPO_OK)
-            return st;
+        const size_t start = k->lstrip ? tempo_space_before(text, begin < i ? begin : i, i) : i;
         i += s->n;
-        while (k->rstrip && i < n && is_space(text[i]))
-            i++;
-        begin = i;
+        const size_t stop = k->rstrip ? tempo_space_behind(text, n, i) : i;
+        if (begin < start && (st = gap(j, text, begin, start, g, first && begin == 0)) != TEMPO_OK)
+            return st;
+        /* one whose white space, which is all that it is, belongs to another is not there */
+        if (!(k->lstrip && begin >= stop) && (st = tempo_id_push(&j->ids, s->id, j->err)) != TEMPO_OK)
+            return st;
+        begin = stop;
     }
-    return tokenize_section(j, text + begin, n - begin, begin == 0);
+    return begin < n ? gap(j, text, begin, n, g, first && begin == 0) : TEMPO_OK;
+}
+
+/* Between tokens that are found in the normalised text. */
+static tempo_status tokenize_piece(job *j, const char *text, size_t begin, size_t end, const guard *g,
+                                   bool first)
+{
+    (void)g;
+    j->piece.n = 0;
+    if (!tempo_passage_append(&j->piece, text + begin, end - begin, false))
+        return out_of_memory(j->err);
+    return tokenize_words(j, &j->piece, first);
+}
+
+/* Between tokens that are found in the text. */
+static tempo_status tokenize_section(job *j, const char *text, size_t begin, size_t end, const guard *g,
+                                     bool first)
+{
+    const tempo_outside *outside = g->outside;
+    tempo_passage *t = &j->section;
+    tempo_status st;
+
+    t->n = 0;
+    t->marked = false;
+    if (!tempo_passage_append(t, text + begin, end - begin, false))
+        return out_of_memory(j->err);
+    t->marked = outside != NULL && j->t->normalised.n > 0;
+    for (size_t i = begin; t->marked && i < end; i++)
+        t->outside[i - begin] = outside->bytes[i] != 0;
+    if ((st = tempo_normal_apply(j->t->normal, &j->cut.regex, t, &j->spare, j->err)) != TEMPO_OK)
+        return st;
+    if (j->t->normalised.n == 0)
+        return tokenize_words(j, t, first);
+    const tempo_outside inner = {t->outside, outside != NULL ? outside->reserved : NULL};
+    guard within = {.control = g->control, .outside = outside != NULL ? &inner : NULL};
+    return cut_at_specials(j, &j->t->normalised, t->p, t->n, &within, tokenize_piece, first);
+}
+
+static tempo_status tokenize_text(job *j, const char *text, size_t n, guard *g)
+{
+    return cut_at_specials(j, &j->t->specials, text, n, g, tokenize_section, true);
 }
 
 /* Does the text itself begin with BOS? */
 static bool begins_with_bos(const tempo_tokenizer *t, const char *text, size_t n, guard *g)
 {
-    const tempo_special *s = n > 0 ? match_special(t, text, n, g, control_room(g, 0, n)) : NULL;
+    const tempo_special *s = n > 0 ? match_special(t, &t->specials, text, n, 0, g) : NULL;
 
     return s != NULL && s->id == t->bos;
 }
@@ -559,7 +574,10 @@ static tempo_status tokenize(const tempo_tokenizer *t, const char *text, size_t 
     if (st == TEMPO_OK)
         st = check_rows(t, &j.ids, err);
     tempo_merge_work_free(&j.work);
-    free(j.text.p);
+    tempo_passage_free(&j.section);
+    tempo_passage_free(&j.piece);
+    tempo_passage_free(&j.spare);
+    tempo_pretoken_work_free(&j.cut);
     free(j.word.p);
     if (st != TEMPO_OK) {
         free(j.ids.p);
@@ -599,25 +617,25 @@ const char *tempo_tokens_warning(const tempo_tokenizer *t, const int32_t *ids, s
     return NULL;
 }
 
-static bool is_white(const char *s, size_t n)
+static void reserve_special(const tempo_tokenizer *t, const tempo_special *s, const char *text, size_t n,
+                            unsigned char *reserved)
 {
-    size_t i = 0;
+    size_t len;
+    const char *name = tempo_vocab_piece(&t->vocab, (uint32_t)s->id, &len);
 
-    while (i < n && is_space(s[i]))
-        i++;
-    return i == n;
+    if (t->vocab.tokens[s->id].type == TEMPO_TOKEN_USER)
+        reserved[s->id] = s->id == t->bos || tempo_token_is_eos(t, s->id) ||
+                          (tempo_space_behind(name, len, 0) < len && memmem(text, n, name, len) != NULL);
 }
 
 unsigned char *tempo_tokenizer_reserve(const tempo_tokenizer *t, const char *text, size_t n)
 {
     unsigned char *reserved = calloc(t->vocab.n + 1, 1);
 
-    for (size_t i = 0; reserved != NULL && i < t->n_specials; i++) {
-        const tempo_special *s = &t->specials[i];
-        if (t->vocab.tokens[s->id].type == TEMPO_TOKEN_USER)
-            reserved[s->id] = s->id == t->bos || tempo_token_is_eos(t, s->id) ||
-                              (!is_white(s->s, s->n) && memmem(text, n, s->s, s->n) != NULL);
-    }
+    for (size_t i = 0; reserved != NULL && i < t->specials.n; i++)
+        reserve_special(t, &t->specials.p[i], text, n, reserved);
+    for (size_t i = 0; reserved != NULL && i < t->normalised.n; i++)
+        reserve_special(t, &t->normalised.p[i], text, n, reserved);
     return reserved;
 }
 

@@ -19,8 +19,11 @@ typedef enum tempo_token_type {
 typedef struct tempo_token {
     size_t piece, bytes; /* where they begin in text */
     uint32_t piece_len, bytes_len;
-    uint8_t type; /* tempo_token_type */
+    uint8_t type;        /* tempo_token_type */
     bool lstrip, rstrip; /* white space beside it in the text belongs to it */
+    bool normalized;     /* it is found in the normalised text */
+    bool single_word;    /* it is not part of a word */
+    bool added;          /* it is found as it stands, and words are not made of it */
 } tempo_token;
 
 typedef struct tempo_vocab {
@@ -35,10 +38,11 @@ typedef struct tempo_vocab {
 /* n ids without tokens; n <= TEMPO_MAX_VOCAB. */
 tempo_status tempo_vocab_init(tempo_vocab *v, uint32_t n, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_vocab_free(tempo_vocab *v);
-/* Give id < n its token.  Both texts are copied; bytes may be the same as piece, which is then stored once.  Of equal
- * pieces of one type the first is found.  TEMPO_E_LIMIT above TEMPO_MAX_TOKEN_BYTES.  */
+/* Give id < n its token.  Both texts are copied; bytes may be the same as piece, which is then stored once.
+ * Of equal pieces of one type the first is found.  TEMPO_E_LIMIT above TEMPO_MAX_TOKEN_BYTES.  */
 tempo_status tempo_vocab_set(tempo_vocab *v, uint32_t id, tempo_token_type type, const char *piece,
-                             size_t piece_len, const char *bytes, size_t bytes_len, tempo_err *err) TEMPO_MUST_CHECK;
+                             size_t piece_len, const char *bytes, size_t bytes_len,
+                             tempo_err *err) TEMPO_MUST_CHECK;
 /* The id of a piece, or -1. */
 int32_t tempo_vocab_find(const tempo_vocab *v, const char *piece, size_t n);
 /* The same among tokens of these types (TEMPO_TYPE_BIT of each). */

@@ -1,5 +1,6 @@
 """What the tests of tokenizers share: the program's tokenizer as a process, and the reference ones."""
 
+import functools
 import json
 import os
 import pathlib
@@ -22,13 +23,18 @@ def npm_tokenizers():
     return sorted(path.parent for path in need(FIELD / "npm").glob("*/tokenizer.json"))
 
 
+@functools.cache
+def build(name):
+    """A program that only these tests need."""
+    subprocess.run(["cmake", "--build", str(BUILD), "--target", name], check=True, stdout=sys.stderr)
+    return BUILD / name
+
+
 class Ours:
     """field_tokenize of one model."""
 
     def __init__(self, model):
-        tool = BUILD / "field_tokenize"
-        subprocess.run(["cmake", "--build", str(BUILD), "--target", "field_tokenize"], check=True, stdout=sys.stderr)
-        self.process = subprocess.Popen([tool, str(model)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([build("field_tokenize"), str(model)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.failure = self.process.stderr.read().strip() if line == "" else None
