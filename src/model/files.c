@@ -79,6 +79,8 @@ tempo_status tempo_model_unchanged(const tempo_model *m, tempo_err *err)
     const struct tempo_model_files *f = m->files;
     tempo_status st = check_map(&f->gguf.map, f->path, err);
 
+    for (size_t i = 0; i < f->n_parts && st == TEMPO_OK; i++)
+        st = check_map(&f->parts[i].gguf.map, f->parts[i].path, err);
     for (size_t i = 0; i < f->n_shards && st == TEMPO_OK; i++)
         st = check_map(&f->shards[i].map, f->shard_paths[i], err);
     return st;
