@@ -90,7 +90,7 @@ static tempo_tokenizer *from_gguf(const source *s, tempo_notes *notes)
     uint64_t n = 0, n_merges = 0;
     tempo_err err = {0};
     tempo_gguf g;
-    tempo_tokenizer *t;
+    tempo_tokenizer *t = NULL;
 
     put_key(&kv, &n, "tokenizer.ggml.model", TEMPO_GGUF_STRING);
     test_put_str(&kv, s->model);

@@ -48,8 +48,8 @@ static const char *const marker_names[] = {
     "[EOT]",
     "[EOS]",
     "<end_of_utterance>",
-    "<\xef\xbd\x9c"
-    "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
+    ("<\xef\xbd\x9c"
+     "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"),
 };
 
 static bool is_marker_name(tempo_str s)
