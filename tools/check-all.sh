@@ -136,8 +136,7 @@ part_install() { tools/test-install.sh $root/install; }
 # The program against real models, tokenizers and templates, and against the reference implementations of what it does.
 part_field() {
     [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
-    cmake --build $root/gcc --target field_render
-    cmake --build $root/gcc -j "$jobs" --target field_render
+    cmake --build $root/gcc -j "$jobs" --target field_render field_tokenize
     local rc=0 test field=${TEMPO_FIELD:-build/field}
     mkdir -p "$field"
     TEMPO_FIELD=$(cd "$field" && pwd)

@@ -77,7 +77,8 @@ class Check:
 
     def markers(self, ids, template=""):
         """Control tokens, and what else the template writes and its vocabulary has as one token."""
-        return [i for i in ids if i in self.control or (i in self.added and self.added[i] in template)]
+        return [i for i in ids
+                if i in self.control or (i in self.added and self.added[i].strip() and self.added[i] in template)]
 
     def text(self, text):
         """As the reference has it, with the names of special tokens and without."""
@@ -107,7 +108,7 @@ class Check:
         models = self.ours.chat(None, "hello")
         models = models if isinstance(models, str) else self.markers(models[0], self.template)
         own = self.markers(self.ours.chat(marked, "hello")[0], marked)
-        if own != [self.by_name[name] for name in marks]:
+        if own[-len(marks):] != [self.by_name[name] for name in marks] or len(own) > len(marks) + 1:  # BOS may stand in front
             self.complain("a template", marked, own)
         names += added
         for text in all_texts(names):
