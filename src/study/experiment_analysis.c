@@ -42,6 +42,19 @@ static json_t *weights_json(const weights *w)
                      tempo_json_number(w->before / (double)w->n_before));
 }
 
+void tempo_case_add_mass(const tempo_lane *l, double *mass)
+{
+    const tempo_model_info *m = info_of(l);
+
+    for (uint32_t layer = 0; layer < m->n_layers; layer++)
+        for (size_t r = 0; r < l->rows; r++) {
+            const tempo_sight s = tempo_lane_sight(l, r);
+            for (uint32_t h = 0; h < m->n_heads; h++)
+                mass[layer] +=
+                    tempo_sibling_mass(tempo_lane_row(l, layer, r, h), &s) / (double)(l->rows * m->n_heads);
+        }
+}
+
 json_t *tempo_case_siblings(const tempo_lane *l, size_t step)
 {
     const tempo_model_info *m = info_of(l);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/json.h"
+#include "study/experiment_document.h"
 #include "study/find_file.h"
 #include "study/json_out.h"
 #include "study/run_id.h"
@@ -250,6 +251,28 @@ static json_t *summary_json(const tempo_session *s, const char *now, json_t *exp
 
 /* The document and its figures; where a flat experiment fills the directory, its own results.json has the
  * figures. */
+/* The pictures beside the document; one that there is nothing for does not stay from before. */
+static tempo_status save_pictures(const json_t *summary, const char *dir, tempo_err *err)
+{
+    char path[TEMPO_RUN_PATH];
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < TEMPO_PICTURES && st == TEMPO_OK; i++) {
+        tempo_text t = {0};
+        tempo_put_picture(&t, summary, i);
+        const bool none = t.n == 0;
+        char *text = tempo_text_take(&t);
+        st = text != NULL ? tempo_path_join(path, sizeof(path), dir, tempo_pictures[i].file, err)
+                          : no_memory(err);
+        if (st == TEMPO_OK && none)
+            (void)remove(path);
+        else if (st == TEMPO_OK)
+            st = tempo_text_save(path, text, strlen(text), err);
+        free(text);
+    }
+    return st;
+}
+
 static tempo_status save_summary(const json_t *summary, const char *dir, bool figures, tempo_err *err)
 {
     char path[TEMPO_RUN_PATH];
@@ -259,6 +282,8 @@ static tempo_status save_summary(const json_t *summary, const char *dir, bool fi
 
     if (st == TEMPO_OK)
         st = tempo_text_save(path, text, strlen(text), err);
+    if (st == TEMPO_OK)
+        st = save_pictures(summary, dir, err);
     if (st == TEMPO_OK && figures &&
         (st = tempo_path_join(path, sizeof(path), dir, "results.json", err)) == TEMPO_OK)
         st = tempo_json_save(path, json_incref((json_t *)(uintptr_t)summary), false, err);

@@ -91,6 +91,8 @@ tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err
 /* experiment_analysis.c: one step of a lane: what its siblings get; and of two arms with one history: how far apart,
  * and whether they would choose different sets, each by its own options.  */
 json_t *tempo_case_siblings(const tempo_lane *l, size_t step);
+/* mass[n_layers] += the mean over its rows and heads of what rows give their siblings. */
+void tempo_case_add_mass(const tempo_lane *l, double *mass);
 typedef struct tempo_case_arm {
     const tempo_lane *lane; /* just read */
     const tempo_decode_options *o;

@@ -14,12 +14,14 @@ done
 document=$(cat "$dir/all/EXPERIMENT_RESULTS.md")
 for text in '# TEMPO Experiment Results' '## Key Findings Summary' '### Experiment 3' '## Statistical Summary' \
     '### Performance Metrics' '### Token Generation Statistics' '## Hypotheses' 'Hypothes' '## Conclusion' 'another model' \
-    'Beside exp1_attention: isolated identical, visible identical, replay identical'; do
+    '(3 runs, 2 prompts; exp1_attention, exp2_logits, exp4_positions are one run' '## Next Steps' '**Key Insight**' '**Tensors**' \
+    'The same run as exp1_attention, which records something else: isolated identical, visible identical, replay identical'; do
     contains "$document" "$text"
 done
 for file in exp1_attention/isolated/attention_weights.npz exp1_attention/replay/parallel_sets.json exp2_logits/visible/logits_distributions.npz \
     exp3_cross_parallel/visible/cross_parallel_scores.json exp4_positions/isolated/kv_cache.npz exp4_positions/isolated/rope_positions.json \
-    exp5_high_parallelism/visible/experiment_metadata.json exp1_attention/manifest.json exp1_attention/results.jsonl results.json; do
+    exp5_high_parallelism/visible/experiment_metadata.json exp1_attention/manifest.json exp1_attention/results.jsonl results.json \
+    EXPERIMENT_RESULTS-attention.svg EXPERIMENT_RESULTS-tv.svg EXPERIMENT_RESULTS-sets.svg; do
     [ -s "$dir/all/$file" ] || fail "no $file"
 done
 [ -z "$(find "$dir/all" -name '*.tmp*')" ] || fail 'temporary files are left'
