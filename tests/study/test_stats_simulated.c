@@ -256,10 +256,10 @@ static void test_product_tests(void **state)
 {
     static const size_t n[] = {2, 5, 12, 19};
     double x[400];
-    gsl_rng *r = generator(77);
 
     (void)state;
     skip_if_slow();
+    gsl_rng *r = generator(77);
     for (size_t c = 0; c < 5; c++) {
         const size_t m = c < 4 ? n[c] : 330;
         const double at = c < 4 ? 0.6 : 0.01; /* so that both errors can be reached */
@@ -288,11 +288,11 @@ static void test_sign_flips_would_not_do(void **state)
 {
     const tempo_decide_options o = {.alpha = 0.05, .power = 0.8, .seed = 1};
     double x[40];
-    gsl_rng *r = generator(88);
     int flips = 0, ours = 0;
 
     (void)state;
     skip_if_slow();
+    gsl_rng *r = generator(88);
     for (int k = 0; k < FEW_STUDIES; k++) {
         const tempo_endpoint e = {
             .name = "s", .kind = TEMPO_ENDPOINT_SIGNED, .x = x, .n = 40, .limit = 1000, .bound = 1e-4};
