@@ -196,6 +196,8 @@ static void add_http(tempo_api_text *t, const tempo_http_counts *c)
     add_metric(t, "http_connections_total", COUNTER, "Connections.", (double)c->connections);
     add_metric(t, "http_refused_total", COUNTER, "Connections and requests refused before a route saw them.",
                (double)c->refused);
+    add_metric(t, "http_displaced_total", COUNTER, "Idle connections closed to make room for new ones.",
+               (double)c->displaced);
     add_metric(t, "http_timed_out_total", COUNTER, "Connections closed for being too slow.",
                (double)c->timed_out);
     add_metric(t, "http_gone_total", COUNTER, "Answers whose client went away.", (double)c->gone);

@@ -99,6 +99,33 @@ static void join_done(tempo_http *h)
     }
 }
 
+/* Has nothing of a request come, neither to us nor to the socket?  The lock is held. */
+static bool is_idle(const tempo_http_conn *c)
+{
+    char byte;
+
+    return !c->shut && c->idle_since > 0 && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Where there are as many as there may be, the one that has been idle longest is shut for a new one: it is
+ * over once its thread has run, since it waits for nothing else.  false: none is idle.  The lock is held.  */
+static bool make_room(tempo_http *h)
+{
+    while (h->counts.open_connections >= h->o.max_connections) {
+        tempo_http_conn *longest = NULL;
+        for (tempo_http_conn *c = h->conns; c != NULL; c = c->next)
+            if ((longest == NULL || c->idle_since < longest->idle_since) && is_idle(c))
+                longest = c;
+        if (longest == NULL)
+            return false;
+        tempo_http_shut(longest);
+        h->counts.displaced++;
+        while (h->counts.open_connections >= h->o.max_connections)
+            (void)pthread_cond_wait(&h->ended, &h->lock);
+    }
+    return true;
+}
+
 /* false: there are too many already, or there is no thread for it. */
 static bool add_conn(tempo_http *h, int fd)
 {
@@ -112,11 +139,10 @@ static bool add_conn(tempo_http *h, int fd)
     }
     c->h = h;
     c->fd = fd;
-    c->accepted = tempo_http_now();
+    c->accepted = c->idle_since = tempo_http_now();
     (void)pthread_attr_setstacksize(&attr, (size_t)1 << 20);
     (void)pthread_mutex_lock(&h->lock); /* its thread waits for it before it ends */
-    ok = h->counts.open_connections < h->o.max_connections &&
-         pthread_create(&c->thread, &attr, tempo_http_conn_run, c) == 0;
+    ok = make_room(h) && pthread_create(&c->thread, &attr, tempo_http_conn_run, c) == 0;
     if (ok) {
         c->next = h->conns;
         if (c->next != NULL)

@@ -30,7 +30,7 @@ typedef struct tempo_http_options {
     size_t n_hosts;
     const char *base_path; /* "/a/b": the routes are there too, for who forwards such paths as they are; NULL: none */
     size_t max_body;    /* bytes */
-    unsigned max_connections;
+    unsigned max_connections; /* beyond them the one that has been idle longest goes; if none is idle, the new one */
     double header_s, body_s; /* a request's headers, and then its body, must be there after so long */
     double idle_s;           /* a connection on which nothing happens, or that takes nothing of an answer, is closed */
     const tempo_route *routes;
@@ -101,7 +101,7 @@ void tempo_exchange_stream(tempo_exchange *x, unsigned status, const char *type,
 /* ---- for tests and for who counts -------------------------------------------------- */
 typedef struct tempo_http_counts {
     uint64_t requests, by_class[6]; /* by_class[2]: answers with 2xx */
-    uint64_t connections, refused, timed_out, gone;
+    uint64_t connections, refused, displaced, timed_out, gone; /* displaced: idle ones, shut for new ones */
     unsigned open_connections;
 } tempo_http_counts;
 

@@ -136,15 +136,25 @@ static void linger(tempo_http_conn *c)
 
 /* ---- requests ------------------------------------------------------------------------------------- */
 
-/* From here to tempo_http_busy the connection may be shut down at any time; false: the server reads no more
+/* From here to end_waiting the connection may be shut down at any time; false: the server reads no more
  * requests. */
-static bool begin_waiting(tempo_http_conn *c)
+static bool begin_waiting(tempo_http_conn *c, bool first)
 {
     (void)pthread_mutex_lock(&c->h->lock);
     c->waiting = !c->h->closing && !c->shut;
+    if (!first && c->n_in == 0)
+        c->idle_since = tempo_http_now();
     const bool open = c->waiting;
     (void)pthread_mutex_unlock(&c->h->lock);
     return open;
+}
+
+/* The first byte of a request is there. */
+static void end_idle(tempo_http_conn *c)
+{
+    (void)pthread_mutex_lock(&c->h->lock);
+    c->idle_since = 0;
+    (void)pthread_mutex_unlock(&c->h->lock);
 }
 
 /* false: it was shut down in the meantime. */
@@ -152,6 +162,7 @@ static bool end_waiting(tempo_http_conn *c)
 {
     (void)pthread_mutex_lock(&c->h->lock);
     c->waiting = false;
+    c->idle_since = 0;
     const bool open = !c->shut;
     (void)pthread_mutex_unlock(&c->h->lock);
     return open;
@@ -192,6 +203,7 @@ static head_result read_head(tempo_http_conn *c, bool first, tempo_http_scan *sc
                 tempo_http_count_timeout(c->h);
             return late && begun ? LATE : NONE;
         }
+        end_idle(c);
         if (!begun) {
             begun = true;
             deadline = tempo_http_now() + o->header_s;
@@ -233,7 +245,7 @@ out:
 
 static void serve(tempo_http_conn *c)
 {
-    for (bool first = true; !c->close && begin_waiting(c); first = false) {
+    for (bool first = true; !c->close && begin_waiting(c, first); first = false) {
         tempo_http_scan scan = {0};
         const char *why;
         const head_result got = read_head(c, first, &scan, &why);

@@ -70,6 +70,25 @@ static unsigned read_version(const char *s, tempo_http_head *out, const char **w
     return 0;
 }
 
+/* "http://HOST/PATH" as "HOST" and "/PATH", in place: the scheme leaves room for what comes between them.
+ * Another scheme is not ours to answer for.  Source: RFC 9112, section 3.2.2. */
+static void split_absolute(char *target, tempo_http_head *out)
+{
+    static const char scheme[] = "http://";
+    const size_t n_scheme = sizeof(scheme) - 1;
+
+    if (strncasecmp(target, scheme, n_scheme) != 0)
+        return;
+    const size_t n = strcspn(target + n_scheme, "/?#");
+    char *rest = target + n_scheme + n;
+    memmove(target, target + n_scheme, n);
+    target[n] = '\0';
+    if (*rest != '/') /* no path is the shortest one */
+        *--rest = '/';
+    out->authority = target;
+    out->target = rest;
+}
+
 static unsigned read_request_line(char *line, tempo_http_head *out, const char **why)
 {
     char *target = strchr(line, ' '), *version = target == NULL ? NULL : strchr(target + 1, ' ');
@@ -86,6 +105,7 @@ static unsigned read_request_line(char *line, tempo_http_head *out, const char *
         *why = "the request's target: white space";
         return 400;
     }
+    split_absolute(target, out);
     return read_version(version, out, why);
 }
 
@@ -150,6 +170,24 @@ static bool is_single_twice(const tempo_http_head *h)
     return false;
 }
 
+/* What a target in absolute form says replaces Host, which HTTP/1.1 wants all the same. */
+static unsigned replace_host(tempo_http_head *h, const char **why)
+{
+    size_t i = 0;
+
+    while (i < h->n_headers && strcasecmp(h->headers[i].name, "Host") != 0)
+        i++;
+    if (h->authority == NULL || (i == h->n_headers && !h->old))
+        return 0; /* nothing to replace; its absence is refused where Host is checked */
+    if (i == TEMPO_HTTP_MAX_HEADERS) {
+        *why = "too many header lines";
+        return 431;
+    }
+    h->n_headers += i == h->n_headers;
+    h->headers[i] = (tempo_http_pair){"Host", h->authority};
+    return 0;
+}
+
 /* Where the body ends, and whether another request may follow. */
 static unsigned read_framing(tempo_http_head *h, const char **why)
 {
@@ -200,6 +238,8 @@ unsigned tempo_http_parse_head(tempo_http_head *out, char *p, size_t n, const ch
         *why = "a header that says one thing is given twice";
         return 400;
     }
+    if (status == 0)
+        status = replace_host(out, why);
     return status != 0 ? status : read_framing(out, why);
 }
 

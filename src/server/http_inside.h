@@ -30,6 +30,7 @@ typedef struct tempo_http_conn {
     double accepted;                         /* when it came, of tempo_http_now */
     bool waiting;                            /* (lock) for a request: it may be shut down at any time */
     bool shut;                               /* (lock) it was */
+    double idle_since;                       /* (lock) no byte of a request since then; 0: one came */
     struct tempo_http_conn *previous, *next; /* (lock) */
     /* the thread's own */
     bool close;  /* no further request is read */
@@ -62,6 +63,7 @@ typedef struct tempo_http_pair {
 /* A request's line and headers: pointers into the text that was parsed. */
 typedef struct tempo_http_head {
     const char *method, *target;
+    const char *authority; /* of a target in absolute form, which the parser has made a path: Host is that; else NULL */
     bool old; /* HTTP/1.0 */
     size_t n_headers;
     tempo_http_pair headers[TEMPO_HTTP_MAX_HEADERS];

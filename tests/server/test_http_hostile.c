@@ -181,7 +181,10 @@ static void test_targets(void **state)
     static const char *const targets[] = {
         "health",
         "*",
-        "http://localhost/health",
+        "https://localhost/health",
+        "http:/health",
+        "http://localhost#x",
+        "http://localhost//health",
         "//health",
         "/health/",
         "/health#x",
@@ -207,6 +210,40 @@ static void test_targets(void **state)
     http_answer a = http_request(tempo_http_port(h), "GET", many, "", NULL);
     assert_int_equal(a.status, 400);
     http_answer_free(&a);
+}
+
+/* A target in absolute form: its authority is the Host that counts, whatever the header says. */
+static void test_absolute_targets(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned status;
+    } rows[] = {
+        {"GET http://localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET HTTP://LOCALHOST:%PORT%/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET http://[::1]:9000/health?a=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET http://127.0.0.1/health HTTP/1.1\r\nHost: evil.example\r\n\r\n", 200}, /* ignored */
+        {"GET http://127.0.0.1/health HTTP/1.0\r\n\r\n", 200},
+        {"GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET http://localhost?a=1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 200},
+        {"GET http://localhost?a=%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+        {"GET http://localhost/health HTTP/1.1\r\n\r\n", 400}, /* no Host at all */
+        {"GET http://localhost/health HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n", 400},
+        {"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        {"GET http://evil.example/health HTTP/1.0\r\n\r\n", 403},
+        {"GET http://localhost@evil.example/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        {"GET http://user@localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        {"GET http:///health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        {"GET http:// HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        {"GET http://localhost:65536/health HTTP/1.1\r\nHost: localhost\r\n\r\n", 403},
+        /* Origin is held against it too */
+        {"GET http://127.0.0.1:%PORT%/health HTTP/1.1\r\nHost: evil.example\r\nOrigin: "
+         "http://evil.example\r\n\r\n",
+         403},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        expect(*state, rows[i].text, rows[i].status);
 }
 
 static void test_hosts(void **state)
@@ -776,6 +813,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_traversal),
         cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_absolute_targets),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_other_sites),
         cmocka_unit_test(test_framing),

@@ -315,27 +315,90 @@ static void test_goes_away(void **state)
 
 /* ---- limits ---------------------------------------------------------------------------------------- */
 
+/* Connections on which a request is under way give no place to others. */
 static void test_too_many(void **state)
 {
-    tempo_http *h = start(NULL, far, far, far, 3);
+    watched w = {0};
+    tempo_http *h = start(&w, far, far, far, 3);
     int fd[3];
     char byte;
 
     (void)state;
-    for (int i = 0; i < 3; i++)
-        fd[i] = http_connect(tempo_http_port(h));
+    fd[0] = ask_slowly(h, "/quiet");
+    fd[1] = ask_slowly(h, "/patient");
+    await(&w.begun, 2);
+    fd[2] = http_connect(tempo_http_port(h));
+    send_text(fd[2], "G");
     while (tempo_http_get_counts(h).open_connections < 3)
         (void)poll(NULL, 0, 2);
     const int over = http_connect(tempo_http_port(h));
     assert_int_equal(http_receive_some(over, &byte, 1), 0);
     (void)close(over);
     assert_int_equal(tempo_http_get_counts(h).refused, 1);
-    (void)close(fd[1]);
+    assert_int_equal(tempo_http_get_counts(h).displaced, 0);
+    send_text(fd[2], "ET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* it was left alone */
+    assert_true(http_receive_some(fd[2], &byte, 1) > 0);
+    (void)close(fd[2]);
     while (tempo_http_get_counts(h).open_connections > 2)
         (void)poll(NULL, 0, 2);
     expect_health(h);
     (void)close(fd[0]);
-    (void)close(fd[2]);
+    (void)close(fd[1]);
+    tempo_http_free(h);
+}
+
+/* One request more on a connection, and all of its answer. */
+static void ask_again(int fd)
+{
+    char text[2048];
+    size_t n = 0, got;
+
+    send_text(fd, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    while (n < 6 || memcmp(text + n - 6, "\r\n\r\nok", 6) != 0) {
+        got = http_receive_some(fd, text + n, sizeof(text) - n);
+        assert_true(got > 0);
+        n += got;
+    }
+}
+
+static void await_connections(const tempo_http *h, uint64_t n)
+{
+    while (tempo_http_get_counts(h).connections < n)
+        (void)poll(NULL, 0, 2);
+}
+
+/* Who says nothing, or no more, keeps nobody else out: the one that has been idle longest goes first. */
+static void test_idle_make_room(void **state)
+{
+    enum { MOST = 4, MANY = 12 };
+    watched w = {0};
+    tempo_http *h = start(&w, far, far, far, MOST);
+    const int busy = ask_slowly(h, "/quiet"), kept = http_connect(tempo_http_port(h));
+    int fd[MANY];
+    char byte;
+
+    (void)state;
+    await(&w.begun, 1);
+    for (uint64_t i = 0; i < MANY; i++) {
+        fd[i] = http_connect(tempo_http_port(h));
+        await_connections(h, i + 3);
+        if (i < 3) /* it is older than the others, but has been idle for a shorter time */
+            ask_again(kept);
+    }
+    assert_int_equal(http_receive_some(kept, &byte, 1), 0);
+    for (int i = 0; i < MANY - (MOST - 1); i++)
+        assert_int_equal(http_receive_some(fd[i], &byte, 1), 0);
+    assert_int_equal(tempo_http_get_counts(h).open_connections, MOST);
+    expect_health(h);
+    assert_int_equal(tempo_http_get_counts(h).displaced, MANY - (MOST - 1) + 2);
+    assert_int_equal(tempo_http_get_counts(h).refused, 0);
+    ask_again(fd[MANY - 1]); /* the last still has its place */
+    assert_int_equal(w.ended, 0);
+    (void)close(busy);
+    (void)close(kept);
+    for (int i = 0; i < MANY; i++)
+        (void)close(fd[i]);
+    await(&w.ended, 1);
     tempo_http_free(h);
 }
 
@@ -414,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_goes_away),
         cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_idle_make_room),
         cmocka_unit_test(test_fifty_at_once),
         cmocka_unit_test(test_stop_lets_streams_end),
         cmocka_unit_test(test_stop_ends_the_rest),
