@@ -50,10 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     check(tempo_experiment_parse(&e, "f.yaml", data, n, NULL, &err[0]), &err[0], e);
     if (e != NULL)
         check_experiment(e);
-    check(tempo_hypotheses_parse(&h, "f.yaml", data, n, &err[1]), &err[1], h);
+    check(tempo_hypotheses_parse(&h, "f.yaml", data, n, NULL, &err[1]), &err[1], h);
     if (h != NULL && (!(tempo_hypotheses_bound(h, "A2") > 0) || tempo_hypotheses_find(h, "timing") == NULL))
         abort();
-    check(tempo_prompts_parse(&p, "f.yaml", data, n, &err[2]), &err[2], p);
+    check(tempo_prompts_parse(&p, "f.yaml", data, n, NULL, &err[2]), &err[2], p);
     if (p != NULL && (p->n == 0 || p->n_strata == 0 || p->prompts[p->n - 1].text[0] == '\0'))
         abort();
     tempo_experiment_free(e);

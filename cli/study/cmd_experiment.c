@@ -9,6 +9,7 @@
 #include "record.h"
 #include "session.h"
 #include "study/experiment_run.h"
+#include "told.h"
 
 enum { MAX_ARGUMENTS = 64 };
 
@@ -29,15 +30,6 @@ static bool poll_interrupt(void *user)
 {
     (void)user;
     return !interrupted();
-}
-
-static void tell_error(void *user, const char *text)
-{
-    size_t *told = user;
-
-    show_progress("", 0, 0);
-    say("%s", text);
-    ++*told;
 }
 
 static void record(const options *o, const json_t *summary)
@@ -67,7 +59,7 @@ static int run_experiments(const options *o)
     static const char *const shipped[] = {"exp1", "exp2", "exp3", "exp4", "exp5"};
     const char *files[MAX_ARGUMENTS];
     size_t told = 0;
-    const tempo_yaml_tell tell = {.user = &told, .error = tell_error};
+    const tempo_yaml_tell tell = tell_errors(&told);
     const bool all = o->n_arguments == 2 && strcmp(o->arguments[1], "all") == 0;
     const tempo_experiments_options eo = {.files = all ? shipped : files,
                                           .n_files =
@@ -108,11 +100,8 @@ static int run_experiments(const options *o)
         say("stopped; experiments that were finished are kept");
         return EXIT_INTERRUPTED;
     }
-    if (told > 0) {
-        if (told > 1)
-            say("%zu errors: nothing was run", told);
+    if (were_told(told))
         return EXIT_FAILED;
-    }
     if (st != TEMPO_OK)
         return say_error(&err);
     record(o, summary);

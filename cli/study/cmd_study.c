@@ -12,6 +12,7 @@
 #include "study/report.h"
 #include "study/study.h"
 #include "terminal.h"
+#include "told.h"
 
 static void progress(void *user, const char *stage, size_t done, size_t total)
 {
@@ -82,6 +83,8 @@ static int report_on(const options *o, const char *dir)
 
 static int run_study(const options *o, const char *dir)
 {
+    size_t told = 0;
+    const tempo_yaml_tell tell = tell_errors(&told);
     tempo_study_options so = {.dir = dir,
                               .resume = o->resume,
                               .prompts = o->prompts_file,
@@ -98,6 +101,7 @@ static int run_study(const options *o, const char *dir)
                               .argv = o->command_line,
                               .progress = progress,
                               .note = note,
+                              .tell = &tell,
                               .poll = poll_interrupt};
     tempo_err err = {0};
     tempo_status st;
@@ -120,6 +124,8 @@ static int run_study(const options *o, const char *dir)
         say("stopped; what was finished is kept: tempo study run --resume --out %s", dir);
         return EXIT_INTERRUPTED;
     }
+    if (were_told(told))
+        return EXIT_FAILED;
     return st == TEMPO_OK ? put_report(o, dir, report) : say_error(&err);
 }
 

@@ -152,15 +152,16 @@ static tempo_status read_name(tempo_experiment *e, tempo_experiment_arm *arm, co
 static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, const tempo_yaml_node *map,
                              const tempo_decode_options *base, tempo_err *err)
 {
-    static const char *const known[] = {
-        "name",      "mode",      "visible_layers", "context", "readout", "positions", "replay",    "steps",
-        "min_steps", "threshold", "temperature",    "max_set", "stop",    "kv",        "max_slots", NULL};
+    static const char *const known[] = {"name",        "mode",    "visible_layers", "context",   "readout",
+                                        "positions",   "replay",  "steps",          "min_steps", "threshold",
+                                        "temperature", "max_set", "stop",           "kv",        "max_slots"};
     tempo_experiment_arm *arm = &e->arms[e->n_arms];
     const tempo_yaml_node *list = tempo_yaml_get(root, "thresholds"), *own = tempo_yaml_get(map, "threshold");
     tempo_status st;
 
     *arm = (tempo_experiment_arm){.decoding = *base, .own_threshold = own != NULL, .line = map->line};
-    st = tempo_yaml_check_keys(map, known, err);
+    st = tempo_experiment_check_keys(map, known, sizeof(known) / sizeof(*known), true, err);
+    st = tempo_yaml_both(st, tempo_experiment_read_foreign(e, map, err));
     st = tempo_yaml_both(st, read_name(e, arm, map, err));
     if (own != NULL && list != NULL)
         st = tempo_yaml_both(

@@ -2,6 +2,7 @@
  * what is neither decoding, recording nor published. */
 #include "study/experiment_file.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ static const char *const acting[] = {
     "published", "layout",
     /* ours, and of an arm */
     "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
-    "temperature", "max_set", "stop", "kv", "max_slots", NULL};
-enum { N_ACTING = sizeof(acting) / sizeof(acting[0]) - 1 };
+    "temperature", "max_set", "stop", "kv", "max_slots"};
+enum { N_ACTING = sizeof(acting) / sizeof(acting[0]) };
 
 /* Two names for one thing. */
 static const char *const exclusive[][2] = {
@@ -96,15 +97,16 @@ static tempo_status check_exclusive(const tempo_yaml_node *root, tempo_err *err)
     return st;
 }
 
-static tempo_status check_keys(const tempo_yaml_node *root, tempo_err *err)
+tempo_status tempo_experiment_check_keys(const tempo_yaml_node *node, const char *const *own, size_t n,
+                                         bool of_an_arm, tempo_err *err)
 {
     const char *known[N_ACTING + TEMPO_EXPERIMENT_FOREIGN_MOST + 1];
-    size_t n = N_ACTING;
 
-    memcpy(known, acting, sizeof(acting));
-    n += tempo_experiment_foreign_keys(known + n);
+    assert(n <= N_ACTING);
+    memcpy(known, own, n * sizeof(*own));
+    n += tempo_experiment_foreign_keys(known + n, of_an_arm);
     known[n] = NULL;
-    return tempo_yaml_check_keys(root, known, err);
+    return tempo_yaml_check_keys(node, known, err);
 }
 
 /* ---- prompts ---- */
@@ -268,7 +270,7 @@ static tempo_status fill(tempo_experiment *e, tempo_err *err)
     tempo_status st;
 
     e->pairs = 6;
-    st = check_keys(root, err);
+    st = tempo_experiment_check_keys(root, acting, N_ACTING, false, err);
     if (root->kind != TEMPO_YAML_MAP)
         return st;
     st = tempo_yaml_both(st, check_exclusive(root, err));

@@ -76,11 +76,14 @@ static const foreign_key keys[] = {
 enum { N_KEYS = sizeof(keys) / sizeof(*keys) };
 _Static_assert(sizeof(keys) / sizeof(*keys) <= TEMPO_EXPERIMENT_FOREIGN_MOST, "room for their names");
 
-size_t tempo_experiment_foreign_keys(const char **known)
+size_t tempo_experiment_foreign_keys(const char **known, bool of_an_arm)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < N_KEYS; i++)
-        known[i] = keys[i].key;
-    return N_KEYS;
+        if (!of_an_arm || keys[i].belongs != NONE)
+            known[n++] = keys[i].key;
+    return n;
 }
 
 /* *on: the value is true. */

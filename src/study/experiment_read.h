@@ -12,10 +12,13 @@ tempo_status tempo_experiment_check_pair(const tempo_yaml_node *map, const char 
 enum { TEMPO_EXPERIMENT_FOREIGN_MOST = 64 };
 
 /* experiment_foreign.c: keys of the published files that ask for what is not built, or mean nothing here.  Their names to
- * known[TEMPO_EXPERIMENT_FOREIGN_MOST]; returns how many.  */
-size_t tempo_experiment_foreign_keys(const char **known);
-/* Check their values: what is off is accepted, what is on is one error that names all such keys. */
-tempo_status tempo_experiment_read_foreign(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
+ * known[TEMPO_EXPERIMENT_FOREIGN_MOST]; returns how many.  An arm takes those that belong to a feature.  */
+size_t tempo_experiment_foreign_keys(const char **known, bool of_an_arm);
+/* Check their values in the file or in an arm: what is off is accepted, what is on is one error that names all such keys. */
+tempo_status tempo_experiment_read_foreign(tempo_experiment *e, const tempo_yaml_node *map, tempo_err *err) TEMPO_MUST_CHECK;
+/* `node` is a map of the keys own[n] and of the foreign ones. */
+tempo_status tempo_experiment_check_keys(const tempo_yaml_node *node, const char *const *own, size_t n, bool of_an_arm,
+                                         tempo_err *err) TEMPO_MUST_CHECK;
 /* How to decode, thresholds, arms, regime, driver. */
 tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
 /* What to record and under which names; analyses. */

@@ -26,18 +26,36 @@ static const struct {
 enum { N_REQUIRED = sizeof(required) / sizeof(required[0]) };
 static const char kind_names[] = "deterministic|primary|exploratory";
 
-static tempo_status require(const tempo_yaml_node *map, const char *const *keys, tempo_err *err)
+/* A map of known keys that has those which are needed; where one is unknown, it may be the one that would be
+ * missed. */
+static tempo_status check_map(const tempo_yaml_node *map, const char *const *known, const char *const *needed,
+                              tempo_err *err)
 {
-    for (; *keys != NULL; keys++)
-        if (tempo_yaml_get(map, *keys) == NULL)
-            return tempo_yaml_fail(err, map, "'%s' is missing", *keys);
-    return TEMPO_OK;
+    tempo_status st = tempo_yaml_check_keys(map, known, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    for (; *needed != NULL; needed++)
+        if (tempo_yaml_get(map, *needed) == NULL)
+            st = tempo_yaml_both(st, tempo_yaml_fail(err, map, "'%s' is missing", *needed));
+    return st;
 }
 
 /* ---- one hypothesis ---- */
 
-static tempo_status check_id(const tempo_hypotheses *h, const tempo_hypothesis *y, const tempo_yaml_node *map,
-                             tempo_err *err)
+static size_t find_required(const char *id)
+{
+    size_t i = 0;
+
+    while (i < N_REQUIRED && strcmp(required[i].id, id) != 0)
+        i++;
+    return i;
+}
+
+/* A primary or deterministic endpoint is one that the program computes; kind_known: the file says which kind
+ * it is. */
+static tempo_status check_id(const tempo_hypotheses *h, const tempo_hypothesis *y, bool kind_known,
+                             const tempo_yaml_node *map, tempo_err *err)
 {
     const tempo_yaml_node *at = tempo_yaml_get(map, "id");
 
@@ -46,77 +64,84 @@ static tempo_status check_id(const tempo_hypotheses *h, const tempo_hypothesis *
         return tempo_yaml_fail(err, at, "expected letters, digits, _ and -, at most %d", MAX_ID);
     if (tempo_hypotheses_find(h, y->id) != NULL)
         return tempo_yaml_fail(err, at, "'%s' is there already", y->id);
+    if (kind_known && y->kind != TEMPO_HYPOTHESIS_EXPLORATORY && find_required(y->id) == N_REQUIRED)
+        return tempo_yaml_fail(err, at, "'%s' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2",
+                               y->id);
     return TEMPO_OK;
 }
 
-/* A primary or deterministic endpoint is one that the program computes, under the kind that it has. */
+/* What the program computes has the kind and the unit that it has. */
 static tempo_status check_kind(const tempo_hypothesis *y, const tempo_yaml_node *map, tempo_err *err)
 {
-    size_t i = 0;
+    const size_t i = find_required(y->id);
 
-    while (i < N_REQUIRED && strcmp(required[i].id, y->id) != 0)
-        i++;
     if (i < N_REQUIRED && required[i].kind != y->kind)
         return tempo_yaml_fail(err, tempo_yaml_get(map, "kind"), "'%s' is %s", y->id,
                                required[i].kind == TEMPO_HYPOTHESIS_PRIMARY         ? "primary"
                                : required[i].kind == TEMPO_HYPOTHESIS_DETERMINISTIC ? "deterministic"
                                                                                     : "exploratory");
-    if (i == N_REQUIRED && y->kind != TEMPO_HYPOTHESIS_EXPLORATORY)
-        return tempo_yaml_fail(err, tempo_yaml_get(map, "id"),
-                               "'%s' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2", y->id);
-    if (y->kind == TEMPO_HYPOTHESIS_PRIMARY && (!y->has_bound || y->unit == NULL || y->test == NULL))
+    if (y->kind != TEMPO_HYPOTHESIS_PRIMARY)
+        return TEMPO_OK;
+    if (!y->has_bound || tempo_yaml_get(map, "unit") == NULL || tempo_yaml_get(map, "test") == NULL)
         return tempo_yaml_fail(err, map, "'%s' is primary: it needs bound, unit and test", y->id);
-    if (y->kind == TEMPO_HYPOTHESIS_PRIMARY && strcmp(y->unit, required[i].unit) != 0)
+    if (i < N_REQUIRED && y->unit != NULL && strcmp(y->unit, required[i].unit) != 0)
         return tempo_yaml_fail(err, tempo_yaml_get(map, "unit"), "'%s' is measured in '%s', not in '%s'",
                                y->id, required[i].unit, y->unit);
     return TEMPO_OK;
 }
 
+/* *named: its id is right, and it counts as being there whatever else is wrong with it. */
 static tempo_status read_hypothesis(const tempo_hypotheses *h, tempo_hypothesis *y,
-                                    const tempo_yaml_node *map, tempo_err *err)
+                                    const tempo_yaml_node *map, bool *named, tempo_err *err)
 {
     static const char *const known[] = {"id",   "title", "statement", "kind",       "metric",
                                         "unit", "bound", "test",      "definition", NULL};
     static const char *const needed[] = {"id", "title", "statement", "kind", "metric", "definition", NULL};
     const tempo_yaml_range positive = {.low = 0, .high = HUGE_VAL, .above_low = true};
     unsigned kind = 0;
-    tempo_status st;
+    tempo_status st = check_map(map, known, needed, err), id;
+    const tempo_status of_kind = tempo_yaml_choice(map, "kind", kind_names, &kind, err);
+    const bool kind_known = of_kind == TEMPO_OK && tempo_yaml_get(map, "kind") != NULL;
 
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = require(map, needed, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "id", &y->id, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "title", &y->title, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "statement", &y->statement, err)) != TEMPO_OK ||
-        (st = tempo_yaml_choice(map, "kind", kind_names, &kind, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "metric", &y->metric, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "unit", &y->unit, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "test", &y->test, err)) != TEMPO_OK ||
-        (st = tempo_yaml_str(map, "definition", &y->definition, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(map, "bound", positive, &y->bound, err)) != TEMPO_OK)
-        return st;
+    id = tempo_yaml_str(map, "id", &y->id, err);
+    st = tempo_yaml_both(st, of_kind);
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "title", &y->title, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "statement", &y->statement, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "metric", &y->metric, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "unit", &y->unit, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "test", &y->test, err));
+    st = tempo_yaml_both(st, tempo_yaml_str(map, "definition", &y->definition, err));
+    st = tempo_yaml_both(st, tempo_yaml_f64(map, "bound", positive, &y->bound, err));
     y->kind = (tempo_hypothesis_kind)kind;
     y->has_bound = tempo_yaml_get(map, "bound") != NULL;
-    if ((st = check_id(h, y, map, err)) != TEMPO_OK)
-        return st;
-    return check_kind(y, map, err);
+    if (id == TEMPO_OK && y->id != NULL)
+        id = check_id(h, y, kind_known, map, err);
+    *named = id == TEMPO_OK && y->id != NULL;
+    st = tempo_yaml_both(st, id);
+    return *named && kind_known ? tempo_yaml_both(st, check_kind(y, map, err)) : st;
 }
 
 static tempo_status read_list(tempo_hypotheses *h, const tempo_yaml_node *root, tempo_err *err)
 {
     const tempo_yaml_node *list;
     tempo_status st = tempo_yaml_list(root, "hypotheses", TEMPO_YAML_MAP, TEMPO_HYPOTHESES_MAX, &list, err);
+    bool all_named = true, named;
 
-    if (st != TEMPO_OK)
+    if (list == NULL)
         return st;
     for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next) {
-        if ((st = read_hypothesis(h, &h->list[h->n], v, err)) != TEMPO_OK)
-            return st;
-        h->n++;
+        st = tempo_yaml_both(st, read_hypothesis(h, &h->list[h->n], v, &named, err));
+        if (named)
+            h->n++;
+        else
+            h->list[h->n] = (tempo_hypothesis){0};
+        all_named = all_named && named;
     }
-    for (size_t i = 0; i < N_REQUIRED; i++)
+    /* one whose id is wrong may be the one that would be missed */
+    for (size_t i = 0; i < N_REQUIRED && all_named; i++)
         if (tempo_hypotheses_find(h, required[i].id) == NULL)
-            return tempo_yaml_fail(err, list, "'%s' is missing", required[i].id);
-    return TEMPO_OK;
+            st = tempo_yaml_both(st, tempo_yaml_fail(err, list, "'%s' is missing", required[i].id));
+    return st;
 }
 
 /* ---- settings ---- */
@@ -124,14 +149,12 @@ static tempo_status read_list(tempo_hypotheses *h, const tempo_yaml_node *root, 
 static tempo_status read_seeds(tempo_hypotheses *h, const tempo_yaml_node *map, tempo_err *err)
 {
     static const char *const known[] = {"permutation", "bootstrap", "controls", NULL};
-    tempo_status st;
+    uint64_t *const out[] = {&h->seeds.permutation, &h->seeds.bootstrap, &h->seeds.controls};
+    tempo_status st = check_map(map, known, known, err);
 
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = require(map, known, err)) != TEMPO_OK ||
-        (st = tempo_yaml_u64(map, "permutation", 0, UINT64_MAX, &h->seeds.permutation, err)) != TEMPO_OK ||
-        (st = tempo_yaml_u64(map, "bootstrap", 0, UINT64_MAX, &h->seeds.bootstrap, err)) != TEMPO_OK)
-        return st;
-    return tempo_yaml_u64(map, "controls", 0, UINT64_MAX, &h->seeds.controls, err);
+    for (size_t i = 0; known[i] != NULL; i++)
+        st = tempo_yaml_both(st, tempo_yaml_u64(map, known[i], 0, UINT64_MAX, out[i], err));
+    return st;
 }
 
 static tempo_status read_timing(tempo_hypotheses *h, const tempo_yaml_node *map, tempo_err *err)
@@ -139,15 +162,13 @@ static tempo_status read_timing(tempo_hypotheses *h, const tempo_yaml_node *map,
     static const char *const known[] = {"pairs", "warmup", "published_percent", NULL};
     static const char *const needed[] = {"pairs", "warmup", NULL};
     const tempo_yaml_range percent = {.low = -100, .high = 100};
-    tempo_status st;
+    tempo_status st = check_map(map, known, needed, err);
 
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = require(map, needed, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "pairs", 2, MOST_PAIRS, &h->timing.pairs, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(map, "warmup", 0, MOST_PAIRS, &h->timing.warmup, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_both(st, tempo_yaml_size(map, "pairs", 2, MOST_PAIRS, &h->timing.pairs, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(map, "warmup", 0, MOST_PAIRS, &h->timing.warmup, err));
     h->timing.published_percent = (double)NAN;
-    return tempo_yaml_f64(map, "published_percent", percent, &h->timing.published_percent, err);
+    return tempo_yaml_both(
+        st, tempo_yaml_f64(map, "published_percent", percent, &h->timing.published_percent, err));
 }
 
 static tempo_status read_noise(tempo_hypotheses *h, const tempo_yaml_node *map, tempo_err *err)
@@ -155,18 +176,16 @@ static tempo_status read_noise(tempo_hypotheses *h, const tempo_yaml_node *map, 
     static const char *const known[] = {"quantile", "nudges", "member_order", "instruction_set", NULL};
     const tempo_yaml_range quantile = {.low = 0.5, .high = 0.9999, .above_low = true};
     size_t nudges[TEMPO_HYPOTHESES_MAX_NUDGES];
-    tempo_status st;
+    tempo_status st = check_map(map, known, known, err);
 
-    if ((st = tempo_yaml_check_keys(map, known, err)) != TEMPO_OK ||
-        (st = require(map, known, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(map, "quantile", quantile, &h->noise.quantile, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size_list(map, "nudges", 1, SIZE_MAX, nudges, TEMPO_HYPOTHESES_MAX_NUDGES,
-                                   &h->noise.n_nudges, err)) != TEMPO_OK ||
-        (st = tempo_yaml_bool(map, "member_order", &h->noise.member_order, err)) != TEMPO_OK)
-        return st;
+    st = tempo_yaml_both(st, tempo_yaml_f64(map, "quantile", quantile, &h->noise.quantile, err));
+    st = tempo_yaml_both(st, tempo_yaml_size_list(map, "nudges", 1, SIZE_MAX, nudges,
+                                                  TEMPO_HYPOTHESES_MAX_NUDGES, &h->noise.n_nudges, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(map, "member_order", &h->noise.member_order, err));
+    st = tempo_yaml_both(st, tempo_yaml_bool(map, "instruction_set", &h->noise.instruction_set, err));
     for (size_t i = 0; i < h->noise.n_nudges; i++)
         h->noise.nudges[i] = nudges[i];
-    return tempo_yaml_bool(map, "instruction_set", &h->noise.instruction_set, err);
+    return st;
 }
 
 static tempo_status read_bands(tempo_hypotheses *h, const tempo_yaml_node *root, tempo_err *err)
@@ -175,40 +194,42 @@ static tempo_status read_bands(tempo_hypotheses *h, const tempo_yaml_node *root,
     tempo_status st =
         tempo_yaml_list(root, "knockout_bands", TEMPO_YAML_LIST, TEMPO_HYPOTHESES_MAX_BANDS, &list, err);
 
-    if (st != TEMPO_OK)
-        return st;
-    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next) {
+    for (const tempo_yaml_node *v = list != NULL ? list->first : NULL; v != NULL; v = v->next) {
         const tempo_yaml_node *from = v->first, *to = v->n == 2 ? from->next : NULL;
         if (to == NULL || !(from->f64 >= 0 && from->f64 < to->f64 && to->f64 <= 1) ||
             (from->kind != TEMPO_YAML_INT && from->kind != TEMPO_YAML_FLOAT))
-            return tempo_yaml_fail(err, v, "expected [from, to] with 0 <= from < to <= 1");
-        h->bands[h->n_bands++] = (tempo_knockout_band){.from = from->f64, .to = to->f64};
+            st = tempo_yaml_both(st, tempo_yaml_fail(err, v, "expected [from, to] with 0 <= from < to <= 1"));
+        else
+            h->bands[h->n_bands++] = (tempo_knockout_band){.from = from->f64, .to = to->f64};
     }
-    return TEMPO_OK;
+    return st;
+}
+
+static tempo_status read_thresholds(tempo_hypotheses *h, const tempo_yaml_node *root, tempo_err *err)
+{
+    tempo_status st = tempo_yaml_f64_list(root, "thresholds", fraction, h->thresholds,
+                                          TEMPO_HYPOTHESES_MAX_THRESHOLDS, &h->n_thresholds, err);
+
+    for (size_t i = 1; i < h->n_thresholds; i++)
+        for (size_t j = 0; j < i; j++)
+            if (h->thresholds[i] == h->thresholds[j])
+                return tempo_yaml_both(st, tempo_yaml_fail(err, tempo_yaml_get(root, "thresholds"),
+                                                           "%g is there twice", h->thresholds[i]));
+    return st;
 }
 
 static tempo_status read_numbers(tempo_hypotheses *h, const tempo_yaml_node *root, tempo_err *err)
 {
     const tempo_yaml_range alpha = {.low = 0, .high = 0.5, .above_low = true};
-    const tempo_yaml_range offset = {.low = 0, .high = 1, .above_low = true};
-    tempo_status st;
+    tempo_status st = tempo_yaml_str(root, "title", &h->title, err);
 
-    if ((st = tempo_yaml_str(root, "title", &h->title, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(root, "alpha", alpha, &h->alpha, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64_list(root, "thresholds", fraction, h->thresholds,
-                                  TEMPO_HYPOTHESES_MAX_THRESHOLDS, &h->n_thresholds, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "steps", 2, MOST_STEPS, &h->steps, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "permutations", 100, MOST_DRAWS, &h->permutations, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "exact_to", 0, TEMPO_EXACT_FLIPS, &h->exact_to, err)) != TEMPO_OK ||
-        (st = tempo_yaml_size(root, "resamples", 100, MOST_DRAWS, &h->resamples, err)) != TEMPO_OK ||
-        (st = tempo_yaml_f64(root, "position_offset", offset, &h->position_offset, err)) != TEMPO_OK)
-        return st;
-    for (size_t i = 1; i < h->n_thresholds; i++)
-        for (size_t j = 0; j < i; j++)
-            if (h->thresholds[i] == h->thresholds[j])
-                return tempo_yaml_fail(err, tempo_yaml_get(root, "thresholds"), "%g is there twice",
-                                       h->thresholds[i]);
-    return TEMPO_OK;
+    st = tempo_yaml_both(st, tempo_yaml_f64(root, "alpha", alpha, &h->alpha, err));
+    st = tempo_yaml_both(st, read_thresholds(h, root, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(root, "steps", 2, MOST_STEPS, &h->steps, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(root, "permutations", 100, MOST_DRAWS, &h->permutations, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(root, "exact_to", 0, TEMPO_EXACT_FLIPS, &h->exact_to, err));
+    st = tempo_yaml_both(st, tempo_yaml_size(root, "resamples", 100, MOST_DRAWS, &h->resamples, err));
+    return tempo_yaml_both(st, tempo_yaml_f64(root, "position_offset", fraction, &h->position_offset, err));
 }
 
 static tempo_status fill(tempo_hypotheses *h, tempo_err *err)
@@ -219,23 +240,25 @@ static tempo_status fill(tempo_hypotheses *h, tempo_err *err)
     static const char *const needed[] = {
         "alpha",  "thresholds", "steps",           "permutations",   "exact_to",   "resamples", "seeds",
         "timing", "noise",      "position_offset", "knockout_bands", "hypotheses", NULL};
-    const tempo_yaml_node *root = tempo_yaml_root(h->doc);
-    tempo_status st;
+    static const struct {
+        const char *key;
+        tempo_status (*read)(tempo_hypotheses *h, const tempo_yaml_node *map, tempo_err *err);
+    } parts[] = {{"seeds", read_seeds}, {"timing", read_timing}, {"noise", read_noise}};
+    const tempo_yaml_node *root = tempo_yaml_root(h->doc), *map;
+    tempo_status st = check_map(root, known, needed, err);
 
-    if ((st = tempo_yaml_check_keys(root, known, err)) != TEMPO_OK ||
-        (st = require(root, needed, err)) != TEMPO_OK || (st = read_numbers(h, root, err)) != TEMPO_OK ||
-        (st = read_seeds(h, tempo_yaml_get(root, "seeds"), err)) != TEMPO_OK ||
-        (st = read_timing(h, tempo_yaml_get(root, "timing"), err)) != TEMPO_OK ||
-        (st = read_noise(h, tempo_yaml_get(root, "noise"), err)) != TEMPO_OK ||
-        (st = read_bands(h, root, err)) != TEMPO_OK)
-        return st;
-    return read_list(h, root, err);
+    st = tempo_yaml_both(st, read_numbers(h, root, err));
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+        if ((map = tempo_yaml_get(root, parts[i].key)) != NULL)
+            st = tempo_yaml_both(st, parts[i].read(h, map, err));
+    st = tempo_yaml_both(st, read_bands(h, root, err));
+    return tempo_yaml_both(st, read_list(h, root, err));
 }
 
 /* ---- the object ---- */
 
 tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, const void *bytes, size_t n,
-                                    tempo_err *err)
+                                    const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_hypotheses *h = calloc(1, sizeof(*h));
     tempo_err why = {0};
@@ -248,7 +271,7 @@ tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, co
         h->path = tempo_yaml_name(h->doc);
         st = fill(h, &why);
     }
-    if ((st = tempo_yaml_settle(h->doc, st, &why, NULL, err)) == TEMPO_OK)
+    if ((st = tempo_yaml_settle(h->doc, st, &why, tell, err)) == TEMPO_OK)
         st = tempo_hash_bytes(bytes, n, h->sha256, err);
     if (st != TEMPO_OK)
         tempo_hypotheses_free(h);
@@ -257,15 +280,17 @@ tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, co
     return st;
 }
 
-tempo_status tempo_hypotheses_load(tempo_hypotheses **out, const char *path, tempo_err *err)
+tempo_status tempo_hypotheses_load(tempo_hypotheses **out, const char *path, const tempo_yaml_tell *tell,
+                                   tempo_err *err)
 {
     char *bytes;
     size_t n;
     tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
 
     *out = NULL;
-    if (st == TEMPO_OK)
-        st = tempo_hypotheses_parse(out, path, bytes, n, err);
+    if (st != TEMPO_OK)
+        return tempo_yaml_settle(NULL, st, err, tell, NULL);
+    st = tempo_hypotheses_parse(out, path, bytes, n, tell, err);
     free(bytes);
     return st;
 }

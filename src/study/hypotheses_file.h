@@ -5,6 +5,7 @@
 #ifndef TEMPO_STUDY_HYPOTHESES_FILE_H
 #define TEMPO_STUDY_HYPOTHESES_FILE_H
 #include "study/hash.h"
+#include "study/yaml.h"
 
 enum {
     TEMPO_HYPOTHESES_MAX = 64,
@@ -68,9 +69,10 @@ typedef struct tempo_hypotheses {
 } tempo_hypotheses;
 
 /* As tempo_experiment_load and _parse. */
-tempo_status tempo_hypotheses_load(tempo_hypotheses **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_hypotheses_load(tempo_hypotheses **out, const char *path, const tempo_yaml_tell *tell,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, const void *bytes, size_t n,
-                                    tempo_err *err) TEMPO_MUST_CHECK;
+                                    const tempo_yaml_tell *tell, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_hypotheses_free(tempo_hypotheses *h);
 
 /* By id, or NULL; the seven ids above are always there. */

@@ -10,10 +10,11 @@
 #include "study/prompt_lines.h"
 #include "study/yaml.h"
 
-/* A prompt and its node, for messages while the file is read. */
+/* What no two prompts may share, and whose it is. */
 typedef struct entry {
+    const char *value;
     const tempo_prompt *prompt;
-    const tempo_yaml_node *node;
+    const tempo_yaml_node *node; /* of value, in YAML */
 } entry;
 
 static bool is_name(const char *s)
@@ -66,60 +67,66 @@ static tempo_status read_prompt(tempo_prompts *p, tempo_prompt *prompt, const te
     st = tempo_yaml_both(st, read_name(map, "id", &prompt->id, err));
     st = tempo_yaml_both(st, read_name(map, "stratum", &prompt->stratum, err));
     st = tempo_yaml_both(st, tempo_yaml_str(map, "text", &prompt->text, err));
+    prompt->name = prompt->id;
     if (tempo_yaml_get(map, "text") == NULL)
         st = tempo_yaml_both(st, tempo_yaml_fail(err, map, "a prompt without text"));
-    if (st != TEMPO_OK)
-        return st;
-    prompt->name = prompt->id;
-    if (strchr(" \t\r\n", prompt->text[strlen(prompt->text) - 1]) != NULL)
-        return tempo_yaml_fail(err, tempo_yaml_get(map, "text"), "ends in white space");
-    return count_stratum(p, prompt)
-               ? TEMPO_OK
-               : tempo_yaml_fail(err, map, "more than %d strata", TEMPO_PROMPTS_MAX_STRATA);
-}
-
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const entry *)a)->prompt->id, ((const entry *)b)->prompt->id);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(((const entry *)a)->prompt->text, ((const entry *)b)->prompt->text);
-}
-
-/* No two entries are equal; the later one of a pair is to blame. */
-static tempo_status check_unique(entry *all, size_t n, int (*order)(const void *, const void *),
-                                 const char *key, tempo_err *err)
-{
-    tempo_status st = TEMPO_OK;
-
-    qsort(all, n, sizeof(*all), order);
-    for (size_t i = 1; i < n; i++) {
-        if (order(&all[i - 1], &all[i]) != 0)
-            continue;
-        const bool rising = all[i].prompt > all[i - 1].prompt;
-        const entry *first = &all[rising ? i - 1 : i], *second = &all[rising ? i : i - 1];
-        st = tempo_yaml_both(st, tempo_yaml_fail(err, tempo_yaml_get(second->node, key),
-                                                 "the same as in line %u", (unsigned)first->prompt->line));
-    }
+    if (prompt->text != NULL && strchr(" \t\r\n", prompt->text[strlen(prompt->text) - 1]) != NULL)
+        st = tempo_yaml_both(st, tempo_yaml_fail(err, tempo_yaml_get(map, "text"), "ends in white space"));
+    if (st == TEMPO_OK && !count_stratum(p, prompt))
+        st = tempo_yaml_fail(err, map, "more than %d strata", TEMPO_PROMPTS_MAX_STRATA);
     return st;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    return strcmp(((const entry *)a)->value, ((const entry *)b)->value);
+}
+
+/* Of all[i - 1] and all[i]: whether they are equal, and then which comes first in the file. */
+static bool is_again(const entry *all, size_t i, const entry **first, const entry **second)
+{
+    const bool rising = all[i].prompt > all[i - 1].prompt;
+
+    *first = &all[rising ? i - 1 : i];
+    *second = &all[rising ? i : i - 1];
+    return by_value(&all[i - 1], &all[i]) == 0;
+}
+
+/* No two of n entries are equal; the later one of a pair is to blame. */
+static tempo_status check_unique(entry *all, size_t n, tempo_err *err)
+{
+    const entry *first, *second;
+    tempo_status st = TEMPO_OK;
+
+    qsort(all, n, sizeof(*all), by_value);
+    for (size_t i = 1; i < n; i++)
+        if (is_again(all, i, &first, &second))
+            st = tempo_yaml_both(st, tempo_yaml_fail(err, second->node, "the same as in line %u",
+                                                     (unsigned)first->prompt->line));
+    return st;
+}
+
+/* all[list->n]: room.  What could not be read is not compared. */
 static tempo_status read_all(tempo_prompts *p, const tempo_yaml_node *list, tempo_prompt *prompts, entry *all,
                              tempo_err *err)
 {
+    static const char *const keys[] = {"id", "text"};
     size_t i = 0;
     tempo_status st = TEMPO_OK;
 
-    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next, i++) {
+    for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next, i++)
         st = tempo_yaml_both(st, read_prompt(p, &prompts[i], v, err));
-        all[i] = (entry){.prompt = &prompts[i], .node = v};
+    for (size_t k = 0; k < 2; k++) {
+        size_t n = 0;
+        i = 0;
+        for (const tempo_yaml_node *v = list->first; v != NULL; v = v->next, i++) {
+            const char *value = k == 0 ? prompts[i].id : prompts[i].text;
+            if (value != NULL)
+                all[n++] = (entry){value, &prompts[i], tempo_yaml_get(v, keys[k])};
+        }
+        st = tempo_yaml_both(st, check_unique(all, n, err));
     }
-    if (st != TEMPO_OK)
-        return st;
-    st = check_unique(all, i, by_id, "id", err);
-    return tempo_yaml_both(st, check_unique(all, i, by_text, "text", err));
+    return st;
 }
 
 static tempo_status fill(tempo_prompts *p, tempo_err *err)
@@ -155,23 +162,21 @@ static tempo_status bad_line(const tempo_prompts *p, const tempo_prompt *at, tem
 static tempo_status check_texts(const tempo_prompts *p, tempo_err *err)
 {
     entry *all = calloc(p->n, sizeof(*all));
+    const entry *first, *second;
     char what[80];
     tempo_status st = TEMPO_OK;
 
     if (all == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", p->path);
     for (size_t i = 0; i < p->n; i++)
-        all[i].prompt = &p->prompts[i];
-    qsort(all, p->n, sizeof(*all), by_text);
+        all[i] = (entry){.value = p->prompts[i].text, .prompt = &p->prompts[i]};
+    qsort(all, p->n, sizeof(*all), by_value);
     for (size_t i = 1; i < p->n && st == TEMPO_OK; i++)
-        if (by_text(&all[i - 1], &all[i]) == 0) {
-            const bool rising = all[i].prompt > all[i - 1].prompt;
-            const tempo_prompt *first = all[rising ? i - 1 : i].prompt,
-                               *second = all[rising ? i : i - 1].prompt;
+        if (is_again(all, i, &first, &second)) {
             (void)snprintf(what, sizeof(what),
                            "the text of line %u again, expected another: prompts are counted",
-                           (unsigned)first->line);
-            st = bad_line(p, second, err, what);
+                           (unsigned)first->prompt->line);
+            st = bad_line(p, second->prompt, err, what);
         }
     free(all);
     return st;
@@ -232,7 +237,7 @@ static tempo_status finish_lines(tempo_prompts *p, tempo_err *err)
 }
 
 static tempo_status parse_yaml(tempo_prompts *p, const char *path, const void *bytes, size_t n,
-                               tempo_err *err)
+                               const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_err why = {0};
     tempo_status st = tempo_yaml_parse(&p->doc, path, bytes, n, &why);
@@ -241,46 +246,50 @@ static tempo_status parse_yaml(tempo_prompts *p, const char *path, const void *b
         p->path = tempo_yaml_name(p->doc);
         st = fill(p, &why);
     }
-    if ((st = tempo_yaml_settle(p->doc, st, &why, NULL, err)) == TEMPO_OK)
+    if ((st = tempo_yaml_settle(p->doc, st, &why, tell, err)) == TEMPO_OK)
         st = tempo_hash_bytes(bytes, n, p->sha256, err);
     return st;
 }
 
 tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
-                                 tempo_err *err)
+                                 const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_prompts *p;
+    tempo_err why = {0};
     tempo_status st = begin(&p, path, err);
 
     *out = NULL;
     if (st != TEMPO_OK)
         return st;
     if (!tempo_is_prompt_lines(path))
-        st = parse_yaml(p, path, bytes, n, err);
-    else if ((st = tempo_prompt_lines_parse(&p->lines, path, bytes, n, err)) == TEMPO_OK)
-        st = finish_lines(p, err);
-    return end(p, st, out);
+        return end(p, parse_yaml(p, path, bytes, n, tell, err), out);
+    if ((st = tempo_prompt_lines_parse(&p->lines, path, bytes, n, &why)) == TEMPO_OK)
+        st = finish_lines(p, &why);
+    return end(p, tempo_yaml_settle(NULL, st, &why, tell, err), out);
 }
 
-tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, tempo_err *err)
+tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, const tempo_yaml_tell *tell,
+                                tempo_err *err)
 {
     tempo_prompts *p;
-    char *bytes;
+    tempo_err why = {0};
+    char *bytes = NULL;
     size_t n;
     tempo_status st;
 
     *out = NULL;
     if (!tempo_is_prompt_lines(path)) {
-        if ((st = tempo_yaml_read_file(path, &bytes, &n, err)) == TEMPO_OK)
-            st = tempo_prompts_parse(out, path, bytes, n, err);
+        if ((st = tempo_yaml_read_file(path, &bytes, &n, &why)) != TEMPO_OK)
+            return tempo_yaml_settle(NULL, st, &why, tell, err);
+        st = tempo_prompts_parse(out, path, bytes, n, tell, err);
         free(bytes);
         return st;
     }
     if ((st = begin(&p, path, err)) != TEMPO_OK)
         return st;
-    if ((st = tempo_prompt_lines_load(&p->lines, path, err)) == TEMPO_OK)
-        st = finish_lines(p, err);
-    return end(p, st, out);
+    if ((st = tempo_prompt_lines_load(&p->lines, path, &why)) == TEMPO_OK)
+        st = finish_lines(p, &why);
+    return end(p, tempo_yaml_settle(NULL, st, &why, tell, err), out);
 }
 
 tempo_status tempo_prompts_path(char *path, size_t cap, const char *dir, const char *like, tempo_err *err)

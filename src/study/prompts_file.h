@@ -11,6 +11,7 @@
 #ifndef TEMPO_STUDY_PROMPTS_FILE_H
 #define TEMPO_STUDY_PROMPTS_FILE_H
 #include "study/hash.h"
+#include "study/yaml.h"
 
 enum {
     TEMPO_PROMPTS_MAX = 8192,
@@ -40,10 +41,11 @@ typedef struct tempo_prompts {
     struct tempo_prompt_lines *lines;
 } tempo_prompts;
 
-/* A file, or bytes[n] that came from `path`.  On failure *out is NULL and the message begins with PATH and where in it.  */
-tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+/* A file, or bytes[n] that came from `path`.  On failure *out is NULL and the message begins with PATH and where in it.  All
+ * errors of a YAML file are told (tempo_yaml_settle), the first one of lines.  */
+tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, const tempo_yaml_tell *tell, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
-                                 tempo_err *err) TEMPO_MUST_CHECK;
+                                 const tempo_yaml_tell *tell, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_prompts_free(tempo_prompts *p);
 
 /* path[cap] = the copy of a study's prompts in its directory: as it is called there, or (like: the file's path) is to be. */

@@ -85,9 +85,9 @@ static tempo_status open_study(reading *r, const char *dir, tempo_err *err)
     if ((st = tempo_json_load(&r->plan, path, err)) != TEMPO_OK ||
         (st = tempo_study_check_schema(r->plan, path, err)) != TEMPO_OK ||
         (st = tempo_path_join(path, sizeof(path), dir, "hypotheses.yaml", err)) != TEMPO_OK ||
-        (st = tempo_hypotheses_load(&r->hypotheses, path, err)) != TEMPO_OK ||
+        (st = tempo_hypotheses_load(&r->hypotheses, path, NULL, err)) != TEMPO_OK ||
         (st = tempo_prompts_path(path, sizeof(path), dir, NULL, err)) != TEMPO_OK ||
-        (st = tempo_prompts_load(&r->prompts, path, err)) != TEMPO_OK)
+        (st = tempo_prompts_load(&r->prompts, path, NULL, err)) != TEMPO_OK)
         return st;
     r->n_models = json_array_size(json_object_get(r->plan, "models"));
     r->n_thresholds = json_array_size(json_object_get(r->plan, "thresholds"));

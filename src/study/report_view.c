@@ -184,7 +184,7 @@ static tempo_status add_prompts(json_t *view, const char *dir, const json_t *rep
     char path[TEMPO_STUDY_PATH];
     tempo_status st = tempo_prompts_path(path, sizeof(path), dir, NULL, err);
 
-    if (st != TEMPO_OK || (st = tempo_prompts_load(&prompts, path, err)) != TEMPO_OK)
+    if (st != TEMPO_OK || (st = tempo_prompts_load(&prompts, path, NULL, err)) != TEMPO_OK)
         return st;
     const size_t n = wanted > 0 && (size_t)wanted < prompts->n ? (size_t)wanted : prompts->n;
     json_object_set_new(view, "prompts", prompts_json(prompts, n));

@@ -30,6 +30,7 @@ typedef struct tempo_study_options {
     int argc;                                 /* the command line, for the manifest */
     char **argv;
     void *user;
+    const tempo_yaml_tell *tell; /* of errors of the files that are read first; may be NULL */
     /* What is done of a stage ("noise floor", "prompts", "control", "timing"); may be NULL. */
     void (*progress)(void *user, const char *stage, size_t done, size_t total);
     void (*note)(void *user, const char *model, const char *text); /* what its user should know of a model; may be NULL */

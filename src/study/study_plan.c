@@ -96,9 +96,10 @@ static tempo_status load_files(tempo_study *s, tempo_err *err)
         else if (st == TEMPO_OK)
             st = tempo_study_find_file("prompts", p, sizeof(p), err);
     }
-    if (st == TEMPO_OK && (st = tempo_hypotheses_load(&s->hypotheses, h, err)) == TEMPO_OK)
-        st = tempo_prompts_load(&s->prompts, p, err);
-    return st;
+    if (st != TEMPO_OK)
+        return tempo_yaml_settle(NULL, st, err, o->tell, NULL);
+    st = tempo_hypotheses_load(&s->hypotheses, h, o->tell, err);
+    return tempo_yaml_both(st, tempo_prompts_load(&s->prompts, p, o->tell, err));
 }
 
 /* ---- the plan ---- */

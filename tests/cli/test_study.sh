@@ -82,6 +82,13 @@ expect 2 '--resume' run "${small[@]}" --out "$dir/a"
 expect 1 'study.json' report "$dir/nothing"
 expect 1 'nothing' run --resume --out "$dir/nothing"
 expect 1 'no-such.yaml' run --hypotheses "$dir/no-such.yaml" --out "$dir/c"
+# all errors of both files at once
+sed -e 's/^alpha:.*/alpha: x/; s/^steps:.*/steps: 1/' "$dir/h.yaml" >"$dir/bad.yaml"
+printf 'prompts:\n- {id: A, stratum: s, txt: t}\n' >"$dir/p.yaml"
+expect 1 'bad.yaml:' run --hypotheses "$dir/bad.yaml" --prompts "$dir/p.yaml" --out "$dir/c"
+for text in "alpha: 'x' is not" "steps: '1' is not" 'p.yaml:2:8: id: expected' "unknown key 'txt'" 'without text' '5 errors: nothing was run'; do
+    contains "$err" "$text"
+done
 expect 1 'no-such-model' run "${small[@]}" -m "$dir/no-such-model" --out "$dir/c"
 printf '# more\n' >>"$dir/b/hypotheses.yaml"
 expect 1 'changed after the study began' run --resume --out "$dir/b"

@@ -490,6 +490,8 @@ static void test_unbuilt(void **state)
         {"prompt: x\nuse_retroactive_removal: true\n",
          "2:1: this version has no way to do what is asked for: members that are removed after the fact "
          "(use_retroactive_removal)"},
+        {"prompt: x\narms:\n- {name: a, use_mcts: true, mcts_depth: 2}\n",
+         "3:13: this version has no way to do what is asked for: a tree search (use_mcts, mcts_depth)"},
         {"prompt: x\nattention_threshold: 0.1\nenable_thinking: true\nuse_mcts: true\nmcts_depth: 3\n"
          "use_retroactive_removal: true\nfinal_threshold: 1\n",
          "3:1: this version has no way to do what is asked for: members that are removed after the fact "
@@ -519,6 +521,11 @@ static void test_unbuilt(void **state)
     assert_note(e, "show_token_ids", 11, "always");
     assert_int_equal(e->n_notes, 4);
     assert_string_equal(e->model, "some/model");
+    tempo_experiment_free(e);
+    /* so it is in an arm */
+    e = parse("prompt: x\narms:\n- {name: a, use_mcts: false}\n- {name: b, mcts_depth: 3}\n");
+    assert_note(e, "mcts_depth", 4, "no tree search");
+    assert_int_equal(e->n_notes, 1);
     tempo_experiment_free(e);
 }
 

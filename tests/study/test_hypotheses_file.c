@@ -20,7 +20,7 @@ static tempo_hypotheses *load(void)
     tempo_err err = {0};
     tempo_hypotheses *h;
 
-    if (tempo_hypotheses_load(&h, shipped, &err) != TEMPO_OK)
+    if (tempo_hypotheses_load(&h, shipped, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     return h;
 }
@@ -124,7 +124,7 @@ static void test_refused(void **state)
         {"nudges: [1]", "nudges: [0]", "11:34: nudges: '0' is not an integer from 1 to 18446744073709551615"},
         {"quantile: 0.99", "quantile: 1",
          "11:19: quantile: '1' is not a number above 0.5 and at most 0.9999"},
-        {"id: A1", "id: A2", "13:44: kind: 'A2' is primary"},
+        {"id: A1", "id: A2", "13:44: kind: 'A2' is primary (and 1 more error)"},
         {"id: C", "id: B", "16:10: id: 'B' is there already"},
         {"id: C", "id: E", "16:10: id: 'E' is none of the confirmatory endpoints: A1, A2, B, C, D1, D2"},
         {"id: C", "id: 'C D'", "16:10: id: expected letters, digits, _ and -, at most 31"},
@@ -140,12 +140,81 @@ static void test_refused(void **state)
         tempo_err err = {0};
         tempo_hypotheses *h = (tempo_hypotheses *)1;
         replace(text, cases[i].old, cases[i].new);
-        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", text, strlen(text), &err);
+        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", text, strlen(text), NULL, &err);
         if (st != TEMPO_E_FORMAT || h != NULL || strncmp(err.msg, "h.yaml:", 7) != 0 ||
             strcmp(err.msg + 7, cases[i].message) != 0)
             fail_msg("'%s' for '%s'\n%s, expected\n%s", cases[i].new, cases[i].old, err.msg,
                      cases[i].message);
     }
+}
+
+/* ---- all errors at once ---- */
+
+typedef struct heard {
+    char text[24][512];
+    size_t n;
+} heard;
+
+static void hear(void *user, const char *text)
+{
+    heard *h = user;
+
+    assert_true(h->n < 24);
+    (void)snprintf(h->text[h->n++], sizeof(h->text[0]), "%s", text);
+}
+
+static void test_all_errors(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "alpha: 2\n"
+        "thresholds: [0.1, x]\n"
+        "steps: 12\n"
+        "permutations: few\n"
+        "exact_to: 20\n"
+        "resamples: 2000\n"
+        "seeds: {permutation: 1, bootstrap: -2}\n"
+        "timing: {pairs: 1, warmup: x}\n"
+        "position_offset: 0\n"
+        "knockout_bands: [[0, 2], [0, 1], 7]\n"
+        "noise: {quantile: 1, nudges: [0], member_order: 5, instruction_set: no}\n"
+        "hypotheses:\n"
+        "  - {id: A1, title: t, statement: s, kind: primary, metric: m, definition: d}\n"
+        "  - {id: A2, title: t, kind: primary, metric: m, definition: d, bound: 0, unit: x, test: x}\n"
+        "  - {id: A2, title: t, statement: s, kind: best, metric: m, definition: d}\n";
+    static const char *const expected[] = {
+        "1:8: alpha: '2' is not a number above 0 and at most 0.5",
+        "2:19: thresholds: 'x' is not a number above 0 and at most 1",
+        "4:15: permutations: 'few' is not an integer from 100 to 100000000",
+        "7:8: seeds: 'controls' is missing",
+        "7:36: bootstrap: '-2' is not an integer from 0 to 18446744073709551615",
+        "8:17: pairs: '1' is not an integer from 2 to 100000",
+        "8:28: warmup: 'x' is not an integer from 0 to 100000",
+        "9:18: position_offset: '0' is not a number above 0 and at most 1",
+        "10:34: knockout_bands: '7' is not a list",
+        "11:19: quantile: '1' is not a number above 0.5 and at most 0.9999",
+        "11:31: nudges: '0' is not an integer from 1 to 18446744073709551615",
+        "11:49: member_order: '5' is not true or false",
+        "11:69: instruction_set: 'no' is not true or false",
+        "13:44: kind: 'A1' is deterministic",
+        "14:5: hypotheses: 'statement' is missing",
+        "14:72: bound: '0' is not a number above 0",
+        "14:81: unit: 'A2' is measured in 'share of attention', not in 'x'",
+        "15:10: id: 'A2' is there already",
+        "15:44: kind: 'best' is not one of deterministic|primary|exploratory",
+    };
+    heard *heard_of = calloc(1, sizeof(*heard_of));
+    const tempo_yaml_tell tell = {.user = heard_of, .error = hear};
+    tempo_err err = {0};
+    tempo_hypotheses *h;
+
+    assert_int_equal(tempo_hypotheses_parse(&h, "h.yaml", text, strlen(text), &tell, &err), TEMPO_E_FORMAT);
+    assert_null(h);
+    for (size_t i = 0; i < heard_of->n && i < sizeof(expected) / sizeof(*expected); i++)
+        assert_string_equal(heard_of->text[i] + strlen("h.yaml:"), expected[i]);
+    assert_int_equal(heard_of->n, sizeof(expected) / sizeof(*expected));
+    assert_string_equal(err.msg, "h.yaml: 19 errors");
+    free(heard_of);
 }
 
 static void test_valid(void **state)
@@ -154,7 +223,7 @@ static void test_valid(void **state)
     tempo_err err = {0};
     tempo_hypotheses *h;
 
-    if (tempo_hypotheses_parse(&h, "h.yaml", valid, strlen(valid), &err) != TEMPO_OK)
+    if (tempo_hypotheses_parse(&h, "h.yaml", valid, strlen(valid), NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     assert_true(tempo_hypotheses_bound(h, "A2") == 0.1 && tempo_hypotheses_bound(h, "D2") == 0.4);
     assert_true(h->n == 7 && h->n_bands == 1 && !h->noise.instruction_set &&
@@ -196,7 +265,7 @@ static void test_truncated(void **state)
         char *part = malloc(i + 1);
         assert_non_null(part);
         memcpy(part, valid, i);
-        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", part, i, &err);
+        const tempo_status st = tempo_hypotheses_parse(&h, "h.yaml", part, i, NULL, &err);
         /* whole only when nothing but the last line break is missing */
         if (st == TEMPO_OK ? h == NULL || i + 1 != strlen(valid) : h != NULL || err.code != st)
             fail_msg("%zu bytes: %s", i, err.msg);
@@ -209,7 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped), cmocka_unit_test(test_valid),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bands),   cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_bands),   cmocka_unit_test(test_truncated), cmocka_unit_test(test_all_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

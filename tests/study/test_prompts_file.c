@@ -39,7 +39,7 @@ static void test_shipped(void **state)
     tempo_prompts *p;
     size_t foreign = 0, shortest = SIZE_MAX, longest = 0;
 
-    if (tempo_prompts_load(&p, shipped, &err) != TEMPO_OK)
+    if (tempo_prompts_load(&p, shipped, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     assert_true(p->n >= 126 && p->n_strata == 7);
     assert_int_equal(strlen(p->sha256), 64);
@@ -68,7 +68,7 @@ static void test_order(void **state)
     tempo_err err = {0};
     tempo_prompts *p;
 
-    assert_int_equal(tempo_prompts_parse(&p, "p.yaml", text, strlen(text), &err), TEMPO_OK);
+    assert_int_equal(tempo_prompts_parse(&p, "p.yaml", text, strlen(text), NULL, &err), TEMPO_OK);
     assert_true(p->n == 3 && p->n_strata == 2 && p->strata[0].n == 2 && p->strata[1].n == 1);
     assert_string_equal(p->prompts[0].id, "b");
     assert_string_equal(p->prompts[2].text, "a\n b");
@@ -100,7 +100,7 @@ static void test_refused(void **state)
          "2:29: text: '5' is not a text; quotes would make it one"},
         {"prompts:\n- {id: a, stratum: s, txt: t}", "2:3: prompts: a prompt without text (and 1 more error)"},
         {"prompts:\n- {id: A, stratum: s, text: 't '}\n- {id: b, stratum: s, text: 't '}",
-         "2:8: id: expected lower-case letters, digits, _ and -, at most 63 (and 1 more error)"},
+         "2:8: id: expected lower-case letters, digits, _ and -, at most 63 (and 3 more errors)"},
         {"prompts:\n- {id: b, stratum: s, text: t}\n- {id: a, stratum: s, text: u}\n- {id: b, stratum: s, "
          "text: v}",
          "4:8: id: the same as in line 2"},
@@ -111,11 +111,45 @@ static void test_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         tempo_err err = {0};
         tempo_prompts *p = (tempo_prompts *)1;
-        const tempo_status st = tempo_prompts_parse(&p, "p.yaml", cases[i].text, strlen(cases[i].text), &err);
+        const tempo_status st =
+            tempo_prompts_parse(&p, "p.yaml", cases[i].text, strlen(cases[i].text), NULL, &err);
         if (st != TEMPO_E_FORMAT || p != NULL || strncmp(err.msg, "p.yaml:", 7) != 0 ||
             strcmp(err.msg + 7, cases[i].message) != 0)
             fail_msg("%s\n%s, expected\n%s", cases[i].text, err.msg, cases[i].message);
     }
+}
+
+static void count(void *user, const char *text)
+{
+    (void)text;
+    ++*(size_t *)user;
+}
+
+/* Whatever is wrong with some prompts, all of them are looked at, for doubles too. */
+static void test_all_errors(void **state)
+{
+    (void)state;
+    static const char text[] = "prompts:\n"
+                               "- {id: a, stratum: S, text: t}\n"
+                               "- {id: a, stratum: s, text: 't '}\n"
+                               "- {id: 5, stratum: s, text: t}\n"
+                               "- {stratum: s, txt: u}\n";
+    static const char lines[] = "{\"prompt\": \"a\"}\n{\"prompt\": \"a\"}\n";
+    size_t n = 0;
+    const tempo_yaml_tell tell = {.user = &n, .error = count};
+    tempo_err err[2] = {0};
+    tempo_prompts *p;
+
+    /* stratum S; a again, white space; 5, t again; txt, no id, no text */
+    assert_int_equal(tempo_prompts_parse(&p, "p.yaml", text, strlen(text), &tell, &err[0]), TEMPO_E_FORMAT);
+    assert_int_equal(n, 8);
+    assert_string_equal(err[0].msg, "p.yaml: 8 errors");
+    /* of lines the first error is told */
+    n = 0;
+    assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", lines, strlen(lines), &tell, &err[1]),
+                     TEMPO_E_FORMAT);
+    assert_int_equal(n, 1);
+    assert_memory_equal(err[1].msg, "p.jsonl:2: the text of line 1 again", 35);
 }
 
 /* A prompt a line: any ids, texts as they are, one stratum where none is given. */
@@ -138,7 +172,7 @@ static void test_lines(void **state)
     tempo_err err = {0};
     tempo_prompts *p;
 
-    assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", text, strlen(text), &err), TEMPO_OK);
+    assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", text, strlen(text), NULL, &err), TEMPO_OK);
     assert_true(p->n == 2 && p->n_strata == 2 && p->prompts[1].line == 3);
     assert_string_equal(p->prompts[0].id, "7");
     assert_string_equal(p->prompts[0].text, "one ");
@@ -150,7 +184,7 @@ static void test_lines(void **state)
     tempo_prompts_free(p);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         tempo_err why = {0};
-        assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", cases[i].text, strlen(cases[i].text), &why),
+        assert_int_equal(tempo_prompts_parse(&p, "p.jsonl", cases[i].text, strlen(cases[i].text), NULL, &why),
                          TEMPO_E_FORMAT);
         assert_null(p);
         assert_string_equal(why.msg, cases[i].message);
@@ -169,7 +203,7 @@ static void test_truncated(void **state)
         unsigned char *part = malloc(i + 1);
         assert_non_null(part);
         memcpy(part, bytes, i);
-        const tempo_status st = tempo_prompts_parse(&p, "p.yaml", part, i, &err);
+        const tempo_status st = tempo_prompts_parse(&p, "p.yaml", part, i, NULL, &err);
         if (st == TEMPO_OK ? p == NULL || p->n == 0 : p != NULL || err.code != st)
             fail_msg("%zu bytes: %s", i, err.msg);
         free(part);
@@ -181,8 +215,8 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped), cmocka_unit_test(test_order),     cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_shipped), cmocka_unit_test(test_order),      cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_all_errors), cmocka_unit_test(test_truncated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,7 +310,7 @@ static void test_bootstrap_seed(void **state)
     tempo_boot boot;
 
     (void)state;
-    assert_int_equal(tempo_hypotheses_load(&h, "experiments/hypotheses.yaml", NULL), TEMPO_OK);
+    assert_int_equal(tempo_hypotheses_load(&h, "experiments/hypotheses.yaml", NULL, NULL), TEMPO_OK);
     for (size_t k = 0; k < 2; k++) {
         assert_int_equal(
             tempo_boot_mean(k == 0 ? a2 : b, N, 0.95, h->resamples, h->seeds.bootstrap + 2 * k, &boot, NULL),

@@ -344,8 +344,8 @@ static void test_no_memory(void **state)
             tempo_prompts *p = NULL;
             test_fail_allocation(k);
             const tempo_status st = which == 0   ? tempo_experiment_load(&e, paths[which], NULL, &err)
-                                    : which == 1 ? tempo_hypotheses_load(&h, paths[which], &err)
-                                                 : tempo_prompts_load(&p, paths[which], &err);
+                                    : which == 1 ? tempo_hypotheses_load(&h, paths[which], NULL, &err)
+                                                 : tempo_prompts_load(&p, paths[which], NULL, &err);
             const bool failed = test_allocation_failed();
             if (failed ? st != TEMPO_E_NOMEM || e != NULL || h != NULL || p != NULL : st != TEMPO_OK)
                 fail_msg("%s, allocation %zu: status %d, %s", paths[which], k, (int)st, err.msg);

@@ -1,0 +1,25 @@
+/* told.c - see told.h. */
+#include "told.h"
+
+#include "message.h"
+
+static void tell_error(void *user, const char *text)
+{
+    size_t *told = user;
+
+    show_progress("", 0, 0);
+    say("%s", text);
+    ++*told;
+}
+
+tempo_yaml_tell tell_errors(size_t *told)
+{
+    return (tempo_yaml_tell){.user = told, .error = tell_error};
+}
+
+bool were_told(size_t told)
+{
+    if (told > 1)
+        say("%zu errors: nothing was run", told);
+    return told > 0;
+}
