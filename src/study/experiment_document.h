@@ -50,6 +50,8 @@ typedef struct tempo_findings {
 } tempo_findings;
 
 tempo_findings tempo_find(const json_t *summary);
+/* The summary's "counts": {"experiments", "runs", "prompts"}, each run and prompt once, as the document says. */
+void tempo_count_runs(json_t *summary);
 /* Did two arms choose the same ids in every step? */
 bool tempo_same_steps(const json_t *a, const json_t *b);
 /* Are two cases one run?  Same prompt, threshold, limit of steps and regime, and the arms of one name chose the same. */
@@ -77,6 +79,7 @@ bool tempo_layers_of(const json_t *c, bool js, double **layers, size_t *n, size_
 enum { TEMPO_PICTURES = 3 };
 typedef struct tempo_picture_kind {
     const char *file, *title, *says; /* beside the document; says: what to look for */
+    const char *keys;                /* of the summary that it is drawn from */
 } tempo_picture_kind;
 extern const tempo_picture_kind tempo_pictures[TEMPO_PICTURES];
 /* A picture as SVG; nothing when the summary has nothing to show in it. */

@@ -312,3 +312,12 @@ tempo_findings tempo_find(const json_t *summary)
     }
     return f;
 }
+
+void tempo_count_runs(json_t *summary)
+{
+    const tempo_findings f = tempo_find(summary);
+
+    json_object_set_new(summary, "counts",
+                        json_pack("{s:I, s:I, s:I}", "experiments", (json_int_t)f.experiments, "runs",
+                                  (json_int_t)f.runs, "prompts", (json_int_t)f.prompts));
+}

@@ -13,13 +13,15 @@ const tempo_picture_kind tempo_pictures[TEMPO_PICTURES] = {
     {"EXPERIMENT_RESULTS-attention.svg", "Attention by layer",
      "How much of their attention visible rows give to the other members of their set, and how far the "
      "modes' attention is "
-     "apart on what both see."},
+     "apart on what both see.",
+     "sibling_mass, comparison.steps"},
     {"EXPERIMENT_RESULTS-tv.svg", "Distributions by step",
      "How far isolated and visible mode are apart while they have the same tokens behind them: a line ends "
      "where they "
-     "choose different sets."},
+     "choose different sets.",
+     "comparison.steps"},
     {"EXPERIMENT_RESULTS-sets.svg", "Set sizes by step",
-     "The members of each arm's sets, and of the published ones."},
+     "The members of each arm's sets, and of the published ones.", "set_sizes"},
 };
 enum { ATTENTION, TV, SETS, PANELS = 12 };
 
@@ -115,69 +117,108 @@ static void add_sets(tempo_plot *p, const json_t *result, const json_t *c)
     }
 }
 
-static size_t make_sets(tempo_plot *plots, const json_t *summary)
+/* The panels of a picture that have anything in them. */
+typedef struct panels {
+    tempo_plot plots[PANELS];
+    size_t n, left_out; /* left_out: runs beyond the last that there is room for */
+} panels;
+
+static void make_sets(panels *p, const json_t *summary)
 {
     const json_t *result, *c, *as;
-    size_t n = 0, i;
+    size_t i;
 
     EACH_EXPERIMENT(i, result, summary)
     {
         EACH_CASE(k, c, result)
         {
-            if (n == PANELS || tempo_earlier_run(summary, result, c, &as) != NULL)
+            tempo_plot spare = {0}, *plot = p->n < PANELS ? &p->plots[p->n] : &spare;
+            if (tempo_earlier_run(summary, result, c, &as) != NULL)
                 continue;
-            add_sets(&plots[n], result, c);
-            n += plots[n].n_lines > 0;
+            add_sets(plot, result, c);
+            p->n += plot != &spare && plot->n_lines > 0;
+            p->left_out += plot == &spare && plot->n_lines > 0;
+            tempo_plot_free(&spare);
         }
     }
-    return n;
 }
 
-/* [PANELS] those that have anything in them; returns how many. */
-static size_t make_panels(tempo_plot *plots, const json_t *summary, size_t which)
+/* NULL: no memory. */
+static panels *make_panels(const json_t *summary, size_t which)
 {
-    size_t n = 0;
+    panels *p = calloc(1, sizeof(*p));
 
+    if (p == NULL)
+        return NULL;
     if (which == SETS)
-        return make_sets(plots, summary);
+        make_sets(p, summary);
     for (int js = 0; js < 2 && which == ATTENTION; js++) {
-        add_layers(&plots[n], summary, js == 1);
-        n += plots[n].n_lines > 0;
+        add_layers(&p->plots[p->n], summary, js == 1);
+        p->n += p->plots[p->n].n_lines > 0;
     }
     if (which == TV) {
-        add_tv(&plots[n], summary);
-        n += plots[n].n_lines > 0;
+        add_tv(&p->plots[0], summary);
+        p->n = p->plots[0].n_lines > 0;
     }
-    return n;
+    return p;
+}
+
+static void free_panels(panels *p)
+{
+    for (size_t i = 0; i < PANELS; i++)
+        tempo_plot_free(&p->plots[i]);
+    free(p);
+}
+
+/* How much of what is not shown, and where it is; "" when all is. */
+static void say_left_out(char out[256], const panels *p, size_t which)
+{
+    size_t lines = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t all = p->plots[i].n_lines + p->plots[i].left_out;
+        lines = p->plots[i].left_out > 0 && all > lines ? all : lines;
+    }
+    if (p->left_out > 0)
+        (void)snprintf(out, 256, "The first %zu of %zu runs are shown; all are in results.json (%s).", p->n,
+                       p->n + p->left_out, tempo_pictures[which].keys);
+    else if (lines > 0)
+        (void)snprintf(out, 256, "The first %d of %zu lines are shown; all are in results.json (%s).",
+                       TEMPO_PLOT_LINES, lines, tempo_pictures[which].keys);
 }
 
 void tempo_put_picture(tempo_text *t, const json_t *summary, size_t which)
 {
-    tempo_plot *plots = calloc(PANELS, sizeof(*plots));
-    size_t n;
+    panels *p = make_panels(summary, which);
+    char left_out[256];
 
-    if (plots == NULL) {
+    if (p == NULL) {
         t->failed = true;
         return;
     }
-    n = make_panels(plots, summary, which);
-    if (n > 0)
-        tempo_plots_svg(t, tempo_pictures[which].title, plots, n);
-    for (size_t i = 0; i < PANELS; i++)
-        tempo_plot_free(&plots[i]);
-    free(plots);
+    say_left_out(left_out, p, which);
+    if (p->n > 0)
+        tempo_plots_svg(t, tempo_pictures[which].title, left_out, p->plots, p->n);
+    free_panels(p);
 }
 
 void tempo_put_picture_links(tempo_text *t, const json_t *summary)
 {
+    char left_out[256];
     size_t n = 0;
 
     for (size_t i = 0; i < TEMPO_PICTURES; i++) {
-        tempo_text picture = {0};
-        tempo_put_picture(&picture, summary, i);
-        if (picture.n > 0)
-            tempo_text_add(t, "%s![%s](%s)\n\n%s\n\n", n++ == 0 ? "## Pictures\n\n" : "",
-                           tempo_pictures[i].title, tempo_pictures[i].file, tempo_pictures[i].says);
-        tempo_text_free(&picture);
+        panels *p = make_panels(summary, i);
+        if (p == NULL) {
+            t->failed = true;
+            return;
+        }
+        say_left_out(left_out, p, i);
+        if (p->n > 0)
+            tempo_text_add(t, "%s![%s](%s)\n\n%s%s%s\n\n", n++ == 0 ? "## Pictures\n\n" : "",
+                           tempo_pictures[i].title, tempo_pictures[i].file, tempo_pictures[i].says,
+                           *left_out != '\0' ? " " : "", left_out);
+        free_panels(p);
     }
 }

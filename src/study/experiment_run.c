@@ -242,15 +242,16 @@ static tempo_status open_session(tempo_session *s, tempo_err *err)
 static json_t *summary_json(const tempo_session *s, const char *now, json_t *experiments)
 {
     const tempo_model_info *m = tempo_model_get_info(s->model);
+    json_t *o =
+        json_pack("{s:i, s:s, s:s, s:o, s:s, s:s, s:I, s:O}", "schema", 1, "version", tempo_version(), "date",
+                  now, "model", tempo_session_model(s), "kernels", m->kernels, "compute", m->compute,
+                  "threads", (json_int_t)tempo_engine_threads(s->engine), "experiments", experiments);
 
-    return json_pack("{s:i, s:s, s:s, s:o, s:s, s:s, s:I, s:O}", "schema", 1, "version", tempo_version(),
-                     "date", now, "model", tempo_session_model(s), "kernels", m->kernels, "compute",
-                     m->compute, "threads", (json_int_t)tempo_engine_threads(s->engine), "experiments",
-                     experiments);
+    if (o != NULL)
+        tempo_count_runs(o);
+    return o;
 }
 
-/* The document and its figures; where a flat experiment fills the directory, its own results.json has the
- * figures. */
 /* The pictures beside the document; one that there is nothing for does not stay from before. */
 static tempo_status save_pictures(const json_t *summary, const char *dir, tempo_err *err)
 {
@@ -273,6 +274,8 @@ static tempo_status save_pictures(const json_t *summary, const char *dir, tempo_
     return st;
 }
 
+/* The document and, but where a flat experiment fills the directory and its own results.json has them, its
+ * figures. */
 static tempo_status save_summary(const json_t *summary, const char *dir, bool figures, tempo_err *err)
 {
     char path[TEMPO_RUN_PATH];

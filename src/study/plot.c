@@ -231,9 +231,10 @@ static void put_panel(tempo_text *t, const tempo_plot *p, double top)
     (void)put_names(t, p, top + TITLE + HEIGHT + AXIS);
 }
 
-void tempo_plots_svg(tempo_text *t, const char *title, const tempo_plot *plots, size_t n)
+void tempo_plots_svg(tempo_text *t, const char *title, const char *note, const tempo_plot *plots, size_t n)
 {
-    double height = 8.0, top = 4.0;
+    const double first = *note != '\0' ? 4.0 + ROW : 4.0;
+    double height = first + 4.0, top = first;
 
     for (size_t i = 0; i < n; i++)
         height += height_of(&plots[i]);
@@ -244,6 +245,8 @@ void tempo_plots_svg(tempo_text *t, const char *title, const tempo_plot *plots, 
         WIDTH, height, WIDTH, height);
     put_escaped(t, title);
     tempo_text_add(t, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
+    if (*note != '\0')
+        put_text(t, LEFT, 18.0, "start", note);
     for (size_t i = 0; i < n; i++) {
         put_panel(t, &plots[i], top);
         top += height_of(&plots[i]);

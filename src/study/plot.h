@@ -25,7 +25,7 @@ typedef struct tempo_plot {
 /* Add a line and take y, which is freed with the plot. */
 void tempo_plot_add(tempo_plot *p, const char *name, double *y, size_t n);
 void tempo_plot_free(tempo_plot *p);
-/* The panels one below another. */
-void tempo_plots_svg(tempo_text *t, const char *title, const tempo_plot *plots, size_t n);
+/* The panels one below another, and a line of text above them unless it is "". */
+void tempo_plots_svg(tempo_text *t, const char *title, const char *note, const tempo_plot *plots, size_t n);
 
 #endif

@@ -24,6 +24,7 @@ for file in exp1_attention/isolated/attention_weights.npz exp1_attention/replay/
     EXPERIMENT_RESULTS-attention.svg EXPERIMENT_RESULTS-tv.svg EXPERIMENT_RESULTS-sets.svg; do
     [ -s "$dir/all/$file" ] || fail "no $file"
 done
+check_document "$dir/all/results.json" "assert d['counts'] == {'experiments': 5, 'runs': 3, 'prompts': 2}, d['counts']"
 [ -z "$(find "$dir/all" -name '*.tmp*')" ] || fail 'temporary files are left'
 [ "$("$tempo" runs | grep -c experiment)" -eq 5 ] || fail 'the database has not five experiments'
 

@@ -304,6 +304,48 @@ static void test_pictures(void **state)
     json_decref(s);
 }
 
+/* Nothing is left out in silence: runs beyond those that there are panels for, lines beyond a panel's. */
+static void test_left_out(void **state)
+{
+    static const char runs[] = "The first 12 of 14 runs are shown; all are in results.json (set_sizes).",
+                      lines[] =
+                          "The first 8 of 14 lines are shown; all are in results.json (comparison.steps).";
+    json_t *s = summary_of(14);
+    char *text;
+
+    (void)state;
+    for (int i = 0; i < 14; i++) {
+        char prompt[16];
+        (void)snprintf(prompt, sizeof(prompt), "'p%d'", i / 2);
+        set(json_array_get(at(s, "experiments"), (size_t)i), "", "prompt", prompt);
+        set(json_array_get(at(s, "experiments"), (size_t)i), "", "threshold", i % 2 ? "0.5" : "0.1");
+    }
+    text = picture_of(s, 2);
+    assert_non_null(strstr(text, runs));
+    assert_int_equal(count(text, "members of each step"), 12);
+    free(text);
+    text = picture_of(s, 1);
+    assert_non_null(strstr(text, lines));
+    free(text);
+    check_text(s, runs, NULL);
+    check_text(s, lines, NULL);
+    tempo_count_runs(s);
+    assert_int_equal(json_integer_value(at(s, "counts/experiments")), 14);
+    assert_int_equal(json_integer_value(at(s, "counts/runs")), 14);
+    assert_int_equal(json_integer_value(at(s, "counts/prompts")), 7);
+    check_text(s, "(14 runs, 7 prompts", NULL);
+    json_decref(s);
+    s = summary_of(3); /* one run, recorded three times: nothing is left out */
+    text = picture_of(s, 2);
+    assert_null(strstr(text, "are shown"));
+    free(text);
+    check_text(s, NULL, "are shown");
+    tempo_count_runs(s);
+    assert_int_equal(json_integer_value(at(s, "counts/runs")), 1);
+    assert_int_equal(json_integer_value(at(s, "counts/experiments")), 3);
+    json_decref(s);
+}
+
 static double *three(double a, double b, double c)
 {
     double *y = malloc(3 * sizeof(*y));
@@ -325,17 +367,18 @@ static void test_plot(void **state)
     tempo_plot_add(&p, "\xef\xbf\xbf<\xc3\xa4>", three(0.0, strtod("nan", NULL), 8.0), 3);
     for (int i = 0; i < TEMPO_PLOT_LINES; i++)
         tempo_plot_add(&p, "line", three(0.0, 0.0, 0.0), 3);
-    tempo_plots_svg(&t, p.title, &p, 1);
+    tempo_plots_svg(&t, p.title, "<note>", &p, 1);
     text = tempo_text_take(&t);
     assert_non_null(strstr(text, "a &lt; b &amp; c?? (the first 8 of 9)</text>"));
     assert_non_null(strstr(text, ">?&lt;\xc3\xa4&gt;</text>"));
     assert_non_null(strstr(text, ">8</text>")); /* the scale's end */
+    assert_non_null(strstr(text, ">&lt;note&gt;</text>"));
     assert_null(strstr(text, "nan"));
     assert_int_equal(count(text, "<text"), count(text, "</text>"));
     assert_int_equal(count(text, "<circle"), 2 + 7 * 3);
     free(text);
     tempo_plot_free(&p);
-    tempo_plots_svg(&t, "nothing", &p, 0);
+    tempo_plots_svg(&t, "nothing", "", &p, 0);
     text = tempo_text_take(&t);
     assert_non_null(strstr(text, "</svg>"));
     free(text);
@@ -344,9 +387,9 @@ static void test_plot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_insights), cmocka_unit_test(test_runs),    cmocka_unit_test(test_published),
-        cmocka_unit_test(test_replay),   cmocka_unit_test(test_tensors), cmocka_unit_test(test_pictures),
-        cmocka_unit_test(test_plot),
+        cmocka_unit_test(test_insights), cmocka_unit_test(test_runs),     cmocka_unit_test(test_published),
+        cmocka_unit_test(test_replay),   cmocka_unit_test(test_tensors),  cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_plot),     cmocka_unit_test(test_left_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
