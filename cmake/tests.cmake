@@ -44,7 +44,7 @@ endif()
 
 # The tests that let allocations fail: those of our objects go through tests/support/nomem.c.
 if(NOT APPLE)
-  foreach(name test_nomem test_yaml test_prompt_lines test_worker_nomem)
+  foreach(name test_nomem test_yaml test_prompt_lines test_worker_nomem test_api_nomem)
     if(TARGET ${name})
       target_link_options(${name} PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
         LINKER:--wrap=strdup,--wrap=strndup)

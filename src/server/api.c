@@ -177,6 +177,39 @@ void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single)
     json_decref(document);
 }
 
+/* ---- streams ---- */
+
+static size_t outgoing_bytes(const tempo_api_outgoing *o)
+{
+    return o->error != NULL ? strlen(o->error) : o->text.n;
+}
+
+bool tempo_api_outgoing_empty(tempo_api_outgoing *o)
+{
+    if (o->sent < outgoing_bytes(o))
+        return false;
+    if (o->error == NULL)
+        o->sent = o->text.n = 0;
+    return true;
+}
+
+void tempo_api_outgoing_fail(tempo_api_outgoing *o, const char *error)
+{
+    o->error = error;
+    o->sent = 0;
+    o->over = true;
+}
+
+ptrdiff_t tempo_api_outgoing_take(tempo_api_outgoing *o, char *buf, size_t cap)
+{
+    const size_t left = outgoing_bytes(o) - o->sent, n = left < cap ? left : cap;
+
+    if (n > 0)
+        memcpy(buf, (o->error != NULL ? o->error : o->text.p) + o->sent, n);
+    o->sent += n;
+    return (ptrdiff_t)n;
+}
+
 /* ---- answers ---- */
 
 void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document)

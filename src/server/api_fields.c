@@ -85,8 +85,7 @@ bool tempo_api_refuse_err(tempo_api_problem *p, const char *param, const tempo_e
         status = 404;
         break;
     case TEMPO_E_STOPPED:
-        status = 503;
-        break;
+        return tempo_api_refuse_code(p, 503, param, "shutdown", "%s", err->msg);
     default:
         break;
     }

@@ -14,9 +14,7 @@ typedef struct generation {
     tempo_job *job;
     tempo_document *document;
     tempo_generation *kept; /* with record, or NULL */
-    tempo_api_text out;     /* a stream's bytes, those up to `sent` are gone */
-    size_t sent;
-    bool over; /* nothing comes after what is in out */
+    tempo_api_outgoing out; /* a stream's bytes */
 } generation;
 
 /* ---- the beginning and the end ---- */
@@ -38,7 +36,7 @@ static void end_generation(generation *g)
     if (g->job != NULL)
         tempo_job_close(g->job);
     tempo_document_free(g->document);
-    free(g->out.p);
+    free(g->out.text.p);
     free(g);
 }
 
@@ -87,14 +85,14 @@ static bool begin_generation(generation **out, tempo_api *a, const tempo_api_req
 static void put_event(generation *g, const char *name, const char *data, size_t n)
 {
     if (data == NULL) {
-        g->out.failed = true;
+        g->out.text.failed = true;
         return;
     }
-    tempo_api_text_add_string(&g->out, "event: ");
-    tempo_api_text_add_string(&g->out, name);
-    tempo_api_text_add_string(&g->out, "\ndata: ");
-    tempo_api_text_add(&g->out, data, n);
-    tempo_api_text_add_string(&g->out, "\n\n");
+    tempo_api_text_add_string(&g->out.text, "event: ");
+    tempo_api_text_add_string(&g->out.text, name);
+    tempo_api_text_add_string(&g->out.text, "\ndata: ");
+    tempo_api_text_add(&g->out.text, data, n);
+    tempo_api_text_add_string(&g->out.text, "\n\n");
 }
 
 static void take_event(generation *g, const tempo_event *e)
@@ -104,18 +102,18 @@ static void take_event(generation *g, const tempo_event *e)
 
     data = tempo_document_add(g->document, e, &name, &n);
     put_event(g, name, data, n);
-    g->over = e->kind == TEMPO_EVENT_DONE || e->kind == TEMPO_EVENT_ERROR;
-    if (g->over)
+    g->out.over = e->kind == TEMPO_EVENT_DONE || e->kind == TEMPO_EVENT_ERROR;
+    if (g->out.over)
         finish_kept(g);
 }
 
 static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
 {
+    static const char no_memory[] = "event: error\ndata: " TEMPO_API_NO_MEMORY "\n\n";
     generation *g = user;
 
-    if (g->sent == g->out.n) {
-        g->sent = g->out.n = 0;
-        if (g->over)
+    if (tempo_api_outgoing_empty(&g->out)) {
+        if (g->out.over)
             return -1;
         tempo_event *e = tempo_job_next(g->job, wait_ms);
         if (e == NULL)
@@ -123,12 +121,9 @@ static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
         take_event(g, e);
         tempo_event_free(e);
     }
-    if (g->out.failed)
-        return -1;
-    const size_t n = g->out.n - g->sent < cap ? g->out.n - g->sent : cap;
-    memcpy(buf, g->out.p + g->sent, n);
-    g->sent += n;
-    return (ptrdiff_t)n;
+    if (g->out.text.failed && g->out.error == NULL)
+        tempo_api_outgoing_fail(&g->out, no_memory);
+    return tempo_api_outgoing_take(&g->out, buf, cap);
 }
 
 static void end_stream(void *user, bool complete)

@@ -74,6 +74,25 @@ void tempo_api_text_add_string(tempo_api_text *t, const char *s);
 /* The document, compact and with enough digits that doubles come back (floats, with `single`); takes the reference.  NULL: failed. */
 void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single);
 
+/* A stream's bytes on their way.  Where memory fails, what was being told is dropped for an error that needs none. */
+typedef struct tempo_api_outgoing {
+    tempo_api_text text;
+    const char *error; /* these bytes in place of the text, or NULL */
+    size_t sent;       /* bytes of either that are gone */
+    bool over;         /* nothing comes behind them */
+} tempo_api_outgoing;
+
+/* The error's body; a stream's last event is made of it. */
+#define TEMPO_API_NO_MEMORY \
+    "{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\",\"param\":null,\"code\":null}}"
+
+/* Are all bytes gone?  Then there is room for the next ones. */
+bool tempo_api_outgoing_empty(tempo_api_outgoing *o);
+/* The stream ends with the error (static) in place of what was not sent yet. */
+void tempo_api_outgoing_fail(tempo_api_outgoing *o, const char *error);
+/* Up to cap bytes into buf, as tempo_stream's next has it; 0: there are none. */
+ptrdiff_t tempo_api_outgoing_take(tempo_api_outgoing *o, char *buf, size_t cap);
+
 /* The data of an `attention` event. */
 json_t *tempo_api_attention_json(const tempo_attention_summary *s, const char *arm, size_t step);
 

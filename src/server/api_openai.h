@@ -99,10 +99,7 @@ struct tempo_oai {
     size_t n_running, turn;
     size_t bytes, held;        /* what it takes, and what of that the api counts */
     bool failed, full;         /* no memory; the bound of all answers is reached */
-    /* a stream's bytes */
-    tempo_api_text out;
-    size_t sent;
-    bool over;
+    tempo_api_outgoing out;    /* a stream's bytes */
 };
 
 extern const tempo_oai_shape tempo_oai_completions, tempo_oai_chat;

@@ -36,19 +36,18 @@ static tempo_status submit(tempo_oai *o, tempo_oai_choice *c, tempo_err *err)
     return tempo_job_submit(&c->job, o->a->o.worker, &j, err);
 }
 
-/* Submit as many as may decode at a time; a full queue is waited for once one of ours was taken.  false: err
- * says why. */
-static bool submit_more(tempo_oai *o, tempo_err *err)
+/* Submit as many as may decode at a time; a full queue is waited for once one of ours was taken.  false: p
+ * says why, of whichever choice it is. */
+static bool submit_more(tempo_oai *o, tempo_api_problem *p)
 {
     while (o->n_running < AT_ONCE && o->n_begun < o->n_choices && !o->failed && !o->full) {
         tempo_oai_choice *c = &o->choices[o->n_begun];
-        const tempo_status st = submit(o, c, err);
-        if (st == TEMPO_E_LIMIT && o->n_begun > 0 && strncmp(err->msg, "queue", 5) == 0) {
-            *err = (tempo_err){0};
+        tempo_err err = {0};
+        const tempo_status st = submit(o, c, &err);
+        if (st == TEMPO_E_LIMIT && o->n_begun > 0 && strncmp(err.msg, "queue", 5) == 0)
             return true;
-        }
         if (st != TEMPO_OK)
-            return false;
+            return tempo_api_refuse_err(p, NULL, &err);
         tempo_oai_choice_begin(c, &o->prompts[c->index / o->n]);
         o->running[o->n_running] = o->n_begun++;
         o->jobs[o->n_running++] = c->job;
@@ -140,9 +139,9 @@ static json_t *tell_document(tempo_oai *o)
 
 static void put_line(tempo_oai *o, json_t *document)
 {
-    tempo_api_text_add_string(&o->out, "data: ");
-    tempo_api_text_add_json(&o->out, document, false);
-    tempo_api_text_add_string(&o->out, "\n\n");
+    tempo_api_text_add_string(&o->out.text, "data: ");
+    tempo_api_text_add_json(&o->out.text, document, false);
+    tempo_api_text_add_string(&o->out.text, "\n\n");
 }
 
 static void put_piece(tempo_oai_choice *c, bool first)
@@ -171,20 +170,25 @@ static void put_end(tempo_oai *o)
             json_object_set_new(last, "usage", tell_usage(o));
         put_line(o, last);
     }
-    tempo_api_text_add_string(&o->out, "data: [DONE]\n\n");
-    o->over = true;
+    tempo_api_text_add_string(&o->out.text, "data: [DONE]\n\n");
+    o->out.over = true;
 }
 
-static void put_error(tempo_oai *o, const tempo_err *err)
+/* text: an error body, taken; NULL: there was no memory for it. */
+static void put_error(tempo_oai *o, char *text)
+{
+    tempo_api_text_add_string(&o->out.text, "data: ");
+    tempo_api_text_add_string(&o->out.text, text != NULL ? text : TEMPO_API_NO_MEMORY);
+    tempo_api_text_add_string(&o->out.text, "\n\n");
+    free(text);
+    o->out.over = true;
+}
+
+static void put_job_error(tempo_oai *o, const tempo_err *err)
 {
     unsigned status;
-    char *text = tempo_api_job_error_json(o->a, err, &status);
 
-    tempo_api_text_add_string(&o->out, "data: ");
-    tempo_api_text_add_string(&o->out, text != NULL ? text : "{\"error\":{\"message\":\"out of memory\"}}");
-    tempo_api_text_add_string(&o->out, "\n\n");
-    free(text);
-    o->over = true;
+    put_error(o, tempo_api_job_error_json(o->a, err, &status));
 }
 
 /* Everything of the choice that can be told now.  Scores of an echoed prompt must be there before it is. */
@@ -193,13 +197,15 @@ static void put_news(tempo_oai *o, const tempo_event *e, size_t at)
     tempo_oai_choice *c = &o->choices[o->running[at]];
 
     if (e->kind == TEMPO_EVENT_ERROR) {
-        put_error(o, &e->err);
+        put_job_error(o, &e->err);
         return;
     }
     if (!c->begun && o->shape->chat)
         put_piece(c, true);
     c->begun = true;
     const bool more = tempo_oai_choice_take(c, e);
+    if (o->full || o->failed) /* it holds less than what came: nothing that looks whole */
+        return;
     if (e->kind != TEMPO_EVENT_PROMPT &&
         (tempo_oai_tellable(c) > c->told || json_array_size(c->new_sets) > 0 || !more))
         put_piece(c, false);
@@ -212,42 +218,42 @@ static void put_news(tempo_oai *o, const tempo_event *e, size_t at)
 static const tempo_err no_room = {
     .code = TEMPO_E_LIMIT, .msg = "the answers of all requests together take as much memory as they may"};
 
-/* One event more, if there is one: what it brings goes to o->out. */
-static void put_next(tempo_oai *o, unsigned wait_ms)
+/* One event more: what it brings goes to o->out.  false: there was none. */
+static bool put_next(tempo_oai *o, unsigned wait_ms)
 {
-    tempo_err err = {0};
+    tempo_api_problem p = {0};
     size_t at;
 
-    if (!submit_more(o, &err)) {
-        put_error(o, &err);
-        return;
+    if (!submit_more(o, &p)) {
+        put_error(o, tempo_http_error_json(p.status, NULL, p.code, p.message));
+        return true;
     }
     tempo_event *e = next_event(o, wait_ms, &at);
     if (e == NULL)
-        return;
+        return false;
     put_news(o, e, at);
     tempo_event_free(e);
-    if (o->full && !o->over)
-        put_error(o, &no_room);
+    if (o->full && !o->out.over)
+        put_job_error(o, &no_room);
+    return true;
 }
 
 static ptrdiff_t next_bytes(void *user, char *buf, size_t cap, unsigned wait_ms)
 {
+    static const char no_memory[] = "data: " TEMPO_API_NO_MEMORY "\n\n";
     tempo_oai *o = user;
+    const double until = tempo_http_now() + 1e-3 * wait_ms;
 
-    if (o->sent == o->out.n) {
-        o->sent = o->out.n = 0;
-        if (o->over)
+    /* what tells nothing, such as an echoed prompt's scores, is no reason to pause */
+    while (tempo_api_outgoing_empty(&o->out)) {
+        if (o->out.over)
             return -1;
-        put_next(o, wait_ms);
+        if (!put_next(o, wait_ms) || tempo_http_now() >= until || o->failed || o->out.text.failed)
+            break;
     }
-    if (o->out.failed || o->failed)
-        return -1;
-    const size_t n = o->out.n - o->sent < cap ? o->out.n - o->sent : cap;
-    if (n > 0)
-        memcpy(buf, o->out.p + o->sent, n);
-    o->sent += n;
-    return (ptrdiff_t)n;
+    if ((o->out.text.failed || o->failed) && o->out.error == NULL)
+        tempo_api_outgoing_fail(&o->out, no_memory);
+    return tempo_api_outgoing_take(&o->out, buf, cap);
 }
 
 static void free_all(tempo_oai *o)
@@ -262,7 +268,7 @@ static void free_all(tempo_oai *o)
     json_decref(o->warnings);
     free(o->running);
     free(o->jobs);
-    free(o->out.p);
+    free(o->out.text.p);
     tempo_api_let_go(o->a, o->held);
     free(o);
 }
@@ -286,7 +292,7 @@ static void answer_stream(tempo_oai *o, tempo_exchange *x)
 /* Everything of all choices; false: answered. */
 static bool gather(tempo_oai *o, tempo_exchange *x)
 {
-    tempo_err err = {0};
+    tempo_api_problem p = {0};
     size_t at;
 
     while (o->n_over < o->n_choices && !o->failed && !o->full) {
@@ -294,8 +300,8 @@ static bool gather(tempo_oai *o, tempo_exchange *x)
             tempo_exchange_error(x, 503, NULL, "the client went away");
             return false;
         }
-        if (!submit_more(o, &err)) {
-            tempo_api_reply_job_err(o->a, x, &err);
+        if (!submit_more(o, &p)) {
+            tempo_api_reply_problem(x, &p);
             return false;
         }
         tempo_event *e = next_event(o, POLL_MS, &at);
@@ -352,7 +358,6 @@ bool tempo_oai_begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape
                      tempo_api_request *r, tempo_tail *stops, tempo_api_problem *p)
 {
     tempo_oai *o = calloc(1, sizeof(*o));
-    tempo_err err = {0};
     bool ok = o != NULL;
 
     *out = NULL;
@@ -380,8 +385,8 @@ bool tempo_oai_begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape
     tempo_api_new_id(o->id, sizeof(o->id), shape->prefix);
     if (!make_choices(o))
         ok = tempo_api_refuse(p, 500, NULL, "out of memory");
-    else if (!submit_more(o, &err))
-        ok = tempo_api_refuse_err(p, NULL, &err);
+    else
+        ok = submit_more(o, p);
     if (ok)
         *out = o;
     else

@@ -95,6 +95,7 @@ typedef struct tempo_stream {
     void (*end)(void *user, bool complete);
 } tempo_stream;
 
+double tempo_http_now(void); /* seconds, monotonic: for a next that has more to do than wait */
 /* While next gives nothing the socket is watched, so that a client that went away ends the stream within 100 ms. */
 void tempo_exchange_stream(tempo_exchange *x, unsigned status, const char *type, const tempo_stream *s);
 

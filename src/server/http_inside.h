@@ -93,8 +93,6 @@ struct tempo_exchange {
     } header[TEMPO_HTTP_MAX_SET_HEADERS];
 };
 
-double tempo_http_now(void); /* seconds, monotonic */
-
 /* ---- heads and bodies (http_head.c)
  * --------------------------------------------------------------------------- */
 

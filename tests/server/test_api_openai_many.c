@@ -227,12 +227,53 @@ static void test_many_choices(void **state)
     api_close(&s);
 }
 
+/* A prompt that only decoding finds too long is refused in the same way wherever in the list it stands. */
+static void test_later_choice_refused(void **state)
+{
+    enum { FIRST, WITHIN, LATER, N = 24 }; /* more than decode at a time */
+    static const size_t at[] = {[FIRST] = 0, [WITHIN] = 3, [LATER] = N - 1};
+    const size_t context = tempo_model_get_info(server.model)->context_length, room = 4 * (context + N) + 400;
+    char *body = malloc(room);
+    json_t *first = NULL;
+
+    (void)state;
+    assert_non_null(body);
+    for (int stream = 0; stream < 2; stream++)
+        for (size_t k = 0; k < 3; k++) {
+            size_t n = (size_t)snprintf(body, room, "{\"prompt\": [");
+            for (size_t i = 0; i < N; i++) {
+                n += (size_t)snprintf(body + n, room - n, "%s[70", i > 0 ? ", " : "");
+                for (size_t t = 1; i == at[k] && t < context; t++)
+                    n += (size_t)snprintf(body + n, room - n, ",70");
+                n += (size_t)snprintf(body + n, room - n, "]");
+            }
+            (void)snprintf(body + n, room - n,
+                           "], \"max_tokens\": 1, \"tempo\": {\"replay\": \"published\"}, \"stream\": %s}",
+                           stream != 0 ? "true" : "false");
+            json_t *v, *events = NULL;
+            if (stream != 0 && k == LATER) {
+                events = api_stream(&server, COMPLETIONS, body);
+                v = json_incref(event_data(events, json_array_size(events) - 1));
+            } else {
+                v = api_json(&server, "POST", COMPLETIONS, body, 400);
+            }
+            assert_non_null(strstr(text_at(json_object_get(v, "error"), "message"), "tokens long"));
+            if (first == NULL)
+                first = json_incref(v);
+            assert_true(json_equal(v, first));
+            json_decref(events);
+            json_decref(v);
+        }
+    json_decref(first);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_several_prompts), cmocka_unit_test(test_harness),
         cmocka_unit_test(test_end_is_scored),   cmocka_unit_test(test_n),
-        cmocka_unit_test(test_many_choices),
+        cmocka_unit_test(test_many_choices),    cmocka_unit_test(test_later_choice_refused),
     };
 
     return cmocka_run_group_tests(tests, begin, finish_all);
