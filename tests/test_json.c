@@ -413,6 +413,39 @@ static void test_load(void **state)
     test_tmpdir_remove(dir);
 }
 
+/* What was read is printed as it was written, where it was written in the shortest way. */
+static void test_print(void **state)
+{
+    static const char *const texts[] = {
+        "[3.1,3.0,-0.1,0.3,0.30000000000000004,100.0,-0.0,0.004,1e-07,1e+16,123456789012345.6]",
+        "[5e-324,1.5e-323,2.2250738585072014e-308,1.7976931348623157e+308,9007199254740993,-7]",
+        "{\"a\":[],\"b\":{},\"c\\u0000d\":[true,false,null,\"\\\"3.1000000000000001\\u0007\"],\"e\":[[0.1]]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        json_t *v = parse(texts[i]);
+        char *text = tempo_json_print(v);
+        assert_string_equal(text, texts[i]);
+        free(text);
+        json_decref(v);
+    }
+    assert_null(tempo_json_print(NULL));
+    uint64_t bits = 1;
+    for (size_t i = 0; i < 20000; i++) { /* every double comes back */
+        double x;
+        bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        memcpy(&x, &bits, sizeof(x));
+        json_t *v = json_real(x); /* NULL where it is not finite */
+        if (v == NULL)
+            continue;
+        char *text = tempo_json_print(v);
+        assert_true(strtod(text, NULL) == x);
+        free(text);
+        json_decref(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,7 +454,7 @@ int main(void)
         cmocka_unit_test(test_ranges),   cmocka_unit_test(test_strict_numbers),
         cmocka_unit_test(test_nul_keys), cmocka_unit_test(test_locale),
         cmocka_unit_test(test_depth),    cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load),     cmocka_unit_test(test_print),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

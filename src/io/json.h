@@ -37,6 +37,10 @@ tempo_status tempo_json_f64(const json_t *obj, const char *key, double *out, tem
 tempo_status tempo_json_bool(const json_t *obj, const char *key, bool *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_json_str(const json_t *obj, const char *key, const char **out, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* The tree as compact text for free(), each real in the fewest digits that read back as it: what someone wrote as 3.1 is
+ * told as 3.1.  NULL: no memory, or v was NULL.  */
+char *tempo_json_print(const json_t *v);
+
 /* Is v NaN or an infinity?  *out, where it is; may be NULL. */
 bool tempo_json_not_finite(const json_t *v, double *out);
 

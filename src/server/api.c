@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "io/json.h"
 #include "io/map.h"
 #include "server/api_fields.h"
 #include "server/api_inside.h"
@@ -168,12 +169,17 @@ static int add_piece(const char *s, size_t n, void *user)
     return ((tempo_api_text *)user)->failed ? -1 : 0;
 }
 
-void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single)
+void tempo_api_text_add_json(tempo_api_text *t, json_t *document, tempo_api_digits digits)
 {
-    if (document == NULL ||
-        json_dump_callback(document, add_piece, t,
-                           JSON_COMPACT | (size_t)JSON_REAL_PRECISION(single ? 9 : 17)) != 0)
+    char *text = NULL;
+
+    if (digits == TEMPO_API_SHORTEST && (text = tempo_json_print(document)) != NULL)
+        tempo_api_text_add_string(t, text);
+    else if (digits == TEMPO_API_SHORTEST || document == NULL ||
+             json_dump_callback(document, add_piece, t, JSON_COMPACT | (size_t)JSON_REAL_PRECISION(digits)) !=
+                 0)
         t->failed = true;
+    free(text);
     json_decref(document);
 }
 
@@ -216,7 +222,7 @@ void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document)
 {
     tempo_api_text t = {0};
 
-    tempo_api_text_add_json(&t, document, false);
+    tempo_api_text_add_json(&t, document, TEMPO_API_SHORTEST);
     tempo_api_text_add(&t, "\n", 1);
     if (!t.failed) {
         tempo_exchange_reply(x, status, "application/json", t.p, t.n);

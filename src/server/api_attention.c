@@ -331,7 +331,7 @@ static void reply_floats(tempo_exchange *x, json_t *document)
 {
     tempo_api_text t = {0};
 
-    tempo_api_text_add_json(&t, document, true);
+    tempo_api_text_add_json(&t, document, TEMPO_API_FLOATS);
     if (t.failed) {
         free(t.p);
         tempo_api_reply_json(x, 200, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "server/api_openapi.h"
 #include "server/api_inside.h"
 #include "server/api_request.h"
@@ -277,7 +278,7 @@ static char *keep_source(const json_t *body)
     (void)json_object_del(copy, "stream");
     (void)json_object_del(copy, "attention");
     (void)json_object_del(copy, "top_keys");
-    text = json_dumps(copy, JSON_COMPACT);
+    text = tempo_json_print(copy);
     json_decref(copy);
     if (text != NULL && strlen(text) > MAX_SOURCE) {
         free(text);

@@ -424,7 +424,7 @@ static const char *give_line(tempo_document *d, size_t *n)
 static void set_line(tempo_document *d, json_t *o, bool single)
 {
     d->line.n = 0;
-    tempo_api_text_add_json(&d->line, o, single);
+    tempo_api_text_add_json(&d->line, o, single ? TEMPO_API_FLOATS : TEMPO_API_DOUBLES);
 }
 
 const char *tempo_document_start(tempo_document *d, size_t *n)

@@ -71,8 +71,10 @@ typedef struct tempo_api_text {
 size_t tempo_api_text_room(const tempo_api_text *t, size_t n);
 void tempo_api_text_add(tempo_api_text *t, const char *s, size_t n);
 void tempo_api_text_add_string(tempo_api_text *t, const char *s);
-/* The document, compact and with enough digits that doubles come back (floats, with `single`); takes the reference.  NULL: failed. */
-void tempo_api_text_add_json(tempo_api_text *t, json_t *document, bool single);
+/* Digits of reals: those of floats and doubles are as the command's lines of JSON have them. */
+typedef enum tempo_api_digits { TEMPO_API_SHORTEST, TEMPO_API_FLOATS = 9, TEMPO_API_DOUBLES = 17 } tempo_api_digits;
+/* The document, compact; takes the reference.  NULL: failed. */
+void tempo_api_text_add_json(tempo_api_text *t, json_t *document, tempo_api_digits digits);
 
 /* A stream's bytes on their way.  Where memory fails, what was being told is dropped for an error that needs none. */
 typedef struct tempo_api_outgoing {

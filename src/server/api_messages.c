@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "server/api_inside.h"
 #include "server/api_request.h"
 
@@ -180,7 +181,7 @@ static bool write_messages(tempo_api_request *r, texts *t, tempo_api_problem *p)
         if (ok && json_array_append_new(list, m) != 0)
             ok = tempo_api_refuse(p, 500, "messages", "out of memory");
     }
-    if (ok && (t->messages = json_dumps(list, JSON_COMPACT)) == NULL)
+    if (ok && (t->messages = tempo_json_print(list)) == NULL)
         ok = tempo_api_refuse(p, 500, "messages", "out of memory");
     json_decref(list);
     return ok;
@@ -191,7 +192,7 @@ static bool write_part(const json_t *v, const char *name, char **text, tempo_api
 {
     if (v == NULL || (json_is_array(v) && json_array_size(v) == 0))
         return true;
-    return (*text = json_dumps(v, JSON_COMPACT)) != NULL || tempo_api_refuse(p, 500, name, "out of memory");
+    return (*text = tempo_json_print(v)) != NULL || tempo_api_refuse(p, 500, name, "out of memory");
 }
 
 static bool check_tools(const json_t *tools, tempo_api_problem *p)

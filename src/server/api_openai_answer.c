@@ -140,7 +140,7 @@ static json_t *tell_document(tempo_oai *o)
 static void put_line(tempo_oai *o, json_t *document)
 {
     tempo_api_text_add_string(&o->out.text, "data: ");
-    tempo_api_text_add_json(&o->out.text, document, false);
+    tempo_api_text_add_json(&o->out.text, document, TEMPO_API_SHORTEST);
     tempo_api_text_add_string(&o->out.text, "\n\n");
 }
 

@@ -59,7 +59,7 @@ static json_t *tell_calls(const tempo_oai_choice *c, const char *text, size_t *n
     out = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *call = json_array_get(list, i);
-        char *arguments = json_dumps(json_object_get(call, "arguments"), JSON_COMPACT);
+        char *arguments = tempo_json_print(json_object_get(call, "arguments"));
         char id[32];
         tempo_api_new_id(id, sizeof(id), "call_");
         json_t *v = json_pack("{s:s, s:s, s:{s:O, s:s?}}", "id", id, "type", "function", "function", "name",

@@ -143,7 +143,7 @@ tempo_status tempo_chat_tool_calls(const char *text, size_t n, char **calls, siz
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for tool calls");
     if (n <= TEMPO_CHAT_MAX_OUTPUT &&
         (tag != NULL ? tagged_calls(found, tag, n - front) : plain_calls(found, text, n))) {
-        if ((*calls = json_dumps(found, JSON_COMPACT)) == NULL)
+        if ((*calls = tempo_json_print(found)) == NULL)
             st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for tool calls");
         else
             *n_content = front;

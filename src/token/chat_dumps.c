@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_text.h"
 #include "token/chat_state.h"
 #include "token/chat_text.h"
 
@@ -127,9 +128,9 @@ static tempo_status put_map(writer *w, const tempo_chat_map *m, unsigned depth)
 
 static tempo_status put_float(writer *w, double f)
 {
-    char text[TEMPO_CHAT_FLOAT_TEXT + 1];
+    char text[TEMPO_FLOAT_TEXT + 1];
 
-    text[tempo_chat_float_text(f, text)] = '\0';
+    text[tempo_float_text(f, text)] = '\0';
     return put_text(w, strcmp(text, "nan") == 0    ? "NaN"
                        : strcmp(text, "inf") == 0  ? "Infinity"
                        : strcmp(text, "-inf") == 0 ? "-Infinity"

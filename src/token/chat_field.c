@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/float_text.h"
 #include "token/chat_format.h"
 
 /* ---- padding ---- */
@@ -179,7 +180,7 @@ static void float_text(double f, const tempo_chat_spec *spec, char text[FLOAT_RO
     char format[8];
 
     if (spec->type == '\0' && spec->precision < 0) {
-        text[tempo_chat_float_text(f, text)] = '\0';
+        text[tempo_float_text(f, text)] = '\0';
         return;
     }
     (void)snprintf(format, sizeof(format), "%%%s.*%c", spec->alternate ? "#" : "", type);

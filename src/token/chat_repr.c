@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_text.h"
 #include "token/chat_state.h"
 #include "token/chat_text.h"
 
@@ -167,7 +168,7 @@ static tempo_status put_other(writer *w, const tempo_chat_value *v, unsigned dep
 
 static tempo_status put_value(writer *w, const tempo_chat_value *v, unsigned depth)
 {
-    char text[TEMPO_CHAT_FLOAT_TEXT + 1];
+    char text[TEMPO_FLOAT_TEXT + 1];
     tempo_status st = tempo_chat_work(w->s, w->node, 0);
 
     if (st != TEMPO_OK)
@@ -186,7 +187,7 @@ static tempo_status put_value(writer *w, const tempo_chat_value *v, unsigned dep
         (void)snprintf(text, sizeof(text), "%" PRId64, v->i);
         return put(w, text);
     case TEMPO_VALUE_FLOAT:
-        text[tempo_chat_float_text(v->f, text)] = '\0';
+        text[tempo_float_text(v->f, text)] = '\0';
         return put(w, text);
     case TEMPO_VALUE_STR:
         if (v->which == 0)

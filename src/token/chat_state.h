@@ -297,9 +297,6 @@ tempo_status tempo_chat_from_messages(tempo_chat_state *s, const tempo_chat_node
 
 /* ---- numbers: chat_number.c ---- */
 
-enum { TEMPO_CHAT_FLOAT_TEXT = 32 };
-/* As Python's repr writes it; gives the length. */
-size_t tempo_chat_float_text(double f, char out[TEMPO_CHAT_FLOAT_TEXT]);
 /* int(text, base), float(text); false: it is none.  *big: an integer beyond 2^63. */
 bool tempo_chat_parse_int(tempo_chat_str text, int base, int64_t *out, bool *big);
 bool tempo_chat_parse_float(tempo_chat_str text, double *out);

@@ -142,6 +142,10 @@ static void test_calls(void **state)
          "\"f\", \"arguments\": {\"x\": 1}}</tool_call>",
          true, "Let me see.\n", 2, "{\"x\":1}"},
         {"{\"name\": \"look\", \"parameters\": {\"city\": \"Rome\"}}", true, "", 1, "{\"city\":\"Rome\"}"},
+        {"<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": [3.1, 3.0, -0.1, 1e-7, 0.30000000000000004, "
+         "7]}}"
+         "</tool_call>",
+         true, "", 1, "{\"x\":[3.1,3.0,-0.1,1e-07,0.30000000000000004,7]}"},
         {"{\"city\": \"Rome\"}", true, "{\"city\": \"Rome\"}", 0, NULL},
         {"<tool_call>what?</tool_call>", true, "<tool_call>what?</tool_call>", 0, NULL},
         {"<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>", false,
