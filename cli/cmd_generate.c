@@ -4,8 +4,8 @@
 
 #include "endings.h"
 #include "message.h"
+#include "prompts.h"
 #include "run.h"
-#include "study/prompt_lines.h"
 #include "terminal.h"
 
 /* What the table cannot say: options that do not go together. */
@@ -133,7 +133,7 @@ int cmd_generate(const options *o)
 
     if (code != EXIT_OK)
         return code;
-    if (o->file != NULL && tempo_is_prompt_lines(o->file))
+    if (given_prompts(o))
         return generate_prompts(o);
     catch_interrupts();
     if ((code = session_open_engine(&r.s, o)) == EXIT_OK &&

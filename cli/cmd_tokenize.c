@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "message.h"
-#include "session.h"
+#include "prompts.h"
 
-static int print_ids(const tempo_tokenizer *t, const int32_t *ids, size_t n)
+static void print_ids(const tempo_tokenizer *t, const int32_t *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         size_t len;
@@ -17,10 +17,9 @@ static int print_ids(const tempo_tokenizer *t, const int32_t *ids, size_t n)
         show_token(piece, len);
         putchar('\n');
     }
-    return EXIT_OK;
 }
 
-static int print_ids_json(const tempo_tokenizer *t, const int32_t *ids, size_t n, const char *warning)
+static void add_ids(json_t *root, const tempo_tokenizer *t, const int32_t *ids, size_t n, const char *warning)
 {
     json_t *id_list = json_array(), *pieces = json_array();
 
@@ -30,12 +29,13 @@ static int print_ids_json(const tempo_tokenizer *t, const int32_t *ids, size_t n
         json_array_append_new(id_list, json_integer(ids[i]));
         json_array_append_new(pieces, json_text(piece, len));
     }
-    return print_json(
-        json_pack("{s:o, s:o, s:o}", "ids", id_list, "pieces", pieces, "warnings", json_warnings(warning)),
-        false);
+    json_object_set_new(root, "ids", id_list);
+    json_object_set_new(root, "pieces", pieces);
+    json_object_set_new(root, "warnings", json_warnings(warning));
 }
 
-static int encode(const tempo_tokenizer *t, const options *o, const char *text, size_t n)
+/* To `into` where it is a document's, else a line a token. */
+static int encode(const tempo_tokenizer *t, const options *o, const char *text, size_t n, json_t *into)
 {
     const unsigned flags =
         (o->no_bos ? TEMPO_TOKENIZE_NO_BOS : 0) | (o->no_special ? TEMPO_TOKENIZE_NO_SPECIAL : 0);
@@ -46,8 +46,46 @@ static int encode(const tempo_tokenizer *t, const options *o, const char *text, 
     if (tempo_tokenize(t, text, n, flags, &ids, &n_ids, &err) != TEMPO_OK)
         return say_error(&err);
     const char *warning = o->no_bos ? NULL : say_doubled(t, ids, n_ids);
-    const int code = o->json ? print_ids_json(t, ids, n_ids, warning) : print_ids(t, ids, n_ids);
+    if (into != NULL)
+        add_ids(into, t, ids, n_ids, warning);
+    else
+        print_ids(t, ids, n_ids);
     tempo_free(ids);
+    return EXIT_OK;
+}
+
+static int encode_one(const tempo_tokenizer *t, const options *o, const char *text, size_t n)
+{
+    json_t *root = o->json ? json_object() : NULL;
+    int code = encode(t, o, text, n, root);
+
+    if (code == EXIT_OK && o->json)
+        return print_json(root, false);
+    json_decref(root);
+    return code;
+}
+
+/* A file of prompts: each with its id. */
+static int encode_lines(const tempo_tokenizer *t, const options *o, const tempo_prompt_lines *lines)
+{
+    json_t *list = json_array();
+    int code = EXIT_OK;
+
+    for (size_t i = 0; i < lines->n && code == EXIT_OK; i++) {
+        const tempo_prompt_line *l = &lines->lines[i];
+        json_t *one = o->json ? json_pack("{s:O}", "id", l->id) : NULL;
+        if (!o->json) {
+            if (i > 0)
+                putchar('\n');
+            prompts_heading(l);
+        }
+        code = prompts_blame(lines, i, encode(t, o, l->text, l->n, one));
+        if (one != NULL)
+            json_array_append_new(list, one);
+    }
+    if (code == EXIT_OK && o->json)
+        return print_json(json_pack("{s:o}", "prompts", list), false);
+    json_decref(list);
     return code;
 }
 
@@ -80,25 +118,43 @@ static int decode(const tempo_tokenizer *t, const options *o, const char *list)
     return code;
 }
 
+/* The text of the command line or of -f; with --decode it is a list of ids. */
+static int run(const tempo_tokenizer *t, const options *o)
+{
+    char *from_file = NULL;
+    size_t n = o->argument != NULL ? strlen(o->argument) : 0;
+    int code = o->file != NULL ? read_input(o->file, &from_file, &n) : EXIT_OK;
+    const char *text = o->file != NULL ? from_file : o->argument;
+
+    if (code == EXIT_OK)
+        code = o->decode ? decode(t, o, text) : encode_one(t, o, text, n);
+    free(from_file);
+    return code;
+}
+
 int cmd_tokenize(const options *o)
 {
     session s = {0};
-    char *from_file = NULL;
-    size_t n = o->argument != NULL ? strlen(o->argument) : 0;
-    int code = EXIT_USAGE;
+    tempo_prompt_lines *lines = NULL;
+    const tempo_tokenizer *t;
+    tempo_err err = {0};
+    int code;
 
     if ((o->argument != NULL) == (o->file != NULL)) {
         say(o->file == NULL ? "no text: give some, or -f FILE" : "a text and -f FILE: give only one of them");
         return EXIT_USAGE;
     }
-    if (o->file != NULL && (code = read_input(o->file, &from_file, &n)) != EXIT_OK)
-        return code;
-    const char *text = o->file != NULL ? from_file : o->argument;
+    if (given_prompts(o) && o->decode) {
+        say("--decode takes a list of ids, and %s holds prompts", o->file);
+        return EXIT_USAGE;
+    }
+    if (given_prompts(o) && tempo_prompt_lines_load(&lines, o->file, &err) != TEMPO_OK)
+        return say_error(&err);
     if ((code = session_open_model(&s, o, TEMPO_LOAD_TOKENIZER)) == EXIT_OK) {
-        const tempo_tokenizer *t = session_tokenizer(&s);
-        code = t == NULL ? EXIT_FAILED : o->decode ? decode(t, o, text) : encode(t, o, text, n);
+        t = session_tokenizer(&s);
+        code = t == NULL ? EXIT_FAILED : lines != NULL ? encode_lines(t, o, lines) : run(t, o);
     }
     session_close(&s);
-    free(from_file);
+    tempo_prompt_lines_free(lines);
     return code;
 }

@@ -7,8 +7,8 @@
 #include "capture.h"
 #include "endings.h"
 #include "message.h"
+#include "prompts.h"
 #include "run.h"
-#include "study/prompt_lines.h"
 
 enum { PATH_BYTES = 4096, GROUP = 16 };
 
@@ -32,31 +32,12 @@ typedef struct prompts {
 /* A run of line i with its prompt's ids. */
 static int read_prompt(prompts *p, size_t i, run *r)
 {
-    const tempo_prompt_line *l = &p->lines->lines[i];
-    int code;
-
     *r = (run){.o = p->o,
                .s = {.model = p->s.model, .engine = p->s.engine, .load_ms = p->s.load_ms},
-               .prompt_id = l->id,
+               .prompt_id = p->lines->lines[i].id,
                .keeps_sets = !p->o->json && !p->o->jsonl};
     memcpy(r->s.sha256, p->s.sha256, sizeof(r->s.sha256));
-    if ((r->s.text = malloc(l->n + 1)) == NULL) {
-        say("out of memory for the prompts");
-        return EXIT_FAILED;
-    }
-    memcpy(r->s.text, l->text, l->n + 1);
-    r->s.n_text = l->n;
-    if ((code = session_take_text(&r->s, p->o)) != EXIT_OK)
-        say("that was the prompt of %s:%u, id %s", p->lines->path, (unsigned)l->line, l->key);
-    return code;
-}
-
-static void drop_prompt(run *r)
-{
-    tempo_free(r->s.ids);
-    free(r->s.text);
-    r->s.ids = NULL;
-    r->s.text = NULL;
+    return prompts_take(&r->s, p->o, p->lines, i);
 }
 
 /* Every prompt is looked at before the first one runs: does it have tokens, is there room for it, and for its
@@ -81,7 +62,7 @@ static int check_prompts(prompts *p)
         c.prompt = r.s.n_ids + (p->o->decoding.replay == TEMPO_REPLAY_PUBLISHED);
         const uint64_t one = tempo_capture_estimate(&c, p->s.model);
         bytes = one < UINT64_MAX / 4 - bytes ? bytes + one * (p->o->paired ? 2 : 1) : UINT64_MAX / 2;
-        drop_prompt(&r);
+        prompts_drop(&r.s);
     }
     if (code == EXIT_OK && p->o->capture != NULL && has_entries(p->o->capture)) {
         say("%s is not empty: capture to a new directory", p->o->capture);
@@ -187,11 +168,7 @@ static int decode_group(prompts *p, tempo_decoder **decoders)
 /* What a run gave, as text. */
 static void show_run(prompts *p, run *r)
 {
-    const tempo_prompt_line *l = &p->lines->lines[p->first + (size_t)(r - p->runs)];
-
-    fputs("== ", stdout);
-    show_token(l->key, strlen(l->key));
-    fputs(" ==\n", stdout);
+    prompts_heading(&p->lines->lines[p->first + (size_t)(r - p->runs)]);
     show_prompt(r);
     for (size_t step = 0; step < r->arms[0].n_sets || (r->n_arms > 1 && step < r->arms[1].n_sets); step++) {
         const tempo_set *sets[2] = {NULL, NULL};
@@ -235,7 +212,7 @@ static int run_group(prompts *p, tempo_decoder **decoders)
         code = report_group(p);
     for (size_t i = 0; i < p->n; i++) {
         run_free(&p->runs[i]);
-        drop_prompt(&p->runs[i]);
+        prompts_drop(&p->runs[i].s);
     }
     return code;
 }
@@ -251,7 +228,7 @@ static json_t *begin_document(prompts *p)
     if (read_prompt(p, 0, &r) == EXIT_OK && run_begin(&r) == EXIT_OK)
         root = json_beginning(&r);
     run_free(&r);
-    drop_prompt(&r);
+    prompts_drop(&r.s);
     if (root != NULL)
         json_object_set_new(root, "prompts", json_incref(p->documents));
     return root;

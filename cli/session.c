@@ -10,7 +10,6 @@
 #include "conversation.h"
 #include "message.h"
 #include "study/decode_json.h"
-#include "study/prompt_lines.h"
 
 enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
@@ -188,10 +187,6 @@ static int prompt_from_ids(session *s, const options *o)
 /* -p or -f to s->text. */
 static int read_text(session *s, const options *o)
 {
-    if (o->file != NULL && tempo_is_prompt_lines(o->file)) {
-        say("%s holds prompts, one a line: generate, study and experiment read them", o->file);
-        return EXIT_USAGE;
-    }
     if (o->file != NULL) {
         const int code = read_input(o->file, &s->text, &s->n_text);
         if (code != EXIT_OK)

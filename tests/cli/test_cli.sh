@@ -187,9 +187,34 @@ printf '{"prompt": "fine"}\n{"prompt": 3}\n' >"$dir/bad.jsonl"
 refuses 1 'bad.jsonl:2: "prompt" is a number, expected a text' generate -f "$dir/bad.jsonl"
 refuses 1 'no-such.jsonl: cannot be opened' generate -f "$dir/no-such.jsonl"
 refuses 2 '--view' generate -f "$dir/p.jsonl" --view
-refuses 2 'holds prompts, one a line' logits -f "$dir/p.jsonl"
+refuses 2 'holds prompts' tokenize --decode -f "$dir/p.jsonl"
+for command in logits tokenize; do
+    refuses 1 'bad.jsonl:2: "prompt" is a number, expected a text' $command -f "$dir/bad.jsonl"
+    works $command -f "$dir/p.jsonl"
+    for text in '== cat ==' '== 7 ==' '== A/../b =='; do contains "$out" "$text"; done
+done
+works logits -f "$dir/p.jsonl" --top 2 --json --all "$dir/all.npy"
+cp "$dir/out" "$dir/several"
+works tokenize -f "$dir/p.jsonl" --json
+cp "$dir/out" "$dir/ids"
+works tokenize I --json
+cp "$dir/out" "$dir/one"
+works logits -p I --top 2 --json --all "$dir/one.npy"
+check_json "
+whole = json.load(open('$dir/several'))
+several = whole.pop('prompts')
+assert [p.pop('id') for p in several] == ['cat', 7, 'A/../b'] and several[2].pop('prompt') == 'I'
+assert {**whole, **several[2], 'prompt': 'I'} == d and several[0]['top'] != several[1]['top']
+ids = json.load(open('$dir/ids'))['prompts']
+assert [p.pop('id') for p in ids] == ['cat', 7, 'A/../b'] and ids[2] == json.load(open('$dir/one'))"
+# the rows of all.npy are the prompts: the last is that of the prompt alone
+[ "$(wc -c <"$dir/all.npy")" -eq $((128 + 3 * 4 * 4096)) ] || fail "all.npy has $(wc -c <"$dir/all.npy") bytes"
+cmp -s <(tail -c $((4 * 4096)) "$dir/all.npy") <(tail -c $((4 * 4096)) "$dir/one.npy") || fail 'the last row of all.npy is not the last prompt'
+contains "$(head -c 128 "$dir/all.npy" | tr -d '\0')" "'shape': (3, 4096)"
 printf '{"prompt": "a"}\n{"id": "long", "prompt": "%s"}\n' "$(printf 'word %.0s' {1..3000})" >"$dir/long.jsonl"
 refuses 1 'long.jsonl:2, id long' generate -f "$dir/long.jsonl"
+refuses 1 'long.jsonl:2, id long' logits -f "$dir/long.jsonl" --all "$dir/none.npy"
+[ -z "$(find "$dir" -name 'none.npy*')" ] || fail 'logits that failed leave a file'
 
 # ---- where two arms differ is one answer, and a distribution has one entropy whoever tells it ----
 works generate -p I --paired --threshold 0.05 --steps 6
