@@ -1,5 +1,5 @@
 /* capture.c - --record, --max-capture, and sizes. */
-#include "capture.h"
+#include "cli/capture.h"
 
 #include <dirent.h>
 #include <math.h>

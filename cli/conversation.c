@@ -1,10 +1,10 @@
 /* conversation.c - see conversation.h */
-#include "conversation.h"
+#include "cli/conversation.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "cli/message.h"
 
 const char *chat_problem(const options *o)
 {

@@ -1,7 +1,7 @@
 /* conversation.h - prompts that are conversations: --chat, --messages and what goes with them. */
 #ifndef TEMPO_CLI_CONVERSATION_H
 #define TEMPO_CLI_CONVERSATION_H
-#include "session.h"
+#include "cli/session.h"
 
 /* What does not go together, or not without a conversation; NULL if all is well. */
 const char *chat_problem(const options *o);

@@ -2,7 +2,7 @@
  *
  * Handlers do only what signal-safety(7) allows.  Source: sigaction(2), signal-safety(7); proc(5),
  * /proc/PID/maps.  */
-#include "endings.h"
+#include "cli/endings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "terminal.h"
-#include "unfinished.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/unfinished.h"
 
 /* Two signals that come closer together were sent by one hand. */
 enum { PATIENCE_MS = 500 };

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message.h"
-#include "options.h"
+#include "cli/message.h"
+#include "cli/options.h"
 
 enum { WIDTH = 96, INDENT = 28 };
 

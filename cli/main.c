@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "endings.h"
-#include "message.h"
-#include "options.h"
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/options.h"
 
 static int run(const command_spec *c, int argc, char **argv)
 {

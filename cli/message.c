@@ -1,4 +1,4 @@
-#include "message.h"
+#include "cli/message.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "terminal.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
 
 /* What takes less is over before anybody has read how far it is. */
 enum { PATIENCE_MS = 500 };

@@ -1,5 +1,5 @@
 /* options.c - the tables, and the parser that reads them. */
-#include "options.h"
+#include "cli/options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture.h"
-#include "message.h"
-#include "study/decode_fields.h"
+#include "cli/capture.h"
+#include "cli/message.h"
+#include "run/decode_fields.h"
 
 #define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
 #define CMD_RUN (CMD_SERVE | CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
@@ -18,7 +18,7 @@
 const option_spec option_table[] = {
 #define OPTION(name, letter, value, commands, kind, field, choices, low, high, fallback, help)               \
     {name, letter, value, commands, kind, offsetof(options, field), choices, low, high, fallback, help},
-#include "options.inc"
+#include "cli/options.inc"
 #undef OPTION
 };
 const size_t option_count = sizeof(option_table) / sizeof(*option_table);

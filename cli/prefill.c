@@ -1,7 +1,7 @@
-#include "prefill.h"
+#include "cli/prefill.h"
 
-#include "endings.h"
-#include "message.h"
+#include "cli/endings.h"
+#include "cli/message.h"
 
 enum { CHUNK = 128 };
 

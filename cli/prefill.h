@@ -1,7 +1,7 @@
 /* prefill.h - running a prompt outside of a decoder. */
 #ifndef TEMPO_CLI_PREFILL_H
 #define TEMPO_CLI_PREFILL_H
-#include "session.h"
+#include "cli/session.h"
 
 /* Append ids[n] to seq, every token a set of its own at the next integer position, in chunks; *logits: those of the
  * last row, valid until the engine's next pass.  TEMPO_E_STOPPED after Ctrl-C.  */

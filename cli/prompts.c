@@ -1,11 +1,11 @@
 /* prompts.c - see prompts.h. */
-#include "prompts.h"
+#include "cli/prompts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "cli/message.h"
 
 bool given_prompts(const options *o)
 {

@@ -1,8 +1,8 @@
-/* prompts.h - files of prompts, a JSON object a line (study/prompt_lines.h), for the commands that take -f. */
+/* prompts.h - files of prompts, a JSON object a line (files/prompt_lines.h), for the commands that take -f. */
 #ifndef TEMPO_CLI_PROMPTS_H
 #define TEMPO_CLI_PROMPTS_H
-#include "session.h"
-#include "study/prompt_lines.h"
+#include "cli/session.h"
+#include "files/prompt_lines.h"
 
 /* Does -f name such a file? */
 bool given_prompts(const options *o);

@@ -1,4 +1,4 @@
-#include "session.h"
+#include "cli/session.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "conversation.h"
-#include "message.h"
-#include "study/decode_json.h"
+#include "cli/conversation.h"
+#include "cli/message.h"
+#include "run/decode_json.h"
 
 enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 

@@ -3,7 +3,7 @@
 #define TEMPO_CLI_SESSION_H
 #include <jansson.h>
 
-#include "options.h"
+#include "cli/options.h"
 
 typedef struct session {
     tempo_model *model;

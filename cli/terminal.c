@@ -1,6 +1,6 @@
 /* terminal.c - termios, signals and the few ANSI sequences that every terminal has.  What ends the program is
  * endings.c's, which leaves the terminal first.  */
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -276,4 +276,17 @@ void terminal_wait(void)
     FD_ZERO(&in);
     FD_SET(STDIN_FILENO, &in);
     (void)pselect(STDIN_FILENO + 1, has_keys ? &in : NULL, NULL, NULL, NULL, &open);
+}
+
+size_t terminal_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    const long given = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    struct winsize size = {0};
+
+    if (given >= 20 && given <= 1000)
+        return (size_t)given;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        return size.ws_col;
+    return 80;
 }

@@ -10,6 +10,9 @@
 /* NULL if standard output is a terminal that can be drawn on, else what is in the way. */
 const char *terminal_problem(void);
 
+/* Columns of the terminal that standard output is, or what COLUMNS says; 80 when there is none. */
+size_t terminal_width(void);
+
 /* Switch to the alternate screen, hide the cursor; keys come one by one where standard input is a terminal too. */
 void terminal_enter(void);
 /* Everything back.  Async-signal-safe; nothing where it was not entered. */

@@ -4,11 +4,11 @@
  * moment, and a signal handler may read it, as it could no list of ours without locks.  In it are
  * PATH.tmp.XXXXXX, a regular file that we (close-on-exec) have opened to be written, and that
  * src/io/outfile.c keeps open until it has been renamed; and DIR/.NAME.partial and DIR/.NAME.partial.old,
- * directories that src/study/experiment_place.c keeps open as mere places (O_PATH).  Whoever else has opened
+ * directories that src/experiment/place.c keeps open as mere places (O_PATH).  Whoever else has opened
  * files of such names has opened them to be read, or has handed them down to us.
  *
  * Source: signal-safety(7); proc(5), /proc/PID/fd; getdents64(2).  Without /proc nothing is removed.  */
-#include "unfinished.h"
+#include "cli/unfinished.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

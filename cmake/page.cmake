@@ -45,7 +45,7 @@ if(i EQUAL 0)
   set(rows "    {NULL, NULL, NULL, 0, false},\n")
 endif()
 file(WRITE ${OUT}.new "/* Made by cmake/page.cmake from the files of web/dist. */
-#include \"server/page.h\"
+#include \"server/page/page.h\"
 
 ${arrays}
 const tempo_page_file tempo_page_files[] = {

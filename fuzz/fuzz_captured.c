@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "io/npz.h"
-#include "server/attention.h"
-#include "server/captured.h"
+#include "server/worker/attention.h"
+#include "server/api/recorded/captured.h"
 
 #define CHECK(x) ((x) ? (void)0 : abort())
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/chat_parts.h"
+#include "chat/parts.h"
 
 static void check(tempo_status st, const tempo_err *err)
 {

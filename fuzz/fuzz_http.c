@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/http_inside.h"
+#include "server/http/inside.h"
 
 #define CHECK(x) ((x) ? (void)0 : abort())
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/api_openai.h"
+#include "server/api/openai/openai.h"
 
 #define CHECK(x) ((x) ? (void)0 : abort())
 

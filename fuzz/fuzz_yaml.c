@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/experiment_file.h"
+#include "experiment/file/file.h"
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
 

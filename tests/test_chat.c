@@ -11,7 +11,7 @@
 
 #include "io/json.h"
 #include "support/tmpdir.h"
-#include "token/chat_parts.h"
+#include "chat/parts.h"
 
 enum { MAX_MESSAGES = 8 };
 

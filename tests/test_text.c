@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "token/pretoken.h"
-#include "token/unicode.h"
+#include "text/unicode.h"
 
 #define MARKED "\u2581"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""src/token/chat_unicode.inc: what Python's str makes of each character, as tables.
+"""src/chat/template/unicode.inc: what Python's str makes of each character, as tables.
 
   tools/chat-unicode.py           write it
   tools/chat-unicode.py --check   fail if it would change; exit 77 where this Python has another Unicode version
@@ -12,7 +12,7 @@ import re
 import sys
 import unicodedata
 
-PATH = pathlib.Path(__file__).resolve().parent.parent / "src/token/chat_unicode.inc"
+PATH = pathlib.Path(__file__).resolve().parent.parent / "src/chat/template/unicode.inc"
 N = 0x110000
 
 
@@ -96,7 +96,7 @@ MAPS = [("upper", str.upper), ("lower", str.lower), ("title", str.title), ("fold
 
 
 def document():
-    out = [f"/* chat_unicode.inc - Unicode {unicodedata.unidata_version} as Python's str has it; made by tools/chat-unicode.py. */", ""]
+    out = [f"/* template/unicode.inc - Unicode {unicodedata.unidata_version} as Python's str has it; made by tools/chat-unicode.py. */", ""]
     out += ["enum {"] + [f"    U_{name} = 1 << {i}," for i, (name, _) in enumerate(FLAGS)] + ["};", ""]
     out += ["/* Each run: its first character, and above bit 21 the flags of all its characters. */"]
     out += ["static const uint32_t flag_runs[] = {", rows(f"0x{x:x}" for x in flag_runs()), "};", ""]

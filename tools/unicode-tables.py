@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write src/token/unicode_tables.inc, all that tokenizing knows of Unicode.
+"""Write src/text/unicode_tables.inc, all that tokenizing knows of Unicode.
 
     tools/unicode-tables.py [FOLDER]
 

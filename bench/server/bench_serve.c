@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "server/worker.h"
+#include "server/worker/worker.h"
 
 enum { PROMPT = 32, REPEATS = 3, MAX_JOBS = 256 };
 

@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "endings.h"
-#include "message.h"
-#include "options.h"
-#include "server/api.h"
-#include "server/http.h"
-#include "server/page.h"
-#include "server/worker.h"
-#include "session.h"
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "server/api/api.h"
+#include "server/http/http.h"
+#include "server/page/page.h"
+#include "server/worker/worker.h"
+#include "cli/session.h"
 
 extern char **environ;
 

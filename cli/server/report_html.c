@@ -1,13 +1,13 @@
 /* report_html.c - tempo study report --html: the view of the report inside the page that draws it. */
-#include "report_html.h"
+#include "cli/report_html.h"
 
 #include <stdlib.h>
 
-#include "message.h"
-#include "server/report_page.h"
-#include "session.h"
-#include "study/json_out.h"
-#include "study/report_view.h"
+#include "cli/message.h"
+#include "server/page/report_page.h"
+#include "cli/session.h"
+#include "files/json_out.h"
+#include "report/view.h"
 
 /* Experiments beside the study come from the database; where there is none, there are none. */
 static tempo_status make_view(json_t **view, const options *o, const char *dir, tempo_err *err)

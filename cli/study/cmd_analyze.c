@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "message.h"
-#include "options.h"
-#include "session.h"
-#include "study/analyze.h"
-#include "terminal.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/session.h"
+#include "analyze/analyze.h"
+#include "cli/terminal.h"
 
 static bool is_directory(const char *path)
 {

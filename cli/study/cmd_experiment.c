@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "endings.h"
-#include "message.h"
-#include "options.h"
-#include "record.h"
-#include "session.h"
-#include "study/experiment_run.h"
-#include "told.h"
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/study/record.h"
+#include "cli/session.h"
+#include "experiment/run.h"
+#include "cli/study/told.h"
 
 enum { MAX_ARGUMENTS = 64 };
 

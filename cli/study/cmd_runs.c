@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "endings.h"
-#include "message.h"
-#include "runs.h"
-#include "session.h"
-#include "study/registry.h"
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/study/runs.h"
+#include "cli/session.h"
+#include "registry/registry.h"
 
 /* What there is to say when there is no run: nothing is wrong. */
 static int show_none(const options *o, const char *path)

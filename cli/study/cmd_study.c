@@ -3,16 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "endings.h"
-#include "message.h"
-#include "options.h"
-#include "record.h"
-#include "report_html.h"
-#include "session.h"
-#include "study/report.h"
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/options.h"
+#include "cli/study/record.h"
+#include "cli/report_html.h"
+#include "cli/session.h"
+#include "report/report.h"
 #include "study/study.h"
-#include "terminal.h"
-#include "told.h"
+#include "cli/terminal.h"
+#include "cli/study/told.h"
 
 static void progress(void *user, const char *stage, size_t done, size_t total)
 {

@@ -1,8 +1,8 @@
 /* record.c - the database is opened, told and closed. */
-#include "record.h"
+#include "cli/study/record.h"
 
-#include "message.h"
-#include "study/registry.h"
+#include "cli/message.h"
+#include "registry/registry.h"
 
 void record_runs(const options *o, const char *what, const char *const *dirs, size_t n)
 {

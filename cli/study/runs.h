@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Documents of src/study/registry.h, on standard output.  Nothing in them can control a terminal. */
+/* Documents of src/registry/registry.h, on standard output.  Nothing in them can control a terminal. */
 void show_runs(const json_t *list);
 void show_run(const json_t *run);
 void show_comparison(const json_t *comparison);

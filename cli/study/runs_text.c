@@ -1,11 +1,11 @@
 /* runs_text.c - runs as people read them. */
-#include "runs.h"
+#include "cli/study/runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "session.h"
+#include "cli/session.h"
 
 /* ---- pieces ---- */
 

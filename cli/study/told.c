@@ -1,7 +1,7 @@
 /* told.c - see told.h. */
-#include "told.h"
+#include "cli/study/told.h"
 
-#include "message.h"
+#include "cli/message.h"
 
 static void tell_error(void *user, const char *text)
 {

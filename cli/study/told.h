@@ -3,7 +3,7 @@
 #define TEMPO_CLI_TOLD_H
 #include <stddef.h>
 
-#include "study/yaml.h"
+#include "yaml/yaml.h"
 
 /* One that says each error and counts it in *told, which begins as 0. */
 tempo_yaml_tell tell_errors(size_t *told);

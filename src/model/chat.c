@@ -1,5 +1,5 @@
-/* chat.c - a model's chat template; rendering is src/token/chat.c's business. */
-#include "token/chat.h"
+/* chat.c - a model's chat template; rendering is src/chat/chat.c's business. */
+#include "chat/chat.h"
 
 #include "model/model.h"
 

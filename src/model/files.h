@@ -13,7 +13,7 @@
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "model/model.h"
-#include "token/chat.h"
+#include "chat/chat.h"
 
 /* How the architectures that run differ. */
 typedef struct tempo_arch {

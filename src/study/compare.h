@@ -6,8 +6,8 @@
 #define TEMPO_STUDY_COMPARE_H
 #include <jansson.h>
 
-#include "study/differ.h"
-#include "study/lanes.h"
+#include "run/differ.h"
+#include "run/lanes.h"
 
 enum { TEMPO_COMPARE_TOPS = 4 };
 extern const size_t tempo_compare_tops[TEMPO_COMPARE_TOPS]; /* 1, 5, 10, 20 */

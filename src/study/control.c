@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "study/metrics.h"
+#include "metrics/metrics.h"
 
 enum { PASS_ROWS = 256 }; /* rows of one pass, about: no number depends on it */
 

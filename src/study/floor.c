@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/json_out.h"
-#include "study/stats.h"
+#include "files/json_out.h"
+#include "stats/stats.h"
 
 enum { ISOLATED, VISIBLE, OFFSET_ISOLATED, OFFSET_VISIBLE, ARMS };
 

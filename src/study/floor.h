@@ -5,7 +5,12 @@
  * metrics show between an arm and its copy is noise, and no effect below it can be claimed.  */
 #ifndef TEMPO_STUDY_FLOOR_H
 #define TEMPO_STUDY_FLOOR_H
+#include "study/hypotheses_file.h"
+#include "study/prompts_file.h"
 #include "study/unit.h"
+
+enum { TEMPO_PRIMARIES = 4 };
+extern const char *const tempo_primaries[TEMPO_PRIMARIES]; /* "A2", "B", "C", "D2" */
 
 enum { TEMPO_FLOOR_MAX_NUDGES = 16, TEMPO_FLOOR_MAX_GROUPS = 3 + TEMPO_FLOOR_MAX_NUDGES };
 
@@ -31,5 +36,10 @@ tempo_status tempo_floor_step(tempo_floor *f, tempo_err *err) TEMPO_MUST_CHECK;
 /* {"values": {group: {"A2", "B", "C", "D2": number|null}}, "bits": "hex"}: the groups are "nudge-K", "order",
  * "instruction_set"; bits is a hash of every bit of the first two arms' distributions.  A new object.  */
 json_t *tempo_floor_json(const tempo_floor *f);
+
+/* Of a study's files of one model: {"prompts": how many had one, "quantile", "groups": {name: {"A2": q, ..}}, "floor": {"A2", "B",
+ * "C", "D2"}}, the floor being the largest of the groups' quantiles.  A new object.  */
+tempo_status tempo_floor_summary(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
+                                 const tempo_prompts *p, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/stats.h"
-#include "study/yaml.h"
+#include "stats/stats.h"
+#include "yaml/yaml.h"
 
 enum { MAX_ID = 31, MOST_DRAWS = 100000000, MOST_STEPS = 100000, MOST_PAIRS = 100000 };
 

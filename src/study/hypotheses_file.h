@@ -4,8 +4,8 @@
  * family) and timing.  A file must have all of them; it may register further exploratory ones, which are recorded.  */
 #ifndef TEMPO_STUDY_HYPOTHESES_FILE_H
 #define TEMPO_STUDY_HYPOTHESES_FILE_H
-#include "study/hash.h"
-#include "study/yaml.h"
+#include "files/hash.h"
+#include "yaml/yaml.h"
 
 enum {
     TEMPO_HYPOTHESES_MAX = 64,

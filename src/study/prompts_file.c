@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "study/json_out.h"
-#include "study/prompt_lines.h"
-#include "study/yaml.h"
+#include "files/json_out.h"
+#include "files/prompt_lines.h"
+#include "yaml/yaml.h"
 
 /* What no two prompts may share, and whose it is. */
 typedef struct entry {

@@ -10,8 +10,8 @@
  * a stratum is of the stratum "all".  Texts are unique there, too, and hold no NUL.  */
 #ifndef TEMPO_STUDY_PROMPTS_FILE_H
 #define TEMPO_STUDY_PROMPTS_FILE_H
-#include "study/hash.h"
-#include "study/yaml.h"
+#include "files/hash.h"
+#include "yaml/yaml.h"
 
 enum {
     TEMPO_PROMPTS_MAX = 8192,

@@ -37,11 +37,7 @@ typedef struct tempo_study_options {
     bool (*poll)(void *user); /* often; false stops with TEMPO_E_STOPPED; may be NULL */
 } tempo_study_options;
 
-/* Run what is missing, and report (report.h); manifest.json comes last.  TEMPO_E_ARG if dir holds a study and resume is not asked for, or if this machine or these
- * models cannot go on with it; TEMPO_E_STOPPED when poll said so: everything finished is kept.  */
-tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
-
-/* ---- inside (study_*.c) ---- */
+/* ---- inside ---- */
 
 typedef struct tempo_study {
     const tempo_study_options *o;
@@ -61,10 +57,10 @@ typedef struct tempo_study {
     size_t *n_ids;
 } tempo_study;
 
-/* study_manifest.c: manifest.json: "running", "complete" or "interrupted"; id and time of the beginning stay. */
+/* manifest.c: manifest.json: "running", "complete" or "interrupted"; id and time of the beginning stay. */
 tempo_status tempo_study_manifest(const tempo_study *s, const char *status, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* study_plan.c: the frozen plan, and opening models by it. */
+/* plan.c: the frozen plan, and opening models by it. */
 tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 size_t tempo_study_model_count(const tempo_study *s);
 tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err) TEMPO_MUST_CHECK;
@@ -80,13 +76,13 @@ double tempo_study_offset(const tempo_hypotheses *h, double threshold);
 /* TEMPO_E_UNSUPPORTED unless the plan (study.json, named `path` in messages) is one that this program makes. */
 tempo_status tempo_study_check_schema(const json_t *plan, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* study_stages.c: each does what is missing of it, for the model at hand. */
+/* stages.c: each does what is missing of it, for the model at hand. */
 tempo_status tempo_study_floor(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_exact(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_units(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 /* Tell how far a stage is. */
 void tempo_study_progress(const tempo_study *s, const char *stage, size_t done, size_t total);
-/* study_after.c: what needs the units. */
+/* after.c: what needs the units. */
 tempo_status tempo_study_control(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_timing(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 /* Seconds since some fixed moment, for times. */

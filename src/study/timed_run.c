@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "study/json_out.h"
+#include "files/json_out.h"
 #include "study/study.h"
 
 /* The set that step i recorded; members grows. */

@@ -1,13 +1,13 @@
 /* unit.c - arms in lockstep, measured at every step. */
-#include "study/decode_json.h"
+#include "run/decode_json.h"
 #include "study/unit.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/json_out.h"
-#include "study/stats.h"
+#include "files/json_out.h"
+#include "stats/stats.h"
 
 enum {
     ISOLATED,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/unicode.h"
+#include "text/unicode.h"
 
 typedef struct step {
     tempo_form form;

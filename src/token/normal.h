@@ -6,7 +6,7 @@
  * from.  */
 #ifndef TEMPO_TOKEN_NORMAL_H
 #define TEMPO_TOKEN_NORMAL_H
-#include "token/regex.h"
+#include "text/regex.h"
 
 typedef struct tempo_passage {
     char *p;                /* [n] valid UTF-8 */

@@ -6,7 +6,7 @@
 #ifndef TEMPO_TOKEN_PRETOKEN_H
 #define TEMPO_TOKEN_PRETOKEN_H
 #include "token/normal.h"
-#include "token/regex.h"
+#include "text/regex.h"
 
 typedef struct tempo_pretoken tempo_pretoken;
 

@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "cli/cells.h"
+#include "cli/generate/cells.h"
 #include "cli/terminal.h"
-#include "cli/view_layout.h"
+#include "cli/generate/view_layout.h"
 #include "support/vt.h"
 
 /* ---- glyphs ---- */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "token/chat_parts.h"
+#include "chat/parts.h"
 
 static tempo_chat_str token(const json_t *c, const char *key)
 {

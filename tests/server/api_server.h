@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "server/api.h"
+#include "server/api/api.h"
 #include "support/http_client.h"
 #include "support/models.h"
 

@@ -13,9 +13,10 @@
 
 #include <cmocka.h>
 
-#include "server/api.h"
-#include "study/experiment_run.h"
-#include "study/registry.h"
+#include "server/api/api.h"
+#include "experiment/run.h"
+#include "registry/registry.h"
+#include "report/report.h"
 #include "study/study.h"
 #include "support/http_client.h"
 #include "support/models.h"

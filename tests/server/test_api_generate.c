@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "api_server.h"
-#include "study/decode_json.h"
+#include "run/decode_json.h"
 
 static api_server server;
 

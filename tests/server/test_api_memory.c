@@ -5,8 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/api_document.h"
-#include "server/api_request.h"
+#include "server/api/decode/document.h"
+#include "server/api/request.h"
 
 #define GENERATE "/v1/tempo/generate"
 #define PROMPT "\"prompt\": \"Once upon a time\""

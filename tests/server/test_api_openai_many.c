@@ -2,7 +2,7 @@
  */
 #include "api_server.h"
 
-#include "server/api_memory.h"
+#include "server/api/memory.h"
 
 static api_server server;
 

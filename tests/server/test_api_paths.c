@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server/api_inside.h"
+#include "server/api/inside.h"
 #include "support/models.h"
 
 static void test_messages(void **state)

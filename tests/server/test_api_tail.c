@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "server/api_tail.h"
+#include "server/api/openai/tail.h"
 #include "tempo.h"
 
 /* text in pieces of k bytes, with stops[n]; what goes out must be expected, and each piece UTF-8 if all of it

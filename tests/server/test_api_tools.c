@@ -1,5 +1,5 @@
 /* Tools, variables and reasoning of requests reach the chat template; calls in an answer are told as such. */
-#include "server/api_openai.h"
+#include "server/api/openai/openai.h"
 #include "server/api_server.h"
 #include "support/tmpdir.h"
 

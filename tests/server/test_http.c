@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "support/http_client.h"
 
 static void health(void *user, tempo_exchange *x)

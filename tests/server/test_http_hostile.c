@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "support/http_client.h"
 
 enum { MAX_BODY = 4096 };

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "server/http.h"
+#include "server/http/http.h"
 #include "support/http_client.h"
 
 typedef struct watched {

@@ -2,8 +2,8 @@
  * against generate. */
 #include "api_server.h"
 
-#include "server/api_fields.h"
-#include "server/openapi_parts.h"
+#include "server/api/fields.h"
+#include "server/api/openapi_parts.h"
 #include "support/tmpdir.h"
 
 static api_server s;

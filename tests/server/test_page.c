@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "server/page.h"
+#include "server/page/page.h"
 #include "support/http_client.h"
 
 static const char text[] = "body { color: black; } body { color: white; } body { color: black; }";

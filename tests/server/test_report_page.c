@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "server/report_page.h"
+#include "server/page/report_page.h"
 
 #define OPEN "<script id=\"tempo-report\" type=\"application/json\">"
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "io/npz.h"
-#include "server/api_memory.h"
-#include "server/attention.h"
+#include "server/api/memory.h"
+#include "server/worker/attention.h"
 
 static served s;
 static char one_id[256], many_id[256];

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "study/report_view.h"
+#include "report/view.h"
 
 static served s;
 static char study_id[256], one_id[256], many_id[256];

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "server/worker_jobs.h"
-#include "server/worker_parts.h"
+#include "server/worker/parts.h"
 
 static test_bench bench;
 

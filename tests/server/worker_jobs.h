@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "server/worker.h"
+#include "server/worker/worker.h"
 #include "support/models.h"
 
 enum { WAIT_MS = 60000 }; /* for events that will come; nothing is measured by it */

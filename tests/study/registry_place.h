@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "study/registry_db.h"
+#include "registry/db.h"
 #include "support/tmpdir.h"
 
 /* A test's state: an empty directory, and where in it the database belongs. */

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "io/npz.h"
-#include "study/analyze.h"
+#include "analyze/analyze.h"
 #include "support/tmpdir.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

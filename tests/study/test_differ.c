@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "study/differ.h"
+#include "run/differ.h"
 
 enum { MOST = 5 };
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "study/draw.h"
+#include "draw/draw.h"
 
 static void expect(tempo_text *t, const char *expected)
 {

@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "study/experiment_document.h"
-#include "study/experiment_run.h"
-#include "study/plot.h"
+#include "experiment/document/document.h"
+#include "experiment/run.h"
+#include "draw/plot.h"
 
 /* An experiment whose modes part at step 1, after a step of two members. */
 static const char experiment[] =

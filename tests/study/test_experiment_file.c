@@ -11,8 +11,8 @@
 
 #include <unistd.h>
 
-#include "study/experiment_file.h"
-#include "study/find_file.h"
+#include "experiment/file/file.h"
+#include "files/find_file.h"
 #include "support/tmpdir.h"
 
 static const char published_dir[] = "../shared/design/original-experiments";

@@ -12,7 +12,7 @@
 
 #include "io/json.h"
 #include "io/npz.h"
-#include "study/experiment_run.h"
+#include "experiment/run.h"
 #include "support/golden.h"
 #include "support/tmpdir.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "study/hash.h"
+#include "files/hash.h"
 #include "support/tmpdir.h"
 
 static const char *const names[] = {"m-00001-of-00002.gguf", "m-00002-of-00002.gguf"};

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "io/json.h"
-#include "study/jsonfile.h"
-#include "study/manifest.h"
+#include "io/json_file.h"
+#include "files/manifest.h"
 #include "support/json_file.h"
 #include "support/tmpdir.h"
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "study/metrics.h"
+#include "metrics/metrics.h"
 
 enum { N = 64 };
 #define LN2 0.693147180559945309417

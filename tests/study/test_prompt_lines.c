@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "study/prompt_lines.h"
+#include "files/prompt_lines.h"
 #include "support/nomem.h"
 #include "support/tmpdir.h"
 

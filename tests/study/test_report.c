@@ -9,10 +9,11 @@
 
 #include <cmocka.h>
 
-#include "study/json_out.h"
-#include "study/report.h"
-#include "study/say.h"
-#include "study/stats.h"
+#include "files/json_out.h"
+#include "report/report.h"
+#include "study/floor.h"
+#include "draw/say.h"
+#include "stats/stats.h"
 #include "support/tmpdir.h"
 
 enum { PROMPTS = 21, N = 20 }; /* the last has no parallel set */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "study/run_id.h"
+#include "files/run_id.h"
 
 /* 'd' a digit, 'x' a hexadecimal digit, anything else itself */
 static bool looks_like(const char *s, const char *shape)

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "study/stats.h"
-#include "study/stats_dist.h"
+#include "stats/stats.h"
+#include "stats/dist.h"
 
 #include "reference_stats.inc"
 

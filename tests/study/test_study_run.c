@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "io/json.h"
-#include "study/json_out.h"
-#include "study/report.h"
+#include "files/json_out.h"
+#include "report/report.h"
 #include "study/study.h"
 #include "support/tmpdir.h"
 

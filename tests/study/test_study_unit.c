@@ -18,7 +18,7 @@
 
 #include "study/control.h"
 #include "study/floor.h"
-#include "study/json_out.h"
+#include "files/json_out.h"
 #include "study/unit.h"
 #include "support/golden.h"
 #include "support/models.h"

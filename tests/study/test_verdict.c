@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "study/verdict.h"
+#include "stats/verdict.h"
 
 enum { N = 40 };
 

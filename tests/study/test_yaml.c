@@ -11,10 +11,10 @@
 
 #include <math.h>
 
-#include "study/experiment_file.h"
+#include "experiment/file/file.h"
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
-#include "study/yaml.h"
+#include "yaml/yaml.h"
 #include "support/nomem.h"
 #include "support/tmpdir.h"
 

@@ -1,0 +1,55 @@
+/* doctor.h - the exact identities of docs/semantics.md, checked on the user's own model and machine.
+ *
+ * Each check works on a short prompt and one or two sets of MEMBERS tokens, the most probable ones, so that it
+ * takes a few passes over the weights whatever the model.  What shall be equal is compared bit by bit; what may
+ * round differently within a tolerance that is printed.  */
+#ifndef TEMPO_CLI_DOCTOR_H
+#define TEMPO_CLI_DOCTOR_H
+#include "cli/session.h"
+
+enum { DOCTOR_MEMBERS = 4, DOCTOR_STEPS = 4, DOCTOR_PROMPT = 12, DOCTOR_IDENTITIES = 10 };
+
+typedef struct doctor {
+    const options *o;
+    session s;
+    int32_t prompt[DOCTOR_PROMPT]; /* [n_prompt] */
+    size_t n_prompt;
+    int32_t members[DOCTOR_MEMBERS]; /* the most probable tokens after the prompt */
+    size_t n_vocab;
+    double rounding; /* tolerance of logits that may round differently; see doctor.c */
+    float *buffer[2]; /* [DOCTOR_MEMBERS * n_vocab] logits to compare */
+    tempo_err err;    /* of a check that could not run */
+} doctor;
+
+typedef struct finding {
+    bool passed, failed_to_run;
+    double measured;  /* the largest deviation */
+    double tolerance; /* 0: bit for bit */
+} finding;
+
+typedef finding (*doctor_check)(doctor *d);
+
+/* ---- doctor_rows.c: I3 to I9, on rows and sequences ---- */
+finding check_i3(doctor *d);
+finding check_i4(doctor *d);
+finding check_i5(doctor *d);
+finding check_i6(doctor *d);
+finding check_i7(doctor *d);
+finding check_i8(doctor *d);
+finding check_i9(doctor *d);
+/* Fill d->members. */
+tempo_status find_members(doctor *d);
+
+/* ---- doctor_steps.c: I1, I2 and I10, on the step loop ---- */
+finding check_i1(doctor *d);
+finding check_i2(doctor *d);
+finding check_i10(doctor *d);
+
+/* A check's result when a call of the library failed with d->err. */
+finding cannot_run(void);
+/* 0 if the n floats are the same bits, else the largest difference (HUGE_VAL where a NaN is). */
+double differ(const float *a, const float *b, size_t n);
+/* passed when measured <= tolerance; NaN fails */
+finding judge(double measured, double tolerance);
+
+#endif

@@ -1,0 +1,223 @@
+/* cmd_logits.c - the distribution of the next token. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/endings.h"
+#include "cli/message.h"
+#include "cli/prefill.h"
+#include "cli/prompts.h"
+#include "io/json_file.h"
+#include "io/npy_rows.h"
+
+typedef struct ranked {
+    float logit;
+    int32_t id;
+} ranked;
+
+static int by_logit(const void *pa, const void *pb)
+{
+    const ranked *a = pa, *b = pb;
+
+    if (a->logit != b->logit)
+        return a->logit > b->logit ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+static void print_top(const tempo_tokenizer *t, const ranked *r, size_t n, const double *q)
+{
+    printf("%8s  %11s  %9s  token\n", "id", "probability", "logit");
+    for (size_t i = 0; i < n; i++) {
+        size_t len = 0;
+        const char *s = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
+        printf("%8" PRId32 "  %11.6f  %9.4f  ", r[i].id, q[r[i].id], (double)r[i].logit);
+        show_token(s, len);
+        putchar('\n');
+    }
+}
+
+/* What the document of one prompt and that of several have of the model. */
+static json_t *json_head(const session *s, const options *o)
+{
+    const tempo_model_info *info = tempo_model_get_info(s->model);
+
+    return json_pack("{s:s, s:o, s:s, s:s}", "version", tempo_version(), "model", json_model(s, o), "cpu",
+                     info->kernels, "compute", info->compute);
+}
+
+/* What they have of the prompt that s holds. */
+static void add_result(json_t *root, const session *s, const ranked *r, size_t n, const double *q,
+                       double entropy)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
+    json_t *ids = json_array(), *top = json_array();
+
+    for (size_t i = 0; i < s->n_ids; i++)
+        json_array_append_new(ids, json_integer(s->ids[i]));
+    for (size_t i = 0; i < n; i++) {
+        size_t len = 0;
+        const char *text = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
+        json_t *one = json_object();
+        json_object_set_new(one, "id", json_integer(r[i].id));
+        json_set_text(one, "text", "bytes", text, len);
+        json_object_set_new(one, "probability", tempo_json_number(q[r[i].id]));
+        json_object_set_new(one, "logit", tempo_json_number((double)r[i].logit));
+        json_array_append_new(top, one);
+    }
+    json_object_set_new(root, "prompt_ids", ids);
+    json_object_set_new(root, "entropy", tempo_json_number(entropy));
+    json_object_set_new(root, "top", top);
+    json_set_text(root, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
+    json_object_set_new(root, "warnings", json_warnings(s->warning));
+}
+
+/* To `into` where it is a document's, else as a table. */
+static int report(const session *s, const options *o, const float *logits, json_t *into)
+{
+    const size_t n = tempo_model_get_info(s->model)->n_vocab, top = o->top < n ? o->top : n;
+    ranked *r = malloc(n * sizeof(*r));
+    double *q = malloc(n * sizeof(*q)), entropy;
+    tempo_err err = {0};
+    int code = EXIT_OK;
+
+    if (r == NULL || q == NULL) {
+        say("out of memory for %zu logits", n);
+        code = EXIT_FAILED;
+    } else if (tempo_distribution(s->engine, logits, n, q, &entropy, &err) != TEMPO_OK) {
+        code = say_error(&err);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            r[i] = (ranked){logits[i], (int32_t)i};
+        qsort(r, n, sizeof(*r), by_logit);
+        if (into != NULL)
+            add_result(into, s, r, top, q, entropy);
+        else
+            print_top(tempo_model_tokenizer(s->model), r, top, q);
+    }
+    free(q);
+    free(r);
+    return code;
+}
+
+/* A row to the file of --all, where there is one; with the last row the file is there, before that prompt's
+ * result is told. */
+static tempo_status keep(tempo_npy_rows **all, const float *logits, tempo_err *err)
+{
+    tempo_npy_rows *f = *all;
+    tempo_status st = f != NULL ? tempo_npy_rows_add(f, logits, err) : TEMPO_OK;
+
+    if (st != TEMPO_OK || f == NULL || !tempo_npy_rows_full(f))
+        return st;
+    *all = NULL;
+    return tempo_npy_rows_commit(f, err);
+}
+
+/* The prompt that s holds. */
+static int run(const session *s, const options *o, tempo_npy_rows **all, json_t *into)
+{
+    const float *logits;
+    tempo_err err = {0};
+    tempo_seq *seq;
+    int code;
+
+    if (tempo_seq_create(&seq, s->engine, NULL, &err) != TEMPO_OK)
+        return say_error(&err);
+    if (prefill(s->engine, seq, s->ids, s->n_ids, &logits, &err) != TEMPO_OK ||
+        keep(all, logits, &err) != TEMPO_OK)
+        code = say_error(&err);
+    else
+        code = report(s, o, logits, into);
+    tempo_seq_free(seq);
+    return code;
+}
+
+static int run_one(session *s, const options *o, tempo_npy_rows **all, json_t *root)
+{
+    const int code = session_read_prompt(s, o);
+
+    return code == EXIT_OK ? run(s, o, all, root) : code;
+}
+
+/* Every prompt is looked at before the first one runs: does it have tokens, is there room for it? */
+static int check_lines(session *s, const options *o, const tempo_prompt_lines *lines)
+{
+    tempo_decode_options d;
+    tempo_err err = {0};
+    int code = session_check_prompt(o);
+
+    tempo_decode_options_init(&d);
+    for (size_t i = 0; i < lines->n && code == EXIT_OK; i++) {
+        if ((code = prompts_take(s, o, lines, i)) == EXIT_OK &&
+            tempo_decode_check(s->model, &d, s->ids, s->n_ids, &err) != TEMPO_OK)
+            code = prompts_blame(lines, i, say_error(&err));
+        prompts_drop(s);
+    }
+    return code;
+}
+
+/* Each prompt by itself, in the file's order. */
+static int run_lines(session *s, const options *o, const tempo_prompt_lines *lines, tempo_npy_rows **all,
+                     json_t *root)
+{
+    json_t *list = json_array();
+    int code = check_lines(s, o, lines);
+
+    if (root != NULL)
+        json_object_set(root, "prompts", list);
+    for (size_t i = 0; i < lines->n && code == EXIT_OK; i++) {
+        json_t *one = root != NULL ? json_pack("{s:O}", "id", lines->lines[i].id) : NULL;
+        if (root == NULL) {
+            if (i > 0)
+                putchar('\n');
+            prompts_heading(&lines->lines[i]);
+        }
+        if ((code = prompts_take(s, o, lines, i)) == EXIT_OK)
+            code = prompts_blame(lines, i, run(s, o, all, one));
+        if (one != NULL)
+            json_array_append_new(list, one);
+        prompts_drop(s);
+    }
+    json_decref(list);
+    return code;
+}
+
+static int run_all(session *s, const options *o, const tempo_prompt_lines *lines)
+{
+    const size_t n_vocab = tempo_model_get_info(s->model)->n_vocab;
+    json_t *root = NULL;
+    tempo_npy_rows *all = NULL;
+    tempo_err err = {0};
+    int code = EXIT_OK;
+
+    if (o->json && (root = json_head(s, o)) == NULL)
+        return EXIT_FAILED;
+    if (o->all != NULL &&
+        tempo_npy_rows_create(&all, o->all, lines != NULL ? lines->n : 0, n_vocab, &err) != TEMPO_OK)
+        code = say_error(&err);
+    if (code == EXIT_OK)
+        code = lines != NULL ? run_lines(s, o, lines, &all, root) : run_one(s, o, &all, root);
+    tempo_npy_rows_abort(all);
+    if (code == EXIT_OK && root != NULL)
+        return print_json(root, false);
+    json_decref(root);
+    return code;
+}
+
+int cmd_logits(const options *o)
+{
+    session s = {0};
+    tempo_prompt_lines *lines = NULL;
+    tempo_err err = {0};
+    int code;
+
+    if (given_prompts(o) && tempo_prompt_lines_load(&lines, o->file, &err) != TEMPO_OK)
+        return say_error(&err);
+    code = session_open_engine(&s, o);
+    catch_interrupts();
+    if (code == EXIT_OK)
+        code = run_all(&s, o, lines);
+    session_close(&s);
+    tempo_prompt_lines_free(lines);
+    return code;
+}

@@ -1,0 +1,26 @@
+/* json_out.h - documents that studies write. */
+#ifndef TEMPO_FILES_JSON_OUT_H
+#define TEMPO_FILES_JSON_OUT_H
+#include <jansson.h>
+
+#include "io/json_file.h"
+
+/* x[n] as an array of tempo_json_number. */
+json_t *tempo_json_numbers(const double *x, size_t n);
+/* [lo, hi], each as such. */
+json_t *tempo_json_interval(double lo, double hi);
+/* The number at key, or NaN where there is none. */
+double tempo_json_get_number(const json_t *object, const char *key);
+
+/* Write a document to path, complete or not at all; doubles come back as they were.  A NULL document is
+ * TEMPO_E_NOMEM; the reference to it is taken on every path.  */
+tempo_status tempo_json_save(const char *path, json_t *document, bool compact, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same for text[n]. */
+tempo_status tempo_text_save(const char *path, const char *text, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* path[cap] = "dir/name"; TEMPO_E_LIMIT when it is too long. */
+tempo_status tempo_path_join(char *path, size_t cap, const char *dir, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+/* A directory and those above it. */
+tempo_status tempo_make_directory(const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif

@@ -1,0 +1,172 @@
+/* lanes.c - one pass over many decoders, whose attention goes to the lanes that watch. */
+#include "run/lanes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
+
+typedef struct pass {
+    tempo_lane *const *lanes;
+    size_t n, last; /* last: where the last view's lane was; rows come lane by lane */
+    tempo_lanes_poll poll;
+    void *user;
+} pass;
+
+static const tempo_model_info *info_of(const tempo_lane *l)
+{
+    return tempo_model_get_info(tempo_engine_model(tempo_decoder_engine(l->d)));
+}
+
+void tempo_lane_free(tempo_lane *l)
+{
+    tempo_decoder_free(l->d);
+    free(l->attention);
+    *l = (tempo_lane){0};
+}
+
+static tempo_lane *lane_of(pass *p, const tempo_seq *seq)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        const size_t at = (p->last + i) % p->n;
+        if (tempo_decoder_seq(p->lanes[at]->d) == seq) {
+            p->last = at;
+            return p->lanes[at];
+        }
+    }
+    return NULL;
+}
+
+/* How many rows the next read of a decoder is about. */
+static size_t rows_to_read(const tempo_decoder *d)
+{
+    const tempo_set *set = tempo_decoder_last_set(d);
+    size_t n = 0;
+
+    if (set == NULL)
+        return 1;
+    for (size_t i = 0; i < set->n_members; i++)
+        n += set->members[i].slot >= 0;
+    return n;
+}
+
+static bool will_run(const tempo_lane *l)
+{
+    return !l->done && tempo_decoder_stopped(l->d) == TEMPO_RUNNING;
+}
+
+/* Floats of attention that the next read of a lane gives it. */
+static size_t floats_to_keep(const tempo_lane *l)
+{
+    const size_t left = tempo_decoder_prompt_left(l->d), now = tempo_seq_slot_count(tempo_decoder_seq(l->d));
+
+    return l->watch ? tempo_lane_floats(info_of(l), l->rows, now + (left > 0 ? left : l->rows)) : 0;
+}
+
+/* A quarter more than is needed: a step's slots grow with every step. */
+static size_t grown(size_t need)
+{
+    return need + need / 4;
+}
+
+/* Room for what the next read of every lane gives.  It is written to at once: only so does the system count
+ * it, and who asks next for memory learns of it.  */
+static tempo_status make_room(tempo_lane *const *lanes, size_t n, tempo_err *err)
+{
+    size_t more = 0;
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n; i++)
+        if (will_run(lanes[i]) && floats_to_keep(lanes[i]) > lanes[i]->cap)
+            more += grown(floats_to_keep(lanes[i])) - lanes[i]->cap;
+    if (more >= CHECKED_FLOATS)
+        st = tempo_memory_check(more * sizeof(float), "the attention of a step", err);
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        tempo_lane *l = lanes[i];
+        const size_t cap = grown(floats_to_keep(l));
+        if (!will_run(l) || floats_to_keep(l) <= l->cap)
+            continue;
+        float *p = realloc(l->attention, cap * sizeof(*p));
+        if (p == NULL)
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the attention of a step");
+        memset(p + l->cap, 0, (cap - l->cap) * sizeof(*p));
+        l->attention = p;
+        l->cap = cap;
+    }
+    return st;
+}
+
+static bool keep(void *user, const tempo_attention_view *v)
+{
+    pass *p = user;
+    tempo_lane *l = lane_of(p, v->seq);
+
+    if (l != NULL && l->capture != NULL)
+        (void)tempo_capture_view(l->capture, v);
+    if (l == NULL || !l->watch)
+        return true;
+    l->slots = v->n_slots;
+    assert(tempo_lane_floats(info_of(l), l->rows, l->slots) <= l->cap); /* make_room */
+    memcpy(l->attention + (v->layer * l->rows + l->seen % l->rows) * v->n_heads * v->n_slots, v->weights,
+           v->n_heads * v->n_slots * sizeof(float));
+    l->seen++;
+    return true;
+}
+
+static bool poll_pass(void *user)
+{
+    const pass *p = user;
+
+    return p->poll == NULL || p->poll(p->user);
+}
+
+tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_poll poll, void *user,
+                              tempo_err *err)
+{
+    tempo_decoder **ds = calloc(n + 1, sizeof(*ds));
+    pass p = {.lanes = lanes, .n = n, .poll = poll, .user = user};
+    tempo_observer obs = {.user = &p, .poll = poll_pass};
+    tempo_status st;
+    size_t m = 0;
+
+    if (ds == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step of %zu decoders", n);
+    for (size_t i = 0; i < n; i++) {
+        if (!will_run(lanes[i]))
+            continue;
+        lanes[i]->rows = rows_to_read(lanes[i]->d);
+        lanes[i]->seen = 0;
+        if (lanes[i]->watch || lanes[i]->capture != NULL)
+            obs.attention = keep;
+        ds[m++] = lanes[i]->d;
+    }
+    if ((st = make_room(lanes, n, err)) == TEMPO_OK)
+        st = tempo_decoders_read(ds, m, &obs, err);
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        if (!lanes[i]->done)
+            lanes[i]->slots = tempo_seq_slot_count(tempo_decoder_seq(lanes[i]->d));
+    free(ds);
+    return st;
+}
+
+const float *tempo_lane_row(const tempo_lane *l, uint32_t layer, size_t row, uint32_t head)
+{
+    const uint32_t n_heads = info_of(l)->n_heads;
+
+    return l->attention + ((layer * l->rows + row) * n_heads + head) * l->slots;
+}
+
+tempo_sight tempo_lane_sight(const tempo_lane *l, size_t row)
+{
+    const size_t begin = l->slots - l->rows;
+
+    return (tempo_sight){.n_prev = begin, .own = begin + row, .set_begin = begin, .set_end = l->slots};
+}
+
+size_t tempo_lane_floats(const tempo_model_info *m, size_t rows, size_t slots)
+{
+    return (size_t)m->n_layers * m->n_heads * rows * slots;
+}

@@ -1,0 +1,341 @@
+/* decoding.c - what a request wants decoded: options, arms, given sets, and what does not go together. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/json.h"
+#include "server/api/openapi.h"
+#include "server/api/inside.h"
+#include "server/api/request.h"
+#include "run/decode_fields.h"
+
+enum { MAX_GIVEN_MEMBERS = 1 << 20, MAX_SOURCE = 64 << 10 };
+
+/* ---- options ---- */
+
+static bool was_given(const tempo_api_request *r, const char *name)
+{
+    const tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, NULL, r->decode_given, 0};
+
+    return tempo_api_given(&t, name);
+}
+
+static void name_field(char out[96], const char *prefix, const char *name)
+{
+    (void)snprintf(out, 96, "%s%s", prefix, name);
+}
+
+/* What a replay decides itself. */
+static bool refuse_replayed(const tempo_api_request *r, const char *prefix, tempo_api_problem *p)
+{
+    static const char *const names[] = {"context", "readout", "positions"};
+    char param[96];
+
+    for (size_t i = 0; i < 3; i++) {
+        if (!was_given(r, names[i]))
+            continue;
+        name_field(param, prefix, names[i]);
+        return tempo_api_refuse(p, 400, param,
+                                "a replay sets context, readout and positions itself: leave it out");
+    }
+    return true;
+}
+
+static bool check_layers(tempo_api *a, const tempo_api_request *r, const char *prefix, tempo_api_problem *p)
+{
+    const uint32_t n = tempo_model_get_info(a->o.model)->n_layers;
+    char param[96];
+
+    name_field(param, prefix, "visible_layers");
+    if (was_given(r, "visible_layers") && r->decoding.last_visible_layer >= n)
+        return tempo_api_refuse(p, 400, param, "layers %u-%u are not within 0-%u",
+                                r->decoding.first_visible_layer, r->decoding.last_visible_layer, n - 1);
+    return true;
+}
+
+bool tempo_api_check_decoding(tempo_api *a, const tempo_api_request *r, const char *prefix,
+                              tempo_api_problem *p)
+{
+    const tempo_decode_options *d = &r->decoding;
+    char param[96];
+
+    name_field(param, prefix, "steps");
+    if (d->steps > a->o.max_steps)
+        return tempo_api_refuse(p, 400, param, "%zu is more than this server's limit of %zu", d->steps,
+                                a->o.max_steps);
+    name_field(param, prefix, "temperature");
+    if (d->temperature < TEMPO_MIN_TEMPERATURE)
+        return tempo_api_refuse(p, 400, param, "%g is too small: at least %g", d->temperature,
+                                TEMPO_MIN_TEMPERATURE);
+    name_field(param, prefix, "max_set"); /* rows of a step: what it needs of memory grows with them */
+    if (d->max_set < 1 || d->max_set > TEMPO_API_MAX_SET)
+        return tempo_api_refuse(p, 400, param, "%zu is not a number from 1 to %d, this server's limit",
+                                d->max_set, TEMPO_API_MAX_SET);
+    if (d->replay != TEMPO_REPLAY_NONE && !refuse_replayed(r, prefix, p))
+        return false;
+    name_field(param, prefix, "visible_layers");
+    if (r->arms == NULL && was_given(r, "visible_layers") && d->mode == TEMPO_ISOLATED)
+        return tempo_api_refuse(p, 400, param, "it means nothing in isolated mode: choose visible or causal");
+    return check_layers(a, r, prefix, p);
+}
+
+/* ---- arms ---- */
+
+static const char arm_names[] = "isolated|visible|causal|published|published-nocache";
+enum { FIRST_REPLAY = 3 };
+
+static void set_arm(tempo_job_arm *arm, const tempo_decode_options *d, int kind)
+{
+    size_t n;
+    const char *name = tempo_choice_at(arm_names, kind, &n);
+
+    *arm = (tempo_job_arm){.decoding = *d};
+    memcpy(arm->name, name, n);
+    if (kind < FIRST_REPLAY)
+        arm->decoding.mode = (tempo_mode)kind;
+    else
+        arm->decoding.replay = kind == FIRST_REPLAY ? TEMPO_REPLAY_PUBLISHED : TEMPO_REPLAY_NOCACHE;
+    if (arm->decoding.mode == TEMPO_ISOLATED) {
+        arm->decoding.first_visible_layer = 0;
+        arm->decoding.last_visible_layer = TEMPO_ALL_LAYERS;
+    }
+}
+
+void tempo_api_one_arm(tempo_api_request *r)
+{
+    const tempo_decode_options *d = &r->decoding;
+
+    r->job.n_arms = 1;
+    set_arm(&r->job.arms[0], d,
+            d->replay == TEMPO_REPLAY_NONE ? (int)d->mode
+                                           : FIRST_REPLAY + (d->replay == TEMPO_REPLAY_NOCACHE));
+}
+
+static bool read_arms(tempo_api_request *r, tempo_api_problem *p)
+{
+    const json_t *v;
+    size_t i;
+    unsigned seen = 0;
+
+    if (was_given(r, "mode") || was_given(r, "replay"))
+        return tempo_api_refuse(p, 400, was_given(r, "mode") ? "mode" : "replay",
+                                "arms say it: leave it out");
+    if (json_array_size(r->arms) < 1 || json_array_size(r->arms) > TEMPO_JOB_MAX_ARMS)
+        return tempo_api_refuse(p, 400, "arms", "expected 1 to %d arms", TEMPO_JOB_MAX_ARMS);
+    json_array_foreach(r->arms, i, v)
+    {
+        const int k = json_is_string(v)
+                          ? tempo_choice_find(arm_names, json_string_value(v), json_string_length(v))
+                          : -1;
+        if (k < 0 || (seen >> k & 1) != 0)
+            return tempo_api_refuse(p, 400, "arms",
+                                    "[%zu] is not one of isolated, visible, causal, published, "
+                                    "published-nocache, each at most once",
+                                    i);
+        seen |= 1u << k;
+        set_arm(&r->job.arms[i], &r->decoding, k);
+    }
+    r->job.n_arms = json_array_size(r->arms);
+    if (seen >> FIRST_REPLAY != 0 && !refuse_replayed(r, "", p))
+        return false;
+    if ((seen & 6) == 0 && was_given(r, "visible_layers"))
+        return tempo_api_refuse(p, 400, "visible_layers", "no arm is visible or causal");
+    return true;
+}
+
+/* ---- given sets ---- */
+
+typedef struct member_fields {
+    size_t id;
+    double probability;
+} member_fields;
+
+static bool read_member(const json_t *v, size_t step, size_t i, uint32_t n_vocab, tempo_member *m,
+                        tempo_api_problem *p)
+{
+    const tempo_api_field fields[] = {
+        {.name = "id", .kind = TEMPO_API_SIZE, .offset = offsetof(member_fields, id), .high = n_vocab - 1.0},
+        {.name = "probability",
+         .kind = TEMPO_API_REAL,
+         .offset = offsetof(member_fields, probability),
+         .high = 1,
+         .low_excluded = true},
+    };
+    member_fields f = {0};
+    tempo_api_table t = {fields, 2, &f, 0, 0};
+    char prefix[64];
+
+    (void)snprintf(prefix, sizeof(prefix), "given[%zu][%zu].", step, i);
+    if (!json_is_object(v))
+        return tempo_api_refuse(p, 400, "given", "[%zu][%zu] is not an object {\"id\", \"probability\"}",
+                                step, i);
+    if (!tempo_api_read(v, prefix, false, &t, 1, p))
+        return false;
+    if (t.given != 3)
+        return tempo_api_refuse(p, 400, "given", "[%zu][%zu] has no %s", step, i,
+                                (t.given & 1) == 0 ? "id" : "probability");
+    *m = (tempo_member){.id = (int32_t)f.id, .probability = f.probability, .slot = -1};
+    return true;
+}
+
+static bool read_given(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
+{
+    const uint32_t n_vocab = tempo_model_get_info(a->o.model)->n_vocab;
+    const size_t n = json_array_size(r->given);
+    const json_t *set, *v;
+    size_t step, i, total = 0, at = 0;
+
+    json_array_foreach(r->given, step, set)
+    {
+        if (json_array_size(set) == 0)
+            return tempo_api_refuse(p, 400, "given", "[%zu] is not an array of members", step);
+        if (json_array_size(set) > TEMPO_API_MAX_SET)
+            return tempo_api_refuse(p, 400, "given", "[%zu] has %zu members, this server's limit is %d", step,
+                                    json_array_size(set), TEMPO_API_MAX_SET);
+        total += json_array_size(set);
+    }
+    if (n == 0)
+        return true;
+    if (n + r->decoding.steps > a->o.max_steps || total > MAX_GIVEN_MEMBERS)
+        return tempo_api_refuse(p, 400, "given",
+                                "%zu given sets and %zu steps are more than this server's limit of %zu", n,
+                                r->decoding.steps, a->o.max_steps);
+    r->given_sets = calloc(n, sizeof(*r->given_sets));
+    r->members = calloc(total, sizeof(*r->members));
+    if (r->given_sets == NULL || r->members == NULL)
+        return tempo_api_refuse(p, 500, "given", "out of memory");
+    json_array_foreach(r->given, step, set)
+    {
+        r->given_sets[step] = (tempo_given_set){r->members + at, json_array_size(set)};
+        json_array_foreach(set, i,
+                           v) if (!read_member(v, step, i, n_vocab, &r->members[at++], p)) return false;
+    }
+    r->job.given = r->given_sets;
+    r->job.n_given = n;
+    return true;
+}
+
+/* ---- bodies ---- */
+
+#define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_api_request, f)
+static const tempo_api_field generate_fields[] = {
+    {FIELD("prompt", TEXT, prompt)},
+    {FIELD("prompt_ids", ARRAY, prompt_ids)},
+    {FIELD("messages", ARRAY, messages)},
+    {FIELD("tools", ARRAY, tools)},
+    {FIELD("documents", ARRAY, documents)},
+    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
+    {FIELD("enable_thinking", ANY, enable_thinking)},
+    {FIELD("no_bos", FLAG, no_bos)},
+    {FIELD("no_special", FLAG, no_special)},
+    {FIELD("arms", ARRAY, arms)},
+    {FIELD("given", ARRAY, given)},
+    {FIELD("record", ARRAY, record)},
+    {FIELD("attention", FLAG, attention)},
+    {FIELD("top_keys", SIZE, top_keys), .high = TEMPO_JOB_MAX_TOP},
+    {FIELD("stream", FLAG, stream)},
+};
+
+static const tempo_api_field next_fields[] = {
+    {FIELD("prompt", TEXT, prompt)},
+    {FIELD("prompt_ids", ARRAY, prompt_ids)},
+    {FIELD("messages", ARRAY, messages)},
+    {FIELD("tools", ARRAY, tools)},
+    {FIELD("documents", ARRAY, documents)},
+    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
+    {FIELD("enable_thinking", ANY, enable_thinking)},
+    {FIELD("no_bos", FLAG, no_bos)},
+    {FIELD("no_special", FLAG, no_special)},
+    {FIELD("given", ARRAY, given)},
+    {FIELD("temperature", REAL, decoding.temperature), .high = HUGE_VAL, .low_excluded = true},
+    {FIELD("top", SIZE, top), .low = 1, .high = 1000},
+};
+#undef FIELD
+
+static bool read_record(tempo_api_request *r, tempo_api_problem *p)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(r->record, i, v)
+    {
+        if (!json_is_string(v) || strcmp(json_string_value(v), "attention") != 0)
+            return tempo_api_refuse(p, 400, "record", "[%zu] is not \"attention\"", i);
+        r->job.record = true;
+    }
+    return true;
+}
+
+/* The request without how it wants to be answered, which is another matter. */
+static char *keep_source(const json_t *body)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)body);
+    char *text;
+
+    if (copy == NULL)
+        return NULL;
+    (void)json_object_del(copy, "stream");
+    (void)json_object_del(copy, "attention");
+    (void)json_object_del(copy, "top_keys");
+    text = tempo_json_print(copy);
+    json_decref(copy);
+    if (text != NULL && strlen(text) > MAX_SOURCE) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
+{
+    tempo_api_table tables[] = {
+        {generate_fields, sizeof(generate_fields) / sizeof(*generate_fields), r, 0, 0},
+        {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0},
+    };
+
+    if (!tempo_api_read(body, "", false, tables, 2, p))
+        return false;
+    r->decode_given = tables[1].given;
+    if (!tempo_api_check_decoding(a, r, "", p) || !read_record(r, p) || !read_given(a, r, p))
+        return false;
+    r->decoding.steps += r->job.n_given;
+    if (r->arms == NULL)
+        tempo_api_one_arm(r);
+    else if (!read_arms(r, p))
+        return false;
+    if (r->job.record)
+        r->source = keep_source(body);
+    r->job.want_attention = r->attention;
+    r->job.top_keys = r->attention ? r->top_keys : 0;
+    return tempo_api_prompt(a, r, p);
+}
+
+bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
+{
+    tempo_api_table table = {next_fields, sizeof(next_fields) / sizeof(*next_fields), r, 0, 0};
+
+    r->decoding.steps = 1;
+    r->decoding.threshold = 1;
+    if (!tempo_api_read(body, "", false, &table, 1, p) || !read_given(a, r, p))
+        return false;
+    r->decoding.steps += r->job.n_given;
+    r->decoding.stop = TEMPO_STOP_NEVER; /* what would come after an end of sequence may be asked too */
+    tempo_api_one_arm(r);
+    r->job.top_next = r->top;
+    return tempo_api_prompt(a, r, p);
+}
+
+/* ---- for the OpenAPI document ---- */
+
+const tempo_api_field *tempo_api_generate_fields(size_t *n)
+{
+    *n = sizeof(generate_fields) / sizeof(*generate_fields);
+    return generate_fields;
+}
+
+const tempo_api_field *tempo_api_next_fields(size_t *n)
+{
+    *n = sizeof(next_fields) / sizeof(*next_fields);
+    return next_fields;
+}

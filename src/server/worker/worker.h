@@ -1,0 +1,184 @@
+/* worker.h - the one thread that owns the model: jobs in, events out, all that decode riding in one batch.
+ *
+ * Any thread submits a job and takes its events; the worker's thread alone touches the engine.  A job that comes while
+ * others decode joins them at their next step; its prompt goes through the model in chunks, between their steps.  Row
+ * independence (docs/semantics.md) makes a job's numbers independent of who rides with it.
+ *
+ * Events wait in the job, bounded: a job whose events nobody takes is left out of the batch until somebody does.  */
+#ifndef TEMPO_SERVER_WORKER_H
+#define TEMPO_SERVER_WORKER_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "run/differ.h"
+#include "tempo.h"
+
+typedef struct tempo_worker tempo_worker;
+typedef struct tempo_job tempo_job;
+
+enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32, TEMPO_WORKER_MAX_BATCH = 1024 };
+
+typedef struct tempo_worker_options {
+    size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
+    size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH; other jobs wait their turn,
+                             * first come first served; a held job gives its place away */
+    uint64_t max_recorded;  /* bytes of attention kept, of all jobs; 256 MB, at most an eighth of the memory that is there */
+    size_t max_events;      /* waiting in one job before it is held */
+    size_t max_slots;       /* of all arms together; 0: as many f32 ones as half of the memory holds that is there at the start.
+                             * Beyond it the newest job ends with TEMPO_E_LIMIT.  */
+} tempo_worker_options;
+
+void tempo_worker_options_init(tempo_worker_options *o);
+/* The engine must outlive the worker and belongs to it until tempo_worker_free. */
+tempo_status tempo_worker_start(tempo_worker **out, tempo_engine *e, const tempo_worker_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* Finish the steps under way, end every job with TEMPO_EVENT_ERROR "shutdown", refuse new ones; returns when that is done. */
+void tempo_worker_stop(tempo_worker *w);
+/* All jobs must have been closed. */
+void tempo_worker_free(tempo_worker *w);
+
+typedef struct tempo_worker_counts {
+    uint64_t jobs, refused, cancelled, failed, steps, rows, tokens, prompt_tokens; /* since the start; steps: passes */
+    size_t waiting, running, held;
+    uint64_t recorded_bytes;
+    double busy_s;
+} tempo_worker_counts;
+
+tempo_worker_counts tempo_worker_get_counts(tempo_worker *w);
+
+/* ---- jobs -------------------------------------------------------------------------- */
+
+typedef struct tempo_job_arm {
+    char name[24];
+    tempo_decode_options decoding; /* steps counts the given sets too */
+} tempo_job_arm;
+
+/* A set that a step must take. */
+typedef struct tempo_given_set {
+    const tempo_member *members; /* id and probability */
+    size_t n;
+} tempo_given_set;
+
+/* How the one token of a step is drawn, for jobs that sample: softmax(logits / temperature), then min_p (drop what is below min_p
+ * times the largest), then top_p (the fewest that reach this share of what min_p left), renormalised; the random numbers depend on
+ * seed and step only.  The set's probability is that of softmax(logits / temperature) over the whole vocabulary.  */
+typedef struct tempo_sampling {
+    bool on;
+    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1] */
+    uint64_t seed;
+} tempo_sampling;
+
+typedef struct tempo_job_options {
+    const int32_t *prompt; /* [n_prompt], copied, like everything here */
+    size_t n_prompt;
+    tempo_job_arm arms[TEMPO_JOB_MAX_ARMS];
+    size_t n_arms;         /* 0: nothing is decoded (scores of the prompt only) */
+    const tempo_given_set *given;
+    size_t n_given;
+    tempo_sampling sampling; /* one arm; its threshold and max_set have no say then */
+    bool want_attention;     /* events carry a summary */
+    size_t top_keys;         /* of each row in it, <= TEMPO_JOB_MAX_TOP */
+    bool record;             /* keep the attention of all rows; a closing pass follows the last set */
+    bool want_scores;        /* events carry the log probability of the top member and of the top_scores best tokens */
+    size_t top_scores;       /* <= TEMPO_JOB_MAX_TOP */
+    bool score_prompt;       /* first an event for each prompt token from the second on */
+    size_t top_next;         /* the event of the first step that is not given carries the so many most probable tokens and their q */
+} tempo_job_options;
+
+typedef enum tempo_event_kind {
+    TEMPO_EVENT_PROMPT, /* scores of prompt token `step` given those before it */
+    TEMPO_EVENT_SET,    /* an arm selected a set */
+    TEMPO_EVENT_ATTENTION, /* what the step read, before its TEMPO_EVENT_SET; step = n sets with closing */
+    TEMPO_EVENT_COMPARE, /* two arms or more took the step, after their sets */
+    TEMPO_EVENT_DONE,   /* the last one */
+    TEMPO_EVENT_ERROR,  /* the last one */
+} tempo_event_kind;
+
+typedef struct tempo_score {
+    int32_t id;
+    double logprob; /* a step that read one row: log softmax of its logits, without temperature; several: log q.  -INFINITY for q = 0 */
+} tempo_score;
+
+/* Means over the step's rows unless said otherwise. */
+typedef struct tempo_attention_summary {
+    size_t n_rows, n_slots;
+    uint32_t n_layers, n_heads;
+    bool closing;
+    const int64_t *query_slots;  /* [n_rows] */
+    const float *sibling_mass, *entropy, *sink; /* [n_layers, n_heads] each; nats; mass on slot 0 */
+    size_t n_keys;               /* a row: min(top_keys, n_slots) */
+    const int64_t *key_slots;    /* [n_rows, n_keys] in descending weight */
+    const float *key_weights;    /* [n_rows, n_keys] mean over layers and heads */
+} tempo_attention_summary;
+
+typedef struct tempo_job_comparison {
+    size_t n;                        /* arms that took the step */
+    size_t arm[TEMPO_JOB_MAX_ARMS];
+    double kl[TEMPO_JOB_MAX_ARMS], tv[TEMPO_JOB_MAX_ARMS]; /* of arm[0] against arm[i], over the vocabulary, nats */
+    tempo_relation sets;             /* of all the job's arms: one that has stopped differs */
+    bool same_q;                     /* of those that took the step, to the bit */
+    double max_abs;                  /* else: the greatest difference of two q */
+} tempo_job_comparison;
+
+/* One allocation; free with tempo_event_free. */
+typedef struct tempo_event {
+    tempo_event_kind kind;
+    size_t arm, step;
+    tempo_set set;              /* SET: members included */
+    bool given;
+    tempo_stopped stopped;      /* SET: the arm's state after it */
+    const tempo_score *scores;  /* [n_scores]: of the token itself, then the best in descending order */
+    size_t n_scores;
+    const tempo_member *next;   /* [n_next] of top_next */
+    size_t n_next;
+    tempo_attention_summary attention;
+    tempo_job_comparison compare;
+    double queued_ms, first_set_ms, total_ms; /* DONE; from submit to the first pass, the first SET (0: none), the end */
+    tempo_err err;              /* ERROR; code TEMPO_E_STOPPED = shutdown */
+} tempo_event;
+
+void tempo_event_free(tempo_event *e);
+
+/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_decoder_create; TEMPO_E_LIMIT with "queue" as the message's first word when
+ * it is full, TEMPO_E_STOPPED when the worker is stopping.  */
+tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* The next event, waiting for it at most wait_ms; NULL: none came.  After DONE or ERROR there are no more. */
+tempo_event *tempo_job_next(tempo_job *j, unsigned wait_ms);
+/* The same of any of jobs[n], of which none has had its last event: *at says which.  They are looked at from jobs[first % n] on.
+ * n may be 0: it waits.  All are one worker's.  */
+tempo_event *tempo_jobs_next(tempo_job *const *jobs, size_t n, size_t first, unsigned wait_ms, size_t *at);
+/* Done with it: what still runs ends within a layer's time (a prompt) or a step. */
+void tempo_job_close(tempo_job *j);
+/* The sequence of slots of an arm so far, for labels: token, set and position of each; *n of them, for free().  */
+tempo_slot *tempo_job_slots(tempo_job *j, size_t arm, size_t *n);
+
+/* ---- recorded attention ------------------------------------------------------------ */
+
+/* Attention of one step of one arm as captured: data[n_layers, n_heads, n_rows, n_slots].  */
+typedef struct tempo_recorded_step {
+    size_t step, n_rows, n_slots;
+    uint32_t n_layers, n_heads;
+    const int64_t *query_slots; /* [n_rows] */
+    const uint32_t *sets;       /* [n_slots] set of each slot: siblings share one */
+    const float *data;
+    void *hold;                 /* keeps the arrays above; NULL when somebody else does */
+} tempo_recorded_step;
+
+/* What one job recorded.  Counted references, any thread.  A reference keeps the recording's name, not its data: those go,
+ * whole recordings at a time and the oldest first, when a job that decodes needs the room (options.max_recorded).  */
+typedef struct tempo_recording tempo_recording;
+
+tempo_recording *tempo_job_recording(tempo_job *j); /* NULL without record; tempo_recording_free gives it back */
+void tempo_recording_free(tempo_recording *r);
+uint64_t tempo_recording_bytes(const tempo_recording *r); /* 0 when it was dropped */
+/* Steps of an arm whose attention is there, the closing pass included: 0 .. steps-1.  */
+size_t tempo_recording_steps(const tempo_recording *r, size_t arm);
+/* Whether steps are missing: it was dropped, or alone it needed more than max_recorded and went on unrecorded. */
+bool tempo_recording_incomplete(const tempo_recording *r);
+/* i < steps; *out is for tempo_recorded_step_free, and valid until then whatever happens to r.  False when there is no such
+ * step or it was dropped to make room.  */
+bool tempo_recording_step(tempo_recording *r, size_t arm, size_t i, tempo_recorded_step *out);
+void tempo_recorded_step_free(tempo_recorded_step *s); /* takes one that holds nothing */
+
+#endif
