@@ -103,7 +103,7 @@ TEMPO_API tempo_status tempo_model_find(const char *name, char *out, size_t cap,
 /* Open a model: a .gguf file (v2, v3), or a directory with config.json, *.safetensors and
  * tokenizer.json; `name` goes through tempo_model_find.  Files are memory-mapped and must not
  * change while the model lives: every pass looks first whether they have been cut short or written to
- * (TEMPO_E_IO), but one that is cut short during a pass is a SIGBUS.  A name that means another file by
+ * (TEMPO_E_IO; by size and time of modification, so a touch counts), but one that is cut short during a pass is a SIGBUS.  A name that means another file by
  * now (rename, unlink) is no change.  opt may be NULL.  On failure *out is NULL.  */
 TEMPO_API tempo_status tempo_model_open(tempo_model **out, const char *name,
                                         const tempo_model_options *opt,
