@@ -43,6 +43,10 @@ void terminal_write(const char *text, size_t n)
         if (k > 0) {
             text += k;
             n -= (size_t)k;
+        } else if (k < 0 && errno == EAGAIN) { /* who has the terminal, too, wants no waiting; we do */
+            struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+            if (poll(&out, 1, -1) < 0 && errno != EINTR)
+                return;
         } else if (errno != EINTR) {
             return;
         }
@@ -113,6 +117,8 @@ void terminal_enter(void)
     if (has_keys) {
         struct termios raw = before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+        raw.c_lflag |=
+            NOFLSH; /* else Ctrl-C and Ctrl-Z drop what of a frame is on its way, in mid-sequence */
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
@@ -234,7 +240,7 @@ terminal_key terminal_read_key(void)
         if (poll(&in, 1, 0) <= 0 || in.revents == 0)
             return KEY_NONE;
         const ssize_t n = read(STDIN_FILENO, &byte, 1);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) /* another reader was quicker */
             continue;
         if (n <= 0)
             return KEY_QUIT;

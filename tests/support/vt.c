@@ -118,6 +118,10 @@ static void feed_byte(vt *t, char c)
     char *p = t->pending;
 
     t->n_fed++;
+    if (c == '\033' && t->n_pending > 0) {
+        t->cut++;
+        t->n_pending = 0;
+    }
     p[t->n_pending++] = c;
     p[t->n_pending] = '\0';
     if (t->n_pending + 2 > sizeof(t->pending)) {
@@ -156,9 +160,9 @@ static void feed_byte(vt *t, char c)
 void vt_feed(vt *t, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const size_t before = t->unknown;
+        const size_t before = t->unknown + t->cut;
         feed_byte(t, s[i]);
-        if (before == 0 && t->unknown > 0)
+        if (before == 0 && t->unknown + t->cut > 0)
             t->strange_at = t->n_fed;
     }
 }

@@ -13,6 +13,7 @@ typedef struct vt {
     bool colored;      /* some colour has been asked for */
     size_t unknown;    /* sequences and control characters that it does not know */
     size_t outside;    /* moves of the cursor to where the screen is not; a frame for another size makes some */
+    size_t cut;        /* sequences and characters that an escape cut short, as it does on real terminals */
     size_t strange_at; /* byte of the first of them, counted from the beginning */
     size_t n_fed;
     char plain[VT_PLAIN]; /* [n_plain] what was written outside of the alternate screen, without sequences */
