@@ -108,6 +108,22 @@ test('arms: each beside the first, sets counted from 1; a replay’s difference 
   assert.equal(firstPart(['isolated', 'causal', 'published'], sets), null);
 });
 
+test('arms: one that has stopped differs from one that goes on, one that is behind does not', () => {
+  const of = (stopped_by, ...sets) => sets.map((words, step) => ({ ...set(step, 0, 0), stopped_by: step + 1 === sets.length ? stopped_by : null, members: [...words].map((text) => ({ id: text.charCodeAt(0), text, probability: 0.2 })) }));
+  const sets = { isolated: of('eos', 'ab', 'c'), visible: of('steps', 'ba', 'c', 'd', 'e'), causal: of(null, 'ab'), published: of('eos', 'ab', 'c') };
+  const arms = Object.keys(sets);
+  assert.deepEqual(partings(arms, sets).map((p) => [p.arm, p.first, p.stopped, p.differing, p.compared]), [['visible', 2, 'isolated', 2, 4], ['causal', null, null, 0, 1], ['published', null, null, 0, 2]]);
+  assert.deepEqual(partings(arms, sets).map(sentence), [
+    'visible parts at set 3: isolated has stopped, visible goes on; 2 of 4 sets differ',
+    'causal has the sets of isolated in all 1',
+    'published (replay) has the sets of isolated in all 2',
+  ]);
+  assert.equal(firstPart(arms, sets), 2);
+  assert.equal(firstPart(['visible', 'isolated'], sets), 2);
+  assert.equal(sentence(partings(['visible', 'isolated'], sets)[0]), 'isolated parts at set 3: isolated has stopped, visible goes on; 2 of 4 sets differ');
+  assert.deepEqual(partings(['isolated', 'visible'], { visible: sets.visible }).map((p) => p.compared), [0]);
+});
+
 test('layout: what is said below a stack has its place', () => {
   const marked = (more) => [{ ...set(0, 1, 3), ...more }];
   const of = (more) => arrange({ prompt: [], arms: ['isolated'], sets: { isolated: marked(more) }, open: new Set(), width: 900, measure });
