@@ -122,7 +122,7 @@ def errors(client):
         check(False, f"{ask}: not refused")
 
     refused(openai.NotFoundError, "model_not_found", model="gpt-4o")
-    refused(openai.BadRequestError, "context_length_exceeded", prompt=[5] * 200000)
+    refused(openai.BadRequestError, "context_length_exceeded", prompt=[5] * 100000)
     refused(openai.BadRequestError, "unknown_parameter", extra_body={"max_tokenz": 3})
     refused(openai.BadRequestError, "invalid_type", max_tokens="3")
     refused(openai.BadRequestError, "invalid_type", max_tokens=2.1)
