@@ -134,6 +134,21 @@ static int make_api(serving *v, const options *o, size_t max_body)
     return tempo_api_create(&v->api, &a, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
 }
 
+/* A template whose text is there and cannot be read is found when it is opened; what was found with the model
+ * has been said. */
+static void say_no_chat(const serving *v)
+{
+    static const char said[] = "the chat template cannot be used";
+    const char *why = tempo_api_no_chat(v->api), *note;
+
+    if (why == NULL || tempo_model_tokenizer(v->s.model) == NULL)
+        return;
+    for (size_t i = 0; (note = tempo_model_note(v->s.model, i)) != NULL; i++)
+        if (strncmp(note, said, sizeof(said) - 1) == 0)
+            return;
+    say("%s: requests with messages are refused; --chat-template FILE takes another template", why);
+}
+
 /* What the table of options does not check. */
 static int check_names(const options *o)
 {
@@ -167,6 +182,7 @@ static int start(serving *v, const options *o)
     if ((code = session_open_engine(&v->s, o)) != EXIT_OK || (code = make_api(v, o, h.max_body)) != EXIT_OK ||
         (code = make_routes(v)) != EXIT_OK)
         return code;
+    say_no_chat(v);
     h.host = o->host;
     h.port = (uint16_t)o->port;
     h.key = v->key;

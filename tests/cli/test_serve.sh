@@ -155,6 +155,25 @@ expect 2 'whole number from 0 to 65535' --port 70000
 expect 2 'whole number from 1' --max-steps 0
 expect 1 'none.gguf' -m "$dir/none.gguf"
 
+# ---- a chat template that cannot be parsed is told at the start, once; what needs no chat is served, and so are chats by another template
+mkdir "$dir/model"
+ln -s "$PWD"/models/tempo-tiny/* "$dir/model"
+printf '%s' '{% if %}' >"$dir/model/chat_template.jinja"
+printf '%s' '{{ messages[0].content }}' >"$dir/good.jinja"
+if start -m "$dir/model"; then
+    contains "$(cat "$dir/log")" "the chat template of the model: line 1, column 7: expected an expression, found '%}': requests with messages are refused"
+    ask GET /health && answers 200 'a model whose template is broken'
+    [ "$(grep -c 'chat template of' "$dir/log")" -eq 1 ] || fail "said more than once: $(cat "$dir/log")"
+    end TERM 0
+fi
+if start -m "$dir/model" --chat-template "$dir/good.jinja"; then
+    if grep -q 'chat template' "$dir/log"; then fail "a template that is not used is told of: $(cat "$dir/log")"; fi
+    end TERM 0
+fi
+"$tempo" generate -m "$dir/model" --chat -p x >"$dir/out" 2>"$dir/err" && fail 'a broken template is used'
+[ ! -s "$dir/out" ] || fail "something was decoded: $(cat "$dir/out")"
+[ "$(grep -c 'the chat template of the model: line 1, column 7' "$dir/err")" -eq 1 ] || fail "generate --chat: $(cat "$dir/err")"
+
 # ---- the browser
 mkdir "$dir/bin"
 # shellcheck disable=SC2016 # expanded by that script

@@ -74,6 +74,11 @@ tempo_status tempo_api_create(tempo_api **out, const tempo_api_options *o, tempo
     return st;
 }
 
+const char *tempo_api_no_chat(const tempo_api *a)
+{
+    return a->chat == NULL ? a->no_chat.msg : NULL;
+}
+
 void tempo_api_set_http(tempo_api *a, const tempo_http *h)
 {
     atomic_store(&a->http, h);

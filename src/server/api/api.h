@@ -25,6 +25,8 @@ typedef struct tempo_api_options {
 void tempo_api_options_init(tempo_api_options *o);
 /* *out is NULL on failure; messages begin with the template's file where it is to blame. */
 tempo_status tempo_api_create(tempo_api **out, const tempo_api_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* Why requests with messages are refused; NULL: they are not. */
+const char *tempo_api_no_chat(const tempo_api *a);
 /* The server's counts for /metrics, once it has started; NULL before it is freed.  */
 void tempo_api_set_http(tempo_api *a, const tempo_http *h);
 /* After the server has stopped. */
