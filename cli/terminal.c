@@ -117,8 +117,8 @@ void terminal_enter(void)
     if (has_keys) {
         struct termios raw = before;
         raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-        raw.c_lflag |=
-            NOFLSH; /* else Ctrl-C and Ctrl-Z drop what of a frame is on its way, in mid-sequence */
+        /* else Ctrl-C and Ctrl-Z drop what of a frame is on its way, in mid-sequence */
+        raw.c_lflag |= NOFLSH;
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
