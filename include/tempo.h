@@ -661,6 +661,156 @@ TEMPO_API tempo_status tempo_capture_commit(tempo_capture *c, tempo_err *err) TE
 /* Remove everything that it made, directories that are empty then included, and free it.  Takes NULL. */
 TEMPO_API void tempo_capture_abort(tempo_capture *c);
 
+/* ---- runs -------------------------------------------------------------------------- */
+
+/* One prompt, and one ARM or several that go on from it together: decoders told apart by their options, whose rows ride in one
+ * batch.  Several runs of one engine ride in one batch, too.  A paired, batched, captured run:
+ *
+ *   tempo_run_arm arms[] = {{"isolated", &isolated}, {"visible", &visible}};    // tempo_decode_options of each
+ *   tempo_run_options o;
+ *   tempo_run_options_init(&o);
+ *   o.arms = arms, o.n_arms = 2, o.capture_dir = "out", o.keep = true;
+ *   for (i = 0; i < n; i++)
+ *       tempo_run_create(&runs[i], engine, &o, &prompts[i], &err);
+ *   tempo_runs_all(runs, n, NULL, &err);                     // then tempo_run_set, tempo_run_difference
+ *
+ * In each step every arm that goes on is READ, all in one pass; then each TAKES a set, as the regime says; then the sinks hear
+ * of it.  An arm's numbers are those that its decoder would have alone.  */
+typedef struct tempo_run tempo_run;
+
+enum { TEMPO_RUN_MAX_ARMS = 64 };
+
+typedef struct tempo_run_arm {
+    const char *name;                     /* another one for each arm, copied; NULL: the mode's */
+    const tempo_decode_options *decoding; /* NULL: the defaults */
+} tempo_run_arm;
+
+typedef enum tempo_regime {
+    TEMPO_REGIME_FREE = 0, /* each arm takes its own set */
+    TEMPO_REGIME_LOCKSTEP, /* the driver takes its own, all others the driver's; they end with it.  Arms that replay are free */
+} tempo_regime;
+
+/* A set that a step must take: members with the probabilities that weigh the next readout. */
+typedef struct tempo_given_set {
+    const tempo_member *members; /* id and probability */
+    size_t n;
+} tempo_given_set;
+
+/* How the one token of a step is drawn, where runs sample: softmax(logits / temperature), then min_p (drop what is below min_p
+ * times the largest), then top_p (the fewest that reach this share of what min_p left), renormalised; the random numbers depend
+ * on seed and step only.  The set's probability is that of softmax(logits / temperature) over the whole vocabulary.  */
+typedef struct tempo_sampling {
+    bool on;
+    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1] */
+    uint64_t seed;
+} tempo_sampling;
+
+/* What listens to a run; its callbacks may be NULL.  On the thread that steps the run.  A failure is that of the run. */
+typedef struct tempo_sink {
+    void *user;
+    /* Attention of row `row` of what arm `arm` reads; false stops the pass. */
+    bool (*view)(void *user, tempo_run *r, size_t arm, size_t row, const tempo_attention_view *view);
+    /* The arms of which tempo_run_arm_read says so were read, and have taken nothing yet. */
+    tempo_status (*read)(void *user, tempo_run *r, tempo_err *err);
+    /* The same arms have taken a set. */
+    tempo_status (*step)(void *user, tempo_run *r, tempo_err *err);
+    /* The last set of an arm was read once more (closing_pass). */
+    tempo_status (*closed)(void *user, tempo_run *r, size_t arm, tempo_err *err);
+    /* Nothing more comes: all arms have stopped, or the run was interrupted; captures have been committed. */
+    tempo_status (*end)(void *user, tempo_run *r, tempo_err *err);
+} tempo_sink;
+
+typedef struct tempo_run_options {
+    const tempo_run_arm *arms; /* [n_arms] */
+    size_t n_arms;
+    tempo_regime regime;
+    size_t driver;                /* of lockstep: the number of an arm that does not replay */
+    const tempo_given_set *given; /* [n_given], copied: what all arms take in the first steps, before the regime */
+    size_t n_given;               /* at most the steps of any arm */
+    tempo_sampling sampling;      /* arms that would take their own set draw one token instead; threshold and max_set have no say */
+    bool keep;                    /* all sets in memory, for tempo_run_set */
+    uint64_t compared;            /* bit i: arm i is one of those that tempo_run_difference is about; 0: all are */
+    const char *capture_dir;      /* of one arm; several have a directory each below it, by their names.  NULL: none */
+    const tempo_capture_options *capture; /* NULL: the defaults.  prompt, steps and rows are filled in */
+    /* The captures' config, malloc'd, for arm `arm`; NULL: no memory.  No callback: capture's, or else the arm's options. */
+    char *(*config_of)(void *user, const tempo_run *r, size_t arm);
+    void *config_user;
+    bool closing_pass;            /* each arm's last set is read once more, when the arm has stopped */
+    const tempo_sink *sinks;      /* [n_sinks], in the order in which they are told */
+    size_t n_sinks;
+} tempo_run_options;
+
+/* No arm, free, nothing given, not sampled, nothing kept. */
+TEMPO_API void tempo_run_options_init(tempo_run_options *o);
+
+typedef struct tempo_run_prompt {
+    const int32_t *ids; /* [n], n >= 1; copied */
+    size_t n;
+    void *user;         /* for tempo_run_user */
+} tempo_run_prompt;
+
+/* TEMPO_E_ARG and TEMPO_E_LIMIT as tempo_decoder_create, naming the arm where there are several; TEMPO_E_LIMIT also when the
+ * captures of all arms would be larger than capture->max_bytes.  */
+TEMPO_API tempo_status tempo_run_create(tempo_run **out, tempo_engine *e, const tempo_run_options *o, const tempo_run_prompt *p,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
+/* What it has captured and not committed is removed. */
+TEMPO_API void tempo_run_free(tempo_run *r);
+/* What tempo_run_create checks, without an engine and from any thread. */
+TEMPO_API tempo_status tempo_run_check(const tempo_model *m, const tempo_run_options *o, const tempo_run_prompt *p,
+                                       tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes that its captures take at most: tempo_capture_estimate, of all arms.  0 without capture_dir. */
+TEMPO_API uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, size_t n_prompt);
+
+/* One step of all of runs[n] that go on, in one batch.  TEMPO_E_STOPPED when obs or a sink stops the pass: nothing has changed.
+ * After another failure of the pass the runs of which tempo_run_is_read says so can go on; a failure of a sink ends its run.  obs
+ * may be NULL; it sees what the sinks do.  */
+TEMPO_API tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* The two halves of it: read all, then let each run take its sets. */
+TEMPO_API tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API tempo_status tempo_run_take(tempo_run *r, tempo_err *err) TEMPO_MUST_CHECK;
+/* Were all of its arms that go on read, and have taken nothing since? */
+TEMPO_API bool tempo_run_is_read(const tempo_run *r);
+/* The closing pass of those arms of runs[n] that have stopped and want one. */
+TEMPO_API tempo_status tempo_runs_close(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* Commit what it has captured (nothing of a run without a step), and tell the sinks that it has ended. */
+TEMPO_API tempo_status tempo_run_finish(tempo_run *r, bool interrupted, tempo_err *err) TEMPO_MUST_CHECK;
+/* All of that, until no run goes on.  TEMPO_E_STOPPED: what there is was finished as interrupted. */
+TEMPO_API tempo_status tempo_runs_all(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same of any number of prompts, `group` (0: 16) of them in a batch at a time; what comes of them the sinks are told, in the order
+ * of the prompts within each step.  Each prompt's captures go to capture_dir/NAME, name_of (NULL: its number, from 0000) of its user.  */
+TEMPO_API tempo_status tempo_runs_prompts(tempo_engine *e, const tempo_run_options *o, const tempo_run_prompt *prompts, size_t n,
+                                          size_t group, const char *(*name_of)(const void *user), const tempo_observer *obs,
+                                          tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Does any arm go on? */
+TEMPO_API bool tempo_run_running(const tempo_run *r);
+TEMPO_API bool tempo_run_interrupted(const tempo_run *r);
+/* No arm goes on any more. */
+TEMPO_API void tempo_run_stop(tempo_run *r);
+TEMPO_API void *tempo_run_user(const tempo_run *r);
+TEMPO_API const int32_t *tempo_run_ids(const tempo_run *r, size_t *n); /* the prompt */
+TEMPO_API size_t tempo_run_arms(const tempo_run *r);
+/* arm < arms, in all of these.  The decoder is the run's: look at it, do not step it. */
+TEMPO_API const char *tempo_run_arm_name(const tempo_run *r, size_t arm);
+TEMPO_API const tempo_decoder *tempo_run_decoder(const tempo_run *r, size_t arm);
+/* Is it part of the step under way, in a sink's callback; of the last step, outside? */
+TEMPO_API bool tempo_run_arm_read(const tempo_run *r, size_t arm);
+TEMPO_API size_t tempo_run_steps(const tempo_run *r, size_t arm);   /* sets that it took */
+TEMPO_API size_t tempo_run_members(const tempo_run *r, size_t arm); /* of all of them */
+/* Set `step` of an arm; NULL when it took none then, or sets are not kept. */
+TEMPO_API const tempo_set *tempo_run_set(const tempo_run *r, size_t arm, size_t step);
+TEMPO_API uint64_t tempo_run_captured(const tempo_run *r); /* bytes so far */
+
+/* Where the compared arms first differ from the first of them; SIZE_MAX: nowhere so far. */
+typedef struct tempo_run_differences {
+    size_t distribution; /* step of the first bit of q that is not the same, of arms that both were read */
+    double max_abs;      /* the largest difference of two q there */
+    size_t set;          /* step where members differ; an arm that has stopped differs from one that goes on */
+    size_t order;        /* step where the same members stand in another order */
+} tempo_run_differences;
+
+TEMPO_API tempo_run_differences tempo_run_difference(const tempo_run *r);
+
 /* ---- helpers ----------------------------------------------------------------------- */
 
 /* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control

@@ -186,6 +186,7 @@ static tempo_status step_case(tempo_running *r, bool *more, tempo_err *err)
 {
     tempo_lane *lanes[TEMPO_RUN_MAX_LANES];
     bool reads[TEMPO_EXPERIMENT_MAX_ARMS], run[2];
+    const tempo_observer obs = {.user = r->c->o->user, .poll = r->c->o->poll};
     tempo_status st;
     size_t n = 0;
 
@@ -200,7 +201,7 @@ static tempo_status step_case(tempo_running *r, bool *more, tempo_err *err)
     *more = n > 0;
     if (n == 0)
         return TEMPO_OK;
-    if ((st = tempo_lanes_read(lanes, n, r->c->o->poll, r->c->o->user, err)) != TEMPO_OK)
+    if ((st = tempo_lanes_read(lanes, n, &obs, err)) != TEMPO_OK)
         return st;
     for (size_t i = 0; i < r->n && st == TEMPO_OK; i++)
         st = reads[i] ? count_read(r, &r->arm[i], err) : st;

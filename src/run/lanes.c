@@ -11,9 +11,8 @@ enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is 
 
 typedef struct pass {
     tempo_lane *const *lanes;
-    size_t n, last; /* last: where the last view's lane was; rows come lane by lane */
-    tempo_lanes_poll poll;
-    void *user;
+    size_t n, last;            /* last: where the last view's lane was; rows come lane by lane */
+    const tempo_observer *obs; /* the caller's, or NULL */
 } pass;
 
 static const tempo_model_info *info_of(const tempo_lane *l)
@@ -99,36 +98,62 @@ static tempo_status make_room(tempo_lane *const *lanes, size_t n, tempo_err *err
     return st;
 }
 
-static bool keep(void *user, const tempo_attention_view *v)
+static void keep(tempo_lane *l, size_t row, const tempo_attention_view *v)
+{
+    l->slots = v->n_slots;
+    assert(tempo_lane_floats(info_of(l), l->rows, l->slots) <= l->cap); /* make_room */
+    memcpy(l->attention + (v->layer * l->rows + row) * v->n_heads * v->n_slots, v->weights,
+           v->n_heads * v->n_slots * sizeof(float));
+}
+
+static bool hand_out(void *user, const tempo_attention_view *v)
 {
     pass *p = user;
     tempo_lane *l = lane_of(p, v->seq);
+    bool on = true;
 
-    if (l != NULL && l->capture != NULL)
-        (void)tempo_capture_view(l->capture, v);
-    if (l == NULL || !l->watch)
-        return true;
-    l->slots = v->n_slots;
-    assert(tempo_lane_floats(info_of(l), l->rows, l->slots) <= l->cap); /* make_room */
-    memcpy(l->attention + (v->layer * l->rows + l->seen % l->rows) * v->n_heads * v->n_slots, v->weights,
-           v->n_heads * v->n_slots * sizeof(float));
-    l->seen++;
-    return true;
+    if (l != NULL) {
+        const size_t row = l->seen++ % l->rows; /* layer by layer, row by row */
+        if (l->watch)
+            keep(l, row, v);
+        if (l->capture != NULL)
+            (void)tempo_capture_view(l->capture, v);
+        if (l->view != NULL)
+            on = l->view(l->user, l->number, row, v);
+    }
+    return on && (p->obs == NULL || p->obs->attention == NULL || p->obs->attention(p->obs->user, v));
 }
 
 static bool poll_pass(void *user)
 {
     const pass *p = user;
 
-    return p->poll == NULL || p->poll(p->user);
+    return p->obs == NULL || p->obs->poll == NULL || p->obs->poll(p->obs->user);
 }
 
-tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_poll poll, void *user,
-                              tempo_err *err)
+/* What hears of attention? */
+static bool wants_views(const tempo_lane *l)
+{
+    return l->watch || l->capture != NULL || l->view != NULL;
+}
+
+static tempo_observer observer_of(pass *p)
+{
+    tempo_observer own = {.user = p, .poll = poll_pass};
+
+    if (p->obs != NULL && p->obs->attention != NULL)
+        own.attention = hand_out;
+    for (size_t i = 0; i < p->n; i++)
+        if (wants_views(p->lanes[i]))
+            own.attention = hand_out;
+    return own;
+}
+
+tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_observer *obs, tempo_err *err)
 {
     tempo_decoder **ds = calloc(n + 1, sizeof(*ds));
-    pass p = {.lanes = lanes, .n = n, .poll = poll, .user = user};
-    tempo_observer obs = {.user = &p, .poll = poll_pass};
+    pass p = {.lanes = lanes, .n = n, .obs = obs};
+    const tempo_observer own = observer_of(&p);
     tempo_status st;
     size_t m = 0;
 
@@ -139,16 +164,31 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_po
             continue;
         lanes[i]->rows = rows_to_read(lanes[i]->d);
         lanes[i]->seen = 0;
-        if (lanes[i]->watch || lanes[i]->capture != NULL)
-            obs.attention = keep;
         ds[m++] = lanes[i]->d;
     }
     if ((st = make_room(lanes, n, err)) == TEMPO_OK)
-        st = tempo_decoders_read(ds, m, &obs, err);
-    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-        if (!lanes[i]->done)
+        st = tempo_decoders_read(ds, m, &own, err);
+    for (size_t i = 0; i < n; i++)
+        if (!lanes[i]->done && tempo_decoder_is_read(lanes[i]->d))
             lanes[i]->slots = tempo_seq_slot_count(tempo_decoder_seq(lanes[i]->d));
     free(ds);
+    return st;
+}
+
+tempo_status tempo_lane_close(tempo_lane *l, const tempo_observer *obs, bool *closed, tempo_err *err)
+{
+    tempo_lane *const lanes[] = {l};
+    pass p = {.lanes = lanes, .n = 1, .obs = obs};
+    const tempo_observer own = observer_of(&p);
+    const bool watch = l->watch;
+
+    l->rows = tempo_decoder_last_set(l->d) != NULL ? rows_to_read(l->d) : 0;
+    l->seen = 0;
+    if (!(*closed = l->rows > 0))
+        return TEMPO_OK;
+    l->watch = false;
+    const tempo_status st = tempo_decoder_close_pass(l->d, &own, err);
+    l->watch = watch;
     return st;
 }
 

@@ -11,6 +11,9 @@ typedef struct tempo_lane {
     tempo_decoder *d; /* owned */
     bool watch;       /* keep the attention of what it reads */
     tempo_capture *capture; /* borrowed: gets every view, too; NULL for none */
+    bool (*view)(void *user, size_t lane, size_t row, const tempo_attention_view *view); /* the same; false stops; NULL */
+    void *user;
+    size_t number;    /* the `lane` that view is told */
     bool done;        /* do not read it any more, though it could run */
     size_t rows;      /* that it read last; 0 before the first read */
     size_t slots;     /* of its sequence then */
@@ -21,13 +24,13 @@ typedef struct tempo_lane {
 
 void tempo_lane_free(tempo_lane *l); /* what it holds; takes an empty one */
 
-/* Called once a layer; false stops. */
-typedef bool (*tempo_lanes_poll)(void *user);
-
 /* Read lanes[n] (those that run and are not done), all in one batch: after it each of them must select or adopt.
- * They share one engine.  TEMPO_E_STOPPED when poll (may be NULL) says so: nothing has changed.  */
-tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, tempo_lanes_poll poll, void *user,
-                              tempo_err *err) TEMPO_MUST_CHECK;
+ * They share one engine.  obs (may be NULL) sees every view besides.  TEMPO_E_STOPPED when it or a lane's view says so: nothing
+ * has changed.  */
+tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* The closing pass of a lane that has stopped: its last set once more.  Without slots there is nothing to read: *closed says
+ * whether it was. */
+tempo_status tempo_lane_close(tempo_lane *l, const tempo_observer *obs, bool *closed, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* Attention of one row and head: [slots].  The lane watches and was read. */
 const float *tempo_lane_row(const tempo_lane *l, uint32_t layer, size_t row, uint32_t head);

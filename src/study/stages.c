@@ -50,6 +50,7 @@ static tempo_status run_tasks(const tempo_study *s, task *tasks, size_t n, tempo
 {
     const size_t per =
         TEMPO_UNIT_MAX_LANES > 4 * TEMPO_FLOOR_MAX_GROUPS ? TEMPO_UNIT_MAX_LANES : 4 * TEMPO_FLOOR_MAX_GROUPS;
+    const tempo_observer obs = {.user = s->o->user, .poll = s->o->poll};
     tempo_lane **lanes = calloc(n * per, sizeof(*lanes));
     bool *runs = calloc(n, sizeof(*runs));
     tempo_status st = lanes != NULL && runs != NULL ? TEMPO_OK
@@ -67,7 +68,7 @@ static tempo_status run_tasks(const tempo_study *s, task *tasks, size_t n, tempo
                     runs[i] = count > before;
             }
             if (count > 0)
-                st = tempo_lanes_read(lanes, count, s->o->poll, s->o->user, err);
+                st = tempo_lanes_read(lanes, count, &obs, err);
             all += count;
         }
         if (all == 0)

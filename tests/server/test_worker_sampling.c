@@ -2,6 +2,7 @@
  * rides along. */
 #include <math.h>
 
+#include "run/sampling.h"
 #include "server/worker_jobs.h"
 #include "server/worker/parts.h"
 

@@ -40,7 +40,7 @@ static void read_lanes(tempo_lane *const *lanes, size_t n)
 {
     tempo_err err = {0};
 
-    if (tempo_lanes_read(lanes, n, NULL, NULL, &err) != TEMPO_OK)
+    if (tempo_lanes_read(lanes, n, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
 }
 
@@ -637,7 +637,7 @@ static void test_stopped_and_repeated(void **state)
     (void)state;
     for (size_t step = 0; step < 3; step++) {
         read_lanes(one, 1);
-        assert_int_equal(tempo_lanes_read(two, 1, never, NULL, &err), TEMPO_E_STOPPED);
+        assert_int_equal(tempo_lanes_read(two, 1, &(tempo_observer){.poll = never}, &err), TEMPO_E_STOPPED);
         read_lanes(two, 1);
         assert_int_equal(a.rows, b.rows);
         assert_int_equal(a.slots, b.slots);

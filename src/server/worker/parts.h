@@ -35,11 +35,6 @@ tempo_event_box *tempo_event_make(tempo_event_kind kind, const tempo_event_room 
 
 /* ---- sampling and scores ----------------------------------------------------------- */
 
-/* The token of step `step`, drawn from q[n] as tempo_sampling says.  scratch: [n].  temperature > 0.  */
-int32_t tempo_sample(const double *q, size_t n, const tempo_sampling *s, size_t step, double *scratch);
-/* The random number of a step, in [0, 1). */
-double tempo_sample_uniform(uint64_t seed, uint64_t step);
-
 /* logprobs[n] = log softmax of logits[n], in double. */
 void tempo_score_row(const float *logits, size_t n, double *logprobs);
 /* logprobs[n] = log q[n]. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "run/sampling.h"
 #include "server/worker/parts.h"
 #include "metrics/metrics.h"
 

@@ -54,21 +54,6 @@ typedef struct tempo_job_arm {
     tempo_decode_options decoding; /* steps counts the given sets too */
 } tempo_job_arm;
 
-/* A set that a step must take. */
-typedef struct tempo_given_set {
-    const tempo_member *members; /* id and probability */
-    size_t n;
-} tempo_given_set;
-
-/* How the one token of a step is drawn, for jobs that sample: softmax(logits / temperature), then min_p (drop what is below min_p
- * times the largest), then top_p (the fewest that reach this share of what min_p left), renormalised; the random numbers depend on
- * seed and step only.  The set's probability is that of softmax(logits / temperature) over the whole vocabulary.  */
-typedef struct tempo_sampling {
-    bool on;
-    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1] */
-    uint64_t seed;
-} tempo_sampling;
-
 typedef struct tempo_job_options {
     const int32_t *prompt; /* [n_prompt], copied, like everything here */
     size_t n_prompt;

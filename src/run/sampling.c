@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "server/worker/parts.h"
+#include "run/sampling.h"
 
 /* The output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
 static uint64_t mix(uint64_t x)

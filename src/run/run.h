@@ -1,0 +1,62 @@
+/* run.h - what the files of a run share, and what the program sees of it besides tempo.h.
+ *
+ *   run.c     its arms, made and freed; what is asked of it
+ *   check.c   what its options must be
+ *   step.c    read, take, tell; the closing pass, the end; many prompts
+ *   lanes.c   one pass over many arms, and who hears of its attention
+ *   differ.c  where arms differ
+ *
+ * The sinks hear of everything through the run: nobody else needs to know which sequence is whose.  */
+#ifndef TEMPO_RUN_RUN_H
+#define TEMPO_RUN_RUN_H
+#include "base/status.h"
+#include "run/differ.h"
+#include "run/ids.h"
+#include "run/lanes.h"
+
+typedef struct tempo_arm {
+    char *name;
+    tempo_decode_options o;
+    tempo_lane lane;        /* its decoder */
+    tempo_capture *capture; /* owned, the lane's too; or NULL */
+    bool read;              /* in the step under way; outside of one, in the last */
+    bool closed;            /* had its closing pass, or needs none */
+    size_t n_steps, n_members;
+    tempo_ids all, top;     /* ids of all members; of the most probable one of each set */
+    tempo_set *sets;        /* [n_steps] where the run keeps them */
+} tempo_arm;
+
+struct tempo_run {
+    tempo_engine *engine;
+    tempo_run_options o; /* what it points to is the run's, but for arms, capture and sinks' users */
+    tempo_sink *sinks;
+    tempo_capture_options capture;
+    tempo_arm *arms; /* [n_arms] */
+    size_t n_arms, n_vocab;
+    int32_t *ids;    /* [n_ids] */
+    size_t n_ids;
+    void *user;
+    double *scratch; /* [n_vocab], where it samples */
+    size_t step;     /* steps that were taken */
+    bool interrupted, finished;
+    uint64_t captured; /* bytes, unless the options count them elsewhere */
+    tempo_parting parting;
+    tempo_run_differences differences;
+};
+
+/* Keep the attention of what an arm reads, for tempo_lane_row. */
+void tempo_run_watch(tempo_run *r, size_t arm);
+/* The arm's steps go to this capture, which is the run's from now on. */
+void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c);
+/* Rows that a step of such an arm reads at most, for estimates. */
+size_t tempo_run_rows(const tempo_decode_options *o);
+/* Does the arm go on? */
+bool tempo_arm_runs(const tempo_arm *a);
+/* The options that hold for an arm: the defaults, and what sampling changes. */
+tempo_decode_options tempo_run_decoding(const tempo_run_options *o, size_t arm);
+/* The name of an arm: that of its mode where none is given. */
+const char *tempo_run_name(const tempo_run_options *o, size_t arm);
+/* "isolated" | "visible" | "causal" */
+const char *tempo_mode_text(tempo_mode m);
+
+#endif

@@ -1,0 +1,448 @@
+/* step.c - a run's step: everybody reads, each takes a set, the sinks hear of it; then the end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run.h"
+#include "run/sampling.h"
+
+enum { GROUP = 16, DIRECTORY = 4096 };
+
+static tempo_status no_memory(tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a step of a run");
+}
+
+/* ---- reading ----------------------------------------------------------------------- */
+
+static bool view_arm(void *user, size_t arm, size_t row, const tempo_attention_view *view)
+{
+    tempo_run *r = user;
+    bool on = true;
+
+    for (size_t i = 0; i < r->o.n_sinks && on; i++)
+        if (r->sinks[i].view != NULL)
+            on = r->sinks[i].view(r->sinks[i].user, r, arm, row, view);
+    return on;
+}
+
+static bool sinks_view(const tempo_run *r)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < r->o.n_sinks; i++)
+        any = any || r->sinks[i].view != NULL;
+    return any;
+}
+
+static size_t count_arms(tempo_run *const *runs, size_t n)
+{
+    size_t arms = 0;
+
+    for (size_t i = 0; i < n; i++)
+        arms += runs[i]->n_arms;
+    return arms;
+}
+
+tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_lane **lanes = calloc(count_arms(runs, n) + 1, sizeof(*lanes));
+    tempo_status st;
+    size_t m = 0;
+
+    if (lanes == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        tempo_run *r = runs[i];
+        const bool view = sinks_view(r);
+        for (size_t k = 0; k < r->n_arms; k++) {
+            tempo_lane *l = &r->arms[k].lane;
+            l->view = view ? view_arm : NULL;
+            l->user = r;
+            l->number = k;
+            lanes[m++] = l;
+        }
+    }
+    st = tempo_lanes_read(lanes, m, obs, err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < runs[i]->n_arms; k++) {
+            tempo_arm *a = &runs[i]->arms[k];
+            a->read = !a->lane.done && tempo_decoder_is_read(a->lane.d);
+        }
+    free(lanes);
+    return st;
+}
+
+bool tempo_run_is_read(const tempo_run *r)
+{
+    bool all = true, any = false;
+
+    for (size_t i = 0; i < r->n_arms; i++) {
+        const tempo_arm *a = &r->arms[i];
+        const bool is = !a->lane.done && tempo_decoder_is_read(a->lane.d);
+        any = any || is;
+        all = all && (is || !tempo_arm_runs(a));
+    }
+    return any && all;
+}
+
+/* ---- taking ------------------------------------------------------------------------ */
+
+static bool follows(const tempo_run *r, size_t arm)
+{
+    return r->o.regime == TEMPO_REGIME_LOCKSTEP && arm != r->o.driver &&
+           r->arms[arm].o.replay == TEMPO_REPLAY_NONE;
+}
+
+static tempo_status adopt(tempo_arm *a, const tempo_member *members, size_t n, tempo_err *err)
+{
+    const tempo_set set = {.threshold = a->o.threshold, .n_reached = n, .n_members = n, .members = members};
+
+    return tempo_decoder_adopt(a->lane.d, &set, err);
+}
+
+static tempo_status take_own(tempo_run *r, tempo_arm *a, tempo_err *err)
+{
+    const double *q = tempo_decoder_distribution(a->lane.d);
+
+    if (!r->o.sampling.on || !(r->o.sampling.temperature > 0.0))
+        return tempo_decoder_select(a->lane.d, err);
+    const int32_t id = tempo_sample(q, r->n_vocab, &r->o.sampling, a->n_steps, r->scratch);
+    const tempo_member one = {id, q[id], -1, 0.0};
+    return adopt(a, &one, 1, err);
+}
+
+static tempo_status take_set(tempo_run *r, size_t arm, tempo_err *err)
+{
+    tempo_arm *a = &r->arms[arm];
+
+    if (a->n_steps < r->o.n_given)
+        return adopt(a, r->o.given[a->n_steps].members, r->o.given[a->n_steps].n, err);
+    if (!follows(r, arm))
+        return take_own(r, a, err);
+    return tempo_decoder_adopt(a->lane.d, tempo_decoder_last_set(r->arms[r->o.driver].lane.d), err);
+}
+
+/* Who follows ends with its driver. */
+static void end_followers(tempo_run *r)
+{
+    for (size_t i = 0; i < r->n_arms; i++)
+        if (follows(r, i) && !tempo_arm_runs(&r->arms[r->o.driver]))
+            r->arms[i].lane.done = true;
+}
+
+static bool keep_set(tempo_arm *a, const tempo_set *set)
+{
+    tempo_set *sets = realloc(a->sets, (a->n_steps + 1) * sizeof(*sets));
+    tempo_member *members = malloc(set->n_members * sizeof(*members));
+
+    if (sets != NULL)
+        a->sets = sets;
+    if (sets == NULL || members == NULL) {
+        free(members);
+        return false;
+    }
+    memcpy(members, set->members, set->n_members * sizeof(*members));
+    a->sets[a->n_steps] = *set;
+    a->sets[a->n_steps].members = members;
+    return true;
+}
+
+static tempo_status keep(const tempo_run *r, tempo_arm *a, tempo_err *err)
+{
+    const tempo_set *set = tempo_decoder_last_set(a->lane.d);
+
+    for (size_t i = 0; i < set->n_members; i++)
+        if (!tempo_ids_push(&a->all, set->members[i].id))
+            return no_memory(err);
+    if (!tempo_ids_push(&a->top, set->members[0].id) || (r->o.keep && !keep_set(a, set)))
+        return no_memory(err);
+    a->n_steps++;
+    a->n_members += set->n_members;
+    return a->capture != NULL ? tempo_capture_step(a->capture, err) : TEMPO_OK;
+}
+
+/* ---- comparing --------------------------------------------------------------------- */
+
+static bool is_compared(const tempo_run *r, size_t arm)
+{
+    return r->o.compared == 0 || (r->o.compared >> arm & 1) != 0;
+}
+
+static void compare_distributions(tempo_run *r)
+{
+    const tempo_arm *first = NULL;
+    double largest = 0.0, one;
+    bool differ = false;
+
+    for (size_t i = 0; i < r->n_arms; i++) {
+        const tempo_arm *a = &r->arms[i];
+        if (!a->read || !is_compared(r, i))
+            continue;
+        if (first == NULL) {
+            first = a;
+        } else if (tempo_distributions_differ(tempo_decoder_distribution(first->lane.d),
+                                              tempo_decoder_distribution(a->lane.d), r->n_vocab, &one)) {
+            differ = true;
+            largest = one > largest ? one : largest;
+        }
+    }
+    if (!differ || r->differences.distribution != SIZE_MAX)
+        return;
+    tempo_parting_distribution(&r->parting, r->step, largest);
+    r->differences.distribution = r->step;
+    r->differences.max_abs = largest;
+}
+
+static void compare(tempo_run *r)
+{
+    const tempo_set *sets[TEMPO_RUN_MAX_ARMS];
+    const char *names[TEMPO_RUN_MAX_ARMS];
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->n_arms; i++) {
+        if (!is_compared(r, i))
+            continue;
+        names[n] = r->arms[i].name;
+        sets[n++] = r->arms[i].read ? tempo_decoder_last_set(r->arms[i].lane.d) : NULL;
+    }
+    if (n < 2)
+        return;
+    tempo_parting_sets(&r->parting, r->step, names, sets, n);
+    if (r->parting.set != NULL && r->differences.set == SIZE_MAX)
+        r->differences.set = r->step;
+    if (r->parting.order != NULL && r->differences.order == SIZE_MAX)
+        r->differences.order = r->step;
+    compare_distributions(r);
+}
+
+/* ---- a step ------------------------------------------------------------------------ */
+
+typedef tempo_status (*telling)(void *user, tempo_run *r, tempo_err *err);
+
+static tempo_status take_all(tempo_run *r, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (int following = 0; following < 2; following++) /* the driver first */
+        for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)
+            if (r->arms[i].read && follows(r, i) == (following == 1))
+                st = take_set(r, i, err);
+    return st;
+}
+
+static bool anybody_read(const tempo_run *r)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < r->n_arms; i++)
+        any = any || r->arms[i].read;
+    return any;
+}
+
+tempo_status tempo_run_take(tempo_run *r, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    if (!anybody_read(r))
+        return TEMPO_OK;
+    for (size_t i = 0; i < r->o.n_sinks && st == TEMPO_OK; i++)
+        if (r->sinks[i].read != NULL)
+            st = r->sinks[i].read(r->sinks[i].user, r, err);
+    if (st == TEMPO_OK)
+        st = take_all(r, err);
+    for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)
+        if (r->arms[i].read)
+            st = keep(r, &r->arms[i], err);
+    if (st == TEMPO_OK)
+        compare(r);
+    for (size_t i = 0; i < r->o.n_sinks && st == TEMPO_OK; i++)
+        if (r->sinks[i].step != NULL)
+            st = r->sinks[i].step(r->sinks[i].user, r, err);
+    r->step++;
+    end_followers(r);
+    if (st != TEMPO_OK)
+        tempo_run_stop(r);
+    return st;
+}
+
+tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_status st = tempo_runs_read(runs, n, obs, err);
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        st = tempo_run_take(runs[i], err);
+    return st;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+static tempo_status close_arm(tempo_run *r, size_t arm, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_arm *a = &r->arms[arm];
+    bool closed;
+    tempo_status st = tempo_lane_close(&a->lane, obs, &closed, err);
+
+    if (st == TEMPO_E_STOPPED)
+        return st;
+    a->closed = true;
+    if (st == TEMPO_OK && closed && a->capture != NULL)
+        st = tempo_capture_closing(a->capture, err);
+    for (size_t i = 0; i < r->o.n_sinks && st == TEMPO_OK && closed; i++)
+        if (r->sinks[i].closed != NULL)
+            st = r->sinks[i].closed(r->sinks[i].user, r, arm, err);
+    return st;
+}
+
+tempo_status tempo_runs_close(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < runs[i]->n_arms && st == TEMPO_OK; k++) {
+            const tempo_arm *a = &runs[i]->arms[k];
+            if (runs[i]->o.closing_pass && !a->closed && !a->lane.done &&
+                tempo_decoder_stopped(a->lane.d) != TEMPO_RUNNING)
+                st = close_arm(runs[i], k, obs, err);
+        }
+    return st;
+}
+
+static tempo_status commit_captures(tempo_run *r, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < r->n_arms && st == TEMPO_OK && r->step > 0; i++) {
+        tempo_capture *c = r->arms[i].capture;
+        r->arms[i].capture = r->arms[i].lane.capture = NULL;
+        if (c != NULL)
+            st = tempo_capture_commit(c, err);
+    }
+    for (size_t i = r->n_arms; i-- > 0;) { /* what is left: nothing ran, or one could not be written */
+        tempo_capture_abort(r->arms[i].capture);
+        r->arms[i].capture = r->arms[i].lane.capture = NULL;
+    }
+    return st;
+}
+
+tempo_status tempo_run_finish(tempo_run *r, bool interrupted, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    if (r->finished)
+        return TEMPO_OK;
+    r->finished = true;
+    r->interrupted = interrupted;
+    st = commit_captures(r, err);
+    for (size_t i = 0; i < r->o.n_sinks && st == TEMPO_OK; i++)
+        if (r->sinks[i].end != NULL)
+            st = r->sinks[i].end(r->sinks[i].user, r, err);
+    return st;
+}
+
+static bool any_running(tempo_run *const *runs, size_t n)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++)
+        any = any || tempo_run_running(runs[i]);
+    return any;
+}
+
+tempo_status tempo_runs_all(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK, ended = TEMPO_OK;
+
+    while (st == TEMPO_OK && any_running(runs, n))
+        st = tempo_runs_step(runs, n, obs, err);
+    if (st == TEMPO_OK)
+        st = tempo_runs_close(runs, n, obs, err);
+    for (size_t i = 0; i < n && ended == TEMPO_OK && (st == TEMPO_OK || st == TEMPO_E_STOPPED); i++)
+        ended = tempo_run_finish(runs[i], st == TEMPO_E_STOPPED, err);
+    return ended != TEMPO_OK ? ended : st;
+}
+
+/* ---- many prompts ------------------------------------------------------------------ */
+
+typedef struct many {
+    tempo_engine *e;
+    tempo_run_options o;
+    const tempo_run_prompt *prompts; /* [n] */
+    size_t n;
+    const char *(*name_of)(const void *user);
+} many;
+
+static tempo_status create_one(tempo_run **out, const many *m, size_t i, tempo_err *err)
+{
+    tempo_run_options o = m->o;
+    char dir[DIRECTORY], number[24];
+
+    (void)snprintf(number, sizeof(number), "%04zu", i);
+    if (o.capture_dir != NULL) {
+        const char *name = m->name_of != NULL ? m->name_of(m->prompts[i].user) : number;
+        if ((size_t)snprintf(dir, sizeof(dir), "%s/%s", o.capture_dir, name) >= sizeof(dir))
+            return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the path is too long",
+                              o.capture_dir);
+        o.capture_dir = dir;
+    }
+    return tempo_run_create(out, m->e, &o, &m->prompts[i], err);
+}
+
+static tempo_status run_group(const many *m, size_t first, size_t n, const tempo_observer *obs,
+                              tempo_err *err)
+{
+    tempo_run **runs = calloc(n, sizeof(tempo_run *));
+    tempo_status st = runs != NULL ? TEMPO_OK : no_memory(err);
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+        st = create_one(&runs[i], m, first + i, err);
+    if (st == TEMPO_OK)
+        st = tempo_runs_all(runs, n, obs, err);
+    for (size_t i = 0; runs != NULL && i < n; i++)
+        tempo_run_free(runs[i]);
+    free(runs);
+    return st;
+}
+
+/* Before the first one runs. */
+static tempo_status check_prompts(const many *m, tempo_err *err)
+{
+    const tempo_model *model = tempo_engine_model(m->e);
+    uint64_t bytes = 0;
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < m->n && st == TEMPO_OK; i++) {
+        const uint64_t one = tempo_run_estimate(model, &m->o, m->prompts[i].n);
+        bytes = one < UINT64_MAX - bytes ? bytes + one : UINT64_MAX;
+        if ((st = tempo_run_check(model, &m->o, &m->prompts[i], err)) != TEMPO_OK)
+            tempo_err_prefix(err, "prompt %zu", i);
+    }
+    if (st == TEMPO_OK && m->o.capture_dir != NULL) {
+        tempo_capture_options c;
+        tempo_capture_options_init(&c);
+        st = tempo_capture_check_size(bytes, m->o.capture != NULL ? m->o.capture->max_bytes : c.max_bytes,
+                                      err);
+    }
+    return st;
+}
+
+tempo_status tempo_runs_prompts(tempo_engine *e, const tempo_run_options *o, const tempo_run_prompt *prompts,
+                                size_t n, size_t group, const char *(*name_of)(const void *user),
+                                const tempo_observer *obs, tempo_err *err)
+{
+    many m = {.e = e, .o = *o, .prompts = prompts, .n = n, .name_of = name_of};
+    tempo_capture_options c;
+    uint64_t shared = 0;
+    tempo_status st = check_prompts(&m, err);
+
+    tempo_capture_options_init(&c);
+    if (o->capture != NULL)
+        c = *o->capture;
+    if (c.shared_bytes == NULL) /* max_bytes bounds all of them together */
+        c.shared_bytes = &shared;
+    m.o.capture = &c;
+    group = group == 0 ? GROUP : group;
+    for (size_t i = 0; i < n && st == TEMPO_OK; i += group)
+        st = run_group(&m, i, n - i < group ? n - i : group, obs, err);
+    return st;
+}

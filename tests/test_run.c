@@ -1,0 +1,611 @@
+/* Runs: arms and prompts in one batch that are what their decoders would be alone; regimes, what the sinks
+ * hear, where arms differ, captures, and what is refused.  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/models.h"
+#include "support/tmpdir.h"
+
+static const int32_t prompts[3][6] = {{1, 20, 3, 44, 5, 9}, {1, 7}, {1, 100, 101, 102}};
+static const size_t lengths[3] = {6, 2, 4};
+enum { STEPS = 5, ARMS = 3 };
+
+static tempo_model *model;
+static tempo_engine *engine;
+static tempo_decode_options isolated, visible, offset;
+
+static void make_options(void)
+{
+    tempo_decode_options_init(&isolated);
+    isolated.threshold = 0.004; /* of 288 tokens of a model without training */
+    isolated.steps = STEPS;
+    isolated.stop = TEMPO_STOP_NEVER;
+    isolated.max_set = 6;
+    visible = offset = isolated;
+    visible.mode = TEMPO_VISIBLE;
+    offset.positions = TEMPO_POSITIONS_OFFSET;
+    offset.position_offset = 3;
+}
+
+static const tempo_run_arm arms[ARMS] = {{"isolated", &isolated}, {"visible", &visible}, {"offset", &offset}};
+
+static tempo_run_options options(size_t n_arms)
+{
+    tempo_run_options o;
+
+    tempo_run_options_init(&o);
+    o.arms = arms;
+    o.n_arms = n_arms;
+    o.keep = true;
+    return o;
+}
+
+static tempo_run *start(const tempo_run_options *o, size_t prompt)
+{
+    const tempo_run_prompt p = {.ids = prompts[prompt], .n = lengths[prompt]};
+    tempo_err err = {0};
+    tempo_run *r;
+
+    if (tempo_run_create(&r, engine, o, &p, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    return r;
+}
+
+static void run_all(tempo_run *const *runs, size_t n)
+{
+    tempo_err err = {0};
+
+    if (tempo_runs_all(runs, n, NULL, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void assert_same_set(const tempo_set *a, const tempo_set *b)
+{
+    assert_non_null(a);
+    assert_int_equal(a->n_members, b->n_members);
+    assert_true(a->entropy == b->entropy && a->position == b->position);
+    for (size_t i = 0; i < a->n_members; i++) {
+        assert_int_equal(a->members[i].id, b->members[i].id);
+        assert_int_equal(a->members[i].slot, b->members[i].slot);
+        assert_true(a->members[i].probability == b->members[i].probability);
+    }
+}
+
+/* Three prompts of three arms in one batch: each arm has the bits of its decoder alone. */
+static void test_alone(void **state)
+{
+    const tempo_run_options o = options(ARMS);
+    tempo_run *runs[3];
+    tempo_err err = {0};
+    size_t several = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        runs[i] = start(&o, i);
+    run_all(runs, 3);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < ARMS; k++) {
+            tempo_decoder *d = test_decoder(engine, arms[k].decoding, prompts[i], lengths[i]);
+            size_t members = 0;
+            for (size_t t = 0; t < STEPS; t++) {
+                assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+                assert_same_set(tempo_run_set(runs[i], k, t), tempo_decoder_last_set(d));
+                members += tempo_decoder_last_set(d)->n_members;
+            }
+            several += members > STEPS;
+            assert_int_equal(tempo_run_steps(runs[i], k), STEPS);
+            assert_int_equal(tempo_run_members(runs[i], k), members);
+            assert_null(tempo_run_set(runs[i], k, STEPS));
+            tempo_decoder_free(d);
+        }
+    assert_true(several > 0);
+    for (size_t i = 0; i < 3; i++)
+        tempo_run_free(runs[i]);
+}
+
+/* Everybody has the driver's sets, and ends with it. */
+static void test_lockstep(void **state)
+{
+    tempo_decode_options shorter = visible;
+    const tempo_run_arm mine[] = {{"isolated", &isolated}, {"driver", &shorter}, {NULL, NULL}};
+    tempo_decode_options causal = isolated;
+    tempo_run_arm all[3];
+    tempo_run_options o = options(ARMS);
+
+    (void)state;
+    shorter.steps = 3;
+    causal.mode = TEMPO_CAUSAL;
+    memcpy(all, mine, sizeof(all));
+    all[2].decoding = &causal; /* named after its mode */
+    o.arms = all;
+    o.regime = TEMPO_REGIME_LOCKSTEP;
+    o.driver = 1;
+    tempo_run *r = start(&o, 0);
+    assert_string_equal(tempo_run_arm_name(r, 2), "causal");
+    run_all(&r, 1);
+    tempo_decoder *d = test_decoder(engine, &shorter, prompts[0], lengths[0]);
+    for (size_t t = 0; t < 3; t++) {
+        tempo_err err = {0};
+        assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+        assert_same_set(tempo_run_set(r, 1, t), tempo_decoder_last_set(d));
+        for (size_t k = 0; k < 3; k += 2) {
+            const tempo_set *own = tempo_run_set(r, k, t);
+            assert_int_equal(own->n_members, tempo_decoder_last_set(d)->n_members);
+            for (size_t i = 0; i < own->n_members; i++)
+                assert_int_equal(own->members[i].id, tempo_decoder_last_set(d)->members[i].id);
+        }
+    }
+    for (size_t k = 0; k < 3; k++)
+        assert_int_equal(tempo_run_steps(r, k), 3);
+    const tempo_run_differences x = tempo_run_difference(r);
+    assert_true(x.set == SIZE_MAX && x.order == SIZE_MAX); /* nobody goes on alone */
+    tempo_decoder_free(d);
+    tempo_run_free(r);
+}
+
+static void test_given(void **state)
+{
+    const tempo_member first[] = {{.id = 7, .probability = 0.5}, {.id = 9, .probability = 0.25}},
+                       second[] = {{.id = 3, .probability = 1}};
+    const tempo_given_set given[] = {{first, 2}, {second, 1}};
+    tempo_run_options o = options(2);
+
+    (void)state;
+    o.given = given;
+    o.n_given = 2;
+    tempo_run *r = start(&o, 1);
+    run_all(&r, 1);
+    for (size_t k = 0; k < 2; k++) {
+        assert_int_equal(tempo_run_set(r, k, 0)->n_members, 2);
+        assert_int_equal(tempo_run_set(r, k, 0)->members[1].id, 9);
+        assert_int_equal(tempo_run_set(r, k, 1)->members[0].id, 3);
+    }
+    /* and then its own */
+    tempo_decoder *d = test_decoder(engine, &isolated, prompts[1], lengths[1]);
+    tempo_err err = {0};
+    for (size_t t = 0; t < STEPS; t++) {
+        assert_int_equal(tempo_decoders_read(&d, 1, NULL, &err), TEMPO_OK);
+        const tempo_set set = {.members = t == 0 ? first : second, .n_members = t == 0 ? 2 : 1};
+        assert_int_equal(t < 2 ? tempo_decoder_adopt(d, &set, &err) : tempo_decoder_select(d, &err),
+                         TEMPO_OK);
+    }
+    assert_same_set(tempo_run_set(r, 0, STEPS - 1), tempo_decoder_last_set(d));
+    tempo_decoder_free(d);
+    tempo_run_free(r);
+}
+
+/* By hand: two decoders side by side. */
+static void test_differences(void **state)
+{
+    const tempo_run_options o = options(2);
+    tempo_decoder *d[2] = {test_decoder(engine, &isolated, prompts[0], lengths[0]),
+                           test_decoder(engine, &visible, prompts[0], lengths[0])};
+    size_t distribution = SIZE_MAX, set = SIZE_MAX;
+    tempo_run *r = start(&o, 0);
+
+    (void)state;
+    for (size_t t = 0; t < STEPS; t++) {
+        tempo_err err = {0};
+        assert_int_equal(tempo_decoders_step(d, 2, NULL, &err), TEMPO_OK);
+        const tempo_set *a = tempo_decoder_last_set(d[0]), *b = tempo_decoder_last_set(d[1]);
+        bool same = a->n_members == b->n_members;
+        for (size_t i = 0; i < a->n_members && same; i++) {
+            bool in = false;
+            for (size_t k = 0; k < b->n_members; k++)
+                in = in || b->members[k].id == a->members[i].id;
+            same = in;
+        }
+        if (!same && set == SIZE_MAX)
+            set = t;
+        if (distribution == SIZE_MAX &&
+            memcmp(tempo_decoder_distribution(d[0]), tempo_decoder_distribution(d[1]),
+                   tempo_model_get_info(model)->n_vocab * sizeof(double)) != 0)
+            distribution = t;
+    }
+    run_all(&r, 1);
+    const tempo_run_differences x = tempo_run_difference(r);
+    assert_true(x.distribution == distribution && x.set == set);
+    assert_true(distribution > 0 && distribution < STEPS && x.max_abs > 0);
+    tempo_run_free(r);
+
+    tempo_run_options one = o;
+    one.compared = 1; /* an arm does not differ from itself */
+    r = start(&one, 0);
+    run_all(&r, 1);
+    assert_true(tempo_run_difference(r).distribution == SIZE_MAX && tempo_run_difference(r).set == SIZE_MAX);
+    tempo_run_free(r);
+    tempo_decoder_free(d[0]);
+    tempo_decoder_free(d[1]);
+}
+
+/* ---- sinks ------------------------------------------------------------------------- */
+
+typedef struct heard {
+    char log[256]; /* r s c e, and E for an interrupted end */
+    size_t views[ARMS], rows[ARMS];
+    size_t fail_at;
+} heard;
+
+static void note(heard *h, char c)
+{
+    const size_t n = strlen(h->log);
+
+    assert_true(n + 1 < sizeof(h->log));
+    h->log[n] = c;
+}
+
+static bool hear_view(void *user, tempo_run *r, size_t arm, size_t row, const tempo_attention_view *v)
+{
+    heard *h = user;
+
+    assert_ptr_equal(v->seq, tempo_decoder_seq(tempo_run_decoder(r, arm)));
+    h->views[arm]++;
+    h->rows[arm] = row >= h->rows[arm] ? row + 1 : h->rows[arm];
+    return true;
+}
+
+static tempo_status hear_read(void *user, tempo_run *r, tempo_err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < tempo_run_arms(r); i++)
+        assert_true(!tempo_run_arm_read(r, i) || tempo_decoder_is_read(tempo_run_decoder(r, i)));
+    note(user, 'r');
+    return TEMPO_OK;
+}
+
+static tempo_status hear_step(void *user, tempo_run *r, tempo_err *err)
+{
+    heard *h = user;
+
+    note(h, 's');
+    assert_false(tempo_decoder_is_read(tempo_run_decoder(r, 0)));
+    if (h->fail_at != 0 && --h->fail_at == 0) {
+        *err = (tempo_err){.code = TEMPO_E_IO, .msg = "the sink is full"};
+        return TEMPO_E_IO;
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status hear_closed(void *user, tempo_run *r, size_t arm, tempo_err *err)
+{
+    (void)err;
+    assert_true(tempo_decoder_row_count(tempo_run_decoder(r, arm)) > 0);
+    note(user, 'c');
+    return TEMPO_OK;
+}
+
+static tempo_status hear_end(void *user, tempo_run *r, tempo_err *err)
+{
+    (void)err;
+    note(user, tempo_run_interrupted(r) ? 'E' : 'e');
+    return TEMPO_OK;
+}
+
+static tempo_sink sink_of(heard *h)
+{
+    return (tempo_sink){h, hear_view, hear_read, hear_step, hear_closed, hear_end};
+}
+
+static void test_sinks(void **state)
+{
+    heard h = {{0}, {0}, {0}, 0}, plain = {{0}, {0}, {0}, 0};
+    const tempo_sink sinks[] = {sink_of(&h), {.user = &plain, .end = hear_end}};
+    tempo_run_options o = options(2);
+    size_t rows[2] = {0, 0};
+
+    (void)state;
+    o.sinks = sinks;
+    o.n_sinks = 2;
+    o.closing_pass = true;
+    tempo_run *r = start(&o, 0);
+    run_all(&r, 1);
+    assert_string_equal(h.log, "rsrsrsrsrscce");
+    assert_string_equal(plain.log, "e");
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t t = 0; t < STEPS; t++) /* what was read: a token of the prompt, then each set */
+            rows[k] += (t == 0) + tempo_run_set(r, k, t)->n_members;
+        assert_int_equal(h.views[k], rows[k] * tempo_model_get_info(model)->n_layers);
+        assert_true(h.rows[k] > 1);
+    }
+    tempo_run_free(r);
+}
+
+/* A sink that fails ends its run, and no other. */
+static void test_failing_sink(void **state)
+{
+    heard h = {{0}, {0}, {0}, 2};
+    const tempo_sink sink = sink_of(&h);
+    tempo_run_options o = options(1), other = options(1);
+    tempo_err err = {0};
+    tempo_run *runs[2];
+
+    (void)state;
+    o.sinks = &sink;
+    o.n_sinks = 1;
+    runs[0] = start(&o, 0);
+    runs[1] = start(&other, 1);
+    assert_int_equal(tempo_runs_step(runs, 2, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_runs_read(runs, 2, NULL, &err), TEMPO_OK);
+    assert_true(tempo_run_is_read(runs[0]) && tempo_run_is_read(runs[1]));
+    assert_int_equal(tempo_run_take(runs[0], &err), TEMPO_E_IO);
+    assert_int_equal(tempo_run_take(runs[1], &err), TEMPO_OK);
+    assert_false(tempo_run_running(runs[0]));
+    run_all(&runs[1], 1);
+    assert_int_equal(tempo_run_steps(runs[1], 0), STEPS);
+    tempo_run_free(runs[0]);
+    tempo_run_free(runs[1]);
+}
+
+static bool poll_few(void *user)
+{
+    return (*(int *)user)-- > 0;
+}
+
+/* Interrupted in a pass: the steps before it are there, and the end is told once. */
+static void test_interrupted(void **state)
+{
+    heard h = {{0}, {0}, {0}, 0};
+    const tempo_sink sink = sink_of(&h);
+    tempo_run_options o = options(2);
+    int left = (int)tempo_model_get_info(model)->n_layers * 3 + 1; /* prompt, two reads, and a bit */
+    const tempo_observer obs = {.user = &left, .poll = poll_few};
+    tempo_err err = {0};
+
+    (void)state;
+    o.sinks = &sink;
+    o.n_sinks = 1;
+    tempo_run *r = start(&o, 0);
+    assert_int_equal(tempo_runs_all(&r, 1, &obs, &err), TEMPO_E_STOPPED);
+    assert_true(tempo_run_interrupted(r));
+    assert_true(tempo_run_steps(r, 0) > 0 && tempo_run_steps(r, 0) < STEPS);
+    assert_int_equal(h.log[strlen(h.log) - 1], 'E');
+    assert_int_equal(tempo_run_finish(r, false, &err), TEMPO_OK);
+    assert_ptr_equal(strchr(h.log, 'E'), h.log + strlen(h.log) - 1);
+    tempo_run_free(r);
+}
+
+/* ---- captures ---------------------------------------------------------------------- */
+
+static bool feed(void *user, const tempo_attention_view *v)
+{
+    return tempo_capture_view(user, v);
+}
+
+static void capture_by_hand(const char *dir, const tempo_decode_options *d, const char *config, bool closing)
+{
+    tempo_decoder *decoder = test_decoder(engine, d, prompts[0], lengths[0]);
+    tempo_capture_options c;
+    tempo_capture *capture;
+    tempo_err err = {0};
+
+    tempo_capture_options_init(&c);
+    c.config = config;
+    c.prompt = lengths[0];
+    c.steps = STEPS + closing;
+    c.rows = 6;
+    assert_int_equal(tempo_capture_create(&capture, dir, decoder, &c, &err), TEMPO_OK);
+    const tempo_observer obs = {.user = capture, .attention = feed};
+    for (size_t t = 0; t < STEPS; t++) {
+        assert_int_equal(tempo_decoders_step(&decoder, 1, &obs, &err), TEMPO_OK);
+        assert_int_equal(tempo_capture_step(capture, &err), TEMPO_OK);
+    }
+    if (closing) {
+        assert_int_equal(tempo_decoder_close_pass(decoder, &obs, &err), TEMPO_OK);
+        assert_int_equal(tempo_capture_closing(capture, &err), TEMPO_OK);
+    }
+    assert_int_equal(tempo_capture_commit(capture, &err), TEMPO_OK);
+    tempo_decoder_free(decoder);
+}
+
+static void assert_same_files(const char *a, const char *b)
+{
+    static const char *const names[] = {"attention_weights.npz", "logits_distributions.npz",
+                                        "rope_positions.json", "experiment_metadata.json"};
+
+    for (size_t i = 0; i < 4; i++) {
+        char pa[512], pb[512];
+        size_t na, nb;
+        test_path(pa, a, names[i]);
+        test_path(pb, b, names[i]);
+        unsigned char *x = test_read_file(pa, &na), *y = test_read_file(pb, &nb);
+        assert_int_equal(na, nb);
+        assert_memory_equal(x, y, na);
+        free(x);
+        free(y);
+    }
+}
+
+static char *config_of(void *user, const tempo_run *r, size_t arm)
+{
+    char text[64];
+
+    (void)user;
+    (void)snprintf(text, sizeof(text), "{\"arm\":\"%s\"}", tempo_run_arm_name(r, arm));
+    return strdup(text);
+}
+
+static const char *name_of(const void *user)
+{
+    return user;
+}
+
+/* The files of a paired run, of one of several prompts, are those of captures made by hand. */
+static void test_captures(void **state)
+{
+    char dir[256], out[512], arm[512], hand[512];
+    const tempo_run_prompt all[] = {{prompts[1], lengths[1], "b"}, {prompts[0], lengths[0], "a"}};
+    tempo_run_options o = options(2);
+    tempo_err err = {0};
+
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(out, dir, "out");
+    o.capture_dir = out;
+    o.closing_pass = true;
+    o.config_of = config_of;
+    assert_int_equal(tempo_runs_prompts(engine, &o, all, 2, 1, name_of, NULL, &err), TEMPO_OK);
+    for (size_t k = 0; k < 2; k++) {
+        char config[64];
+        (void)snprintf(config, sizeof(config), "{\"arm\":\"%s\"}", arms[k].name);
+        (void)snprintf(hand, sizeof(hand), "%.200s/hand%zu", dir, k);
+        (void)snprintf(arm, sizeof(arm), "%.200s/out/a/%s", dir, arms[k].name);
+        capture_by_hand(hand, arms[k].decoding, config, true);
+        assert_same_files(arm, hand);
+    }
+    (void)snprintf(arm, sizeof(arm), "%.200s/out/b/visible/attention_weights.npz", dir);
+    assert_int_equal(access(arm, R_OK), 0);
+    test_tmpdir_remove(dir);
+}
+
+/* All arms count towards the limit, and an uncommitted run leaves nothing. */
+static void test_capture_limits(void **state)
+{
+    char dir[256], out[512];
+    const tempo_run_prompt p = {prompts[0], lengths[0], NULL};
+    tempo_run_options o = options(1);
+    tempo_capture_options c;
+    tempo_err err = {0};
+    tempo_run *r;
+
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(out, dir, "out");
+    tempo_capture_options_init(&c);
+    o.capture_dir = out;
+    o.capture = &c;
+    const uint64_t one = tempo_run_estimate(model, &o, lengths[0]);
+    c.max_bytes = one + one / 2;
+    r = start(&o, 0);
+    assert_int_equal(tempo_runs_step(&r, 1, NULL, &err), TEMPO_OK);
+    assert_true(tempo_run_captured(r) > 0);
+    tempo_run_free(r);
+    assert_int_equal(access(out, F_OK), -1);
+    o.n_arms = 2;
+    assert_true(tempo_run_estimate(model, &o, lengths[0]) == 2 * one);
+    assert_int_equal(tempo_run_create(&r, engine, &o, &p, &err), TEMPO_E_LIMIT);
+    assert_null(r);
+    err = (tempo_err){0};
+    assert_int_equal(tempo_runs_prompts(engine, &o, &p, 1, 0, NULL, NULL, &err), TEMPO_E_LIMIT);
+    test_tmpdir_remove(dir);
+}
+
+/* ---- sampling, and what is refused --------------------------------------------------- */
+
+static void test_sampling(void **state)
+{
+    tempo_run_options o = options(2);
+    tempo_run *r[3];
+
+    (void)state;
+    o.n_arms = 1;
+    o.sampling.on = true;
+    o.sampling.seed = 5;
+    r[0] = start(&o, 0);
+    r[1] = start(&o, 0);
+    o.sampling.temperature = 0.0;
+    r[2] = start(&o, 0);
+    run_all(r, 3);
+    tempo_decode_options greedy = isolated;
+    greedy.threshold = 1.0;
+    greedy.max_set = 1;
+    tempo_decoder *d = test_decoder(engine, &greedy, prompts[0], lengths[0]);
+    bool drawn = false;
+    for (size_t t = 0; t < STEPS; t++) {
+        tempo_err err = {0};
+        assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+        assert_same_set(tempo_run_set(r[2], 0, t), tempo_decoder_last_set(d));
+        assert_same_set(tempo_run_set(r[0], 0, t), tempo_run_set(r[1], 0, t));
+        assert_int_equal(tempo_run_set(r[0], 0, t)->n_members, 1);
+        drawn = drawn || tempo_run_set(r[0], 0, t)->members[0].id != tempo_run_set(r[2], 0, t)->members[0].id;
+    }
+    assert_true(drawn);
+    tempo_decoder_free(d);
+    for (size_t i = 0; i < 3; i++)
+        tempo_run_free(r[i]);
+}
+
+static void assert_refused(const tempo_run_options *o, tempo_status st, const char *says)
+{
+    const tempo_run_prompt p = {.ids = prompts[0], .n = lengths[0]};
+    tempo_err err = {0};
+    tempo_run *r;
+
+    assert_int_equal(tempo_run_create(&r, engine, o, &p, &err), st);
+    assert_null(r);
+    if (strstr(err.msg, says) == NULL)
+        fail_msg("'%s' does not say '%s'", err.msg, says);
+}
+
+static void test_refused(void **state)
+{
+    const tempo_member none = {.id = 3, .probability = 0}, far = {.id = 288, .probability = 1},
+                       good = {.id = 3, .probability = 1};
+    const tempo_given_set bad = {&none, 1}, beyond = {&far, 1}, empty = {&good, 0};
+    tempo_given_set many[STEPS + 1];
+    tempo_decode_options wrong = visible, replay = isolated;
+    tempo_run_arm named[2] = {{"a", &isolated}, {"a", &visible}};
+    tempo_run_options o = options(0);
+
+    (void)state;
+    assert_refused(&o, TEMPO_E_ARG, "0 arms, expected 1 to 64");
+    o.n_arms = 65;
+    assert_refused(&o, TEMPO_E_LIMIT, "65 arms");
+    o = options(2);
+    o.arms = named;
+    assert_refused(&o, TEMPO_E_ARG, "arms 0 and 1 are both named 'a'");
+    named[1].name = "../b";
+    assert_refused(&o, TEMPO_E_ARG, "arm 1 is named '../b'");
+    named[1] = (tempo_run_arm){"b", &wrong};
+    wrong.threshold = 2;
+    assert_refused(&o, TEMPO_E_ARG, "arm 'b'");
+    wrong.threshold = 0.004;
+    o.regime = TEMPO_REGIME_LOCKSTEP;
+    o.driver = 2;
+    assert_refused(&o, TEMPO_E_ARG, "the driver is arm 2");
+    replay.replay = TEMPO_REPLAY_PUBLISHED;
+    named[0].decoding = &replay;
+    o.driver = 0;
+    assert_refused(&o, TEMPO_E_ARG, "the driver, arm 'a', replays");
+    o = options(1);
+    o.given = &bad;
+    o.n_given = 1;
+    assert_refused(&o, TEMPO_E_ARG, "given set 0, member 0 has probability 0");
+    o.given = &beyond;
+    assert_refused(&o, TEMPO_E_ARG, "given set 0, member 0 has id 288");
+    o.given = &empty;
+    assert_refused(&o, TEMPO_E_ARG, "given set 0 has 0 members");
+    for (size_t i = 0; i <= STEPS; i++)
+        many[i] = (tempo_given_set){&good, 1};
+    o.given = many;
+    o.n_given = STEPS + 1;
+    assert_refused(&o, TEMPO_E_ARG, "6 sets are given, but steps is 5");
+    o = options(1);
+    o.sampling.on = true;
+    o.sampling.top_p = 0;
+    assert_refused(&o, TEMPO_E_ARG, "top_p is 0");
+}
+
+int main(void)
+{
+    model = test_open_synthetic("llama", TEMPO_F32);
+    engine = test_engine(model, 2);
+    make_options();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alone),          cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_given),          cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_sinks),          cmocka_unit_test(test_failing_sink),
+        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_capture_limits), cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_refused),
+    };
+    const int failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
+    tempo_engine_free(engine);
+    tempo_model_free(model);
+    return failed;
+}
