@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 
-const WAIT_MS = 30000;
+const WAIT_MS = 300000; // a server that hangs, not one on a busy machine
 
 /** A port that nothing listens on now. */
 function freePort() {
