@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "capture/names.h"
 #include "io/json.h"
 #include "io/outfile.h"
 #include "analyze/parts.h"
@@ -17,8 +18,8 @@
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
 
-static const char *const capture_files[2] = {"attention_weights", "logits_distributions"};
-static const char *const endings[2] = {".npz", ".safetensors"};
+static const tempo_capture_file capture_files[2] = {TEMPO_FILE_ATTENTION, TEMPO_FILE_LOGITS};
+static const tempo_capture_format formats[2] = {TEMPO_CAPTURE_NPZ, TEMPO_CAPTURE_SAFETENSORS};
 
 /* ---- numbers ---- */
 
@@ -84,15 +85,14 @@ static bool is_there(const char *path)
 static tempo_status find_capture(char path[PATH_BYTES], const char *dir, size_t kind, bool *found,
                                  tempo_err *err)
 {
-    char name[64];
+    char name[TEMPO_CAPTURE_KEY];
     tempo_status st = TEMPO_OK;
 
     *found = false;
-    for (size_t i = 0; i < 2 && !*found && st == TEMPO_OK; i++) {
-        (void)snprintf(name, sizeof(name), "%s%s", capture_files[kind], endings[i]);
-        if ((st = join(path, dir, name, err)) == TEMPO_OK)
+    for (size_t i = 0; i < 2 && !*found && st == TEMPO_OK; i++)
+        if ((st = join(path, dir, tempo_capture_file_name(name, capture_files[kind], formats[i]), err)) ==
+            TEMPO_OK)
             *found = is_there(path);
-    }
     return st;
 }
 
@@ -396,8 +396,9 @@ tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err)
         st = add_capture(*out, dir, err);
     else if ((st = list_arms(dir, arms, &n, err)) == TEMPO_OK && n == 0)
         st = tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                        "%s: no %s or %s (%s or %s) in it or in its sub-directories", dir, capture_files[0],
-                        capture_files[1], endings[0], endings[1]);
+                        "%s: no attention_weights or logits_distributions (.npz or .safetensors) in it or in "
+                        "its sub-directories",
+                        dir);
     else if (st == TEMPO_OK)
         st = add_arms(*out, arms, n, err);
     for (size_t i = 0; i < n; i++)

@@ -1,5 +1,4 @@
 /* arrays.c - a file of arrays, in one format or the other. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "capture/capture.h"
@@ -31,12 +30,13 @@ tempo_status tempo_arrays_create(tempo_arrays **out, tempo_capture_format format
     return st;
 }
 
-tempo_status tempo_arrays_add(tempo_arrays *a, size_t step, const char *what, tempo_npy_type type,
-                              const uint64_t *shape, unsigned n_dims, const void *data, tempo_err *err)
+tempo_status tempo_arrays_add(tempo_arrays *a, size_t step, tempo_capture_array which, const uint64_t *shape,
+                              unsigned n_dims, const void *data, tempo_err *err)
 {
-    char name[64];
+    const tempo_npy_type type = tempo_capture_names[which].type;
+    char name[TEMPO_CAPTURE_KEY];
 
-    (void)snprintf(name, sizeof(name), "step_%zu_%s", step, what);
+    (void)tempo_capture_key(name, step, which);
     return a->npz != NULL ? tempo_npz_add(a->npz, name, type, shape, n_dims, data, err)
                           : tempo_safetensors_add(a->safetensors, name, type, shape, n_dims, data, err);
 }

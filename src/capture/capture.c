@@ -301,13 +301,13 @@ static tempo_status write_small(const tempo_capture *c, tempo_arrays *a, const s
     const int64_t logical = (int64_t)c->steps;
     tempo_status st;
 
-    if ((st = tempo_arrays_add(a, c->steps, "query_slots", TEMPO_NPY_I64, &rows, 1, s->query_slots, err)) !=
+    if ((st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_QUERY_SLOTS, &rows, 1, s->query_slots, err)) !=
             TEMPO_OK ||
-        (st = tempo_arrays_add(a, c->steps, "rope", TEMPO_NPY_F64, &slots, 1, s->rope, err)) != TEMPO_OK ||
-        (st = tempo_arrays_add(a, c->steps, "positions", TEMPO_NPY_I64, &members, 1, s->positions, err)) !=
+        (st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ROPE, &slots, 1, s->rope, err)) != TEMPO_OK ||
+        (st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_POSITIONS, &members, 1, s->positions, err)) !=
             TEMPO_OK)
         return st;
-    return tempo_arrays_add(a, c->steps, "logical", TEMPO_NPY_I64, NULL, 0, &logical, err);
+    return tempo_arrays_add(a, c->steps, TEMPO_ARRAY_LOGICAL, NULL, 0, &logical, err);
 }
 
 static tempo_status write_attention(tempo_capture *c, const step *s, tempo_err *err)
@@ -321,8 +321,7 @@ static tempo_status write_attention(tempo_capture *c, const step *s, tempo_err *
             err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
             "step %zu: %zu views of attention came, expected %zu: the observer has to feed each", c->steps,
             p->views, layers_of(c) * s->rows);
-    const tempo_status st =
-        tempo_arrays_add(a, c->steps, "attention", TEMPO_NPY_F32, shape, 5, c->buffer, err);
+    const tempo_status st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5, c->buffer, err);
     return st == TEMPO_OK ? write_small(c, a, s, err) : st;
 }
 
@@ -335,7 +334,7 @@ static tempo_status write_logits(const tempo_capture *c, const step *s, tempo_er
     if (rows == NULL)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "step %zu: its logits are gone: a step is captured before the next pass", c->steps);
-    const tempo_status st = tempo_arrays_add(a, c->steps, "logits", TEMPO_NPY_F32, shape, 2, rows, err);
+    const tempo_status st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_LOGITS, shape, 2, rows, err);
     return st == TEMPO_OK ? write_small(c, a, s, err) : st;
 }
 
@@ -355,8 +354,8 @@ static tempo_status write_cache(tempo_capture *c, const step *s, unsigned which,
                 st = tempo_seq_read_kv(seq, l, h, i, which == 0 ? to : NULL, which == 1 ? to : NULL, err);
     if (st != TEMPO_OK)
         return st;
-    return tempo_arrays_add(c->arrays[TEMPO_FILE_KV], c->steps, which == 0 ? "k" : "v", TEMPO_NPY_F32, shape,
-                            4, c->buffer, err);
+    return tempo_arrays_add(c->arrays[TEMPO_FILE_KV], c->steps, which == 0 ? TEMPO_ARRAY_K : TEMPO_ARRAY_V,
+                            shape, 4, c->buffer, err);
 }
 
 static uint64_t cache_floats(const tempo_capture *c, const step *s)

@@ -6,22 +6,12 @@
 #define TEMPO_CAPTURE_CAPTURE_H
 #include <jansson.h>
 
+#include "capture/names.h"
 #include "decode/decode.h"
 #include "io/npz.h"
 #include "io/outfile.h"
 
 typedef struct tempo_arrays tempo_arrays;
-
-typedef enum tempo_capture_file {
-    TEMPO_FILE_ATTENTION, /* these three are files of arrays */
-    TEMPO_FILE_LOGITS,
-    TEMPO_FILE_KV,
-    TEMPO_FILE_ROPE,
-    TEMPO_FILE_SETS,
-    TEMPO_FILE_METADATA, /* comes last: where it is, the others are */
-    TEMPO_FILE_COUNT,
-    TEMPO_FILE_ARRAYS = TEMPO_FILE_ROPE
-} tempo_capture_file;
 
 /* The pass whose views are coming in. */
 typedef struct tempo_capture_pass {
@@ -65,9 +55,9 @@ const char *tempo_capture_size_text(uint64_t bytes, char out[32]);
 /* names: how many arrays will have a name, for a format that needs to know; text: bytes of its metadata. */
 tempo_status tempo_arrays_create(tempo_arrays **out, tempo_capture_format format, const char *path, uint64_t names,
                                  size_t text, tempo_err *err) TEMPO_MUST_CHECK;
-/* The array step_{step}_{what}. */
-tempo_status tempo_arrays_add(tempo_arrays *a, size_t step, const char *what, tempo_npy_type type, const uint64_t *shape,
-                              unsigned n_dims, const void *data, tempo_err *err) TEMPO_MUST_CHECK;
+/* That array of a step, with elements of the type that names.inc says. */
+tempo_status tempo_arrays_add(tempo_arrays *a, size_t step, tempo_capture_array which, const uint64_t *shape, unsigned n_dims,
+                              const void *data, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_arrays_add_text(tempo_arrays *a, const char *name, const char *utf8, tempo_err *err) TEMPO_MUST_CHECK;
 uint64_t tempo_arrays_pos(const tempo_arrays *a);
 tempo_status tempo_arrays_commit(tempo_arrays *a, tempo_err *err) TEMPO_MUST_CHECK; /* frees a on every path */

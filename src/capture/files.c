@@ -49,42 +49,36 @@ static tempo_status make_directories(tempo_capture *c, tempo_err *err)
     return TEMPO_OK;
 }
 
+/* The caller's name, or the usual one. */
 static tempo_status set_path(tempo_capture *c, tempo_capture_file file, const char *name, tempo_err *err)
 {
-    const size_t cap = strlen(c->dir) + strlen(name) + 2;
+    char usual[TEMPO_CAPTURE_KEY];
 
+    name = name != NULL ? name : tempo_capture_file_name(usual, file, c->opt.format);
+    const size_t cap = strlen(c->dir) + strlen(name) + 2;
     if ((c->paths[file] = malloc(cap)) == NULL)
         return no_memory(err);
     (void)snprintf(c->paths[file], cap, "%s/%s", c->dir, name);
     return TEMPO_OK;
 }
 
-/* A file's name: the caller's, or the usual one in the format. */
-static tempo_status set_array_path(tempo_capture *c, tempo_capture_file file, const char *name,
-                                   const char *usual, tempo_err *err)
-{
-    const char *const suffix = c->opt.format == TEMPO_CAPTURE_NPZ ? "npz" : "safetensors";
-    char text[64];
-
-    (void)snprintf(text, sizeof(text), "%s.%s", usual, suffix);
-    return set_path(c, file, name != NULL ? name : text, err);
-}
-
 static tempo_status set_paths(tempo_capture *c, const tempo_capture_options *o, tempo_err *err)
 {
-    tempo_status st = set_path(c, TEMPO_FILE_SETS, "parallel_sets.json", err);
+    const struct {
+        tempo_capture_file file;
+        unsigned bit; /* 0: always */
+        const char *name;
+    } all[] = {{TEMPO_FILE_SETS, 0, NULL},
+               {TEMPO_FILE_METADATA, 0, NULL},
+               {TEMPO_FILE_ATTENTION, TEMPO_RECORD_ATTENTION, o->attention_file},
+               {TEMPO_FILE_LOGITS, TEMPO_RECORD_LOGITS, o->logits_file},
+               {TEMPO_FILE_KV, TEMPO_RECORD_KV, o->kv_file},
+               {TEMPO_FILE_ROPE, TEMPO_RECORD_POSITIONS, o->positions_file}};
+    tempo_status st = TEMPO_OK;
 
-    if (st == TEMPO_OK)
-        st = set_path(c, TEMPO_FILE_METADATA, "experiment_metadata.json", err);
-    if (st == TEMPO_OK && (o->record & TEMPO_RECORD_ATTENTION) != 0)
-        st = set_array_path(c, TEMPO_FILE_ATTENTION, o->attention_file, "attention_weights", err);
-    if (st == TEMPO_OK && (o->record & TEMPO_RECORD_LOGITS) != 0)
-        st = set_array_path(c, TEMPO_FILE_LOGITS, o->logits_file, "logits_distributions", err);
-    if (st == TEMPO_OK && (o->record & TEMPO_RECORD_KV) != 0)
-        st = set_array_path(c, TEMPO_FILE_KV, o->kv_file, "kv_cache", err);
-    if (st == TEMPO_OK && (o->record & TEMPO_RECORD_POSITIONS) != 0)
-        st = set_path(c, TEMPO_FILE_ROPE,
-                      o->positions_file != NULL ? o->positions_file : "rope_positions.json", err);
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all) && st == TEMPO_OK; i++)
+        if (all[i].bit == 0 || (o->record & all[i].bit) != 0)
+            st = set_path(c, all[i].file, all[i].name, err);
     return st;
 }
 
@@ -245,7 +239,7 @@ static tempo_status write_json(tempo_capture *c, tempo_capture_file file,
 
 static tempo_status finish_arrays(tempo_capture *c, size_t i, const char *metadata, tempo_err *err)
 {
-    tempo_status st = tempo_arrays_add_text(c->arrays[i], "metadata", metadata, err);
+    tempo_status st = tempo_arrays_add_text(c->arrays[i], TEMPO_CAPTURE_TEXT, metadata, err);
 
     if (st == TEMPO_OK) {
         st = tempo_arrays_commit(c->arrays[i], err);

@@ -38,9 +38,11 @@ static tempo_status check_file(const char *name, tempo_err *err)
 static tempo_status check_names(const tempo_capture_options *o, tempo_err *err)
 {
     const char *const names[] = {o->attention_file, o->logits_file, o->kv_file, o->positions_file};
-    const char *const fixed[] = {"parallel_sets.json", "experiment_metadata.json"};
+    char fixed[2][TEMPO_CAPTURE_KEY];
     tempo_status st = TEMPO_OK;
 
+    (void)tempo_capture_file_name(fixed[0], TEMPO_FILE_SETS, o->format);
+    (void)tempo_capture_file_name(fixed[1], TEMPO_FILE_METADATA, o->format);
     for (size_t i = 0; i < 4 && st == TEMPO_OK; i++) {
         st = check_file(names[i], err);
         for (size_t j = 0; j < i + 2 && st == TEMPO_OK && names[i] != NULL; j++) {

@@ -6,35 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/names.h"
 #include "io/json.h"
 
-enum { MAX_STEP = 100000000, KEY_BYTES = 64, MAX_METADATA_BYTES = 1 << 26 };
+enum { MAX_METADATA_BYTES = 1 << 26 };
 
 /* ---- which steps there are ---- */
 
-/* "step_12_attention" with ending "_attention", or "attention_12" with beginning "attention_". */
-static bool read_number(const char *name, const char *beginning, const char *ending, uint32_t *out)
-{
-    const size_t nb = strlen(beginning);
-    uint64_t x = 0;
-
-    if (strncmp(name, beginning, nb) != 0 || name[nb] < '0' || name[nb] > '9')
-        return false;
-    if (name[nb] == '0' && name[nb + 1] >= '0' && name[nb + 1] <= '9')
-        return false; /* one number has one name */
-    for (name += nb; *name >= '0' && *name <= '9' && x < MAX_STEP; name++)
-        x = 10 * x + (uint64_t)(*name - '0');
-    *out = (uint32_t)x;
-    return strcmp(name, ending) == 0;
-}
+static const tempo_capture_array array_of[2] = {TEMPO_ARRAY_ATTENTION, TEMPO_ARRAY_LOGITS};
 
 static bool find_kind(const char *name, tempo_steps_kind *kind, uint32_t *step)
 {
-    *kind = TEMPO_STEPS_ATTENTION;
-    if (read_number(name, "step_", "_attention", step) || read_number(name, "attention_", "", step))
-        return true;
-    *kind = TEMPO_STEPS_LOGITS;
-    return read_number(name, "step_", "_logits", step) || read_number(name, "rows_", "", step);
+    for (size_t k = 0; k < 2; k++)
+        if (tempo_capture_key_step(name, array_of[k], step)) {
+            *kind = (tempo_steps_kind)k;
+            return true;
+        }
+    return false;
 }
 
 static int ascending(const void *a, const void *b)
@@ -82,7 +70,7 @@ static uint32_t first_of(const json_t *metadata, const char *key)
 {
     const json_int_t first = json_integer_value(json_array_get(json_object_get(metadata, key), 0));
 
-    return first > 0 && first < MAX_STEP ? (uint32_t)first : 0;
+    return first > 0 && first < TEMPO_CAPTURE_LAST_STEP ? (uint32_t)first : 0;
 }
 
 /* Metadata of others hold anything; what is not understood says nothing. */
@@ -92,7 +80,7 @@ static void read_metadata(tempo_steps *s)
     json_t *metadata = NULL;
     char *text;
 
-    s->pickled = tempo_array_file_text(s->file, "metadata", MAX_METADATA_BYTES, &text, &ignored) ==
+    s->pickled = tempo_array_file_text(s->file, TEMPO_CAPTURE_TEXT, MAX_METADATA_BYTES, &text, &ignored) ==
                  TEMPO_E_UNSUPPORTED;
     if (text != NULL && tempo_json_parse(&metadata, text, strlen(text), &ignored) == TEMPO_OK) {
         s->first_layer = first_of(metadata, "layers");
@@ -158,20 +146,21 @@ bool tempo_steps_has(const tempo_steps *s, tempo_steps_kind kind, uint32_t step)
 
 /* ---- arrays ---- */
 
-/* The array of one name or the other, as that type; *key says which. */
-static tempo_status read_either(const tempo_steps *s, const char *fmt, const char *other, uint32_t step,
-                                tempo_npy_type type, char key[KEY_BYTES], tempo_npy *out, tempo_err *err)
+/* The array by one name or the other, as its type; *key says which. */
+static tempo_status read_either(const tempo_steps *s, tempo_capture_array which, uint32_t step,
+                                char key[TEMPO_CAPTURE_KEY], tempo_npy *out, tempo_err *err)
 {
+    const tempo_capture_name *n = &tempo_capture_names[which];
     tempo_err missing = {0};
     tempo_status st;
 
     *out = (tempo_npy){0};
-    (void)snprintf(key, KEY_BYTES, "step_%" PRIu32 "_%s", step, fmt);
-    st = tempo_array_read(s->file, key, type, TEMPO_STEPS_MAX_BYTES, out, &missing);
-    if (st == TEMPO_E_NOTFOUND && other != NULL) {
-        (void)snprintf(key, KEY_BYTES, "%s_%" PRIu32, other, step);
+    (void)tempo_capture_key(key, step, which);
+    st = tempo_array_read(s->file, key, n->type, TEMPO_STEPS_MAX_BYTES, out, &missing);
+    if (st == TEMPO_E_NOTFOUND && n->other != NULL) {
+        (void)tempo_capture_other_key(key, step, which);
         missing = (tempo_err){0};
-        st = tempo_array_read(s->file, key, type, TEMPO_STEPS_MAX_BYTES, out, &missing);
+        st = tempo_array_read(s->file, key, n->type, TEMPO_STEPS_MAX_BYTES, out, &missing);
     }
     if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK) {
         *err = missing;
@@ -196,12 +185,12 @@ static tempo_status fail_shape(const tempo_steps *s, const char *key, const temp
 }
 
 /* An optional small array of n elements (any number when n is SIZE_MAX); absent: out->data stays NULL. */
-static tempo_status read_small(const tempo_steps *s, const char *what, uint32_t step, tempo_npy_type type,
-                               size_t n, const char *expected, tempo_npy *out, tempo_err *err)
+static tempo_status read_small(const tempo_steps *s, tempo_capture_array which, uint32_t step, size_t n,
+                               const char *expected, tempo_npy *out, tempo_err *err)
 {
-    char key[KEY_BYTES];
+    char key[TEMPO_CAPTURE_KEY];
     tempo_err absent = {0};
-    const tempo_status st = read_either(s, what, NULL, step, type, key, out, &absent);
+    const tempo_status st = read_either(s, which, step, key, out, &absent);
 
     if (st == TEMPO_E_NOTFOUND)
         return TEMPO_OK;
@@ -258,12 +247,11 @@ static tempo_status check_query_slots(const tempo_steps *s, uint32_t step, const
 static void infer_query_slots(const tempo_steps *s, uint32_t step, tempo_step_attention *a)
 {
     tempo_npy *x = &a->arrays[1];
-    char key[KEY_BYTES];
+    char key[TEMPO_CAPTURE_KEY];
     tempo_err ignored = {0};
     size_t n = 0;
 
-    if (step == 0 ||
-        read_either(s, "positions", NULL, step - 1, TEMPO_NPY_I64, key, x, &ignored) != TEMPO_OK ||
+    if (step == 0 || read_either(s, TEMPO_ARRAY_POSITIONS, step - 1, key, x, &ignored) != TEMPO_OK ||
         x->n_dims != 1)
         return;
     int64_t *slots = x->data;
@@ -296,17 +284,16 @@ static tempo_status take_last_slots(tempo_step_attention *a, tempo_err *err)
 tempo_status tempo_steps_attention(const tempo_steps *s, uint32_t step, tempo_step_attention *out,
                                    tempo_err *err)
 {
-    char key[KEY_BYTES];
+    char key[TEMPO_CAPTURE_KEY];
     tempo_status st;
 
     *out = (tempo_step_attention){0};
-    if ((st = read_either(s, "attention", "attention", step, TEMPO_NPY_F32, key, &out->arrays[0], err)) !=
-            TEMPO_OK ||
+    if ((st = read_either(s, TEMPO_ARRAY_ATTENTION, step, key, &out->arrays[0], err)) != TEMPO_OK ||
         (st = shape_attention(s, key, out, err)) != TEMPO_OK ||
-        (st = read_small(s, "query_slots", step, TEMPO_NPY_I64, out->n_rows, "integers [rows]",
-                         &out->arrays[1], err)) != TEMPO_OK ||
-        (st = read_small(s, "rope", step, TEMPO_NPY_F64, out->n_slots, "floats [slots]", &out->arrays[2],
-                         err)) != TEMPO_OK)
+        (st = read_small(s, TEMPO_ARRAY_QUERY_SLOTS, step, out->n_rows, "integers [rows]", &out->arrays[1],
+                         err)) != TEMPO_OK ||
+        (st = read_small(s, TEMPO_ARRAY_ROPE, step, out->n_slots, "floats [slots]", &out->arrays[2], err)) !=
+            TEMPO_OK)
         goto out;
     out->rope = out->arrays[2].data;
     if ((out->query_slots = out->arrays[1].data) != NULL)
@@ -337,11 +324,11 @@ const float *tempo_step_row(const tempo_step_attention *a, size_t layer, size_t 
 
 tempo_status tempo_steps_logits(const tempo_steps *s, uint32_t step, tempo_step_logits *out, tempo_err *err)
 {
-    char key[KEY_BYTES];
+    char key[TEMPO_CAPTURE_KEY];
     tempo_status st;
 
     *out = (tempo_step_logits){0};
-    if ((st = read_either(s, "logits", "rows", step, TEMPO_NPY_F32, key, &out->array, err)) != TEMPO_OK)
+    if ((st = read_either(s, TEMPO_ARRAY_LOGITS, step, key, &out->array, err)) != TEMPO_OK)
         return st;
     const tempo_npy *x = &out->array;
     if ((x->n_dims != 1 && x->n_dims != 2) || x->count == 0 || x->shape[x->n_dims - 1] > INT32_MAX) {
