@@ -17,7 +17,7 @@ import sys
 import tempfile
 import unicodedata
 
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "token", "unicode_tables.inc")
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "text", "unicode_tables.inc")
 CLASSES, FORMS, PUNCTUATION, RUST = "16.0.0", "9.0.0", "8.0.0", "17.0.0"
 
 CATEGORIES = """Cn Unassigned|Lu Uppercase_Letter|Ll Lowercase_Letter|Lt Titlecase_Letter|Lm Modifier_Letter|Lo Other_Letter|

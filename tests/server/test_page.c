@@ -71,17 +71,17 @@ static void test_answers(void **state)
         {"/", "Accept-Encoding: gzip\r\n", 200, NULL, "\"aa00\"", "text/html; charset=utf-8", "no-cache"},
         {"/", "If-None-Match: \"aa00\"\r\n", 304, NULL, "\"aa00\"", NULL, "no-cache"},
         {"/assets/zipped-1234.css", "", 200, NULL, "\"bb11\"", "text/css; charset=utf-8",
-         "public, max-age=31536000, immutable"},
+         "no-cache"},
         {"/assets/zipped-1234.css", "Accept-Encoding: br, gzip;q=0.5\r\n", 200, "gzip", "\"bb11-gzip\"",
-         "text/css; charset=utf-8", "public, max-age=31536000, immutable"},
+         "text/css; charset=utf-8", "no-cache"},
         {"/assets/zipped-1234.css", "Accept-Encoding: gzip; q=0\r\n", 200, NULL, "\"bb11\"",
-         "text/css; charset=utf-8", "public, max-age=31536000, immutable"},
+         "text/css; charset=utf-8", "no-cache"},
         {"/assets/zipped-1234.css", "Accept-Encoding: xgzip, gzipx\r\n", 200, NULL, "\"bb11\"",
-         "text/css; charset=utf-8", "public, max-age=31536000, immutable"},
+         "text/css; charset=utf-8", "no-cache"},
         {"/assets/zipped-1234.css", "Accept-Encoding: gzip\r\nIf-None-Match: \"bb11\"\r\n", 200, "gzip",
-         "\"bb11-gzip\"", "text/css; charset=utf-8", "public, max-age=31536000, immutable"},
+         "\"bb11-gzip\"", "text/css; charset=utf-8", "no-cache"},
         {"/assets/zipped-1234.css", "Accept-Encoding: gzip\r\nIf-None-Match: \"bb11-gzip\"\r\n", 304, "gzip",
-         "\"bb11-gzip\"", NULL, "public, max-age=31536000, immutable"},
+         "\"bb11-gzip\"", NULL, "no-cache"},
     };
     size_t n;
     char v[128];

@@ -1,5 +1,4 @@
-/* page.c - the embedded page.  Files below assets/ have their hash in the name, so that a browser may keep
- * them. */
+/* page.c - the embedded page.  Its files have names that stay; a browser asks by ETag whether they changed. */
 #include "server/page/page.h"
 
 #include <stdio.h>
@@ -101,9 +100,7 @@ void tempo_page_answer(tempo_exchange *x, const tempo_page_file *f)
 
     (void)snprintf(tag, sizeof(tag), "\"%.64s%s\"", f->hash, zipped ? "-gzip" : "");
     tempo_exchange_set_header(x, "ETag", tag);
-    tempo_exchange_set_header(x, "Cache-Control",
-                              strncmp(f->path, "/assets/", 8) == 0 ? "public, max-age=31536000, immutable"
-                                                                   : "no-cache");
+    tempo_exchange_set_header(x, "Cache-Control", "no-cache"); /* names stay when contents change: ask by ETag */
     if (f->gzip)
         tempo_exchange_set_header(x, "Vary", "Accept-Encoding");
     if (zipped)
