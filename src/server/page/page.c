@@ -1,4 +1,5 @@
-/* page.c - the embedded page.  Its files have names that stay; a browser asks by ETag whether they changed. */
+/* page.c - the embedded page.  Its files have names that stay; a browser asks by ETag whether they changed.
+ */
 #include "server/page/page.h"
 
 #include <stdio.h>
@@ -100,7 +101,8 @@ void tempo_page_answer(tempo_exchange *x, const tempo_page_file *f)
 
     (void)snprintf(tag, sizeof(tag), "\"%.64s%s\"", f->hash, zipped ? "-gzip" : "");
     tempo_exchange_set_header(x, "ETag", tag);
-    tempo_exchange_set_header(x, "Cache-Control", "no-cache"); /* names stay when contents change: ask by ETag */
+    tempo_exchange_set_header(x, "Cache-Control",
+                              "no-cache"); /* names stay when contents change: ask by ETag */
     if (f->gzip)
         tempo_exchange_set_header(x, "Vary", "Accept-Encoding");
     if (zipped)
