@@ -20,6 +20,28 @@ const tempo_arch *tempo_arch_find(const char *name)
     return NULL;
 }
 
+#define NONE SIZE_MAX
+#define LIKE(name) offsetof(tempo_hparams, name)
+#define SIZE_KEY(name, hf, gguf, limit, required, like)                                                      \
+    {offsetof(tempo_hparams, name), like, hf, gguf, limit, required},
+const tempo_size_key tempo_size_keys[] = {
+#include "model/sizes.inc"
+};
+#undef LIKE
+#undef NONE
+
+const size_t tempo_n_size_keys = sizeof(tempo_size_keys) / sizeof(tempo_size_keys[0]);
+
+uint32_t *tempo_size_field(tempo_loader *ld, const tempo_size_key *k)
+{
+    char *hp = (char *)&ld->facts.hp;
+    uint32_t *field = (uint32_t *)(void *)(hp + k->field);
+
+    if (k->like != SIZE_MAX)
+        *field = *(const uint32_t *)(const void *)(hp + k->like);
+    return field;
+}
+
 tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, uint64_t value, uint32_t limit,
                                uint32_t *out)
 {

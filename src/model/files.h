@@ -134,6 +134,21 @@ tempo_status tempo_part_eos(tempo_loader *ld, const char *key, int64_t id) TEMPO
 tempo_status tempo_part_lost(tempo_loader *ld, tempo_status st, const char *meaning) TEMPO_MUST_CHECK;
 
 /* ---- facts.c ---- */
+
+/* A row of sizes.inc. */
+typedef struct tempo_size_key {
+    size_t field, like; /* offsets in tempo_hparams; like: SIZE_MAX for none */
+    const char *hf, *gguf;
+    uint32_t limit;
+    bool required;
+} tempo_size_key;
+
+extern const tempo_size_key tempo_size_keys[];
+extern const size_t tempo_n_size_keys;
+
+/* The field of the loader's hyper-parameters; what holds where the key is absent is there already. */
+uint32_t *tempo_size_field(tempo_loader *ld, const tempo_size_key *k);
+
 /* A hyper-parameter from outside: zero is TEMPO_E_FORMAT, above the limit is refused. */
 tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, uint64_t value, uint32_t limit,
                                uint32_t *out) TEMPO_MUST_CHECK;

@@ -92,16 +92,15 @@ static tempo_status read_real(const source *s, const char *what, double *out, ui
     return st;
 }
 
-static tempo_status read_head_dim(const source *s)
+/* Where no key says it: the width through the heads.  Values must be as wide as keys. */
+static tempo_status find_head_dim(const source *s)
 {
     tempo_hparams *hp = &s->ld->facts.hp;
     uint32_t value_dim = 0;
     uint64_t at;
-    tempo_status st = read_count(s, "attention.key_length", TEMPO_MAX_HEAD_DIM, false, &hp->head_dim,
-                                 &s->ld->facts.head_dim_at);
+    const tempo_status st =
+        read_count(s, "attention.value_length", TEMPO_MAX_HEAD_DIM, false, &value_dim, &at);
 
-    if (st == TEMPO_OK)
-        st = read_count(s, "attention.value_length", TEMPO_MAX_HEAD_DIM, false, &value_dim, &at);
     if (st != TEMPO_OK)
         return st;
     if (hp->head_dim == 0 && hp->n_heads != 0 && hp->d_model % hp->n_heads != 0)
@@ -125,26 +124,21 @@ static tempo_status read_head_dim(const source *s)
 static tempo_status read_sizes(const source *s)
 {
     tempo_facts *f = &s->ld->facts;
-    tempo_hparams *hp = &f->hp;
-    uint64_t at;
-    tempo_status st;
+    tempo_status st = TEMPO_OK;
 
-    if ((st = read_count(s, "block_count", TEMPO_MAX_LAYERS, true, &hp->n_layers, &at)) != TEMPO_OK ||
-        (st = read_count(s, "context_length", TEMPO_MAX_CONTEXT, true, &hp->n_ctx, &at)) != TEMPO_OK ||
-        (st = read_count(s, "embedding_length", TEMPO_MAX_WIDTH, true, &hp->d_model, &at)) != TEMPO_OK ||
-        (st = read_count(s, "feed_forward_length", TEMPO_MAX_FF, true, &hp->d_ff, &at)) != TEMPO_OK ||
-        (st = read_count(s, "vocab_size", TEMPO_MAX_VOCAB, false, &hp->n_vocab, &at)) != TEMPO_OK ||
-        (st = read_count(s, "attention.head_count", TEMPO_MAX_HEADS, true, &hp->n_heads, &f->heads_at)) !=
-            TEMPO_OK)
-        return st;
-    hp->n_kv_heads = hp->n_heads;
-    f->kv_heads_at = f->heads_at;
-    if ((st = read_count(s, "attention.head_count_kv", TEMPO_MAX_HEADS, false, &hp->n_kv_heads, &at)) !=
-        TEMPO_OK)
-        return st;
-    if (at != TEMPO_NO_OFFSET)
-        f->kv_heads_at = at;
-    return read_head_dim(s);
+    for (size_t i = 0; i < tempo_n_size_keys && st == TEMPO_OK; i++) {
+        const tempo_size_key *k = &tempo_size_keys[i];
+        uint32_t *field = tempo_size_field(s->ld, k);
+        uint64_t at;
+        st = read_count(s, k->gguf, k->limit, k->required, field, &at);
+        if (field == &f->hp.n_heads)
+            f->heads_at = f->kv_heads_at = at;
+        else if (field == &f->hp.n_kv_heads && at != TEMPO_NO_OFFSET)
+            f->kv_heads_at = at;
+        else if (field == &f->hp.head_dim)
+            f->head_dim_at = at;
+    }
+    return st == TEMPO_OK ? find_head_dim(s) : st;
 }
 
 static tempo_status read_eps(const source *s)

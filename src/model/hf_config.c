@@ -105,13 +105,13 @@ static tempo_status read_count(tempo_loader *ld, const json_t *c, const char *ke
     return st == TEMPO_OK ? tempo_facts_count(ld, key, place(ld, key), value, limit, out) : st;
 }
 
-static tempo_status read_head_dim(tempo_loader *ld, const json_t *c)
+/* Where no key says it: the width through the heads. */
+static tempo_status find_head_dim(tempo_loader *ld)
 {
     tempo_hparams *hp = &ld->facts.hp;
-    const tempo_status st = read_count(ld, c, "head_dim", TEMPO_MAX_HEAD_DIM, false, &hp->head_dim);
 
-    if (st != TEMPO_OK || hp->head_dim != 0 || hp->n_heads == 0)
-        return st;
+    if (hp->head_dim != 0 || hp->n_heads == 0)
+        return TEMPO_OK;
     if (hp->d_model % hp->n_heads != 0)
         return tempo_fail(ld->err, TEMPO_E_FORMAT, place(ld, "hidden_size"),
                           "hidden_size %" PRIu32 " does not divide into %" PRIu32 " heads", hp->d_model,
@@ -123,23 +123,15 @@ static tempo_status read_head_dim(tempo_loader *ld, const json_t *c)
 
 static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
 {
-    tempo_hparams *hp = &ld->facts.hp;
-    tempo_status st;
+    tempo_status st = TEMPO_OK;
 
-    if ((st = read_count(ld, c, "num_hidden_layers", TEMPO_MAX_LAYERS, true, &hp->n_layers)) != TEMPO_OK ||
-        (st = read_count(ld, c, "max_position_embeddings", TEMPO_MAX_CONTEXT, true, &hp->n_ctx)) !=
-            TEMPO_OK ||
-        (st = read_count(ld, c, "hidden_size", TEMPO_MAX_WIDTH, true, &hp->d_model)) != TEMPO_OK ||
-        (st = read_count(ld, c, "intermediate_size", TEMPO_MAX_FF, true, &hp->d_ff)) != TEMPO_OK ||
-        (st = read_count(ld, c, "vocab_size", TEMPO_MAX_VOCAB, false, &hp->n_vocab)) != TEMPO_OK ||
-        (st = read_count(ld, c, "num_attention_heads", TEMPO_MAX_HEADS, true, &hp->n_heads)) != TEMPO_OK)
-        return st;
-    hp->n_kv_heads = hp->n_heads;
     ld->facts.kv_heads_at = place(ld, "num_key_value_heads");
     ld->facts.head_dim_at = place(ld, "head_dim");
-    if ((st = read_count(ld, c, "num_key_value_heads", TEMPO_MAX_HEADS, false, &hp->n_kv_heads)) != TEMPO_OK)
-        return st;
-    return read_head_dim(ld, c);
+    for (size_t i = 0; i < tempo_n_size_keys && st == TEMPO_OK; i++) {
+        const tempo_size_key *k = &tempo_size_keys[i];
+        st = read_count(ld, c, k->hf, k->limit, k->required, tempo_size_field(ld, k));
+    }
+    return st == TEMPO_OK ? find_head_dim(ld) : st;
 }
 
 static tempo_status read_eps(tempo_loader *ld, const json_t *c)
