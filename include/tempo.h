@@ -768,6 +768,11 @@ TEMPO_API tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const t
 /* The two halves of it: read all, then let each run take its sets. */
 TEMPO_API tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API tempo_status tempo_run_take(tempo_run *r, tempo_err *err) TEMPO_MUST_CHECK;
+/* A part of the prompts ahead of the first step: tempo_decoders_prefill of all arms that go on. */
+TEMPO_API tempo_status tempo_runs_prefill(tempo_run *const *runs, size_t n, size_t max_rows, const tempo_observer *obs,
+                                          tempo_err *err) TEMPO_MUST_CHECK;
+/* tempo_decoder_prompt_left, of all arms. */
+TEMPO_API size_t tempo_run_prompt_left(const tempo_run *r);
 /* Were all of its arms that go on read, and have taken nothing since? */
 TEMPO_API bool tempo_run_is_read(const tempo_run *r);
 /* The closing pass of those arms of runs[n] that have stopped and want one. */

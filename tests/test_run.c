@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "run/run.h"
 #include "support/models.h"
 #include "support/tmpdir.h"
 
@@ -107,6 +108,33 @@ static void test_alone(void **state)
     assert_true(several > 0);
     for (size_t i = 0; i < 3; i++)
         tempo_run_free(runs[i]);
+}
+
+/* Prompts that ran ahead in parts change no number, and what is left of them is told. */
+static void test_prefill(void **state)
+{
+    const tempo_run_options o = options(ARMS);
+    tempo_run *r[2] = {start(&o, 0), start(&o, 0)};
+    tempo_err err = {0};
+    size_t left = tempo_run_prompt_left(r[0]), parts = 0;
+
+    (void)state;
+    assert_int_equal(left, ARMS * lengths[0]);
+    for (; tempo_run_prompt_left(r[0]) > ARMS; parts++) {
+        assert_int_equal(tempo_runs_prefill(r, 1, 2, NULL, &err), TEMPO_OK);
+        assert_true(tempo_run_prompt_left(r[0]) < left);
+        left = tempo_run_prompt_left(r[0]);
+    }
+    assert_int_equal(parts, 3); /* 5 rows, 2 at a time: the arms share them */
+    assert_int_equal(tempo_run_pending(r[0], 1), 1);
+    run_all(r, 2);
+    for (size_t k = 0; k < ARMS; k++)
+        for (size_t t = 0; t < STEPS; t++)
+            assert_same_set(tempo_run_set(r[0], k, t), tempo_run_set(r[1], k, t));
+    assert_int_equal(tempo_run_prompt_left(r[0]), 0);
+    assert_int_equal(tempo_run_pending(r[0], 1), tempo_run_set(r[0], 1, STEPS - 1)->n_members);
+    tempo_run_free(r[0]);
+    tempo_run_free(r[1]);
 }
 
 /* Everybody has the driver's sets, and ends with it. */
@@ -208,9 +236,20 @@ static void test_differences(void **state)
                    tempo_model_get_info(model)->n_vocab * sizeof(double)) != 0)
             distribution = t;
     }
-    run_all(&r, 1);
+    double largest = 0;
+    while (tempo_run_running(r)) {
+        tempo_err err = {0};
+        assert_int_equal(tempo_runs_step(&r, 1, NULL, &err), TEMPO_OK);
+        assert_int_equal(r->relation.n, 2);
+        assert_int_equal(r->relation.same_q, r->relation.max_abs == 0);
+        assert_true(r->step <= distribution ||
+                    !r->relation.same_q); /* of each step, not of the first that differs */
+        assert_int_equal(r->relation.sets, tempo_relate_sets(tempo_run_set(r, 0, r->step - 1),
+                                                             tempo_run_set(r, 1, r->step - 1)));
+        largest = r->step == distribution + 1 ? r->relation.max_abs : largest;
+    }
     const tempo_run_differences x = tempo_run_difference(r);
-    assert_true(x.distribution == distribution && x.set == set);
+    assert_true(x.distribution == distribution && x.set == set && x.max_abs == largest);
     assert_true(distribution > 0 && distribution < STEPS && x.max_abs > 0);
     tempo_run_free(r);
 
@@ -597,12 +636,12 @@ int main(void)
     engine = test_engine(model, 2);
     make_options();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),          cmocka_unit_test(test_lockstep),
-        cmocka_unit_test(test_given),          cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_sinks),          cmocka_unit_test(test_failing_sink),
-        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_capture_limits), cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_alone),        cmocka_unit_test(test_prefill),
+        cmocka_unit_test(test_lockstep),     cmocka_unit_test(test_given),
+        cmocka_unit_test(test_differences),  cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_captures),     cmocka_unit_test(test_capture_limits),
+        cmocka_unit_test(test_sampling),     cmocka_unit_test(test_refused),
     };
     const int failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
     tempo_engine_free(engine);

@@ -75,6 +75,30 @@ bool tempo_distributions_differ(const double *p, const double *q, size_t n, doub
     return true;
 }
 
+static json_t *only_ids(const tempo_set *const *sets, size_t n, size_t at)
+{
+    json_t *ids = json_array();
+
+    for (size_t k = 0; k < sets[at]->n_members; k++) {
+        const int32_t id = sets[at]->members[k].id;
+        bool all = true;
+        for (size_t i = 0; i < n && all; i++)
+            all = i == at || has_member(sets[i], id);
+        if (!all)
+            json_array_append_new(ids, json_integer(id));
+    }
+    return ids;
+}
+
+json_t *tempo_json_only(const char *const *names, const tempo_set *const *sets, size_t n)
+{
+    json_t *only = json_object();
+
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(only, names[i], only_ids(sets, n, i));
+    return only;
+}
+
 /* ---- steps ---- */
 
 static json_t *member_ids(const tempo_set *set)
@@ -89,8 +113,8 @@ static json_t *member_ids(const tempo_set *set)
     return ids;
 }
 
-void tempo_parting_sets(tempo_parting *p, size_t step, const char *const *names, const tempo_set *const *sets,
-                        size_t n)
+tempo_relation tempo_parting_sets(tempo_parting *p, size_t step, const char *const *names,
+                                  const tempo_set *const *sets, size_t n)
 {
     tempo_relation r = TEMPO_SETS_EQUAL;
     json_t *arms;
@@ -100,12 +124,13 @@ void tempo_parting_sets(tempo_parting *p, size_t step, const char *const *names,
         r = one > r ? one : r;
     }
     if (r == TEMPO_SETS_EQUAL)
-        return;
+        return r;
     arms = json_object();
     for (size_t i = 0; i < n; i++)
         json_object_set_new(arms, names[i], member_ids(sets[i]));
     tempo_parting_relation(p, step, r, arms);
     json_decref(arms);
+    return r;
 }
 
 void tempo_parting_relation(tempo_parting *p, size_t step, tempo_relation r, const json_t *arms)

@@ -39,10 +39,9 @@ static tempo_lane *lane_of(pass *p, const tempo_seq *seq)
     return NULL;
 }
 
-/* How many rows the next read of a decoder is about. */
-static size_t rows_to_read(const tempo_decoder *d)
+size_t tempo_lane_pending(const tempo_lane *l)
 {
-    const tempo_set *set = tempo_decoder_last_set(d);
+    const tempo_set *set = tempo_decoder_last_set(l->d);
     size_t n = 0;
 
     if (set == NULL)
@@ -162,7 +161,7 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_ob
     for (size_t i = 0; i < n; i++) {
         if (!will_run(lanes[i]))
             continue;
-        lanes[i]->rows = rows_to_read(lanes[i]->d);
+        lanes[i]->rows = tempo_lane_pending(lanes[i]);
         lanes[i]->seen = 0;
         ds[m++] = lanes[i]->d;
     }
@@ -182,7 +181,7 @@ tempo_status tempo_lane_close(tempo_lane *l, const tempo_observer *obs, bool *cl
     const tempo_observer own = observer_of(&p);
     const bool watch = l->watch;
 
-    l->rows = tempo_decoder_last_set(l->d) != NULL ? rows_to_read(l->d) : 0;
+    l->rows = tempo_decoder_last_set(l->d) != NULL ? tempo_lane_pending(l) : 0;
     l->seen = 0;
     if (!(*closed = l->rows > 0))
         return TEMPO_OK;

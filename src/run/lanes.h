@@ -24,6 +24,9 @@ typedef struct tempo_lane {
 
 void tempo_lane_free(tempo_lane *l); /* what it holds; takes an empty one */
 
+/* Rows that its next read, or its closing pass, is about. */
+size_t tempo_lane_pending(const tempo_lane *l);
+
 /* Read lanes[n] (those that run and are not done), all in one batch: after it each of them must select or adopt.
  * They share one engine.  obs (may be NULL) sees every view besides.  TEMPO_E_STOPPED when it or a lane's view says so: nothing
  * has changed.  */

@@ -92,37 +92,21 @@ uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, si
 
 /* ---- life -------------------------------------------------------------------------- */
 
-static tempo_status copy_given(tempo_run *r, tempo_err *err)
+tempo_given_set *tempo_given_copy(const tempo_given_set *given, size_t n)
 {
-    const size_t n = r->o.n_given;
     size_t total = 0;
 
     for (size_t i = 0; i < n; i++)
-        total += r->o.given[i].n;
-    tempo_given_set *sets = calloc(n + 1, sizeof(*sets));
-    tempo_member *members = calloc(total + 1, sizeof(*members));
-    if (sets == NULL || members == NULL) {
-        free(sets);
-        free(members);
-        r->o.given = NULL;
-        return no_memory(err);
+        total += given[i].n;
+    tempo_given_set *sets = malloc((n + 1) * sizeof(*sets) + total * sizeof(tempo_member));
+    if (sets == NULL)
+        return NULL;
+    tempo_member *members = (tempo_member *)(void *)(sets + n + 1);
+    for (size_t i = 0; i < n; members += given[i++].n) {
+        memcpy(members, given[i].members, given[i].n * sizeof(*members));
+        sets[i] = (tempo_given_set){members, given[i].n};
     }
-    for (size_t i = 0; i < n; i++) {
-        memcpy(members, r->o.given[i].members, r->o.given[i].n * sizeof(*members));
-        sets[i] = (tempo_given_set){members, r->o.given[i].n};
-        members += r->o.given[i].n;
-    }
-    if (n == 0)
-        free(members);
-    r->o.given = sets;
-    return TEMPO_OK;
-}
-
-static void free_given(tempo_run *r)
-{
-    if (r->o.given != NULL && r->o.n_given > 0)
-        free((void *)(uintptr_t)r->o.given[0].members);
-    free((void *)(uintptr_t)r->o.given);
+    return sets;
 }
 
 static char *default_config(const tempo_arm *a, uint32_t n_layers)
@@ -187,15 +171,16 @@ static tempo_status open_arm(tempo_run *r, const tempo_run_options *o, size_t i,
 
 static tempo_status fill(tempo_run *r, const tempo_run_options *o, const tempo_run_prompt *p, tempo_err *err)
 {
-    tempo_status st = copy_given(r, err);
+    tempo_status st = TEMPO_OK;
 
+    r->o.given = tempo_given_copy(o->given, o->n_given);
     r->ids = malloc(p->n * sizeof(*r->ids));
     r->sinks = calloc(o->n_sinks + 1, sizeof(*r->sinks));
     r->arms = calloc(o->n_arms, sizeof(*r->arms));
     r->scratch = o->sampling.on ? malloc(r->n_vocab * sizeof(*r->scratch)) : NULL;
-    if (st != TEMPO_OK || r->ids == NULL || r->sinks == NULL || r->arms == NULL ||
+    if (r->o.given == NULL || r->ids == NULL || r->sinks == NULL || r->arms == NULL ||
         (o->sampling.on && r->scratch == NULL))
-        return st != TEMPO_OK ? st : no_memory(err);
+        return no_memory(err);
     memcpy(r->ids, p->ids, p->n * sizeof(*r->ids));
     r->n_ids = p->n;
     if (o->n_sinks > 0)
@@ -256,7 +241,7 @@ void tempo_run_free(tempo_run *r)
     for (size_t i = 0; i < r->n_arms; i++)
         free_arm(&r->arms[i]);
     free(r->arms);
-    free_given(r);
+    free((void *)(uintptr_t)r->o.given);
     free(r->sinks);
     free(r->ids);
     free(r->scratch);
@@ -288,6 +273,11 @@ bool tempo_run_running(const tempo_run *r)
     for (size_t i = 0; i < r->n_arms; i++)
         any = any || tempo_arm_runs(&r->arms[i]);
     return any;
+}
+
+size_t tempo_run_pending(const tempo_run *r, size_t arm)
+{
+    return tempo_lane_pending(&r->arms[arm].lane);
 }
 
 bool tempo_run_interrupted(const tempo_run *r)

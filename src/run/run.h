@@ -40,6 +40,7 @@ struct tempo_run {
     size_t step;     /* steps that were taken */
     bool interrupted, finished;
     uint64_t captured; /* bytes, unless the options count them elsewhere */
+    tempo_step_relation relation; /* of the compared arms' last step */
     tempo_parting parting;
     tempo_run_differences differences;
 };
@@ -50,6 +51,10 @@ void tempo_run_watch(tempo_run *r, size_t arm);
 void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c);
 /* Rows that a step of such an arm reads at most, for estimates. */
 size_t tempo_run_rows(const tempo_decode_options *o);
+/* Rows that the arm's next step, or its closing pass, reads. */
+size_t tempo_run_pending(const tempo_run *r, size_t arm);
+/* In one block, for free().  NULL: no memory. */
+tempo_given_set *tempo_given_copy(const tempo_given_set *given, size_t n);
 /* Does the arm go on? */
 bool tempo_arm_runs(const tempo_arm *a);
 /* The options that hold for an arm: the defaults, and what sampling changes. */

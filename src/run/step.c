@@ -73,6 +73,32 @@ tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_obser
     return st;
 }
 
+tempo_status tempo_runs_prefill(tempo_run *const *runs, size_t n, size_t max_rows, const tempo_observer *obs,
+                                tempo_err *err)
+{
+    tempo_decoder **ds = calloc(count_arms(runs, n) + 1, sizeof(tempo_decoder *));
+    size_t m = 0;
+
+    if (ds == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < runs[i]->n_arms; k++)
+            if (tempo_arm_runs(&runs[i]->arms[k]))
+                ds[m++] = runs[i]->arms[k].lane.d;
+    const tempo_status st = tempo_decoders_prefill(ds, m, max_rows, obs, err);
+    free(ds);
+    return st;
+}
+
+size_t tempo_run_prompt_left(const tempo_run *r)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < r->n_arms; i++)
+        left += tempo_decoder_prompt_left(r->arms[i].lane.d);
+    return left;
+}
+
 bool tempo_run_is_read(const tempo_run *r)
 {
     bool all = true, any = false;
@@ -171,27 +197,28 @@ static bool is_compared(const tempo_run *r, size_t arm)
 
 static void compare_distributions(tempo_run *r)
 {
+    tempo_step_relation *x = &r->relation;
     const tempo_arm *first = NULL;
-    double largest = 0.0, one;
-    bool differ = false;
+    double one;
 
     for (size_t i = 0; i < r->n_arms; i++) {
         const tempo_arm *a = &r->arms[i];
         if (!a->read || !is_compared(r, i))
             continue;
+        x->n++;
         if (first == NULL) {
             first = a;
         } else if (tempo_distributions_differ(tempo_decoder_distribution(first->lane.d),
                                               tempo_decoder_distribution(a->lane.d), r->n_vocab, &one)) {
-            differ = true;
-            largest = one > largest ? one : largest;
+            x->same_q = false;
+            x->max_abs = one > x->max_abs ? one : x->max_abs;
         }
     }
-    if (!differ || r->differences.distribution != SIZE_MAX)
+    if (x->same_q || r->differences.distribution != SIZE_MAX)
         return;
-    tempo_parting_distribution(&r->parting, r->step, largest);
+    tempo_parting_distribution(&r->parting, r->step, x->max_abs);
     r->differences.distribution = r->step;
-    r->differences.max_abs = largest;
+    r->differences.max_abs = x->max_abs;
 }
 
 static void compare(tempo_run *r)
@@ -200,6 +227,7 @@ static void compare(tempo_run *r)
     const char *names[TEMPO_RUN_MAX_ARMS];
     size_t n = 0;
 
+    r->relation = (tempo_step_relation){.sets = TEMPO_SETS_EQUAL, .same_q = true};
     for (size_t i = 0; i < r->n_arms; i++) {
         if (!is_compared(r, i))
             continue;
@@ -208,7 +236,7 @@ static void compare(tempo_run *r)
     }
     if (n < 2)
         return;
-    tempo_parting_sets(&r->parting, r->step, names, sets, n);
+    r->relation.sets = tempo_parting_sets(&r->parting, r->step, names, sets, n);
     if (r->parting.set != NULL && r->differences.set == SIZE_MAX)
         r->differences.set = r->step;
     if (r->parting.order != NULL && r->differences.order == SIZE_MAX)

@@ -137,13 +137,29 @@ static void test_steps(void **state)
     json_decref(told);
 }
 
+/* What one set has and some other has not. */
+static void test_only(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    static const int32_t ids[3][MOST] = {{1, 2, 3, -1}, {3, 1, -1}, {1, 4, 3, 2, -1}};
+    tempo_member m[3][MOST];
+    const tempo_set a = make_set(m[0], ids[0]), b = make_set(m[1], ids[1]), c = make_set(m[2], ids[2]);
+    const tempo_set *const sets[] = {&a, &b, &c};
+    json_t *only = tempo_json_only(names, sets, 3),
+           *want = json_pack("{s:[i], s:[], s:[i, i]}", "a", 2, "b", "c", 4, 2);
+
+    (void)state;
+    assert_true(json_equal(only, want));
+    json_decref(only);
+    json_decref(want);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relations),
-        cmocka_unit_test(test_large_sets),
-        cmocka_unit_test(test_distributions),
-        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_relations),     cmocka_unit_test(test_large_sets),
+        cmocka_unit_test(test_distributions), cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
