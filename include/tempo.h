@@ -731,7 +731,8 @@ typedef struct tempo_run_options {
     bool keep;                    /* all sets in memory, for tempo_run_set */
     uint64_t compared;            /* bit i: arm i is one of those that tempo_run_difference is about; 0: all are */
     const char *capture_dir;      /* of one arm; several have a directory each below it, by their names.  NULL: none */
-    const tempo_capture_options *capture; /* NULL: the defaults.  prompt, steps and rows are filled in */
+    uint64_t captured;            /* bit i: arm i is one of those that are captured; 0: all are */
+    const tempo_capture_options *capture; /* NULL: the defaults.  prompt and steps are filled in, and rows: at most those given */
     /* The captures' config, malloc'd, for arm `arm`; NULL: no memory.  No callback: capture's, or else the arm's options. */
     char *(*config_of)(void *user, const tempo_run *r, size_t arm);
     void *config_user;

@@ -531,6 +531,33 @@ static void test_capture_limits(void **state)
     assert_null(r);
     err = (tempo_err){0};
     assert_int_equal(tempo_runs_prompts(engine, &o, &p, 1, 0, NULL, NULL, &err), TEMPO_E_LIMIT);
+    o.n_arms = 1;
+    c.rows = 2; /* who expects smaller sets is believed */
+    assert_true(tempo_run_estimate(model, &o, lengths[0]) < one);
+    test_tmpdir_remove(dir);
+}
+
+/* Of the arms those that are named are captured, each under its name. */
+static void test_captured_arms(void **state)
+{
+    char dir[256], out[512], path[512];
+    tempo_run_options o = options(ARMS);
+    tempo_run *r;
+
+    (void)state;
+    test_tmpdir_create(dir);
+    test_path(out, dir, "out");
+    o.capture_dir = out;
+    const uint64_t all = tempo_run_estimate(model, &o, lengths[0]);
+    o.captured = 1u << 1;
+    assert_true(tempo_run_estimate(model, &o, lengths[0]) == all / ARMS);
+    r = start(&o, 0);
+    run_all(&r, 1);
+    tempo_run_free(r);
+    for (size_t i = 0; i < ARMS; i++) {
+        (void)snprintf(path, sizeof(path), "%.400s/%s", out, arms[i].name);
+        assert_int_equal(access(path, F_OK), i == 1 ? 0 : -1);
+    }
     test_tmpdir_remove(dir);
 }
 
@@ -636,12 +663,13 @@ int main(void)
     engine = test_engine(model, 2);
     make_options();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),        cmocka_unit_test(test_prefill),
-        cmocka_unit_test(test_lockstep),     cmocka_unit_test(test_given),
-        cmocka_unit_test(test_differences),  cmocka_unit_test(test_sinks),
-        cmocka_unit_test(test_failing_sink), cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_captures),     cmocka_unit_test(test_capture_limits),
-        cmocka_unit_test(test_sampling),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_alone),         cmocka_unit_test(test_prefill),
+        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_given),
+        cmocka_unit_test(test_differences),   cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_failing_sink),  cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_captures),      cmocka_unit_test(test_capture_limits),
+        cmocka_unit_test(test_captured_arms), cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_refused),
     };
     const int failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
     tempo_engine_free(engine);

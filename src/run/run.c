@@ -63,10 +63,16 @@ size_t tempo_run_rows(const tempo_decode_options *o)
     return o->max_set > 0 && rows > o->max_set ? o->max_set : rows;
 }
 
+static bool is_captured(const tempo_run_options *o, size_t arm)
+{
+    return o->capture_dir != NULL && (o->captured == 0 || (o->captured >> arm & 1) != 0);
+}
+
 /* The capture's options for one arm, with what its run is expected to be. */
 static tempo_capture_options capture_of(const tempo_run_options *o, size_t arm, size_t n_prompt)
 {
     const tempo_decode_options d = tempo_run_decoding(o, arm);
+    const size_t rows = tempo_run_rows(&d);
     tempo_capture_options c;
 
     tempo_capture_options_init(&c);
@@ -74,7 +80,7 @@ static tempo_capture_options capture_of(const tempo_run_options *o, size_t arm, 
         c = *o->capture;
     c.prompt = n_prompt + (d.replay == TEMPO_REPLAY_PUBLISHED);
     c.steps = d.steps + o->closing_pass;
-    c.rows = tempo_run_rows(&d);
+    c.rows = c.rows > 0 && c.rows < rows ? c.rows : rows;
     return c;
 }
 
@@ -82,7 +88,9 @@ uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, si
 {
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < o->n_arms && o->capture_dir != NULL; i++) {
+    for (size_t i = 0; i < o->n_arms; i++) {
+        if (!is_captured(o, i))
+            continue;
         const tempo_capture_options c = capture_of(o, i, n_prompt);
         const uint64_t one = tempo_capture_estimate(&c, m);
         bytes = one < UINT64_MAX - bytes ? bytes + one : UINT64_MAX;
@@ -152,7 +160,8 @@ static tempo_status open_captures(tempo_run *r, const tempo_run_options *o, temp
                                                c.max_bytes, err);
 
     for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)
-        st = open_capture(r, o, i, err);
+        if (is_captured(o, i))
+            st = open_capture(r, o, i, err);
     return st;
 }
 
