@@ -718,6 +718,9 @@ typedef struct tempo_sink {
     tempo_status (*closed)(void *user, tempo_run *r, size_t arm, tempo_err *err);
     /* Nothing more comes: all arms have stopped, or the run was interrupted; captures have been committed. */
     tempo_status (*end)(void *user, tempo_run *r, tempo_err *err);
+    /* Before all others: its arms and captures are there; the last thing that tempo_run_create does.  After a failure of a later
+     * sink nothing more is heard of that run.  */
+    tempo_status (*begin)(void *user, tempo_run *r, tempo_err *err);
 } tempo_sink;
 
 typedef struct tempo_run_options {
@@ -783,7 +786,8 @@ TEMPO_API tempo_status tempo_run_finish(tempo_run *r, bool interrupted, tempo_er
 /* All of that, until no run goes on.  TEMPO_E_STOPPED: what there is was finished as interrupted. */
 TEMPO_API tempo_status tempo_runs_all(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 /* The same of any number of prompts, `group` (0: 16) of them in a batch at a time; what comes of them the sinks are told, in the order
- * of the prompts within each step.  Each prompt's captures go to capture_dir/NAME, name_of (NULL: its number, from 0000) of its user.  */
+ * of the prompts within each step.  Each prompt's captures go to capture_dir/NAME, name_of (NULL: its number, from 0000) of its user; "" is capture_dir
+ * itself, for the only one.  */
 TEMPO_API tempo_status tempo_runs_prompts(tempo_engine *e, const tempo_run_options *o, const tempo_run_prompt *prompts, size_t n,
                                           size_t group, const char *(*name_of)(const void *user), const tempo_observer *obs,
                                           tempo_err *err) TEMPO_MUST_CHECK;
@@ -803,7 +807,7 @@ TEMPO_API const tempo_decoder *tempo_run_decoder(const tempo_run *r, size_t arm)
 TEMPO_API bool tempo_run_arm_read(const tempo_run *r, size_t arm);
 TEMPO_API size_t tempo_run_steps(const tempo_run *r, size_t arm);   /* sets that it took */
 TEMPO_API size_t tempo_run_members(const tempo_run *r, size_t arm); /* of all of them */
-/* Set `step` of an arm; NULL when it took none then, or sets are not kept. */
+/* Set `step` of an arm; NULL when it took none then, or sets are not kept.  Until the next step they lie one behind the other. */
 TEMPO_API const tempo_set *tempo_run_set(const tempo_run *r, size_t arm, size_t step);
 TEMPO_API uint64_t tempo_run_captured(const tempo_run *r); /* bytes so far */
 

@@ -266,9 +266,10 @@ static void test_differences(void **state)
 /* ---- sinks ------------------------------------------------------------------------- */
 
 typedef struct heard {
-    char log[256]; /* r s c e, and E for an interrupted end */
+    char log[256]; /* b r s c e, and E for an interrupted end */
     size_t views[ARMS], rows[ARMS];
     size_t fail_at;
+    bool refuse; /* the beginning */
 } heard;
 
 static void note(heard *h, char c)
@@ -326,14 +327,24 @@ static tempo_status hear_end(void *user, tempo_run *r, tempo_err *err)
     return TEMPO_OK;
 }
 
+static tempo_status hear_begin(void *user, tempo_run *r, tempo_err *err)
+{
+    heard *h = user;
+
+    (void)err;
+    note(h, 'b');
+    assert_true(tempo_decoder_prompt_left(tempo_run_decoder(r, 0)) > 0);
+    return h->refuse ? TEMPO_E_STOPPED : TEMPO_OK;
+}
+
 static tempo_sink sink_of(heard *h)
 {
-    return (tempo_sink){h, hear_view, hear_read, hear_step, hear_closed, hear_end};
+    return (tempo_sink){h, hear_view, hear_read, hear_step, hear_closed, hear_end, hear_begin};
 }
 
 static void test_sinks(void **state)
 {
-    heard h = {{0}, {0}, {0}, 0}, plain = {{0}, {0}, {0}, 0};
+    heard h = {.log = ""}, plain = {.log = ""};
     const tempo_sink sinks[] = {sink_of(&h), {.user = &plain, .end = hear_end}};
     tempo_run_options o = options(2);
     size_t rows[2] = {0, 0};
@@ -344,7 +355,7 @@ static void test_sinks(void **state)
     o.closing_pass = true;
     tempo_run *r = start(&o, 0);
     run_all(&r, 1);
-    assert_string_equal(h.log, "rsrsrsrsrscce");
+    assert_string_equal(h.log, "brsrsrsrsrscce");
     assert_string_equal(plain.log, "e");
     for (size_t k = 0; k < 2; k++) {
         for (size_t t = 0; t < STEPS; t++) /* what was read: a token of the prompt, then each set */
@@ -353,12 +364,19 @@ static void test_sinks(void **state)
         assert_true(h.rows[k] > 1);
     }
     tempo_run_free(r);
+
+    const tempo_run_prompt p = {.ids = prompts[0], .n = lengths[0]};
+    tempo_err err = {0};
+    h = (heard){.refuse = true};
+    assert_int_equal(tempo_run_create(&r, engine, &o, &p, &err), TEMPO_E_STOPPED);
+    assert_null(r);
+    assert_string_equal(h.log, "b");
 }
 
 /* A sink that fails ends its run, and no other. */
 static void test_failing_sink(void **state)
 {
-    heard h = {{0}, {0}, {0}, 2};
+    heard h = {.fail_at = 2};
     const tempo_sink sink = sink_of(&h);
     tempo_run_options o = options(1), other = options(1);
     tempo_err err = {0};
@@ -389,7 +407,7 @@ static bool poll_few(void *user)
 /* Interrupted in a pass: the steps before it are there, and the end is told once. */
 static void test_interrupted(void **state)
 {
-    heard h = {{0}, {0}, {0}, 0};
+    heard h = {.log = ""};
     const tempo_sink sink = sink_of(&h);
     tempo_run_options o = options(2);
     int left = (int)tempo_model_get_info(model)->n_layers * 3 + 1; /* prompt, two reads, and a bit */
@@ -499,6 +517,13 @@ static void test_captures(void **state)
     }
     (void)snprintf(arm, sizeof(arm), "%.200s/out/b/visible/attention_weights.npz", dir);
     assert_int_equal(access(arm, R_OK), 0);
+
+    const tempo_run_prompt only = {prompts[0], lengths[0], ""}; /* no directory of its own */
+    test_path(out, dir, "only");
+    assert_int_equal(tempo_runs_prompts(engine, &o, &only, 1, 1, name_of, NULL, &err), TEMPO_OK);
+    (void)snprintf(hand, sizeof(hand), "%.200s/hand1", dir);
+    (void)snprintf(arm, sizeof(arm), "%.200s/only/visible", dir);
+    assert_same_files(arm, hand);
     test_tmpdir_remove(dir);
 }
 
@@ -527,6 +552,18 @@ static void test_capture_limits(void **state)
     assert_int_equal(access(out, F_OK), -1);
     o.n_arms = 2;
     assert_true(tempo_run_estimate(model, &o, lengths[0]) == 2 * one);
+
+    tempo_decode_options larger = isolated; /* sets of 250 members are possible, and not expected */
+    const tempo_run_arm rare = {"rare", &larger};
+    o.n_arms = 1;
+    o.arms = &rare;
+    larger.max_set = 8;
+    const uint64_t eight = tempo_run_estimate(model, &o, lengths[0]);
+    larger.max_set = 0;
+    assert_true(eight > one && tempo_run_estimate(model, &o, lengths[0]) == eight);
+    o = options(2);
+    o.capture_dir = out;
+    o.capture = &c;
     assert_int_equal(tempo_run_create(&r, engine, &o, &p, &err), TEMPO_E_LIMIT);
     assert_null(r);
     err = (tempo_err){0};

@@ -9,7 +9,10 @@
 #include "capture/capture.h"
 #include "run/decode_json.h"
 
-enum { EXPECTED_ROWS = 64, DIRECTORY = 4096 };
+enum {
+    EXPECTED_ROWS = 8,
+    DIRECTORY = 4096
+}; /* sets with more members are rare, and what is written is bounded, too */
 
 static tempo_status no_memory(tempo_err *err)
 {
@@ -222,7 +225,11 @@ tempo_status tempo_run_create(tempo_run **out, tempo_engine *e, const tempo_run_
                      .user = p->user,
                      .n_vocab = tempo_model_get_info(tempo_engine_model(e))->n_vocab,
                      .differences = {SIZE_MAX, 0.0, SIZE_MAX, SIZE_MAX}};
-    if ((st = fill(r, o, p, err)) != TEMPO_OK) {
+    st = fill(r, o, p, err);
+    for (size_t i = 0; i < o->n_sinks && st == TEMPO_OK; i++)
+        if (r->sinks[i].begin != NULL)
+            st = r->sinks[i].begin(r->sinks[i].user, r, err);
+    if (st != TEMPO_OK) {
         tempo_run_free(r);
         return st;
     }
@@ -273,6 +280,12 @@ void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c)
 bool tempo_arm_runs(const tempo_arm *a)
 {
     return !a->lane.done && tempo_decoder_stopped(a->lane.d) == TEMPO_RUNNING;
+}
+
+bool tempo_arm_follows(const tempo_run *r, size_t arm)
+{
+    return r->o.regime == TEMPO_REGIME_LOCKSTEP && arm != r->o.driver &&
+           r->arms[arm].o.replay == TEMPO_REPLAY_NONE;
 }
 
 bool tempo_run_running(const tempo_run *r)

@@ -5,6 +5,7 @@
  *   step.c    read, take, tell; the closing pass, the end; many prompts
  *   lanes.c   one pass over many arms, and who hears of its attention
  *   differ.c  where arms differ
+ *   document.c  what came of it, as JSON
  *
  * The sinks hear of everything through the run: nobody else needs to know which sequence is whose.  */
 #ifndef TEMPO_RUN_RUN_H
@@ -49,7 +50,7 @@ struct tempo_run {
 void tempo_run_watch(tempo_run *r, size_t arm);
 /* The arm's steps go to this capture, which is the run's from now on. */
 void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c);
-/* Rows that a step of such an arm reads at most, for estimates. */
+/* Rows that a step of such an arm is expected to read at most, for estimates. */
 size_t tempo_run_rows(const tempo_decode_options *o);
 /* Rows that the arm's next step, or its closing pass, reads. */
 size_t tempo_run_pending(const tempo_run *r, size_t arm);
@@ -57,6 +58,8 @@ size_t tempo_run_pending(const tempo_run *r, size_t arm);
 tempo_given_set *tempo_given_copy(const tempo_given_set *given, size_t n);
 /* Does the arm go on? */
 bool tempo_arm_runs(const tempo_arm *a);
+/* Does it take the driver's sets, and end with it? */
+bool tempo_arm_follows(const tempo_run *r, size_t arm);
 /* The options that hold for an arm: the defaults, and what sampling changes. */
 tempo_decode_options tempo_run_decoding(const tempo_run_options *o, size_t arm);
 /* The name of an arm: that of its mode where none is given. */

@@ -114,12 +114,6 @@ bool tempo_run_is_read(const tempo_run *r)
 
 /* ---- taking ------------------------------------------------------------------------ */
 
-static bool follows(const tempo_run *r, size_t arm)
-{
-    return r->o.regime == TEMPO_REGIME_LOCKSTEP && arm != r->o.driver &&
-           r->arms[arm].o.replay == TEMPO_REPLAY_NONE;
-}
-
 static tempo_status adopt(tempo_arm *a, const tempo_member *members, size_t n, tempo_err *err)
 {
     const tempo_set set = {.threshold = a->o.threshold, .n_reached = n, .n_members = n, .members = members};
@@ -144,7 +138,7 @@ static tempo_status take_set(tempo_run *r, size_t arm, tempo_err *err)
 
     if (a->n_steps < r->o.n_given)
         return adopt(a, r->o.given[a->n_steps].members, r->o.given[a->n_steps].n, err);
-    if (!follows(r, arm))
+    if (!tempo_arm_follows(r, arm))
         return take_own(r, a, err);
     return tempo_decoder_adopt(a->lane.d, tempo_decoder_last_set(r->arms[r->o.driver].lane.d), err);
 }
@@ -153,7 +147,7 @@ static tempo_status take_set(tempo_run *r, size_t arm, tempo_err *err)
 static void end_followers(tempo_run *r)
 {
     for (size_t i = 0; i < r->n_arms; i++)
-        if (follows(r, i) && !tempo_arm_runs(&r->arms[r->o.driver]))
+        if (tempo_arm_follows(r, i) && !tempo_arm_runs(&r->arms[r->o.driver]))
             r->arms[i].lane.done = true;
 }
 
@@ -254,7 +248,7 @@ static tempo_status take_all(tempo_run *r, tempo_err *err)
 
     for (int following = 0; following < 2; following++) /* the driver first */
         for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)
-            if (r->arms[i].read && follows(r, i) == (following == 1))
+            if (r->arms[i].read && tempo_arm_follows(r, i) == (following == 1))
                 st = take_set(r, i, err);
     return st;
 }
@@ -408,7 +402,8 @@ static tempo_status create_one(tempo_run **out, const many *m, size_t i, tempo_e
     (void)snprintf(number, sizeof(number), "%04zu", i);
     if (o.capture_dir != NULL) {
         const char *name = m->name_of != NULL ? m->name_of(m->prompts[i].user) : number;
-        if ((size_t)snprintf(dir, sizeof(dir), "%s/%s", o.capture_dir, name) >= sizeof(dir))
+        if ((size_t)snprintf(dir, sizeof(dir), "%s%s%s", o.capture_dir, *name != '\0' ? "/" : "", name) >=
+            sizeof(dir))
             return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the path is too long",
                               o.capture_dir);
         o.capture_dir = dir;

@@ -1,0 +1,43 @@
+/* arms_json.h - arms and given sets out of JSON, for command lines, files and requests. */
+#ifndef TEMPO_RUN_ARMS_JSON_H
+#define TEMPO_RUN_ARMS_JSON_H
+#include <jansson.h>
+
+#include "base/status.h"
+#include "tempo.h"
+
+enum { TEMPO_ARM_NAME_CHARS = 32 /* with its NUL */ };
+
+/* Arms that own what tempo_run_options.arms points to. */
+typedef struct tempo_arm_list {
+    size_t n;
+    tempo_run_arm arms[TEMPO_RUN_MAX_ARMS]; /* [n] */
+    tempo_decode_options decoding[TEMPO_RUN_MAX_ARMS];
+    char names[TEMPO_RUN_MAX_ARMS][TEMPO_ARM_NAME_CHARS];
+} tempo_arm_list;
+
+/* One more arm.  An isolated one has no visible layers, whatever d says.  TEMPO_E_LIMIT when there are too many. */
+tempo_status tempo_arm_add(tempo_arm_list *l, const char *name, const tempo_decode_options *d, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* A list of objects: "name" (letters, digits, '_', '-', '.'; without it that of the mode, or of the replay) and options of
+ * decoding by their names (with '_' or '-'), which override base.  Messages name the arm and the option.  *out is for free().  */
+tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
+/* A file of JSON; messages begin with its path. */
+tempo_status tempo_arms_load(tempo_arm_list **out, const char *path, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* One option of decoding. */
+tempo_status tempo_decode_read(tempo_decode_options *o, const char *name, const json_t *value, tempo_err *err) TEMPO_MUST_CHECK;
+
+typedef struct tempo_given_list {
+    tempo_given_set *sets; /* [n] */
+    size_t n;
+    tempo_member *members; /* theirs, one behind the other */
+} tempo_given_list;
+
+/* A list of sets, or an object whose "steps" is one (the document of a run with one arm).  A set is a list of members, or an
+ * object whose "members" is one; a member is an object with "id" and "probability".  */
+tempo_status tempo_given_read(tempo_given_list **out, const json_t *v, size_t n_vocab, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_given_load(tempo_given_list **out, const char *path, size_t n_vocab, tempo_err *err) TEMPO_MUST_CHECK;
+void tempo_given_free(tempo_given_list *l); /* takes NULL */
+
+#endif
