@@ -120,7 +120,7 @@ static void put_command_page(const command_spec *c)
     put_text(c->text);
     printf(".Pp\nThe options are\n.Bl -tag -width Ds\n");
     for (size_t i = 0; i < option_count; i++)
-        if ((option_table[i].commands & c->bit) != 0)
+        if ((option_table[i].takers & c->takes) != 0)
             put_option(&option_table[i]);
     printf(".El\n");
 }
@@ -211,7 +211,7 @@ static void print_bash(void)
     for (size_t i = 0; i < command_count; i++) {
         printf("    %s) options='", command_table[i].name);
         for (size_t k = 0; k < option_count; k++)
-            if ((option_table[k].commands & command_table[i].bit) != 0)
+            if ((option_table[k].takers & command_table[i].takes) != 0)
                 printf("--%s ", option_table[k].name);
         printf("' ;;\n");
     }
@@ -244,7 +244,7 @@ static void print_zsh(void)
         printf("    %s) _arguments", command_table[i].name);
         for (size_t k = 0; k < option_count; k++) {
             const option_spec *s = &option_table[k];
-            if ((s->commands & command_table[i].bit) == 0)
+            if ((s->takers & command_table[i].takes) == 0)
                 continue;
             printf(" \\\n        '--%s[", s->name);
             put_description(s->help);
@@ -276,7 +276,7 @@ static void print_fish(void)
         const option_spec *s = &option_table[k];
         printf("complete -c tempo -n '__fish_seen_subcommand_from");
         for (size_t i = 0; i < command_count; i++)
-            if ((s->commands & command_table[i].bit) != 0)
+            if ((s->takers & command_table[i].takes) != 0)
                 printf(" %s", command_table[i].name);
         printf("' -l %s", s->name);
         if (s->letter != 0)

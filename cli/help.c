@@ -65,7 +65,7 @@ void print_command_help(const command_spec *c)
     print_wrapped(c->text, 0, 0);
     printf("\nOptions:\n");
     for (size_t i = 0; i < option_count; i++)
-        if ((option_table[i].commands & c->bit) != 0)
+        if ((option_table[i].takers & c->takes) != 0)
             print_option(&option_table[i]);
     printf("\nExit codes:\n");
     for (size_t i = 0; exit_code_lines[i] != NULL; i++)

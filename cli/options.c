@@ -11,121 +11,28 @@
 #include "cli/message.h"
 #include "run/decode_fields.h"
 
-#define CMD_PROMPT (CMD_GENERATE | CMD_LOGITS)
-#define CMD_RUN (CMD_SERVE | CMD_EXPERIMENT | CMD_STUDY | CMD_GENERATE | CMD_LOGITS | CMD_DOCTOR | CMD_BENCH)
-#define CMD_MODEL ((CMD_RUN & ~CMD_STUDY) | CMD_INSPECT | CMD_TOKENIZE)
-
 const option_spec option_table[] = {
-#define OPTION(name, letter, value, commands, kind, field, choices, low, high, fallback, help)               \
-    {name, letter, value, commands, kind, offsetof(options, field), choices, low, high, fallback, help},
+#define OPTION(name, letter, value, takers, kind, field, choices, low, high, fallback, help)                 \
+    {name, letter, value, takers, kind, offsetof(options, field), choices, low, high, fallback, help},
 #include "cli/options.inc"
 #undef OPTION
 };
 const size_t option_count = sizeof(option_table) / sizeof(*option_table);
 
 const command_spec command_table[] = {
-    {"generate", CMD_GENERATE, NULL, "decode with parallel sets",
-     "Continues a prompt.  At every step all tokens whose probability reaches the threshold become one set; "
-     "the set "
-     "enters the context at one position, and the next step reads all of its members.\n\n"
-     "On a terminal text streams as it is decoded: sets of several members as [a/b/c].  A line of figures "
-     "follows "
-     "on standard error.  Ctrl-C ends cleanly with what was decoded so far.\n\n"
-     "With --view every step is a column on the whole terminal: its members stand in it from the most "
-     "probable "
-     "down, each as high and as light as it is probable; what stays empty is the probability outside of the "
-     "set.  "
-     "A member behind a dotted line is not in the context.  In a column's head 'end' marks an end of "
-     "sequence, "
-     "'cut' a set that --max-set cut off, and with --paired an unequal sign where the two modes differ.  "
-     "Left and "
-     "right (or h and l) go through the steps, page keys, Home and End further, up and down (or k and j) "
-     "through "
-     "sets that are higher than the screen; space holds the columns while decoding goes on; q or Ctrl-C "
-     "leaves, "
-     "and ends the decoding if it still runs.  The text is then printed as without --view.",
-     cmd_generate},
-    {"inspect", CMD_INSPECT, "[MODEL]", "what a model's files hold",
-     "Prints hyper-parameters, tensors with their types and sizes, facts about the tokenizer, and what is "
-     "not "
-     "supported, if anything.  Works on files that cannot run and on files that hold a vocabulary only.",
-     cmd_inspect},
-    {"tokenize", CMD_TOKENIZE, "[TEXT]", "text to token ids and back",
-     "Prints one line for each token: its id and its piece.  Works on files that hold a vocabulary only.",
-     cmd_tokenize},
-    {"logits", CMD_LOGITS, NULL, "the distribution of the next token",
-     "Runs a prompt and prints the most probable next tokens: id, piece, probability, logit.", cmd_logits},
-    {"doctor", CMD_DOCTOR, NULL, "check the exact identities on this model and machine",
-     "Runs the identities I1 to I10 of docs/semantics.md and prints a table.  The exit code is 1 if one does "
-     "not hold.",
-     cmd_doctor},
-    {"bench", CMD_BENCH, NULL, "how fast this machine decodes with a model",
-     "Times decoding steps with sets of several sizes, and prompts, in turns with the machine's own read "
-     "bandwidth: a step has to read the weights once, so that bandwidth is the bound.  Figures are "
-     "medians.\n\n"
-     "A step is a whole one: the forward pass, the readout of all rows and the selection of the next set.",
-     cmd_bench},
-    {"synth", CMD_SYNTH, NULL, "write a model with random weights",
-     "Writes a GGUF file with the shape of a published model, random weights and a made-up vocabulary, to "
-     "measure with.  What it says is noise.",
-     cmd_synth},
+#define COMMAND(ID, name, takes, argument, brief, text)                                                      \
+    {#name, CMD_##ID | (takes), argument, brief, text, cmd_##name},
 #ifdef TEMPO_STUDY
-    {"analyze", CMD_ANALYZE, "DIR|A.npz B.npz ...", "compare and look at captures",
-     "Two captured files are compared step by step: attention (isolated first, visible second; renormalised "
-     "over what "
-     "both see), logits, or both.  Of a directory with one capture it says what goes to siblings and whether "
-     "the "
-     "members of a set share a position; of a directory with several arms it does so for each and compares "
-     "them with "
-     "the isolated one.\n\n"
-     "Captures that the original project wrote are read too.  The exit code says whether the analysis was "
-     "made, not "
-     "what it found.",
-     cmd_analyze},
-    {"experiment", CMD_EXPERIMENT, "run|check FILE|all|DIR ...",
-     "run the five experiments, or any file of that kind",
-     "`tempo experiment run all` runs the shipped experiments exp1 to exp5 on a model: isolated, visible, "
-     "and a replay of what "
-     "the published code computed, in one batch, with captures; then each alone for its time.  It ends with "
-     "EXPERIMENT_RESULTS.md.  Files that are given may be those of the published study as they are.\n\n"
-     "`tempo experiment check DIR` prints the published figures beside those of a run.",
-     cmd_experiment},
-    {"study", CMD_STUDY, "run|report [DIR] ...", "test the hypotheses over many prompts",
-     "`tempo study run` decodes every prompt of the suite in lockstep: the isolated arm chooses the sets, "
-     "visible arms take "
-     "the same ones, and attention, distributions and positions are compared element by element.  The "
-     "hypotheses, their "
-     "bounds and tests are fixed in a file whose hash is stored before the first token.  The noise floor is "
-     "measured "
-     "first.\n\n"
-     "What it writes is a directory; `tempo study report DIR` makes report.md and report.json from it again. "
-     " An "
-     "interrupted study goes on with --resume and redoes nothing.",
-     cmd_study},
-    {"runs", CMD_RUNS, "[list|show ID|compare A B|gc|rebuild DIR...]", "what was run, and what came of it",
-     "Reads the database of runs and studies.  It is an index of their directories, which stay the truth.\n\n"
-     "list shows all, newest first; that is what it does without an argument.  show prints everything about "
-     "one.  compare sets two side by side: the steps whose sets differ, metrics and verdicts.  gc drops the "
-     "runs whose directories are gone.  rebuild indexes every run in the directories and below them.  An ID "
-     "may be cut short as long as it is the beginning of only one.",
-     cmd_runs},
+#define STUDY_COMMAND COMMAND
+#else
+#define STUDY_COMMAND(ID, name, takes, argument, brief, text)
 #endif
 #ifdef TEMPO_SERVER
-    {"serve", CMD_SERVE, NULL, "a page and an HTTP interface for a model",
-     "Answers HTTP until Ctrl-C or SIGTERM, which end it with exit code 0: a page on which sets, attention "
-     "and the modes can be seen, event "
-     "streams for "
-     "programs, and the routes that OpenAI's client libraries use.  docs/server.md describes them; "
-     "/openapi.json does so for "
-     "programs.\n\n"
-     "Only this machine can reach it unless --host names another address; then --api-key-file should ask for "
-     "a key.",
-     cmd_serve},
+#define SERVER_COMMAND COMMAND
+#else
+#define SERVER_COMMAND(ID, name, takes, argument, brief, text)
 #endif
-    {"help", CMD_HELP, "[COMMAND]", "help, man pages, completions",
-     "Prints help for a command, or an overview.", cmd_help},
-    {"version", CMD_VERSION, NULL, "version and what it was built with",
-     "Prints the version, the compiler and the licence.", cmd_version},
+#include "cli/commands.inc"
 };
 const size_t command_count = sizeof(command_table) / sizeof(*command_table);
 
@@ -349,7 +256,7 @@ static void say_unknown(const command_spec *c, const char *name, size_t n)
 
     for (size_t i = 0; i < option_count; i++) {
         const size_t d = distance(name, n, option_table[i].name);
-        if ((option_table[i].commands & c->bit) != 0 && d < least) {
+        if ((option_table[i].takers & c->takes) != 0 && d < least) {
             least = d;
             best = &option_table[i];
         }
@@ -363,7 +270,7 @@ static void say_unknown(const command_spec *c, const char *name, size_t n)
 static const option_spec *find_long(const command_spec *c, const char *name, size_t n)
 {
     for (size_t i = 0; i < option_count; i++)
-        if ((option_table[i].commands & c->bit) != 0 && strlen(option_table[i].name) == n &&
+        if ((option_table[i].takers & c->takes) != 0 && strlen(option_table[i].name) == n &&
             memcmp(option_table[i].name, name, n) == 0)
             return &option_table[i];
     return NULL;
@@ -372,7 +279,7 @@ static const option_spec *find_long(const command_spec *c, const char *name, siz
 static const option_spec *find_letter(const command_spec *c, char letter)
 {
     for (size_t i = 0; i < option_count; i++)
-        if ((option_table[i].commands & c->bit) != 0 && option_table[i].letter == letter)
+        if ((option_table[i].takers & c->takes) != 0 && option_table[i].letter == letter)
             return &option_table[i];
     return NULL;
 }

@@ -13,23 +13,33 @@
 /* Exit codes; the man pages say what they mean. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
-enum command_bit {
-    CMD_GENERATE = 1u << 0,
-    CMD_INSPECT = 1u << 1,
-    CMD_TOKENIZE = 1u << 2,
-    CMD_LOGITS = 1u << 3,
-    CMD_DOCTOR = 1u << 4,
-    CMD_BENCH = 1u << 5,
-    CMD_SYNTH = 1u << 6,
-    CMD_HELP = 1u << 7,
-    CMD_VERSION = 1u << 8,
-    CMD_EXPERIMENT = 1u << 9, /* this and what follows: with TEMPO_STUDY only */
-    CMD_STUDY = 1u << 10,
-    CMD_RUNS = 1u << 11,
-    CMD_ANALYZE = 1u << 12,
-    CMD_SERVE = 1u << 13, /* with TEMPO_SERVER only */
-    CMD_ALL = (1u << 14) - 1,
+/* Commands by number: rows of commands.inc. */
+enum command_number {
+#define COMMAND(ID, name, takes, argument, brief, text) COMMAND_##ID,
+#define STUDY_COMMAND COMMAND
+#define SERVER_COMMAND COMMAND
+#include "cli/commands.inc"
+    COMMAND_COUNT,
 };
+
+/* Who takes an option: groups of options that a command's row names, and a bit for each command's own. */
+enum option_taker {
+    TAKES_MODEL = 1u << 0,    /* which model */
+    TAKES_RUN = 1u << 1,      /* threads, instruction set */
+    TAKES_PROMPT = 1u << 2,   /* a prompt, a chat */
+    TAKES_DECODING = 1u << 3, /* all of decode_options.inc */
+    TAKES_STORING = 1u << 4,  /* of it, how caches are stored */
+    TAKES_JSON = 1u << 5,
+    TAKES_COLOR = 1u << 6,
+    TAKES_DB = 1u << 7,
+    FIRST_COMMAND = 8,
+#define COMMAND(ID, name, takes, argument, brief, text) CMD_##ID = 1u << (FIRST_COMMAND + COMMAND_##ID),
+#define STUDY_COMMAND COMMAND
+#define SERVER_COMMAND COMMAND
+#include "cli/commands.inc"
+};
+#define ANY_COMMAND (~0u)
+_Static_assert(FIRST_COMMAND + COMMAND_COUNT <= 31, "a bit for each command");
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
 
@@ -133,7 +143,7 @@ typedef struct option_spec {
     const char *name;   /* without -- */
     char letter;        /* 0 = none */
     const char *value;  /* what --help calls the value, NULL for flags */
-    unsigned commands;  /* CMD_* that take it */
+    unsigned takers;    /* TAKES_*, CMD_* */
     option_kind kind;
     size_t offset;      /* of its field in struct options */
     const char *choices; /* "a|b|c" */
@@ -144,7 +154,7 @@ typedef struct option_spec {
 
 typedef struct command_spec {
     const char *name;
-    unsigned bit;
+    unsigned takes;
     const char *argument; /* what is no option: "[TEXT]", "run FILE..." (more than one), or NULL */
     const char *brief;    /* one line */
     const char *text;     /* paragraphs, separated by empty lines */
@@ -162,24 +172,10 @@ const command_spec *find_command(const char *name); /* or NULL */
 bool parse_options(options *o, const command_spec *c, int argc, char **argv);
 
 /* ---- the commands, one file each ---- */
-int cmd_generate(const options *o);
-int cmd_inspect(const options *o);
-int cmd_tokenize(const options *o);
-int cmd_logits(const options *o);
-int cmd_doctor(const options *o);
-int cmd_bench(const options *o);
-int cmd_synth(const options *o);
-int cmd_analyze(const options *o); /* with TEMPO_STUDY */
-int cmd_help(const options *o);
-int cmd_version(const options *o);
-#ifdef TEMPO_STUDY
-int cmd_runs(const options *o);
-int cmd_study(const options *o);
-int cmd_experiment(const options *o);
-#endif
-#ifdef TEMPO_SERVER
-int cmd_serve(const options *o);
-#endif
+#define COMMAND(ID, name, takes, argument, brief, text) int cmd_##name(const options *o);
+#define STUDY_COMMAND COMMAND
+#define SERVER_COMMAND COMMAND
+#include "cli/commands.inc"
 
 /* ---- help.c, docs.c ---- */
 void print_overview(void);
