@@ -116,18 +116,18 @@ static void put_attention(json_t *step, const tempo_lane *a, const tempo_lane *b
     json_object_set_new(step, "attention_js_layers", tempo_json_numbers(js, layers));
 }
 
-tempo_status tempo_case_difference(json_t **out, const tempo_case_arm *x, const tempo_case_arm *y,
-                                   const tempo_case *c, size_t step, tempo_err *err)
+tempo_status tempo_case_difference(json_t **out, const tempo_arm *x, const tempo_arm *y, const tempo_case *c,
+                                   size_t step, tempo_err *err)
 {
-    const tempo_lane *a = x->lane, *b = y->lane;
+    const tempo_lane *a = &x->lane, *b = &y->lane;
     tempo_q_difference d;
     tempo_relation sets;
     double jaccard;
     tempo_status st;
 
     *out = NULL;
-    if ((st = tempo_compare_q(a, b, x->o->threshold, &d, err)) != TEMPO_OK ||
-        (st = tempo_compare_choices(a, x->o, b, y->o, &sets, &jaccard, err)) != TEMPO_OK)
+    if ((st = tempo_compare_q(a, b, x->o.threshold, &d, err)) != TEMPO_OK ||
+        (st = tempo_compare_choices(a, &x->o, b, &y->o, &sets, &jaccard, err)) != TEMPO_OK)
         return st;
     *out =
         json_pack("{s:I, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "step", (json_int_t)step, "identical",

@@ -36,7 +36,7 @@ static json_t *fixed(size_t n)
 }
 
 /* Of each file of arrays: how many, and the least and the most of each dimension. */
-static json_t *tensors_json(const tempo_running *r, const tempo_running_arm *a)
+static json_t *tensors_json(const tempo_running *r, const tempo_case_arm *a)
 {
     const tempo_model_info *m = tempo_model_get_info(tempo_engine_model(r->c->engine));
     const json_int_t n = (json_int_t)a->reads;
@@ -46,8 +46,8 @@ static json_t *tensors_json(const tempo_running *r, const tempo_running_arm *a)
     if ((record & TEMPO_EXPERIMENT_ATTENTION) != 0)
         json_object_set_new(o, "attention",
                             json_pack("{s:I, s:[o, o, o, o, o]}", "count", n, "shape",
-                                      fixed(a->layers[1] - a->layers[0] + 1), fixed(1),
-                                      fixed(a->heads[1] - a->heads[0] + 1), dimension(a->rows[0], a->rows[1]),
+                                      fixed(r->layers[1] - r->layers[0] + 1), fixed(1),
+                                      fixed(r->heads[1] - r->heads[0] + 1), dimension(a->rows[0], a->rows[1]),
                                       dimension(a->slots[0], a->slots[1])));
     if ((record & TEMPO_EXPERIMENT_LOGITS) != 0)
         json_object_set_new(o, "logits",
@@ -62,7 +62,7 @@ static json_t *tensors_json(const tempo_running *r, const tempo_running_arm *a)
 }
 
 /* Means over the parallel steps, their rows and the heads, layer by layer. */
-static json_t *mass_json(const tempo_running *r, const tempo_running_arm *a)
+static json_t *mass_json(const tempo_running *r, const tempo_case_arm *a)
 {
     const size_t n = tempo_model_get_info(tempo_engine_model(r->c->engine))->n_layers;
     json_t *layers = json_array();
@@ -72,25 +72,27 @@ static json_t *mass_json(const tempo_running *r, const tempo_running_arm *a)
     return json_pack("{s:I, s:o}", "steps", (json_int_t)a->mass_steps, "layers", layers);
 }
 
-static json_t *arm_json(const tempo_running *r, const tempo_running_arm *a)
+static json_t *arm_json(const tempo_running *r, size_t arm)
 {
+    const tempo_case_arm *a = &r->arm[arm];
+    const tempo_arm *of = &r->run->arms[arm];
     json_t *o = json_pack("{s:O, s:O, s:I, s:I, s:o, s:s}", "steps", a->steps, "set_sizes", a->sizes,
-                          "n_steps", (json_int_t)json_array_size(a->steps), "total_tokens",
-                          (json_int_t)a->all.n, "mean_entropy", tempo_json_number(entropy_mean(a->steps)),
-                          "stopped_by", tempo_stopped_name(tempo_decoder_stopped(a->lane.d)));
+                          "n_steps", (json_int_t)of->n_steps, "total_tokens", (json_int_t)of->n_members,
+                          "mean_entropy", tempo_json_number(entropy_mean(a->steps)), "stopped_by",
+                          tempo_stopped_name(tempo_decoder_stopped(of->lane.d)));
 
-    put_text(o, "text", "text_bytes", r->c, &a->all);
-    put_text(o, "top_text", "top_text_bytes", r->c, &a->top);
+    put_text(o, "text", "text_bytes", r->c, &of->all);
+    put_text(o, "top_text", "top_text_bytes", r->c, &of->top);
     json_object_set_new(o, "positions",
                         json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
                                   (json_int_t)a->one_position));
-    json_object_set_new(o, "mode", json_string(tempo_case_modes[a->o.mode]));
-    json_object_set_new(o, "replay", json_string(tempo_case_replays[a->o.replay]));
+    json_object_set_new(o, "mode", json_string(tempo_mode_text(of->o.mode)));
+    json_object_set_new(o, "replay", json_string(tempo_case_replay(of->o.replay)));
     /* a replay puts one slot in a set, at a position of its own */
     json_object_set_new(
         o, "shared_positions",
-        json_boolean(a->o.replay == TEMPO_REPLAY_NONE && a->o.positions == TEMPO_POSITIONS_SHARED));
-    if (a->twin.d != NULL)
+        json_boolean(of->o.replay == TEMPO_REPLAY_NONE && of->o.positions == TEMPO_POSITIONS_SHARED));
+    if (a->twin != SIZE_MAX)
         json_object_set_new(o, "modes_identical", json_boolean(a->twin_same));
     if (a->siblings != NULL)
         json_object_set(o, "cross_parallel", a->siblings);
@@ -111,19 +113,19 @@ static json_t *count_changes(const tempo_running *r)
     return json_integer(n);
 }
 
-static json_t *step_or_null(const json_t *difference)
+static json_t *step_or_null(size_t step)
 {
-    return difference != NULL ? json_incref(json_object_get(difference, "step")) : json_null();
+    return step != SIZE_MAX ? json_integer((json_int_t)step) : json_null();
 }
 
 static json_t *comparison_json(const tempo_running *r)
 {
-    const tempo_parting *p = &r->parting;
+    const tempo_run_differences d = tempo_run_difference(r->run);
 
-    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:O}", "a", r->isolated->spec->name, "b",
-                     r->visible->spec->name, "identical_sets", p->set == NULL, "first_difference",
-                     step_or_null(p->set), "first_order_difference", step_or_null(p->order),
-                     "first_distribution_difference", step_or_null(p->distribution), "set_changes",
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:O}", "a", r->arm[r->isolated].name, "b",
+                     r->arm[r->visible].name, "identical_sets", d.set == SIZE_MAX, "first_difference",
+                     step_or_null(d.set), "first_order_difference", step_or_null(d.order),
+                     "first_distribution_difference", step_or_null(d.distribution), "set_changes",
                      count_changes(r), "steps", r->compared);
 }
 
@@ -138,12 +140,12 @@ json_t *tempo_case_json(const tempo_running *r)
         json_array_append_new(tokens, token);
         json_array_append_new(prompt_ids, json_integer(c->ids[i]));
     }
-    for (size_t i = 0; i < r->n; i++)
-        json_object_set_new(arms, r->arm[i].spec->name, arm_json(r, &r->arm[i]));
-    json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids",
-                          prompt_ids, "prompt_tokens", tokens, "threshold",
-                          tempo_json_number(c->e->thresholds[c->threshold]), "arms", arms, "comparison",
-                          r->isolated != NULL && r->visible != NULL ? comparison_json(r) : json_null());
+    for (size_t i = 0; i < c->e->n_arms; i++)
+        json_object_set_new(arms, r->arm[i].name, arm_json(r, i));
+    json_t *o = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o}", "prompt", c->e->prompts[c->prompt], "prompt_ids", prompt_ids,
+        "prompt_tokens", tokens, "threshold", tempo_json_number(c->e->thresholds[c->threshold]), "arms", arms,
+        "comparison", r->isolated != SIZE_MAX && r->visible != SIZE_MAX ? comparison_json(r) : json_null());
     if (o != NULL)
         tempo_case_put_id(o, "id", c);
     return o;

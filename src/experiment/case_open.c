@@ -1,4 +1,4 @@
-/* case_open.c - the arms of a case: their decoders, and the captures of what they do. */
+/* case_open.c - a case's arms, twins and captures as options of a run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,13 +6,14 @@
 #include "experiment/case.h"
 #include "files/json_out.h"
 
-static tempo_status no_memory(tempo_err *err)
-{
-    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the experiment");
-}
+enum { MAX_ARMS = TEMPO_EXPERIMENT_MAX_ARMS, EXPECTED_ROWS = 8 };
 
-const char *const tempo_case_modes[] = {"isolated", "visible", "causal"};
-const char *const tempo_case_replays[] = {"none", "published", "published-nocache"};
+const char *tempo_case_replay(tempo_replay r)
+{
+    static const char *const names[] = {"none", "published", "published-nocache"};
+
+    return names[r];
+}
 
 void tempo_case_put_id(json_t *o, const char *key, const tempo_case *c)
 {
@@ -20,21 +21,31 @@ void tempo_case_put_id(json_t *o, const char *key, const tempo_case *c)
         json_object_set(o, key, c->e->lines->lines[c->prompt].id);
 }
 
-static json_t *config_json(const tempo_running *r, const tempo_running_arm *a)
+/* ---- captures ---- */
+
+static char *config_of(void *user, const tempo_run *run, size_t arm)
 {
+    const tempo_running *r = user;
     const tempo_case *c = r->c;
+    const tempo_decode_options *o = &run->arms[arm].o;
+    const char *name = run->arms[arm].name;
     char description[256];
 
     (void)snprintf(description, sizeof(description), "%.180s (%s)",
-                   c->e->description != NULL ? c->e->description : c->e->name, a->spec->name);
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name",
-                     c->e->name, "arm", a->spec->name, "description", description, "prompt",
-                     c->e->prompts[c->prompt], "max_tokens", (json_int_t)a->o.steps, "steps",
-                     (json_int_t)a->o.steps, "selection_threshold", tempo_json_number(a->o.threshold), "mode",
-                     tempo_case_modes[a->o.mode], "replay", tempo_case_replays[a->o.replay],
-                     "allow_intraset_token_visibility", a->o.mode != TEMPO_ISOLATED, "use_custom_rope",
-                     a->o.positions == TEMPO_POSITIONS_SHARED, "lockstep", c->e->lockstep, "file_sha256",
-                     c->e->sha256);
+                   c->e->description != NULL ? c->e->description : c->e->name, name);
+    json_t *config =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name",
+                  c->e->name, "arm", name, "description", description, "prompt", c->e->prompts[c->prompt],
+                  "max_tokens", (json_int_t)o->steps, "steps", (json_int_t)o->steps, "selection_threshold",
+                  tempo_json_number(o->threshold), "mode", tempo_mode_text(o->mode), "replay",
+                  tempo_case_replay(o->replay), "allow_intraset_token_visibility", o->mode != TEMPO_ISOLATED,
+                  "use_custom_rope", o->positions == TEMPO_POSITIONS_SHARED, "lockstep", c->e->lockstep,
+                  "file_sha256", c->e->sha256);
+    if (config != NULL)
+        tempo_case_put_id(config, "prompt_id", c);
+    char *text = config != NULL ? json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(config);
+    return text;
 }
 
 static tempo_status parse_ranges(const tempo_experiment *e, tempo_capture_options *o, tempo_err *err)
@@ -63,100 +74,111 @@ static tempo_status parse_ranges(const tempo_experiment *e, tempo_capture_option
 }
 
 /* Which layers and heads attention has: those that are asked for, of those that there are. */
-static void keep_ranges(const tempo_running *r, tempo_running_arm *a, const tempo_capture_options *o)
+static void keep_ranges(tempo_running *r, const tempo_capture_options *o)
 {
     const tempo_model_info *m = tempo_model_get_info(tempo_engine_model(r->c->engine));
 
-    a->layers[0] = o->first_layer;
-    a->layers[1] = o->last_layer < m->n_layers ? o->last_layer : m->n_layers - 1;
-    a->heads[0] = o->first_head;
-    a->heads[1] = o->last_head < m->n_heads ? o->last_head : m->n_heads - 1;
+    r->layers[0] = o->first_layer;
+    r->layers[1] = o->last_layer < m->n_layers ? o->last_layer : m->n_layers - 1;
+    r->heads[0] = o->first_head;
+    r->heads[1] = o->last_head < m->n_heads ? o->last_head : m->n_heads - 1;
 }
 
-static tempo_status open_capture(tempo_running *r, tempo_running_arm *a, tempo_err *err)
+static tempo_status capture_options(tempo_running *r, tempo_capture_options *o, tempo_err *err)
 {
     const tempo_experiment *e = r->c->e;
-    json_t *config = config_json(r, a);
-    if (config != NULL)
-        tempo_case_put_id(config, "prompt_id", r->c);
-    char *text = config != NULL ? json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    tempo_capture_options o;
-    tempo_status st;
 
-    json_decref(config);
-    if (text == NULL)
-        return no_memory(err);
-    tempo_capture_options_init(&o);
-    o.record = ((e->record & TEMPO_EXPERIMENT_ATTENTION) != 0 ? TEMPO_RECORD_ATTENTION : 0u) |
-               ((e->record & TEMPO_EXPERIMENT_LOGITS) != 0 ? TEMPO_RECORD_LOGITS : 0u) |
-               TEMPO_RECORD_POSITIONS | ((e->record & TEMPO_EXPERIMENT_KV) != 0 ? TEMPO_RECORD_KV : 0u);
+    tempo_capture_options_init(o);
+    o->record = e->record | TEMPO_RECORD_POSITIONS;
     if (r->c->o->max_bytes > 0)
-        o.max_bytes = r->c->o->max_bytes;
-    o.shared_bytes = &r->bytes;
-    o.prompt = r->c->n_ids + (a->o.replay == TEMPO_REPLAY_PUBLISHED);
-    o.steps = a->o.steps;
-    o.rows = a->o.replay != TEMPO_REPLAY_NONE ? 1 : 8;
-    o.config = text;
-    o.replace = true;
-    o.attention_file = e->attention_file;
-    o.logits_file = e->logits_file;
-    o.kv_file = e->kv_file;
-    o.positions_file = e->positions_file;
-    if ((st = parse_ranges(e, &o, err)) == TEMPO_OK)
-        keep_ranges(r, a, &o);
-    if (st == TEMPO_OK)
-        st = tempo_capture_create(&a->capture, a->dir, a->lane.d, &o, err);
-    a->lane.capture = a->capture;
-    free(text);
+        o->max_bytes = r->c->o->max_bytes;
+    o->rows = EXPECTED_ROWS;
+    o->replace = true;
+    o->attention_file = e->attention_file;
+    o->logits_file = e->logits_file;
+    o->kv_file = e->kv_file;
+    o->positions_file = e->positions_file;
+    const tempo_status st = parse_ranges(e, o, err);
+    keep_ranges(r, o);
     return st;
 }
 
-tempo_status tempo_case_open_arm(tempo_running *r, size_t i, tempo_err *err)
-{
-    const tempo_case *c = r->c;
-    tempo_running_arm *a = &r->arm[i];
-    tempo_status st;
+/* ---- arms ---- */
 
-    a->spec = &c->e->arms[i];
-    a->o = tempo_experiment_decoding(c->e, i, c->threshold);
-    a->steps = json_array();
-    a->sizes = json_array();
-    a->siblings = c->e->analyze_cross_parallel ? json_array() : NULL;
-    a->twin_same = true;
-    a->lane.watch = c->e->analyze_cross_parallel || (c->e->record & TEMPO_EXPERIMENT_ATTENTION) != 0;
-    r->n++;
-    if ((st = tempo_path_join(a->dir, sizeof(a->dir), c->dir, a->spec->name, err)) != TEMPO_OK ||
-        (st = tempo_decoder_create(&a->lane.d, c->engine, &a->o, c->ids, c->n_ids, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "arm %s", a->spec->name);
-        return st;
-    }
-    if (a->o.replay != TEMPO_REPLAY_NONE) { /* one slot a set: both modes must give the same bits */
-        tempo_decode_options other = a->o;
-        other.mode = a->o.mode == TEMPO_ISOLATED ? TEMPO_VISIBLE : TEMPO_ISOLATED;
-        if ((st = tempo_decoder_create(&a->twin.d, c->engine, &other, c->ids, c->n_ids, err)) != TEMPO_OK)
-            return st;
-    }
-    if (a->o.replay == TEMPO_REPLAY_NONE && a->o.mode == TEMPO_ISOLATED && r->isolated == NULL)
-        r->isolated = a;
-    if (a->o.replay == TEMPO_REPLAY_NONE && a->o.mode == TEMPO_VISIBLE && r->visible == NULL)
-        r->visible = a;
-    return open_capture(r, a, err);
+typedef struct arms {
+    tempo_decode_options decoding[2 * MAX_ARMS];
+    tempo_run_arm arm[2 * MAX_ARMS];
+    char twin_name[MAX_ARMS][TEMPO_EXPERIMENT_NAME_CHARS + 8];
+    size_t n;
+} arms;
+
+/* A replay has one slot in a set, so both modes must give it the same bits. */
+static void add_twin(arms *a, tempo_running *r, size_t of)
+{
+    tempo_decode_options *o = &a->decoding[a->n];
+
+    *o = a->decoding[of];
+    o->mode = o->mode == TEMPO_ISOLATED ? TEMPO_VISIBLE : TEMPO_ISOLATED;
+    (void)snprintf(a->twin_name[of], sizeof(a->twin_name[of]), "%s.twin", r->arm[of].name);
+    a->arm[a->n] = (tempo_run_arm){.name = a->twin_name[of], .decoding = o};
+    r->arm[of].twin = a->n++;
 }
 
-void tempo_case_close(tempo_running *r)
+static void add_arms(arms *a, tempo_running *r)
 {
-    for (size_t i = 0; i < r->n; i++) {
-        tempo_running_arm *a = &r->arm[i];
-        tempo_capture_abort(a->capture);
-        tempo_lane_free(&a->lane);
-        tempo_lane_free(&a->twin);
-        json_decref(a->steps);
-        json_decref(a->sizes);
-        json_decref(a->siblings);
-        free(a->layer_mass);
-        free(a->all.p);
-        free(a->top.p);
+    const tempo_experiment *e = r->c->e;
+
+    r->isolated = r->visible = SIZE_MAX;
+    for (size_t i = 0; i < e->n_arms; i++) {
+        tempo_decode_options *o = &a->decoding[a->n];
+        *o = tempo_experiment_decoding(e, i, r->c->threshold);
+        r->arm[i] = (tempo_case_arm){.name = e->arms[i].name, .twin = SIZE_MAX, .twin_same = true};
+        a->arm[a->n++] = (tempo_run_arm){.name = e->arms[i].name, .decoding = o};
+        if (o->replay == TEMPO_REPLAY_NONE && o->mode == TEMPO_ISOLATED && r->isolated == SIZE_MAX)
+            r->isolated = i;
+        if (o->replay == TEMPO_REPLAY_NONE && o->mode == TEMPO_VISIBLE && r->visible == SIZE_MAX)
+            r->visible = i;
     }
-    tempo_parting_free(&r->parting);
-    json_decref(r->compared);
+    for (size_t i = 0; i < e->n_arms; i++)
+        if (a->decoding[i].replay != TEMPO_REPLAY_NONE)
+            add_twin(a, r, i);
+}
+
+static uint64_t bit(size_t arm)
+{
+    return arm != SIZE_MAX ? UINT64_C(1) << arm : 0;
+}
+
+tempo_status tempo_case_open(tempo_running *r, const tempo_sink *sink, tempo_err *err)
+{
+    const tempo_case *c = r->c;
+    const tempo_run_prompt prompt = {.ids = c->ids, .n = c->n_ids};
+    tempo_capture_options capture;
+    tempo_run_options o;
+    char dir[TEMPO_RUN_PATH];
+    arms a = {.n = 0};
+    tempo_status st;
+
+    add_arms(&a, r);
+    tempo_run_options_init(&o);
+    o.arms = a.arm;
+    o.n_arms = a.n;
+    o.regime = c->e->lockstep ? TEMPO_REGIME_LOCKSTEP : TEMPO_REGIME_FREE;
+    o.driver = c->e->driver;
+    o.compared = r->isolated != SIZE_MAX && r->visible != SIZE_MAX ? bit(r->isolated) | bit(r->visible) : 1;
+    o.capture = &capture;
+    o.capture_dir = a.n > 1 ? c->dir : dir; /* several have directories by their names */
+    o.captured = bit(c->e->n_arms) - 1;
+    o.config_of = config_of;
+    o.config_user = r;
+    o.sinks = sink;
+    o.n_sinks = 1;
+    if ((st = tempo_path_join(dir, sizeof(dir), c->dir, c->e->arms[0].name, err)) != TEMPO_OK ||
+        (st = capture_options(r, &capture, err)) != TEMPO_OK ||
+        (st = tempo_run_create(&r->run, c->engine, &o, &prompt, err)) != TEMPO_OK)
+        return st;
+    for (size_t i = 0; i < c->e->n_arms; i++)
+        if (c->e->analyze_cross_parallel || (c->e->record & TEMPO_RECORD_ATTENTION) != 0)
+            tempo_run_watch(r->run, i);
+    return TEMPO_OK;
 }

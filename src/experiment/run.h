@@ -9,9 +9,9 @@
 
 #include "experiment/file/file.h"
 #include "io/json_file.h"
-#include "run/lanes.h"
+#include "run/run.h"
 
-enum { TEMPO_RUN_PATH = 4096, TEMPO_RUN_MAX_LANES = 2 * TEMPO_EXPERIMENT_MAX_ARMS };
+enum { TEMPO_RUN_PATH = 4096 };
 #define TEMPO_EXPERIMENTS_DIR "tempo-experiments"
 
 typedef enum tempo_layout_choice { TEMPO_LAYOUT_OF_FILE = 0, TEMPO_LAYOUT_DIRECTORIES, TEMPO_LAYOUT_FLAT } tempo_layout_choice;
@@ -93,11 +93,7 @@ tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err
 json_t *tempo_case_siblings(const tempo_lane *l, size_t step);
 /* mass[n_layers] += the mean over its rows and heads of what rows give their siblings. */
 void tempo_case_add_mass(const tempo_lane *l, double *mass);
-typedef struct tempo_case_arm {
-    const tempo_lane *lane; /* just read */
-    const tempo_decode_options *o;
-} tempo_case_arm;
-tempo_status tempo_case_difference(json_t **out, const tempo_case_arm *a, const tempo_case_arm *b, const tempo_case *c,
-                                   size_t step, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_case_difference(json_t **out, const tempo_arm *a, const tempo_arm *b, const tempo_case *c, size_t step,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

@@ -437,9 +437,9 @@ static void test_refusals(void **state)
     assert_non_null(strstr(err.msg, "holds files that are not of an experiment"));
     assert_null(run_text("prompt: x\nrecord: ['attention:layers=2']\n", NULL, NULL, NULL, &st, &err));
     assert_non_null(strstr(err.msg, "layers"));
-    assert_null(run_text("prompt: x\narms: [{name: a, mode: visible, visible_layers: 3-99}]\n", NULL, NULL,
-                         NULL, &st, &err));
-    assert_non_null(strstr(err.msg, "arm a"));
+    assert_null(run_text("prompt: x\narms: [{name: a, mode: visible, visible_layers: 3-99}, {name: b}]\n",
+                         NULL, NULL, NULL, &st, &err));
+    assert_non_null(strstr(err.msg, "arm 'a'"));
 }
 
 int main(void)

@@ -25,10 +25,10 @@ enum {
 
 /* Bits of `record`. */
 enum {
-    TEMPO_EXPERIMENT_ATTENTION = 1u << 0,
-    TEMPO_EXPERIMENT_LOGITS = 1u << 1,
-    TEMPO_EXPERIMENT_POSITIONS = 1u << 2,
-    TEMPO_EXPERIMENT_KV = 1u << 3,
+    TEMPO_EXPERIMENT_ATTENTION = TEMPO_RECORD_ATTENTION,
+    TEMPO_EXPERIMENT_LOGITS = TEMPO_RECORD_LOGITS,
+    TEMPO_EXPERIMENT_POSITIONS = TEMPO_RECORD_POSITIONS,
+    TEMPO_EXPERIMENT_KV = TEMPO_RECORD_KV,
 };
 
 /* One way to decode.  Its name is unique, [a-z0-9] and then [a-z0-9_-]: it becomes a directory. */
