@@ -6,7 +6,7 @@
 #include "experiment/case.h"
 #include "files/json_out.h"
 
-enum { MAX_ARMS = TEMPO_EXPERIMENT_MAX_ARMS, EXPECTED_ROWS = 8 };
+enum { MAX_ARMS = TEMPO_EXPERIMENT_MAX_ARMS };
 
 const char *tempo_case_replay(tempo_replay r)
 {
@@ -92,7 +92,6 @@ static tempo_status capture_options(tempo_running *r, tempo_capture_options *o, 
     o->record = e->record | TEMPO_RECORD_POSITIONS;
     if (r->c->o->max_bytes > 0)
         o->max_bytes = r->c->o->max_bytes;
-    o->rows = EXPECTED_ROWS;
     o->replace = true;
     o->attention_file = e->attention_file;
     o->logits_file = e->logits_file;
