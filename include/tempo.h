@@ -765,7 +765,7 @@ TEMPO_API tempo_status tempo_run_check(const tempo_model *m, const tempo_run_opt
 /* Bytes that its captures take at most: tempo_capture_estimate, of all arms.  0 without capture_dir. */
 TEMPO_API uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, size_t n_prompt);
 
-/* One step of all of runs[n] that go on, in one batch.  TEMPO_E_STOPPED when obs or a sink stops the pass: nothing has changed.
+/* One step of all of runs[n] that go on, in one batch (for each engine, where they have several).  TEMPO_E_STOPPED when obs or a sink stops the pass: nothing has changed.
  * After another failure of the pass the runs of which tempo_run_is_read says so can go on; a failure of a sink ends its run.  obs
  * may be NULL; it sees what the sinks do.  */
 TEMPO_API tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;

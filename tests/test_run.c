@@ -177,6 +177,49 @@ static void test_lockstep(void **state)
     tempo_run_free(r);
 }
 
+static tempo_status end_second(void *user, tempo_run *r, tempo_err *err)
+{
+    (void)user;
+    (void)err;
+    tempo_run_end_arm(r, 1);
+    return TEMPO_OK;
+}
+
+/* A run whose arms follow another one's driver, on an engine of its own: both are read before one is taken.
+ */
+static void test_follow(void **state)
+{
+    tempo_engine *other = test_engine(model, 1);
+    const tempo_run_prompt p = {prompts[0], lengths[0], NULL};
+    const tempo_sink sink = {.step = end_second};
+    tempo_run_options o = options(2);
+    tempo_decode_options longer = offset;
+    const tempo_run_arm mine[] = {{"a", &longer}, {"b", &longer}};
+    tempo_run *r[2];
+    tempo_err err = {0};
+
+    (void)state;
+    longer.steps = STEPS + 1;
+    r[0] = start(&o, 0);
+    o.arms = mine;
+    o.sinks = &sink;
+    o.n_sinks = 1;
+    assert_int_equal(tempo_run_create(&r[1], other, &o, &p, &err), TEMPO_OK);
+    tempo_run_follow(r[1], r[0]);
+    run_all(r, 2);
+    assert_int_equal(tempo_run_steps(r[1], 0), STEPS); /* it ends with its driver */
+    assert_int_equal(tempo_run_steps(r[1], 1), 1);
+    for (size_t t = 0; t < STEPS; t++) {
+        const tempo_set *lead = tempo_run_set(r[0], 0, t), *own = tempo_run_set(r[1], 0, t);
+        assert_int_equal(own->n_members, lead->n_members);
+        for (size_t i = 0; i < own->n_members; i++)
+            assert_int_equal(own->members[i].id, lead->members[i].id);
+    }
+    tempo_run_free(r[0]);
+    tempo_run_free(r[1]);
+    tempo_engine_free(other);
+}
+
 static void test_given(void **state)
 {
     const tempo_member first[] = {{.id = 7, .probability = 0.5}, {.id = 9, .probability = 0.25}},
@@ -700,13 +743,13 @@ int main(void)
     engine = test_engine(model, 2);
     make_options();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),         cmocka_unit_test(test_prefill),
-        cmocka_unit_test(test_lockstep),      cmocka_unit_test(test_given),
-        cmocka_unit_test(test_differences),   cmocka_unit_test(test_sinks),
-        cmocka_unit_test(test_failing_sink),  cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_captures),      cmocka_unit_test(test_capture_limits),
-        cmocka_unit_test(test_captured_arms), cmocka_unit_test(test_sampling),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_alone),          cmocka_unit_test(test_prefill),
+        cmocka_unit_test(test_lockstep),       cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_given),          cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_sinks),          cmocka_unit_test(test_failing_sink),
+        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_capture_limits), cmocka_unit_test(test_captured_arms),
+        cmocka_unit_test(test_sampling),       cmocka_unit_test(test_refused),
     };
     const int failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
     tempo_engine_free(engine);

@@ -270,6 +270,11 @@ void tempo_run_watch(tempo_run *r, size_t arm)
     r->arms[arm].lane.watch = true;
 }
 
+void tempo_run_follow(tempo_run *r, const tempo_run *leader)
+{
+    r->leader = leader;
+}
+
 void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c)
 {
     r->arms[arm].capture = r->arms[arm].lane.capture = c;
@@ -284,8 +289,13 @@ bool tempo_arm_runs(const tempo_arm *a)
 
 bool tempo_arm_follows(const tempo_run *r, size_t arm)
 {
-    return r->o.regime == TEMPO_REGIME_LOCKSTEP && arm != r->o.driver &&
+    return (r->leader != NULL || (r->o.regime == TEMPO_REGIME_LOCKSTEP && arm != r->o.driver)) &&
            r->arms[arm].o.replay == TEMPO_REPLAY_NONE;
+}
+
+const tempo_arm *tempo_run_driver(const tempo_run *r)
+{
+    return r->leader != NULL ? tempo_run_driver(r->leader) : &r->arms[r->o.driver];
 }
 
 bool tempo_run_running(const tempo_run *r)
@@ -311,6 +321,11 @@ void tempo_run_stop(tempo_run *r)
 {
     for (size_t i = 0; i < r->n_arms; i++)
         r->arms[i].lane.done = true;
+}
+
+void tempo_run_end_arm(tempo_run *r, size_t arm)
+{
+    r->arms[arm].lane.done = true;
 }
 
 void *tempo_run_user(const tempo_run *r)

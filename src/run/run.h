@@ -32,6 +32,7 @@ struct tempo_run {
     tempo_run_options o; /* what it points to is the run's, but for arms, capture and sinks' users */
     tempo_sink *sinks;
     tempo_capture_options capture;
+    const tempo_run *leader; /* its driver is the one of all arms here; NULL: an arm of its own */
     tempo_arm *arms; /* [n_arms] */
     size_t n_arms, n_vocab;
     int32_t *ids;    /* [n_ids] */
@@ -48,6 +49,13 @@ struct tempo_run {
 
 /* Keep the attention of what an arm reads, for tempo_lane_row. */
 void tempo_run_watch(tempo_run *r, size_t arm);
+/* All arms that do not replay take the sets of the leader's driver, and end with it.  The leader is stepped with this run, before
+ * it; it may have another engine.  */
+void tempo_run_follow(tempo_run *r, const tempo_run *leader);
+/* The arm that leads where arms follow. */
+const tempo_arm *tempo_run_driver(const tempo_run *r);
+/* The arm goes on no more after the step under way. */
+void tempo_run_end_arm(tempo_run *r, size_t arm);
 /* The arm's steps go to this capture, which is the run's from now on. */
 void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c);
 /* Rows that a step of such an arm is expected to read at most, for estimates. */

@@ -44,18 +44,16 @@ static size_t count_arms(tempo_run *const *runs, size_t n)
     return arms;
 }
 
-tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+/* The arms of those runs that this engine runs; lanes: room for all. */
+static tempo_status read_with(const tempo_engine *e, tempo_run *const *runs, size_t n, tempo_lane **lanes,
+                              const tempo_observer *obs, tempo_err *err)
 {
-    tempo_lane **lanes = calloc(count_arms(runs, n) + 1, sizeof(*lanes));
-    tempo_status st;
     size_t m = 0;
 
-    if (lanes == NULL)
-        return no_memory(err);
     for (size_t i = 0; i < n; i++) {
         tempo_run *r = runs[i];
         const bool view = sinks_view(r);
-        for (size_t k = 0; k < r->n_arms; k++) {
+        for (size_t k = 0; k < r->n_arms && r->engine == e; k++) {
             tempo_lane *l = &r->arms[k].lane;
             l->view = view ? view_arm : NULL;
             l->user = r;
@@ -63,12 +61,26 @@ tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_obser
             lanes[m++] = l;
         }
     }
-    st = tempo_lanes_read(lanes, m, obs, err);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < runs[i]->n_arms; k++) {
-            tempo_arm *a = &runs[i]->arms[k];
-            a->read = !a->lane.done && tempo_decoder_is_read(a->lane.d);
-        }
+    const tempo_status st = tempo_lanes_read(lanes, m, obs, err);
+    for (size_t i = 0; i < m; i++) {
+        tempo_run *r = lanes[i]->user;
+        r->arms[lanes[i]->number].read = !lanes[i]->done && tempo_decoder_is_read(lanes[i]->d);
+    }
+    return st;
+}
+
+tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_lane **lanes = calloc(count_arms(runs, n) + 1, sizeof(*lanes));
+    tempo_status st = lanes != NULL ? TEMPO_OK : no_memory(err);
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        size_t k = 0;
+        while (runs[k]->engine != runs[i]->engine)
+            k++;
+        if (k == i) /* the first of its engine */
+            st = read_with(runs[i]->engine, runs, n, lanes, obs, err);
+    }
     free(lanes);
     return st;
 }
@@ -140,14 +152,14 @@ static tempo_status take_set(tempo_run *r, size_t arm, tempo_err *err)
         return adopt(a, r->o.given[a->n_steps].members, r->o.given[a->n_steps].n, err);
     if (!tempo_arm_follows(r, arm))
         return take_own(r, a, err);
-    return tempo_decoder_adopt(a->lane.d, tempo_decoder_last_set(r->arms[r->o.driver].lane.d), err);
+    return tempo_decoder_adopt(a->lane.d, tempo_decoder_last_set(tempo_run_driver(r)->lane.d), err);
 }
 
 /* Who follows ends with its driver. */
 static void end_followers(tempo_run *r)
 {
     for (size_t i = 0; i < r->n_arms; i++)
-        if (tempo_arm_follows(r, i) && !tempo_arm_runs(&r->arms[r->o.driver]))
+        if (tempo_arm_follows(r, i) && !tempo_arm_runs(tempo_run_driver(r)))
             r->arms[i].lane.done = true;
 }
 
