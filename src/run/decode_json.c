@@ -50,6 +50,13 @@ void tempo_json_add_continuation(json_t *object, const char *key, const char *ke
     free(all);
 }
 
+void tempo_json_add_texts(json_t *object, const tempo_tokenizer *t, const int32_t *prompt, size_t n_prompt,
+                          const tempo_ids *all, const tempo_ids *top)
+{
+    tempo_json_add_continuation(object, "text", "text_bytes", t, prompt, n_prompt, all->p, all->n);
+    tempo_json_add_continuation(object, "top_text", "top_text_bytes", t, prompt, n_prompt, top->p, top->n);
+}
+
 static json_t *make_member(const tempo_tokenizer *t, const tempo_member *m)
 {
     json_t *o = json_object();

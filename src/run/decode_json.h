@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "io/json_file.h"
+#include "run/ids.h"
 
 /* object[key] = text (what is not UTF-8 as U+FFFD), and then object[key_bytes] = its bytes as numbers. */
 void tempo_json_add_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n);
@@ -13,6 +14,9 @@ void tempo_json_add_token(json_t *object, const tempo_tokenizer *t, int32_t id);
  * SentencePiece puts in front.  "" without a tokenizer.  */
 void tempo_json_add_continuation(json_t *object, const char *key, const char *key_bytes, const tempo_tokenizer *t,
                                  const int32_t *prompt, size_t n_prompt, const int32_t *ids, size_t n);
+/* "text", "top_text" of an arm: what all members of its sets add to the prompt, and the first ones. */
+void tempo_json_add_texts(json_t *object, const tempo_tokenizer *t, const int32_t *prompt, size_t n_prompt, const tempo_ids *all,
+                          const tempo_ids *top);
 /* A set's members: [{"id", "text", "bytes"?, "probability", "slot", "position"}], the last two null without a slot. */
 json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set);
 /* {"step", "position", "threshold", "entropy", "reached", "capped", "eos", "members": [..]} */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "server/worker/attention.h"
+#include "metrics/recorded.h"
 
 enum { LAYERS = 2, HEADS = 3, ROWS = 2, SLOTS = 300 };
 

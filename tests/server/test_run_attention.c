@@ -9,7 +9,7 @@
 
 #include "io/npz.h"
 #include "server/api/memory.h"
-#include "server/worker/attention.h"
+#include "metrics/recorded.h"
 
 static served s;
 static char one_id[256], many_id[256];

@@ -107,9 +107,7 @@ static void test_arms(void **state)
     (void)state;
     fill_prompt(prompt, PROMPT, 9);
     tempo_job_options o = job_options(prompt, PROMPT, TEMPO_ISOLATED, STEPS);
-    o.n_arms = ARMS;
-    for (size_t i = 1; i < ARMS; i++)
-        o.arms[i] = o.arms[0];
+    repeat_arm(&o, ARMS);
     o.arms[1].decoding.mode = TEMPO_VISIBLE;
     o.arms[2].decoding.replay = TEMPO_REPLAY_PUBLISHED;
     o.arms[3].decoding.order = TEMPO_ORDER_ASCENDING;
@@ -127,7 +125,7 @@ static void test_arms(void **state)
         }
         tempo_event *e = next_event(j, TEMPO_EVENT_COMPARE);
         assert_int_equal(e->step, t);
-        assert_int_equal(e->compare.n, t < 3 ? ARMS : ARMS - 1);
+        assert_int_equal(e->compare.of.n, t < 3 ? ARMS : ARMS - 1);
         tempo_event_free(e);
     }
     tempo_event_free(next_event(j, TEMPO_EVENT_DONE));
@@ -284,8 +282,7 @@ static void test_queue(void **state)
 
     (void)state;
     restart(3, 4, 2);
-    o.n_arms = 3;
-    o.arms[1] = o.arms[2] = o.arms[0];
+    repeat_arm(&o, 3);
     for (size_t i = 0; i < 3; i++)
         jobs[i] = submit(&bench, &o);
     wait_until(all_three_held); /* each has had its turn, though two do not fit into the batch together */
@@ -318,8 +315,7 @@ static void test_turns(void **state)
 
     (void)state;
     restart(8, 4, 1000);
-    o.n_arms = 3;
-    o.arms[1] = o.arms[2] = o.arms[0];
+    repeat_arm(&o, 3);
     tempo_job *first = submit(&bench, &o), *second = submit(&bench, &o), *closed = submit(&bench, &o),
               *third = submit(&bench, &small);
     tempo_job_close(closed);
@@ -462,8 +458,7 @@ static void test_shutdown(void **state)
     restart(8, 4, 3);
     for (size_t i = 0; i < 3; i++) {
         jobs[i] = submit(&bench, &o);
-        o.n_arms = 4;
-        o.arms[1] = o.arms[2] = o.arms[3] = o.arms[0];
+        repeat_arm(&o, 4);
     }
     wait_until(all_three_held);
     tempo_worker_stop(bench.worker);

@@ -1,7 +1,7 @@
 /* Recorded attention and its summaries against the views of a decoder alone; the bound on what is kept. */
 #include <math.h>
 
-#include "server/worker/attention.h"
+#include "metrics/recorded.h"
 #include "server/worker_jobs.h"
 
 enum { PROMPT = 140, STEPS = 5, TOP = 4 };

@@ -220,8 +220,8 @@ static void test_comparisons(void **state)
         const tempo_job_comparison *c = &e->compare;
         bool all_same = true;
         assert_int_equal(e->step, t);
-        assert_int_equal(c->n, ARMS - first);
-        for (size_t i = 0; i < c->n; i++) {
+        assert_int_equal(c->of.n, ARMS - first);
+        for (size_t i = 0; i < c->of.n; i++) {
             const tempo_decoder *a = d[first], *b = d[first + i];
             double kl, tv;
             compare_by_hand(tempo_decoder_distribution(a), tempo_decoder_distribution(b), bench.n_vocab, &kl,
@@ -232,7 +232,7 @@ static void test_comparisons(void **state)
             assert_true(t == 0 || i == 0 || c->tv[i] > 0);
             all_same = all_same && same_sets(tempo_decoder_last_set(a), tempo_decoder_last_set(b));
         }
-        assert_int_equal(c->sets != TEMPO_SETS_DIFFERENT, all_same);
+        assert_int_equal(c->of.sets != TEMPO_SETS_DIFFERENT, all_same);
         same += all_same;
         different += !all_same;
         tempo_event_free(e);

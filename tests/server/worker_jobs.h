@@ -56,6 +56,16 @@ static inline tempo_job_options job_options(const int32_t *prompt, size_t n, tem
     return o;
 }
 
+/* n arms, all like the first one, named by their numbers. */
+static inline void repeat_arm(tempo_job_options *o, size_t n)
+{
+    o->n_arms = n;
+    for (size_t i = 0; i < n; i++) {
+        o->arms[i] = o->arms[0];
+        o->arms[i].name[0] = (char)('0' + i);
+    }
+}
+
 static inline tempo_job *submit(test_bench *b, const tempo_job_options *o)
 {
     tempo_err err = {0};

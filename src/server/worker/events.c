@@ -1,4 +1,4 @@
-/* events.c - building events: one allocation each, arrays behind the event. */
+/* events.c - building events: arrays behind the event, in one allocation. */
 #include <stdlib.h>
 
 #include "server/worker/parts.h"
@@ -49,5 +49,13 @@ tempo_event_box *tempo_event_make(tempo_event_kind kind, const tempo_event_room 
 
 void tempo_event_free(tempo_event *e)
 {
+    if (e == NULL)
+        return;
+    json_decref(e->compare.only);
+    tempo_parting_free(&e->parting);
+    for (size_t i = 0; i < TEMPO_JOB_MAX_ARMS; i++) {
+        free(e->ends[i].all.p);
+        free(e->ends[i].top.p);
+    }
     free(e); /* the first member of its box */
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "run/run.h"
 #include "server/worker/worker.h"
 
 /* ---- events (events.c) ------------------------------------------------------ */
@@ -33,7 +34,7 @@ typedef struct tempo_event_arrays {
 /* NULL: no memory.  The event's pointers are set where there is room. */
 tempo_event_box *tempo_event_make(tempo_event_kind kind, const tempo_event_room *room, tempo_event_arrays *a);
 
-/* ---- sampling and scores ----------------------------------------------------------- */
+/* ---- scores (scores.c) -------------------------------------------------------- */
 
 /* logprobs[n] = log softmax of logits[n], in double. */
 void tempo_score_row(const float *logits, size_t n, double *logprobs);
@@ -71,7 +72,6 @@ tempo_status tempo_recording_add(tempo_recording *r, size_t arm, tempo_record_bl
 typedef struct tempo_watch {
     tempo_recorded_step shape;  /* of the pass that comes; data is not used */
     bool summary;
-    size_t row;                 /* of the next view */
     tempo_record_block *block;  /* all layers, when the step is recorded */
     float *data;                /* its data; else own: [heads, rows, slots] of the layer under way */
     int64_t *query_slots;       /* [rows] */
@@ -80,14 +80,13 @@ typedef struct tempo_watch {
     float *maps;                /* [3, layers, heads] sibling mass, entropy, sink */
 } tempo_watch;
 
-typedef struct tempo_job_lane tempo_job_lane;
+typedef struct tempo_job_arm_state tempo_job_arm_state;
 
-/* Before a pass: make everything that the lane's views will need.  TEMPO_E_NOMEM. */
-tempo_status tempo_watch_begin(tempo_job_lane *l, const tempo_job *j) TEMPO_MUST_CHECK;
-void tempo_watch_view(tempo_watch *w, const tempo_attention_view *view);
+/* Before a pass: make everything that the arm's views will need.  TEMPO_E_NOMEM. */
+tempo_status tempo_watch_begin(tempo_job *j, size_t arm) TEMPO_MUST_CHECK;
+void tempo_watch_view(tempo_watch *w, size_t row, const tempo_attention_view *view);
 /* After it: keep what is recorded, and put the summary, if one is wanted, to *out.  */
-tempo_status tempo_watch_end(tempo_job_lane *l, size_t arm, tempo_job *j, size_t step, bool closing,
-                             tempo_event_box **out) TEMPO_MUST_CHECK;
+tempo_status tempo_watch_end(tempo_job *j, size_t arm, bool closing, tempo_event_box **out) TEMPO_MUST_CHECK;
 void tempo_watch_clear(tempo_watch *w);
 
 /* ---- jobs (job.c) ----------------------------------------------------------- */
@@ -100,15 +99,10 @@ typedef enum tempo_job_state {
     TEMPO_JOB_FINISHED, /* the client's; its last event is there */
 } tempo_job_state;
 
-/* One arm while it decodes. */
-struct tempo_job_lane {
-    tempo_decoder *d;
+/* What is kept of one arm beside its run. */
+struct tempo_job_arm_state {
     tempo_slot *slots; /* (lock) [n_slots] those of the last set too, which the sequence gets with the next read */
     size_t n_slots, slot_cap;
-    size_t n_rows;     /* the last so many of them are what the next read is about */
-    size_t step;       /* sets taken */
-    bool in_pass, took; /* part of the pass under way; a set was chosen after it */
-    bool ended;        /* stopped, and closed where that was wanted */
     tempo_watch watch;
 };
 
@@ -123,7 +117,8 @@ struct tempo_job {
     tempo_event_box *first, **end; /* (lock) */
     size_t n_events;    /* (lock) */
     tempo_event_box *last; /* kept for DONE or ERROR */
-    tempo_job_lane lanes[TEMPO_JOB_MAX_ARMS];
+    tempo_run *run;     /* while it decodes; NULL without arms */
+    tempo_job_arm_state arms[TEMPO_JOB_MAX_ARMS];
     tempo_seq *scored;  /* the prompt as far as its scores went */
     size_t n_scored;
     tempo_recording *recording;
@@ -138,21 +133,28 @@ void tempo_job_free(tempo_job *j);
 void tempo_job_fail(tempo_job *j, const tempo_err *err);
 /* Its last event, and out of the list. */
 void tempo_job_finish(tempo_job *j);
-/* Append the prompt, or the members of a set that have slots. */
-tempo_status tempo_lane_prompt(tempo_job *j, tempo_job_lane *l, const tempo_decode_options *o, tempo_err *err) TEMPO_MUST_CHECK;
-tempo_status tempo_lane_set(tempo_job *j, tempo_job_lane *l, const tempo_set *set, tempo_err *err) TEMPO_MUST_CHECK;
 double tempo_worker_now(void);
 
-/* ---- one step of one job (step.c) ------------------------------------------- */
+/* What its run is made of; arms: what o->arms points to. */
+void tempo_job_run_options(const tempo_job_options *j, tempo_run_arm arms[TEMPO_JOB_MAX_ARMS], tempo_run_options *o);
 
-/* Decoders and all else that a job needs to run. */
-tempo_status tempo_job_begin(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
+/* ---- one job on the worker's thread (prompt.c, sink.c) ----------------------- */
+
 /* The next chunk of the prompt's scores. */
 tempo_status tempo_job_score(tempo_job *j, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
-/* Choose a set on every lane that was read, and say so. */
-tempo_status tempo_job_choose(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
-/* Close the lanes that have stopped. */
-tempo_status tempo_job_close_lanes(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
+/* Its run, whose sink makes events of it, and all else that it needs. */
+tempo_status tempo_job_begin(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
+/* Make ready what its arms will need in the next pass. */
+tempo_status tempo_job_ready(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
+/* The closing pass of the arms that have stopped, where that is wanted. */
+tempo_status tempo_job_close_arms(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- passes (pass.c) ---------------------------------------------------------- */
+
+/* Can it take part in a pass, past its scores? */
+bool tempo_job_may_decode(const tempo_job *j);
+/* One round: a chunk of a prompt's scores, a chunk of long prompts, a step of all. */
+void tempo_worker_pass(tempo_worker *w);
 
 /* ---- the worker (worker.c) --------------------------------------------------------- */
 
@@ -173,18 +175,30 @@ struct tempo_worker {
     /* the thread's own */
     tempo_job **round; /* [queue + batch] the jobs that take part in the round */
     size_t n_round;
-    tempo_decoder **ds; /* [batch] */
-    tempo_job_lane **lanes; /* [batch] whose decoders those are */
-    size_t n_ds, last_lane;
     tempo_job **prompts; /* [batch] whose prompts are in the pass under way: it ends when one of them is closed */
     tempo_job **riders; /* [batch] whose steps are in the pass under way: it ends when all of them are closed */
+    tempo_run **runs;   /* [batch] of those whose pass it is */
     size_t n_prompts, n_riders, turn;
+    size_t rows, tokens; /* of the step under way, so far as it was taken */
+    double began;       /* the pass under way, by tempo_worker_now */
     bool may_stop; /* the pass under way ends when the worker stops */
     double *scratch; /* [n_vocab] */
     int32_t *ids;    /* [2 * n_vocab] */
 };
 
-/* Add to the counters: a pass of so many rows, prompt rows among them. */
-void tempo_worker_count_pass(tempo_worker *w, size_t rows, size_t prompt, size_t tokens, double seconds);
+static inline void tempo_worker_lock(tempo_worker *w)
+{
+    (void)pthread_mutex_lock(&w->lock);
+}
+
+static inline void tempo_worker_unlock(tempo_worker *w)
+{
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+void tempo_job_set_state(tempo_job *j, tempo_job_state state);
+
+/* Add to the counters: a pass, begun at w->began, of so many rows, prompt rows among them. */
+void tempo_worker_count_pass(tempo_worker *w, size_t rows, size_t prompt, size_t tokens);
 
 #endif

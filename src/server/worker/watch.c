@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/worker/attention.h"
 #include "server/worker/parts.h"
 
 static size_t layer_floats(const tempo_recorded_step *s)
@@ -28,21 +27,23 @@ void tempo_watch_clear(tempo_watch *w)
     *w = (tempo_watch){0};
 }
 
-static bool fill_shape(tempo_watch *w, const tempo_job_lane *l)
+static bool fill_shape(tempo_watch *w, const tempo_job *j, size_t arm)
 {
-    const tempo_model_info *info = tempo_model_get_info(tempo_engine_model(tempo_decoder_engine(l->d)));
+    const tempo_model_info *info = tempo_model_get_info(tempo_engine_model(j->w->engine));
+    const tempo_job_arm_state *a = &j->arms[arm];
+    const size_t n_rows = tempo_run_pending(j->run, arm);
 
-    w->query_slots = malloc(l->n_rows * sizeof(*w->query_slots));
-    w->sets = malloc(l->n_slots * sizeof(*w->sets));
+    w->query_slots = malloc(n_rows * sizeof(*w->query_slots));
+    w->sets = malloc(a->n_slots * sizeof(*w->sets));
     if (w->query_slots == NULL || w->sets == NULL)
         return false;
-    for (size_t i = 0; i < l->n_rows; i++)
-        w->query_slots[i] = (int64_t)(l->n_slots - l->n_rows + i);
-    for (size_t i = 0; i < l->n_slots; i++)
-        w->sets[i] = l->slots[i].set;
-    w->shape = (tempo_recorded_step){.step = l->step,
-                                     .n_rows = l->n_rows,
-                                     .n_slots = l->n_slots,
+    for (size_t i = 0; i < n_rows; i++)
+        w->query_slots[i] = (int64_t)(a->n_slots - n_rows + i);
+    for (size_t i = 0; i < a->n_slots; i++)
+        w->sets[i] = a->slots[i].set;
+    w->shape = (tempo_recorded_step){.step = tempo_run_steps(j->run, arm),
+                                     .n_rows = n_rows,
+                                     .n_slots = a->n_slots,
                                      .n_layers = info->n_layers,
                                      .n_heads = info->n_heads,
                                      .query_slots = w->query_slots,
@@ -50,15 +51,15 @@ static bool fill_shape(tempo_watch *w, const tempo_job_lane *l)
     return true;
 }
 
-tempo_status tempo_watch_begin(tempo_job_lane *l, const tempo_job *j)
+tempo_status tempo_watch_begin(tempo_job *j, size_t arm)
 {
-    tempo_watch *w = &l->watch;
+    tempo_watch *w = &j->arms[arm].watch;
     tempo_status st = TEMPO_E_LIMIT;
 
     tempo_watch_clear(w); /* a pass that was stopped is begun again */
     if (j->recording == NULL && !j->o.want_attention)
         return TEMPO_OK;
-    if (!fill_shape(w, l))
+    if (!fill_shape(w, j, arm))
         goto no_memory;
     if (j->recording != NULL &&
         (st = tempo_record_block_create(&w->block, j->recording, &w->shape, &w->data)) == TEMPO_E_NOMEM)
@@ -98,20 +99,17 @@ static void sum_up_layer(tempo_watch *w, uint32_t layer)
             w->means[i] += (double)s.data[h * each + i];
 }
 
-void tempo_watch_view(tempo_watch *w, const tempo_attention_view *view)
+void tempo_watch_view(tempo_watch *w, size_t row, const tempo_attention_view *view)
 {
     const tempo_recorded_step *s = &w->shape;
 
     if (w->data == NULL)
         return;
     for (size_t h = 0; h < s->n_heads; h++)
-        memcpy(layer_data(w, view->layer) + (h * s->n_rows + w->row) * s->n_slots,
+        memcpy(layer_data(w, view->layer) + (h * s->n_rows + row) * s->n_slots,
                view->weights + h * view->n_slots, s->n_slots * sizeof(float));
-    if (++w->row == s->n_rows) {
-        w->row = 0;
-        if (w->summary)
-            sum_up_layer(w, view->layer);
-    }
+    if (w->summary && row + 1 == s->n_rows)
+        sum_up_layer(w, view->layer);
 }
 
 /* ---- afterwards -------------------------------------------------------------------- */
@@ -154,10 +152,9 @@ static tempo_event_box *make_summary(const tempo_watch *w, size_t top_keys)
     return b;
 }
 
-tempo_status tempo_watch_end(tempo_job_lane *l, size_t arm, tempo_job *j, size_t step, bool closing,
-                             tempo_event_box **out)
+tempo_status tempo_watch_end(tempo_job *j, size_t arm, bool closing, tempo_event_box **out)
 {
-    tempo_watch *w = &l->watch;
+    tempo_watch *w = &j->arms[arm].watch;
     tempo_status st = TEMPO_OK;
 
     *out = NULL;
@@ -166,7 +163,7 @@ tempo_status tempo_watch_end(tempo_job_lane *l, size_t arm, tempo_job *j, size_t
             st = TEMPO_E_NOMEM;
         } else {
             (*out)->event.arm = arm;
-            (*out)->event.step = step;
+            (*out)->event.step = w->shape.step;
             (*out)->event.attention.closing = closing;
         }
     }

@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "metrics/recorded.h"
 #include "run/differ.h"
+#include "run/ids.h"
 #include "tempo.h"
 
 typedef struct tempo_worker tempo_worker;
@@ -50,7 +52,7 @@ tempo_worker_counts tempo_worker_get_counts(tempo_worker *w);
 /* ---- jobs -------------------------------------------------------------------------- */
 
 typedef struct tempo_job_arm {
-    char name[24];
+    char name[24];                 /* another one for each arm; "": the mode's */
     tempo_decode_options decoding; /* steps counts the given sets too */
 } tempo_job_arm;
 
@@ -98,15 +100,20 @@ typedef struct tempo_attention_summary {
 } tempo_attention_summary;
 
 typedef struct tempo_job_comparison {
-    size_t n;                        /* arms that took the step */
+    tempo_step_relation of; /* n arms took the step; of all arms of the job */
     size_t arm[TEMPO_JOB_MAX_ARMS];
     double kl[TEMPO_JOB_MAX_ARMS], tv[TEMPO_JOB_MAX_ARMS]; /* of arm[0] against arm[i], over the vocabulary, nats */
-    tempo_relation sets;             /* of all the job's arms: one that has stopped differs */
-    bool same_q;                     /* of those that took the step, to the bit */
-    double max_abs;                  /* else: the greatest difference of two q */
+    json_t *only;           /* tempo_json_only, of those that took the step */
 } tempo_job_comparison;
 
-/* One allocation; free with tempo_event_free. */
+/* What an arm did. */
+typedef struct tempo_job_arm_end {
+    tempo_ids all, top; /* members of all sets; the first one of each */
+    size_t steps;
+    tempo_stopped stopped;
+} tempo_job_arm_end;
+
+/* Free with tempo_event_free. */
 typedef struct tempo_event {
     tempo_event_kind kind;
     size_t arm, step;
@@ -119,13 +126,15 @@ typedef struct tempo_event {
     size_t n_next;
     tempo_attention_summary attention;
     tempo_job_comparison compare;
+    tempo_job_arm_end ends[TEMPO_JOB_MAX_ARMS]; /* DONE */
+    tempo_parting parting;      /* DONE: where the arms differ */
     double queued_ms, first_set_ms, total_ms; /* DONE; from submit to the first pass, the first SET (0: none), the end */
     tempo_err err;              /* ERROR; code TEMPO_E_STOPPED = shutdown */
 } tempo_event;
 
 void tempo_event_free(tempo_event *e);
 
-/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_decoder_create; TEMPO_E_LIMIT with "queue" as the message's first word when
+/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_run_create; TEMPO_E_LIMIT with "queue" as the message's first word when
  * it is full, TEMPO_E_STOPPED when the worker is stopping.  */
 tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* The next event, waiting for it at most wait_ms; NULL: none came.  After DONE or ERROR there are no more. */
@@ -139,16 +148,6 @@ void tempo_job_close(tempo_job *j);
 tempo_slot *tempo_job_slots(tempo_job *j, size_t arm, size_t *n);
 
 /* ---- recorded attention ------------------------------------------------------------ */
-
-/* Attention of one step of one arm as captured: data[n_layers, n_heads, n_rows, n_slots].  */
-typedef struct tempo_recorded_step {
-    size_t step, n_rows, n_slots;
-    uint32_t n_layers, n_heads;
-    const int64_t *query_slots; /* [n_rows] */
-    const uint32_t *sets;       /* [n_slots] set of each slot: siblings share one */
-    const float *data;
-    void *hold;                 /* keeps the arrays above; NULL when somebody else does */
-} tempo_recorded_step;
 
 /* What one job recorded.  Counted references, any thread.  A reference keeps the recording's name, not its data: those go,
  * whole recordings at a time and the oldest first, when a job that decodes needs the room (options.max_recorded).  */

@@ -9,19 +9,6 @@
 #include "run/decode_json.h"
 #include "files/json_out.h"
 
-typedef struct id_list {
-    int32_t *p; /* [n] */
-    size_t n, cap;
-} id_list;
-
-typedef struct arm_state {
-    char name[24];
-    id_list all, top;     /* members of all sets; the first of each */
-    id_list last, sorted; /* of its last set; the same by id */
-    size_t steps;
-    tempo_stopped stopped;
-} arm_state;
-
 struct tempo_document {
     tempo_api *a;
     char id[32];
@@ -29,11 +16,9 @@ struct tempo_document {
     json_t *start; /* until it was told */
     int32_t *prompt;
     size_t n_prompt;
-    arm_state arms[TEMPO_JOB_MAX_ARMS];
+    char arms[TEMPO_JOB_MAX_ARMS][24];
     size_t n_arms;
-    size_t step;             /* the one that sets are coming for */
-    tempo_relation relation; /* of that step's sets, as far as it is known */
-    tempo_parting parting;
+    size_t steps;        /* of the arm with the most so far */
     tempo_api_text line; /* what the last call gave */
     size_t max_bytes;
     tempo_document_room room;
@@ -41,50 +26,6 @@ struct tempo_document {
     tempo_api_shared *text; /* of all, once it was asked for */
     tempo_api_text start_text, sets, attention, compare, done; /* of the document */
 };
-
-/* ---- attention ---- */
-
-static json_t *by_layer(const float *values, uint32_t n_layers, uint32_t n_heads)
-{
-    json_t *layers = json_array();
-
-    for (uint32_t l = 0; l < n_layers; l++) {
-        json_t *heads = json_array();
-        for (uint32_t h = 0; h < n_heads; h++)
-            json_array_append_new(heads, tempo_json_number((double)values[(size_t)l * n_heads + h]));
-        json_array_append_new(layers, heads);
-    }
-    return layers;
-}
-
-static json_t *keys_of(const tempo_attention_summary *s, size_t row)
-{
-    json_t *keys = json_array();
-
-    for (size_t k = row * s->n_keys; k < (row + 1) * s->n_keys; k++)
-        json_array_append_new(keys, json_pack("{s:I, s:o}", "slot", (json_int_t)s->key_slots[k], "weight",
-                                              tempo_json_number((double)s->key_weights[k])));
-    return keys;
-}
-
-json_t *tempo_api_attention_json(const tempo_attention_summary *s, const char *arm, size_t step)
-{
-    json_t *queries = json_array(), *rows = json_array(), *o;
-
-    for (size_t i = 0; i < s->n_rows; i++) {
-        json_array_append_new(queries, json_integer((json_int_t)s->query_slots[i]));
-        json_array_append_new(
-            rows, json_pack("{s:I, s:o}", "slot", (json_int_t)s->query_slots[i], "keys", keys_of(s, i)));
-    }
-    o = json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:o, s:o}", "arm", arm, "step", (json_int_t)step,
-                  "query_slots", queries, "slots", (json_int_t)s->n_slots, "sibling_mass",
-                  by_layer(s->sibling_mass, s->n_layers, s->n_heads), "entropy",
-                  by_layer(s->entropy, s->n_layers, s->n_heads), "sink",
-                  by_layer(s->sink, s->n_layers, s->n_heads), "rows", rows);
-    if (o != NULL && s->closing)
-        json_object_set_new(o, "closing", json_true());
-    return o;
-}
 
 /* ---- the beginning ---- */
 
@@ -157,7 +98,7 @@ tempo_document *tempo_document_create(tempo_api *a, const tempo_api_request *r, 
                           .n_arms = r->job.n_arms};
     tempo_api_new_id(d->id, sizeof(d->id), "gen-");
     for (size_t i = 0; i < d->n_arms; i++)
-        memcpy(d->arms[i].name, r->job.arms[i].name, sizeof(d->arms[i].name));
+        memcpy(d->arms[i], r->job.arms[i].name, sizeof(d->arms[i]));
     if ((d->prompt = malloc(r->n_ids * sizeof(*d->prompt))) == NULL ||
         (d->start = make_start(d, r)) == NULL) {
         tempo_document_free(d);
@@ -188,14 +129,7 @@ void tempo_document_free(tempo_document *d)
 {
     if (d == NULL)
         return;
-    for (size_t i = 0; i < d->n_arms; i++) {
-        free(d->arms[i].all.p);
-        free(d->arms[i].top.p);
-        free(d->arms[i].last.p);
-        free(d->arms[i].sorted.p);
-    }
     json_decref(d->start);
-    tempo_parting_free(&d->parting);
     free(d->prompt);
     free(d->line.p);
     drop_sections(d);
@@ -213,94 +147,14 @@ int64_t tempo_document_created(const tempo_document *d)
     return d->created;
 }
 
-/* ---- sets ---- */
-
-static bool push_id(id_list *l, int32_t id)
-{
-    if (l->n == l->cap) {
-        const size_t cap = l->cap == 0 ? 16 : 2 * l->cap;
-        int32_t *p = realloc(l->p, cap * sizeof(*p));
-        if (p == NULL)
-            return false;
-        l->p = p;
-        l->cap = cap;
-    }
-    l->p[l->n++] = id;
-    return true;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-static bool has_id(const id_list *sorted, int32_t id)
-{
-    return bsearch(&id, sorted->p, sorted->n, sizeof(id), by_id) != NULL;
-}
-
-/* Keep the members of the arm's next set. */
-static bool push_set(arm_state *s, const tempo_set *set)
-{
-    s->last.n = s->sorted.n = 0;
-    for (size_t i = 0; i < set->n_members; i++) {
-        const int32_t id = set->members[i].id;
-        if (!push_id(&s->all, id) || !push_id(&s->last, id) || !push_id(&s->sorted, id) ||
-            (i == 0 && !push_id(&s->top, id)))
-            return false;
-    }
-    qsort(s->sorted.p, s->sorted.n, sizeof(*s->sorted.p), by_id);
-    return true;
-}
-
-static json_t *ids_or_null(const arm_state *s, size_t step)
-{
-    json_t *ids;
-
-    if (s->steps != step + 1)
-        return json_null(); /* it had stopped before */
-    ids = json_array();
-    for (size_t i = 0; i < s->last.n; i++)
-        json_array_append_new(ids, json_integer(s->last.p[i]));
-    return ids;
-}
-
-/* All sets of d->step are there, and what they are to each other. */
-static void close_step(tempo_document *d)
-{
-    json_t *arms;
-
-    for (size_t i = 0; i < d->n_arms; i++)
-        if (d->arms[i].steps != d->step + 1) /* it has stopped: there may be no comparison */
-            d->relation = TEMPO_SETS_DIFFERENT;
-    if (d->relation == TEMPO_SETS_EQUAL)
-        return;
-    arms = json_object();
-    for (size_t i = 0; i < d->n_arms; i++)
-        json_object_set_new(arms, d->arms[i].name, ids_or_null(&d->arms[i], d->step));
-    tempo_parting_relation(&d->parting, d->step, d->relation, arms);
-    json_decref(arms);
-}
+/* ---- events ---- */
 
 static json_t *tell_set(tempo_document *d, const tempo_event *e)
 {
-    arm_state *s = &d->arms[e->arm];
     json_t *o = tempo_json_set(tempo_model_tokenizer(d->a->o.model), &e->set);
 
-    if (e->step > d->step) {
-        close_step(d);
-        d->step = e->step;
-        d->relation = TEMPO_SETS_EQUAL;
-    }
-    s->steps = e->step + 1;
-    s->stopped = e->stopped;
-    if (o == NULL || !push_set(s, &e->set)) {
-        json_decref(o);
-        return NULL;
-    }
-    json_object_set_new(o, "arm", json_string(s->name));
+    d->steps = e->step >= d->steps ? e->step + 1 : d->steps;
+    json_object_set_new(o, "arm", json_string(d->arms[e->arm]));
     json_object_set_new(o, "given", json_boolean(e->given));
     json_object_set_new(o, "stopped_by",
                         e->stopped == TEMPO_RUNNING ? json_null()
@@ -308,69 +162,39 @@ static json_t *tell_set(tempo_document *d, const tempo_event *e)
     return o;
 }
 
-/* Ids of an arm's last set that some other of the compared arms does not have. */
-static json_t *only_ids(const tempo_document *d, const tempo_job_comparison *c, size_t i)
-{
-    json_t *ids = json_array();
-    const id_list *mine = &d->arms[c->arm[i]].last;
-
-    for (size_t k = 0; k < mine->n; k++) {
-        bool all = true;
-        for (size_t j = 0; j < c->n; j++)
-            all &= has_id(&d->arms[c->arm[j]].sorted, mine->p[k]);
-        if (!all)
-            json_array_append_new(ids, json_integer(mine->p[k]));
-    }
-    return ids;
-}
-
-static json_t *tell_compare(tempo_document *d, const tempo_event *e)
+static json_t *tell_compare(const tempo_document *d, const tempo_event *e)
 {
     const tempo_job_comparison *c = &e->compare;
-    json_t *arms = json_array(), *only = json_object();
+    json_t *arms = json_array();
 
-    d->relation = c->sets;
-    if (!c->same_q)
-        tempo_parting_distribution(&d->parting, e->step, c->max_abs);
-
-    for (size_t i = 0; i < c->n; i++) {
-        json_array_append_new(arms, json_string(d->arms[c->arm[i]].name));
-        json_object_set_new(only, d->arms[c->arm[i]].name, only_ids(d, c, i));
-    }
-    return json_pack("{s:I, s:o, s:b, s:b, s:b, s:o, s:o, s:o}", "step", (json_int_t)e->step, "arms", arms,
-                     "same", c->sets != TEMPO_SETS_DIFFERENT, "same_order", c->sets == TEMPO_SETS_EQUAL,
-                     "same_distribution", c->same_q, "kl", tempo_json_numbers(c->kl, c->n), "tv",
-                     tempo_json_numbers(c->tv, c->n), "only", only);
+    for (size_t i = 0; i < c->of.n; i++)
+        json_array_append_new(arms, json_string(d->arms[c->arm[i]]));
+    return json_pack("{s:I, s:o, s:b, s:b, s:b, s:o, s:o, s:O}", "step", (json_int_t)e->step, "arms", arms,
+                     "same", c->of.sets != TEMPO_SETS_DIFFERENT, "same_order", c->of.sets == TEMPO_SETS_EQUAL,
+                     "same_distribution", c->of.same_q, "kl", tempo_json_numbers(c->kl, c->of.n), "tv",
+                     tempo_json_numbers(c->tv, c->of.n), "only", c->only);
 }
 
-/* ---- the end ---- */
-
-static json_t *tell_arm(const tempo_document *d, const arm_state *s)
+static json_t *tell_arm(const tempo_document *d, size_t arm, const tempo_job_arm_end *end)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(d->a->o.model);
-    json_t *o = json_pack("{s:s, s:I}", "arm", s->name, "steps", (json_int_t)s->steps);
+    json_t *o = json_pack("{s:s, s:I}", "arm", d->arms[arm], "steps", (json_int_t)end->steps);
 
-    if (o == NULL)
-        return NULL;
-    tempo_json_add_continuation(o, "text", "text_bytes", t, d->prompt, d->n_prompt, s->all.p, s->all.n);
-    tempo_json_add_continuation(o, "top_text", "top_text_bytes", t, d->prompt, d->n_prompt, s->top.p,
-                                s->top.n);
-    json_object_set_new(o, "stopped_by", json_string(tempo_stopped_name(s->stopped)));
+    tempo_json_add_texts(o, tempo_model_tokenizer(d->a->o.model), d->prompt, d->n_prompt, &end->all,
+                         &end->top);
+    json_object_set_new(o, "stopped_by", json_string(tempo_stopped_name(end->stopped)));
     return o;
 }
 
-static json_t *tell_done(tempo_document *d, const tempo_event *e)
+static json_t *tell_done(const tempo_document *d, const tempo_event *e)
 {
     json_t *arms = json_array(), *o;
 
-    if (tempo_document_steps(d) > 0)
-        close_step(d);
     for (size_t i = 0; i < d->n_arms; i++)
-        json_array_append_new(arms, tell_arm(d, &d->arms[i]));
+        json_array_append_new(arms, tell_arm(d, i, &e->ends[i]));
     o = json_pack("{s:s, s:o, s:{s:o, s:o, s:o}}", "id", d->id, "arms", arms, "timing", "queued_ms",
                   tempo_json_number(e->queued_ms), "first_set_ms", tempo_json_number(e->first_set_ms),
                   "total_ms", tempo_json_number(e->total_ms));
-    tempo_parting_tell(&d->parting, o);
+    tempo_parting_tell(&e->parting, o);
     return o;
 }
 
@@ -459,7 +283,7 @@ const char *tempo_document_add(tempo_document *d, const tempo_event *e, const ch
         break;
     case TEMPO_EVENT_ATTENTION:
         *name = "attention";
-        set_line(d, tempo_api_attention_json(&e->attention, d->arms[e->arm].name, e->step), true);
+        set_line(d, tempo_api_attention_json(&e->attention, d->arms[e->arm], e->step), true);
         keep_line(d, &d->attention);
         break;
     case TEMPO_EVENT_COMPARE:
@@ -481,11 +305,7 @@ const char *tempo_document_add(tempo_document *d, const tempo_event *e, const ch
 
 size_t tempo_document_steps(const tempo_document *d)
 {
-    size_t most = 0;
-
-    for (size_t i = 0; i < d->n_arms; i++)
-        most = d->arms[i].steps > most ? d->arms[i].steps : most;
-    return most;
+    return d->steps;
 }
 
 tempo_document_room tempo_document_get_room(const tempo_document *d)

@@ -8,7 +8,7 @@
 
 #include "server/api/inside.h"
 #include "server/api/recorded/runs.h"
-#include "server/worker/attention.h"
+#include "metrics/recorded.h"
 #include "server/api/recorded/captured.h"
 #include "run/decode_json.h"
 #include "files/hash.h"

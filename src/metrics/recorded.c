@@ -1,5 +1,5 @@
-/* attention.c - what attention.h says, over plain arrays. */
-#include "server/worker/attention.h"
+/* recorded.c - what recorded.h says, over plain arrays. */
+#include "metrics/recorded.h"
 
 #include <math.h>
 #include <stdlib.h>

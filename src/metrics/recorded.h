@@ -1,7 +1,17 @@
-/* attention.h - slices and summaries of a step's attention [layers, heads, rows, slots], wherever it was kept. */
-#ifndef TEMPO_SERVER_WORKER_ATTENTION_H
-#define TEMPO_SERVER_WORKER_ATTENTION_H
-#include "server/worker/worker.h"
+/* recorded.h - slices and summaries of a step's attention [layers, heads, rows, slots], wherever it was kept. */
+#ifndef TEMPO_METRICS_RECORDED_H
+#define TEMPO_METRICS_RECORDED_H
+#include "base/status.h"
+
+/* Attention of one step of one arm as captured: data[n_layers, n_heads, n_rows, n_slots].  */
+typedef struct tempo_recorded_step {
+    size_t step, n_rows, n_slots;
+    uint32_t n_layers, n_heads;
+    const int64_t *query_slots; /* [n_rows] */
+    const uint32_t *sets;       /* [n_slots] set of each slot: siblings share one */
+    const float *data;
+    void *hold;                 /* keeps the arrays above; NULL when somebody else does */
+} tempo_recorded_step;
 
 /* Fill sibling_mass, entropy, sink [layers, heads] and the keys of a summary whose arrays the caller made;
  * sums in double.  Siblings: slots of the query's set, itself left out.  */
