@@ -59,9 +59,7 @@ void tempo_json_add_arm(json_t *object, const tempo_run *r, size_t arm)
     for (size_t i = 0; i < a->n_steps; i++)
         json_array_append_new(steps, tempo_json_set(t, &a->sets[i]));
     json_object_set_new(object, "steps", steps);
-    tempo_json_add_continuation(object, "text", "text_bytes", t, r->ids, r->n_ids, a->all.p, a->all.n);
-    tempo_json_add_continuation(object, "top_text", "top_text_bytes", t, r->ids, r->n_ids, a->top.p,
-                                a->top.n);
+    tempo_json_add_texts(object, t, r->ids, r->n_ids, &a->all, &a->top);
     json_object_set_new(object, "stopped_by", json_string(tempo_run_stopped_by(r, arm)));
 }
 
