@@ -1,14 +1,12 @@
 // The address after # : a view and its parameters, `#/attention?gen=gen-1&step=3`. It is the page's permanent link.
 
-export type View = 'play' | 'compare' | 'attention' | 'runs';
-const VIEWS: readonly View[] = ['play', 'compare', 'attention', 'runs'];
+import type { View } from '../views';
 
-function read(): { view: View; path: string[]; params: URLSearchParams } {
+function read(): { view: string; path: string[]; params: URLSearchParams } {
   const hash = location.hash.replace(/^#\/?/, '');
   const question = hash.indexOf('?');
   const path = (question < 0 ? hash : hash.slice(0, question)).split('/').filter(Boolean);
-  const view = VIEWS.find((v) => v === path[0]) ?? 'play';
-  return { view, path: path.slice(1), params: new URLSearchParams(question < 0 ? '' : hash.slice(question + 1)) };
+  return { view: path[0] ?? '', path: path.slice(1), params: new URLSearchParams(question < 0 ? '' : hash.slice(question + 1)) };
 }
 
 class Route {
@@ -16,7 +14,8 @@ class Route {
   constructor() {
     addEventListener('hashchange', () => (this.#now = read()));
   }
-  get view(): View {
+  /** As the address has it: it may be none. */
+  get view(): string {
     return this.#now.view;
   }
   /** What follows the view: `#/runs/ID/report` gives ['ID', 'report']. */
