@@ -164,20 +164,29 @@ static void fill_block(uint64_t *bits, const tempo_chars *s, uint32_t b, size_t 
     for (size_t i = *from; i < s->n && s->p[i].first <= end; i++) {
         const uint32_t first = s->p[i].first > begin ? s->p[i].first : begin,
                        last = s->p[i].last < end ? s->p[i].last : end;
-        for (uint32_t c = first; c <= last; c++)
-            bits[c >> 6 & 3] |= (uint64_t)1 << (c & 63);
+        for (uint32_t w = first >> 6 & 3; w <= (last >> 6 & 3); w++) {
+            const uint64_t above = w == (first >> 6 & 3) ? ~(uint64_t)0 << (first & 63) : ~(uint64_t)0,
+                           below = w == (last >> 6 & 3) ? ~(uint64_t)0 >> (63 - (last & 63)) : ~(uint64_t)0;
+            bits[w] |= above & below;
+        }
     }
 }
 
 bool tempo_charset_pack(tempo_charset *k, const tempo_chars *s)
 {
     uint64_t bits[4];
-    size_t n = 0, cap = 0, from = 0;
+    size_t n = 0, cap = 0, from = 0,
+           uniform[2] = {0, 0}; /* the blocks, from 1, that have nobody and everybody */
 
     *k = (tempo_charset){.index = malloc(BLOCKS * sizeof(*k->index))};
     for (uint32_t b = 0; k->index != NULL && b < BLOCKS; b++) {
         size_t same = n;
         fill_block(bits, s, b, &from);
+        const bool one = bits[0] == bits[1] && bits[1] == bits[2] && bits[2] == bits[3] && bits[0] + 1 <= 1;
+        size_t *known =
+            one ? &uniform[bits[0] & 1] : NULL; /* most blocks, and far behind those that differ */
+        if (known != NULL && *known != 0)
+            same = *known;
         while (same > 0 && memcmp(k->blocks[same - 1], bits, sizeof(bits)) != 0) /* mostly the last one */
             same--;
         if (same == 0) {
@@ -191,6 +200,8 @@ bool tempo_charset_pack(tempo_charset *k, const tempo_chars *s)
             memcpy(k->blocks[n], bits, sizeof(bits));
             same = ++n;
         }
+        if (known != NULL)
+            *known = same;
         k->index[b] = (uint16_t)(same - 1);
         if (b == BLOCKS - 1) {
             memcpy(k->ascii, k->blocks[k->index[0]], sizeof(k->ascii));

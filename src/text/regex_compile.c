@@ -381,12 +381,26 @@ static tempo_status compile(compiler *c, uint32_t n)
 
 /* ---- the whole ---- */
 
-static tempo_status pack_sets(compiler *c)
+/* What \b asks for, where there is one. */
+static bool pack_word(compiler *c)
 {
     tempo_chars word = {0};
-    bool ok = tempo_regex_shorthand(&word, 'w', false) && tempo_charset_pack(&c->r->word, &word);
+    bool asked = false, ok = true;
 
+    for (size_t i = 0; i < c->t->n; i++)
+        asked = asked ||
+                (c->t->nodes[i].kind == TEMPO_NODE_ANCHOR &&
+                 (c->t->nodes[i].value == TEMPO_ANCHOR_WORD || c->t->nodes[i].value == TEMPO_ANCHOR_NO_WORD));
+    if (asked)
+        ok = tempo_regex_shorthand(&word, 'w', false) && tempo_charset_pack(&c->r->word, &word);
     tempo_chars_free(&word);
+    return ok;
+}
+
+static tempo_status pack_sets(compiler *c)
+{
+    bool ok = pack_word(c);
+
     c->r->sets = calloc(c->t->n_sets + 1, sizeof(*c->r->sets));
     for (size_t i = 0; ok && c->r->sets != NULL && i < c->t->n_sets; i++) {
         ok = tempo_charset_pack(&c->r->sets[i], &c->t->sets[i]);

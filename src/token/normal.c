@@ -53,9 +53,11 @@ bool tempo_passage_append_part(tempo_passage *t, const tempo_passage *from, size
 {
     const size_t n = end - begin;
 
+    if (n == 0)
+        return true;
     if (!tempo_passage_append(t, from->p + begin, n, false))
         return false;
-    if (t->marked && n > 0)
+    if (t->marked)
         memcpy(t->outside + t->n - n, from->outside + begin, n);
     return true;
 }
