@@ -70,6 +70,12 @@ bool tempo_api_parse(const char *body, size_t n, json_t **out, tempo_api_problem
  * field were not there, as OpenAI's routes have it; else it is a wrong type.  Pointers into object are borrowed.  */
 bool tempo_api_read(const json_t *object, const char *prefix, bool skip_null, tempo_api_table *tables, size_t n,
                     tempo_api_problem *p);
+/* One value (values.c), `name` as messages have it; out: what the field's offset is in. */
+bool tempo_api_read_value(const tempo_api_field *f, const json_t *v, const char *name, void *out, tempo_api_problem *p);
+/* Does the value ask for nothing? */
+bool tempo_api_is_neutral(const json_t *v);
+/* "an object", "a number", .. */
+const char *tempo_api_type_name(const json_t *v);
 /* Was the field of that name there? */
 bool tempo_api_given(const tempo_api_table *t, const char *name);
 

@@ -1,11 +1,11 @@
 /* inside.h - what the files of the API share; nobody else includes it.
  *
- *   api.c             the object, the routes, answers          fields.c     reading requests strictly
- *   decode/prompt.c      prompts -> a job;  messages.c  chats  decode/document.c   events -> JSON
- *   decode/generate.c    decoding, streams                        recorded/generations.c  what was recorded
- *   memory.c      what answers hold, counted               paths.c      no paths of this machine in answers
- *   decode/next.c  tokenize.c  info.c  presets.c      one file a route
- *   api_openai*.c     the routes that OpenAI's clients use     api_runs*.c recorded/attention.c  runs, attention
+ *   api.c         the object, the routes, answers          fields.c, values.c  reading requests strictly
+ *   messages.c    chats                                    memory.c            what answers hold, counted
+ *   paths.c       no paths of this machine in answers      info.c presets.c tokenize.c  one file a resource
+ *   decode/       prompts -> a job, events -> JSON, and the routes that decode
+ *   recorded/     generations and runs, and their attention
+ *   openai/       the routes that OpenAI's clients use
  */
 #ifndef TEMPO_SERVER_API_INSIDE_H
 #define TEMPO_SERVER_API_INSIDE_H
@@ -150,7 +150,7 @@ void tempo_api_get_model(void *user, tempo_exchange *x);
 void tempo_api_completions(void *user, tempo_exchange *x);
 void tempo_api_chat_completions(void *user, tempo_exchange *x);
 
-/* api_runs*.c, recorded/attention.c, openapi.c.  The attention routes are one handler for generations and runs: the
+/* recorded/, openapi.c.  The attention routes are one handler for generations and runs: the
  * pattern (tempo_exchange_path) says which.  */
 void tempo_api_runs_list(void *user, tempo_exchange *x);
 void tempo_api_runs_get(void *user, tempo_exchange *x);
