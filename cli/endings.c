@@ -68,6 +68,12 @@ bool interrupted(void)
     return interrupt_flag != 0;
 }
 
+bool poll_interrupts(void *unused)
+{
+    (void)unused;
+    return !interrupted();
+}
+
 /* ---- pages that are gone ---- */
 
 static void put(const char *text, size_t n)

@@ -12,6 +12,7 @@ void prepare_endings(void);
  * group, so that a second one ends it at once only when it comes half a second or more after the first.  */
 void catch_interrupts(void);
 bool interrupted(void);
+bool poll_interrupts(void *unused); /* the same as a callback: false once it is set */
 void interrupt(void); /* set the flag */
 
 #endif

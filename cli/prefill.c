@@ -5,13 +5,7 @@
 
 enum { CHUNK = 128 };
 
-static bool poll_interrupt(void *user)
-{
-    (void)user;
-    return !interrupted();
-}
-
-const tempo_observer stop_at_interrupt = {.poll = poll_interrupt};
+const tempo_observer stop_at_interrupt = {.poll = poll_interrupts};
 
 tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t n, const float **logits,
                      tempo_err *err)

@@ -13,25 +13,6 @@
 
 enum { MAX_ARGUMENTS = 64 };
 
-static void progress(void *user, const char *what, size_t done, size_t total)
-{
-    (void)user;
-    show_progress(what, done, total);
-}
-
-static void note(void *user, const char *of, const char *text)
-{
-    (void)user;
-    show_progress("", 0, 0);
-    say("%s: %s", of, text);
-}
-
-static bool poll_interrupt(void *user)
-{
-    (void)user;
-    return !interrupted();
-}
-
 static void record(const options *o, const json_t *summary)
 {
     const json_t *list = json_object_get(summary, "experiments"), *result;
@@ -75,10 +56,10 @@ static int run_experiments(const options *o)
                                           .pairs = o->pairs,
                                           .argc = (int)o->n_command_line,
                                           .argv = o->command_line,
-                                          .progress = progress,
-                                          .note = note,
+                                          .progress = told_progress,
+                                          .note = told_note,
                                           .tell = &tell,
-                                          .poll = poll_interrupt};
+                                          .poll = poll_interrupts};
     tempo_err err = {0};
     json_t *summary, *dir;
     size_t i;

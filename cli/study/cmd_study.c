@@ -14,25 +14,6 @@
 #include "cli/terminal.h"
 #include "cli/study/told.h"
 
-static void progress(void *user, const char *stage, size_t done, size_t total)
-{
-    (void)user;
-    show_progress(stage, done, total);
-}
-
-static void note(void *user, const char *model, const char *text)
-{
-    (void)user;
-    show_progress("", 0, 0);
-    say("%s: %s", model, text);
-}
-
-static bool poll_interrupt(void *user)
-{
-    (void)user;
-    return !interrupted();
-}
-
 /* The file that --html names, if any. */
 static int put_html(const options *o, const char *dir)
 {
@@ -99,10 +80,10 @@ static int run_study(const options *o, const char *dir)
                               .compute = (tempo_compute)o->compute,
                               .argc = (int)o->n_command_line,
                               .argv = o->command_line,
-                              .progress = progress,
-                              .note = note,
+                              .progress = told_progress,
+                              .note = told_note,
                               .tell = &tell,
-                              .poll = poll_interrupt};
+                              .poll = poll_interrupts};
     tempo_err err = {0};
     tempo_status st;
     json_t *report;

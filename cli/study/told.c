@@ -23,3 +23,16 @@ bool were_told(size_t told)
         say("%zu errors: nothing was run", told);
     return told > 0;
 }
+
+void told_progress(void *user, const char *what, size_t done, size_t total)
+{
+    (void)user;
+    show_progress(what, done, total);
+}
+
+void told_note(void *user, const char *of, const char *text)
+{
+    (void)user;
+    show_progress("", 0, 0);
+    say("%s: %s", of, text);
+}

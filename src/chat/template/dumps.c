@@ -145,8 +145,7 @@ static tempo_status put_value(writer *w, const tempo_chat_value *v, unsigned dep
     if (st != TEMPO_OK)
         return st;
     if (depth == TEMPO_CHAT_MAX_VALUES)
-        return tempo_chat_fail_at(w->s, w->node, TEMPO_E_LIMIT, "more than %d lists inside one another",
-                                  TEMPO_CHAT_MAX_VALUES);
+        return tempo_chat_too_deep(w->s, w->node);
     switch (v->kind) {
     case TEMPO_VALUE_NONE:
         return put_text(w, "null");

@@ -65,8 +65,7 @@ static tempo_status check_key(tempo_chat_state *s, const tempo_chat_node *node, 
     tempo_status st = TEMPO_OK;
 
     if (depth == TEMPO_CHAT_MAX_VALUES)
-        return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "more than %d lists inside one another",
-                                  TEMPO_CHAT_MAX_VALUES);
+        return tempo_chat_too_deep(s, node);
     if (v->kind == TEMPO_VALUE_LIST || v->kind == TEMPO_VALUE_MAP)
         return tempo_chat_fail_at(s, node, TEMPO_E_ARG, "%s cannot be the key of a mapping",
                                   tempo_chat_kind_name(v));

@@ -15,6 +15,12 @@ tempo_status tempo_chat_work(tempo_chat_state *s, const tempo_chat_node *node, s
     return TEMPO_OK;
 }
 
+tempo_status tempo_chat_too_deep(const tempo_chat_state *s, const tempo_chat_node *node)
+{
+    return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "more than %d lists inside one another",
+                              TEMPO_CHAT_MAX_VALUES);
+}
+
 tempo_status tempo_chat_deepen(tempo_chat_state *s, const tempo_chat_node *node)
 {
     if (++s->depth > TEMPO_CHAT_MAX_DEPTH)

@@ -131,6 +131,8 @@ typedef struct tempo_chat_state {
     size_t n_ones;
 } tempo_chat_state;
 
+/* The failure of a value with more than TEMPO_CHAT_MAX_VALUES lists inside one another. */
+tempo_status tempo_chat_too_deep(const tempo_chat_state *s, const tempo_chat_node *node);
 /* Count work on n bytes; TEMPO_E_LIMIT when it was too much. */
 tempo_status tempo_chat_work(tempo_chat_state *s, const tempo_chat_node *node, size_t n) TEMPO_MUST_CHECK;
 /* One level of evaluation down; --s->depth is up. */

@@ -152,8 +152,7 @@ static tempo_status equal(tempo_chat_state *s, const tempo_chat_node *node, cons
     if (st != TEMPO_OK)
         return st;
     if (depth == TEMPO_CHAT_MAX_VALUES)
-        return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "more than %d lists inside one another",
-                                  TEMPO_CHAT_MAX_VALUES);
+        return tempo_chat_too_deep(s, node);
     if (tempo_chat_is_number(a) && tempo_chat_is_number(b)) {
         *out = tempo_chat_order(a, b) == 0;
         return TEMPO_OK;
@@ -259,8 +258,7 @@ static tempo_status less(tempo_chat_state *s, const tempo_chat_node *node, const
 {
     *out = false;
     if (depth == TEMPO_CHAT_MAX_VALUES)
-        return tempo_chat_fail_at(s, node, TEMPO_E_LIMIT, "more than %d lists inside one another",
-                                  TEMPO_CHAT_MAX_VALUES);
+        return tempo_chat_too_deep(s, node);
     if (tempo_chat_is_number(a) && tempo_chat_is_number(b)) {
         *out = tempo_chat_order(a, b) == -1;
     } else if (a->kind == TEMPO_VALUE_STR && b->kind == TEMPO_VALUE_STR) {
