@@ -6,6 +6,7 @@
 #include "files/json_out.h"
 #include "report/report.h"
 #include "study/floor.h"
+#include "study/metric/metric.h"
 #include "stats/verdict.h"
 
 enum { TOP_HEADS = 10, TOP_SHIFTS = 10 };
@@ -116,36 +117,13 @@ static tempo_status step_metric(json_t *list, const tempo_slice *s, const char *
 
 static tempo_status step_metrics(json_t *out, const tempo_slice *s, tempo_err *err)
 {
-    static const char *const names[] = {"tv",
-                                        "js",
-                                        "kl_isolated_visible",
-                                        "kl_visible_isolated",
-                                        "max_dlogp",
-                                        "jaccard",
-                                        "top_1",
-                                        "top_5",
-                                        "top_10",
-                                        "top_20",
-                                        "row_tv",
-                                        "row_kl",
-                                        "row_cosine",
-                                        "attention_tv",
-                                        "attention_js",
-                                        "sibling_share",
-                                        "sibling_mass",
-                                        "first_slot_mass",
-                                        "nearest_share",
-                                        "uniform_share",
-                                        "tv_offset",
-                                        "position_tv_isolated",
-                                        "position_tv_visible",
-                                        "set_changes"};
     json_t *list = json_object();
     tempo_status st = TEMPO_OK;
 
     json_object_set_new(out, "step_metrics", list);
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names) && st == TEMPO_OK; i++)
-        st = step_metric(list, s, names[i], err);
+    for (size_t i = 0; i < TEMPO_METRICS && st == TEMPO_OK; i++)
+        if (tempo_metrics[i].key != NULL)
+            st = step_metric(list, s, tempo_metrics[i].key, err);
     return st;
 }
 

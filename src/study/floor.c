@@ -1,4 +1,4 @@
-/* floor.c - groups of four arms: the first as they are, the others with changed roundings. */
+/* floor.c - groups of four arms, each a run: the first as they are, the others with changed roundings. */
 #include "study/floor.h"
 
 #include <math.h>
@@ -8,6 +8,7 @@
 
 #include "files/json_out.h"
 #include "stats/stats.h"
+#include "study/compare.h"
 
 enum { ISOLATED, VISIBLE, OFFSET_ISOLATED, OFFSET_VISIBLE, ARMS };
 
@@ -15,7 +16,7 @@ enum { ISOLATED, VISIBLE, OFFSET_ISOLATED, OFFSET_VISIBLE, ARMS };
 typedef struct group {
     char name[32];
     bool mirrored, other;
-    tempo_lane lane[ARMS];
+    tempo_run *run;
     double *tv[2],
         *offset;     /* [steps] between arm and copy; this group's own TV(offset isolated, offset visible) */
     double *between; /* [steps] this group's own TV(isolated, visible) */
@@ -30,16 +31,85 @@ struct tempo_floor {
     size_t n, parallel; /* steps since the first parallel set was read; parallel sets */
     double *scratch;    /* [2 * n_layers * n_heads] */
     uint64_t bits;      /* FNV-1a over the distributions of group 0 */
-    bool ended;
 };
+
+static const tempo_lane *lane(const group *g, size_t arm)
+{
+    return &g->run->arms[arm].lane;
+}
+
+/* ---- a step ---- */
+
+static void hash_bits(tempo_floor *f, const tempo_lane *l)
+{
+    const size_t n = tempo_model_get_info(tempo_engine_model(f->engine))->n_vocab;
+    const double *q = tempo_decoder_distribution(l->d);
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t u;
+        memcpy(&u, &q[i], sizeof(u));
+        f->bits = (f->bits ^ u) * 0x100000001b3u;
+    }
+}
+
+static void measure(tempo_floor *f, group *g)
+{
+    group *base = &f->g[0];
+
+    if (lane(base, ISOLATED)->rows > 1) {
+        g->share +=
+            tempo_compare_siblings(lane(g, VISIBLE), f->scratch, f->scratch + f->n_layers * f->n_heads).share;
+        for (size_t k = 0; k < 2 && g != base; k++)
+            g->rows[k] += tempo_compare_rows(lane(base, k), lane(g, k), g->mirrored);
+    }
+    for (size_t k = 0; k < 2; k++)
+        g->tv[k][f->n] = tempo_compare_tv(lane(base, k), lane(g, k));
+    g->between[f->n] = tempo_compare_tv(lane(g, ISOLATED), lane(g, VISIBLE));
+    g->offset[f->n] = tempo_compare_tv(lane(g, OFFSET_ISOLATED), lane(g, OFFSET_VISIBLE));
+}
+
+/* Of group 0, when all groups have been read. */
+static tempo_status hear_read(void *user, tempo_run *run, tempo_err *err)
+{
+    tempo_floor *f = user;
+    group *base = &f->g[0];
+
+    (void)err;
+    if (run != base->run)
+        return TEMPO_OK;
+    hash_bits(f, lane(base, ISOLATED));
+    hash_bits(f, lane(base, VISIBLE));
+    f->parallel += lane(base, ISOLATED)->rows > 1;
+    if (f->parallel > 0) {
+        for (size_t i = 0; i < f->n_groups; i++)
+            measure(f, &f->g[i]);
+        f->n++;
+    }
+    return TEMPO_OK;
+}
+
+/* Where one cannot go on, all have ended. */
+static tempo_status hear_step(void *user, tempo_run *run, tempo_err *err)
+{
+    const tempo_floor *f = user;
+    bool ended = false;
+
+    (void)err;
+    for (size_t k = 0; k < ARMS; k++)
+        ended = ended || tempo_decoder_stopped(run->arms[k].lane.d) != TEMPO_RUNNING;
+    for (size_t i = 0; i < f->n_groups && ended; i++)
+        tempo_run_stop(f->g[i].run);
+    return TEMPO_OK;
+}
+
+/* ---- life ---- */
 
 void tempo_floor_free(tempo_floor *f)
 {
     if (f == NULL)
         return;
     for (size_t i = 0; i < f->n_groups; i++) {
-        for (size_t k = 0; k < ARMS; k++)
-            tempo_lane_free(&f->g[i].lane[k]);
+        tempo_run_free(f->g[i].run);
         free(f->g[i].tv[0]);
         free(f->g[i].tv[1]);
         free(f->g[i].offset);
@@ -49,32 +119,59 @@ void tempo_floor_free(tempo_floor *f)
     free(f);
 }
 
+static tempo_status open_run(tempo_floor *f, group *g, tempo_decode_options d, const int32_t *prompt,
+                             size_t n, tempo_err *err)
+{
+    static const char *const names[ARMS] = {"isolated", "visible", "offset-isolated", "offset-visible"};
+    const tempo_run_prompt p = {.ids = prompt, .n = n};
+    const tempo_sink sink = {.user = f, .read = hear_read, .step = hear_step};
+    tempo_decode_options decoding[ARMS];
+    tempo_run_arm arms[ARMS];
+    tempo_run_options o;
+
+    for (size_t i = 0; i < ARMS; i++) {
+        d.mode = i % 2 == 0 ? TEMPO_ISOLATED : TEMPO_VISIBLE;
+        d.positions = i < OFFSET_ISOLATED ? TEMPO_POSITIONS_SHARED : TEMPO_POSITIONS_OFFSET;
+        d.position_offset = d.positions == TEMPO_POSITIONS_OFFSET ? f->o.position_offset : 0.0;
+        decoding[i] = d;
+        arms[i] = (tempo_run_arm){.name = names[i], .decoding = &decoding[i]};
+    }
+    tempo_run_options_init(&o);
+    o.arms = arms;
+    o.n_arms = ARMS;
+    o.regime = TEMPO_REGIME_LOCKSTEP;
+    o.driver = ISOLATED;
+    o.compared = 1; /* they have the same sets */
+    o.sinks = &sink;
+    o.n_sinks = 1;
+    const tempo_status st = tempo_run_create(&g->run, g->other ? f->o.other : f->engine, &o, &p, err);
+    if (st != TEMPO_OK)
+        return st;
+    tempo_run_watch(g->run, ISOLATED);
+    tempo_run_watch(g->run, VISIBLE);
+    if (g != &f->g[0])
+        tempo_run_follow(g->run, f->g[0].run);
+    return TEMPO_OK;
+}
+
 static tempo_status add_group(tempo_floor *f, const char *name, uint64_t nudge, bool mirrored, bool other,
                               const int32_t *prompt, size_t n, tempo_err *err)
 {
     group *g = &f->g[f->n_groups++];
-    tempo_decode_options o;
-    tempo_status st = TEMPO_OK;
+    tempo_decode_options d;
 
     *g = (group){.mirrored = mirrored, .other = other};
     (void)snprintf(g->name, sizeof(g->name), "%s", name);
-    tempo_decode_options_init(&o);
-    o.threshold = f->o.threshold;
-    o.steps = f->o.steps;
-    o.nudge = nudge;
-    o.order = mirrored ? TEMPO_ORDER_ASCENDING : TEMPO_ORDER_DESCENDING;
-    for (size_t i = 0; i < ARMS && st == TEMPO_OK; i++) {
-        o.mode = i % 2 == 0 ? TEMPO_ISOLATED : TEMPO_VISIBLE;
-        o.positions = i < OFFSET_ISOLATED ? TEMPO_POSITIONS_SHARED : TEMPO_POSITIONS_OFFSET;
-        o.position_offset = o.positions == TEMPO_POSITIONS_OFFSET ? f->o.position_offset : 0.0;
-        g->lane[i].watch = i <= VISIBLE;
-        st = tempo_decoder_create(&g->lane[i].d, other ? f->o.other : f->engine, &o, prompt, n, err);
-    }
+    tempo_decode_options_init(&d);
+    d.threshold = f->o.threshold;
+    d.steps = f->o.steps;
+    d.nudge = nudge;
+    d.order = mirrored ? TEMPO_ORDER_ASCENDING : TEMPO_ORDER_DESCENDING;
     double **all[] = {&g->tv[0], &g->tv[1], &g->offset, &g->between};
-    for (size_t i = 0; i < 4 && st == TEMPO_OK; i++)
+    for (size_t i = 0; i < 4; i++)
         if ((*all[i] = calloc(f->o.steps, sizeof(double))) == NULL)
-            st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the noise floor");
-    return st;
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the noise floor");
+    return open_run(f, g, d, prompt, n, err);
 }
 
 static tempo_status add_groups(tempo_floor *f, const int32_t *prompt, size_t n, tempo_err *err)
@@ -120,66 +217,13 @@ tempo_status tempo_floor_create(tempo_floor **out, tempo_engine *e, const tempo_
     return TEMPO_OK;
 }
 
-void tempo_floor_lanes(tempo_floor *f, bool other, tempo_lane **lanes, size_t *n)
+void tempo_floor_runs(const tempo_floor *f, tempo_run **runs, size_t *n)
 {
-    for (size_t i = 0; i < f->n_groups && !f->ended; i++)
-        for (size_t k = 0; k < ARMS && f->g[i].other == other; k++)
-            lanes[(*n)++] = &f->g[i].lane[k];
-}
-
-static void hash_bits(tempo_floor *f, const tempo_lane *l)
-{
-    const size_t n = tempo_model_get_info(tempo_engine_model(f->engine))->n_vocab;
-    const double *q = tempo_decoder_distribution(l->d);
-
-    for (size_t i = 0; i < n; i++) {
-        uint64_t u;
-        memcpy(&u, &q[i], sizeof(u));
-        f->bits = (f->bits ^ u) * 0x100000001b3u;
-    }
-}
-
-static void measure(tempo_floor *f, group *g)
-{
-    group *base = &f->g[0];
-
-    if (base->lane[ISOLATED].rows > 1) {
-        g->share +=
-            tempo_compare_siblings(&g->lane[VISIBLE], f->scratch, f->scratch + f->n_layers * f->n_heads)
-                .share;
-        for (size_t k = 0; k < 2 && g != base; k++)
-            g->rows[k] += tempo_compare_rows(&base->lane[k], &g->lane[k], g->mirrored);
-    }
-    for (size_t k = 0; k < 2; k++)
-        g->tv[k][f->n] = tempo_compare_tv(&base->lane[k], &g->lane[k]);
-    g->between[f->n] = tempo_compare_tv(&g->lane[ISOLATED], &g->lane[VISIBLE]);
-    g->offset[f->n] = tempo_compare_tv(&g->lane[OFFSET_ISOLATED], &g->lane[OFFSET_VISIBLE]);
-}
-
-tempo_status tempo_floor_step(tempo_floor *f, tempo_err *err)
-{
-    group *base = &f->g[0];
-    tempo_status st;
-
-    hash_bits(f, &base->lane[ISOLATED]);
-    hash_bits(f, &base->lane[VISIBLE]);
-    f->parallel += base->lane[ISOLATED].rows > 1;
-    if (f->parallel > 0) {
-        for (size_t i = 0; i < f->n_groups; i++)
-            measure(f, &f->g[i]);
-        f->n++;
-    }
-    st = tempo_decoder_select(base->lane[ISOLATED].d, err);
-    const tempo_set *lead = tempo_decoder_last_set(base->lane[ISOLATED].d);
     for (size_t i = 0; i < f->n_groups; i++)
-        for (size_t k = 0; k < ARMS && st == TEMPO_OK; k++)
-            if (i + k > 0)
-                st = tempo_decoder_adopt(f->g[i].lane[k].d, lead, err);
-    for (size_t i = 0; i < f->n_groups && st == TEMPO_OK; i++)
-        for (size_t k = 0; k < ARMS; k++)
-            f->ended = f->ended || tempo_decoder_stopped(f->g[i].lane[k].d) != TEMPO_RUNNING;
-    return st;
+        runs[(*n)++] = f->g[i].run;
 }
+
+/* ---- the document ---- */
 
 /* The larger, NaN if one is. */
 static double larger(double a, double b)

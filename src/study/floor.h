@@ -7,7 +7,7 @@
 #define TEMPO_STUDY_FLOOR_H
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
-#include "study/unit.h"
+#include "run/run.h"
 
 enum { TEMPO_PRIMARIES = 4 };
 extern const char *const tempo_primaries[TEMPO_PRIMARIES]; /* "A2", "B", "C", "D2" */
@@ -29,10 +29,8 @@ typedef struct tempo_floor tempo_floor;
 tempo_status tempo_floor_create(tempo_floor **out, tempo_engine *e, const tempo_floor_options *o,
                                 const int32_t *prompt, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_floor_free(tempo_floor *f);
-/* Lanes of the next pass, of the engine itself and of the other one; none when it has ended. */
-void tempo_floor_lanes(tempo_floor *f, bool other, tempo_lane **lanes, size_t *n);
-/* After both passes. */
-tempo_status tempo_floor_step(tempo_floor *f, tempo_err *err) TEMPO_MUST_CHECK;
+/* Add its runs to runs[*n ..], for tempo_runs_step: they measure as they are read. */
+void tempo_floor_runs(const tempo_floor *f, tempo_run **runs, size_t *n);
 /* {"values": {group: {"A2", "B", "C", "D2": number|null}}, "bits": "hex"}: the groups are "nudge-K", "order",
  * "instruction_set"; bits is a hash of every bit of the first two arms' distributions.  A new object.  */
 json_t *tempo_floor_json(const tempo_floor *f);

@@ -32,53 +32,22 @@ static size_t batch_size(const tempo_study *s)
 
 /* ---- one batch ---- */
 
-static void add_lanes(const task *t, bool other, tempo_lane **lanes, size_t *n)
+/* All tasks to their end. */
+static tempo_status run_tasks(const tempo_study *s, const task *tasks, size_t n, tempo_err *err)
 {
-    if (t->floor != NULL)
-        tempo_floor_lanes(t->floor, other, lanes, n);
-    else if (!other)
-        tempo_unit_lanes(t->unit, lanes, n);
-}
-
-static tempo_status step_task(task *t, tempo_err *err)
-{
-    return t->floor != NULL ? tempo_floor_step(t->floor, err) : tempo_unit_step(t->unit, err);
-}
-
-/* Steps of all tasks until none has lanes to read. */
-static tempo_status run_tasks(const tempo_study *s, task *tasks, size_t n, tempo_err *err)
-{
-    const size_t per =
-        TEMPO_UNIT_MAX_LANES > 4 * TEMPO_FLOOR_MAX_GROUPS ? TEMPO_UNIT_MAX_LANES : 4 * TEMPO_FLOOR_MAX_GROUPS;
     const tempo_observer obs = {.user = s->o->user, .poll = s->o->poll};
-    tempo_lane **lanes = calloc(n * per, sizeof(*lanes));
-    bool *runs = calloc(n, sizeof(*runs));
-    tempo_status st = lanes != NULL && runs != NULL ? TEMPO_OK
-                                                    : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET,
-                                                                 "no memory for a batch of prompts");
+    tempo_run **runs = calloc(n * TEMPO_FLOOR_MAX_GROUPS + 1, sizeof(tempo_run *));
+    size_t count = 0;
 
-    while (st == TEMPO_OK) {
-        size_t all = 0;
-        for (size_t pass = 0; pass < 2 && st == TEMPO_OK; pass++) {
-            size_t count = 0;
-            for (size_t i = 0; i < n; i++) {
-                const size_t before = count;
-                add_lanes(&tasks[i], pass == 1, lanes, &count);
-                if (pass == 0)
-                    runs[i] = count > before;
-            }
-            if (count > 0)
-                st = tempo_lanes_read(lanes, count, &obs, err);
-            all += count;
-        }
-        if (all == 0)
-            break;
-        for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-            if (runs[i])
-                st = step_task(&tasks[i], err);
-    }
+    if (runs == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a batch of prompts");
+    for (size_t i = 0; i < n; i++)
+        if (tasks[i].floor != NULL)
+            tempo_floor_runs(tasks[i].floor, runs, &count);
+        else
+            runs[count++] = tempo_unit_run(tasks[i].unit);
+    const tempo_status st = tempo_runs_all(runs, count, &obs, err);
     free(runs);
-    free(lanes);
     return st;
 }
 

@@ -1,46 +1,33 @@
+/* timed_run.c - see timed_run.h */
 #include "study/timed_run.h"
 
-#include <stdlib.h>
-
-#include "base/status.h"
-#include "files/json_out.h"
+#include "run/arms_json.h"
 #include "study/study.h"
-
-/* The set that step i recorded; members grows. */
-static tempo_status recorded(const json_t *steps, size_t i, tempo_member **members, tempo_set *set,
-                             tempo_err *err)
-{
-    const json_t *list = json_object_get(json_array_get(steps, i), "members");
-    const size_t n = json_array_size(list);
-    tempo_member *more = realloc(*members, (n + 1) * sizeof(*more));
-
-    if (more == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to time a run");
-    *members = more;
-    for (size_t k = 0; k < n; k++)
-        more[k] =
-            (tempo_member){.id = (int32_t)json_integer_value(json_object_get(json_array_get(list, k), "id")),
-                           .probability = tempo_json_get_number(json_array_get(list, k), "probability")};
-    *set = (tempo_set){.members = more, .n_members = n};
-    return TEMPO_OK;
-}
 
 tempo_status tempo_timed_run(tempo_engine *e, const tempo_decode_options *o, const int32_t *prompt, size_t n,
                              const json_t *steps, const tempo_observer *obs, double *seconds, tempo_err *err)
 {
-    tempo_member *members = NULL;
-    tempo_decoder *d = NULL;
-    tempo_set set;
-    const double begin = tempo_study_seconds();
-    tempo_status st = tempo_decoder_create(&d, e, o, prompt, n, err);
+    const tempo_run_arm arm = {.decoding = o};
+    const tempo_run_prompt p = {.ids = prompt, .n = n};
+    tempo_given_list *given;
+    tempo_run_options ro;
+    tempo_run *run = NULL;
+    tempo_status st =
+        tempo_given_read(&given, steps, tempo_model_get_info(tempo_engine_model(e))->n_vocab, err);
 
-    for (size_t i = 0;
-         i < json_array_size(steps) && st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING; i++)
-        if ((st = tempo_decoders_read(&d, 1, obs, err)) == TEMPO_OK &&
-            (st = recorded(steps, i, &members, &set, err)) == TEMPO_OK)
-            st = tempo_decoder_adopt(d, &set, err);
+    if (st != TEMPO_OK)
+        return st;
+    tempo_run_options_init(&ro);
+    ro.arms = &arm;
+    ro.n_arms = 1;
+    ro.given = given->sets;
+    ro.n_given = given->n;
+    const double begin = tempo_study_seconds();
+    st = tempo_run_create(&run, e, &ro, &p, err);
+    for (size_t i = 0; i < given->n && st == TEMPO_OK && tempo_run_running(run); i++)
+        st = tempo_runs_step(&run, 1, obs, err);
     *seconds = tempo_study_seconds() - begin;
-    tempo_decoder_free(d);
-    free(members);
+    tempo_run_free(run);
+    tempo_given_free(given);
     return st;
 }

@@ -8,9 +8,11 @@
  * A unit's numbers depend on the model, the prompt and the options alone, not on what shares its batch.  */
 #ifndef TEMPO_STUDY_UNIT_H
 #define TEMPO_STUDY_UNIT_H
-#include "study/compare.h"
+#include <jansson.h>
 
-enum { TEMPO_UNIT_MAX_BANDS = 16, TEMPO_UNIT_MAX_LANES = 6 + TEMPO_UNIT_MAX_BANDS };
+#include "run/run.h"
+
+enum { TEMPO_UNIT_MAX_BANDS = 16, TEMPO_UNIT_MAX_ARMS = 6 + TEMPO_UNIT_MAX_BANDS };
 
 typedef struct tempo_unit_options {
     double threshold;
@@ -24,15 +26,13 @@ typedef struct tempo_unit_options {
 
 typedef struct tempo_unit tempo_unit;
 
-/* prompt[n] is copied into the decoders.  TEMPO_E_LIMIT when it is too long for the model. */
+/* prompt[n] is copied.  TEMPO_E_LIMIT when it is too long for the model. */
 tempo_status tempo_unit_create(tempo_unit **out, tempo_engine *e, const tempo_unit_options *o, const int32_t *prompt,
                                size_t n, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_unit_free(tempo_unit *u);
 
-/* Add the lanes that the next pass reads to lanes[*n ..]; none when the unit has ended. */
-void tempo_unit_lanes(tempo_unit *u, tempo_lane **lanes, size_t *n);
-/* After that pass: measure, then select and adopt. */
-tempo_status tempo_unit_step(tempo_unit *u, tempo_err *err) TEMPO_MUST_CHECK;
+/* The run of its arms, for tempo_runs_step: it measures as they are read. */
+tempo_run *tempo_unit_run(const tempo_unit *u);
 
 /* What it measured, a new object: {"steps": [{"step", "members": [{"id", "text", "probability"}], "metrics": {..},
  * "shifts": [..]}], "values": {"A2", "B", "C", "D2", ..: number|null}, "checks": {..}, "layers": {..}, "heads": {..},

@@ -16,17 +16,20 @@
 
 #include <cmocka.h>
 
+#include "study/compare.h"
 #include "study/control.h"
 #include "study/floor.h"
 #include "files/json_out.h"
+#include "study/metric/metric.h"
 #include "study/unit.h"
 #include "support/golden.h"
 #include "support/models.h"
+#include "support/tmpdir.h"
 
 static const char golden_dir[] = "../shared/golden";
 static const double q_tolerance = 4e-4, attention_tolerance = 2e-5;
 
-enum { LANES = 4 * TEMPO_FLOOR_MAX_GROUPS * 8, PROMPTS = 5, PROMPT = 6 };
+enum { PROMPTS = 5, PROMPT = 6 };
 
 /* ---- running ---- */
 
@@ -44,29 +47,34 @@ static void read_lanes(tempo_lane *const *lanes, size_t n)
         fail_msg("%s", err.msg);
 }
 
-/* Steps of units until none has lanes; lanes of each pass of the first unit go to counts[*n_counts]. */
-static void run_units(tempo_unit *const *u, size_t n, size_t *counts, size_t *n_counts)
+/* Steps of runs until none goes on; how many arms of the first go on before each goes to counts[*n_counts].
+ */
+static void run_runs(tempo_run *const *runs, size_t n, size_t *counts, size_t *n_counts)
 {
     tempo_err err = {0};
 
-    for (;;) {
-        tempo_lane *lanes[LANES];
-        bool runs[PROMPTS];
-        size_t k = 0;
-        for (size_t i = 0; i < n; i++) {
-            const size_t before = k;
-            tempo_unit_lanes(u[i], lanes, &k);
-            runs[i] = k > before;
-            if (i == 0 && counts != NULL)
-                counts[(*n_counts)++] = k;
-        }
-        if (k == 0)
-            return;
-        read_lanes(lanes, k);
+    for (bool any = true; any;) {
+        any = false;
         for (size_t i = 0; i < n; i++)
-            if (runs[i] && tempo_unit_step(u[i], &err) != TEMPO_OK)
-                fail_msg("%s", err.msg);
+            any = any || tempo_run_running(runs[i]);
+        if (counts != NULL) {
+            counts[*n_counts] = 0;
+            for (size_t k = 0; k < tempo_run_arms(runs[0]); k++)
+                counts[*n_counts] += tempo_arm_runs(&runs[0]->arms[k]);
+            ++*n_counts;
+        }
+        if (any && tempo_runs_step(runs, n, NULL, &err) != TEMPO_OK)
+            fail_msg("%s", err.msg);
     }
+}
+
+static void run_units(tempo_unit *const *u, size_t n, size_t *counts, size_t *n_counts)
+{
+    tempo_run *runs[PROMPTS];
+
+    for (size_t i = 0; i < n; i++)
+        runs[i] = tempo_unit_run(u[i]);
+    run_runs(runs, n, counts, n_counts);
 }
 
 static tempo_unit *create_unit(tempo_engine *e, const tempo_unit_options *o, const int32_t *ids, size_t n)
@@ -564,6 +572,39 @@ static void test_no_parallel_set(void **state)
     json_decref(doc);
 }
 
+/* Every number of the list is in a unit's file under its name, and in the documentation. */
+static void test_metrics_list(void **state)
+{
+    const tempo_unit_options o = small_options();
+    json_t *doc = unit_json(engine, &o, prompts[0], PROMPT);
+    const json_t *steps = json_object_get(doc, "steps"), *values = json_object_get(doc, "values");
+    char quoted[64];
+    size_t n, names = 0;
+    char *page = (char *)test_read_file("docs/studies.md", &n);
+
+    (void)state;
+    page = realloc(page, n + 1);
+    page[n] = '\0';
+    for (size_t i = 0; i < TEMPO_METRICS; i++) {
+        const tempo_metric *m = &tempo_metrics[i];
+        const char *const both[] = {m->key, m->name};
+        bool found = m->key == NULL;
+        for (size_t t = 0; t < json_array_size(steps) && !found; t++)
+            found = json_object_get(json_object_get(json_array_get(steps, t), "metrics"), m->key) != NULL;
+        assert_true(found);
+        assert_true(m->name == NULL || json_is_number(json_object_get(values, m->name)));
+        names += m->name != NULL;
+        for (size_t k = 0; k < 2; k++) {
+            (void)snprintf(quoted, sizeof(quoted), "`%s`", both[k] != NULL ? both[k] : "tv");
+            if (strstr(page, quoted) == NULL)
+                fail_msg("%s is not in docs/studies.md", quoted);
+        }
+    }
+    assert_int_equal(json_object_size(values), names);
+    free(page);
+    json_decref(doc);
+}
+
 /* ---- lanes and their comparison ---- */
 
 static tempo_lane lane(tempo_mode mode, tempo_order order)
@@ -657,31 +698,17 @@ static void test_stopped_and_repeated(void **state)
 
 static json_t *floor_json(tempo_engine *e, const tempo_floor_options *o, size_t n, size_t which)
 {
+    tempo_run *runs[PROMPTS * TEMPO_FLOOR_MAX_GROUPS];
     tempo_floor *f[PROMPTS];
     tempo_err err = {0};
+    size_t count = 0;
 
     for (size_t i = 0; i < n; i++)
         if (tempo_floor_create(&f[i], e, o, prompts[n == 1 ? which : i], PROMPT, &err) != TEMPO_OK)
             fail_msg("%s", err.msg);
-    for (;;) {
-        tempo_lane *lanes[LANES], *others[LANES];
-        bool runs[PROMPTS];
-        size_t k = 0, other = 0;
-        for (size_t i = 0; i < n; i++) {
-            const size_t before = k;
-            tempo_floor_lanes(f[i], false, lanes, &k);
-            tempo_floor_lanes(f[i], true, others, &other);
-            runs[i] = k > before;
-        }
-        if (k == 0)
-            break;
-        read_lanes(lanes, k);
-        if (other > 0)
-            read_lanes(others, other);
-        for (size_t i = 0; i < n; i++)
-            if (runs[i])
-                assert_int_equal(tempo_floor_step(f[i], &err), TEMPO_OK);
-    }
+    for (size_t i = 0; i < n; i++)
+        tempo_floor_runs(f[i], runs, &count);
+    run_runs(runs, count, NULL, NULL);
     json_t *doc = tempo_floor_json(f[n == 1 ? 0 : which]);
     for (size_t i = 0; i < n; i++)
         tempo_floor_free(f[i]);
@@ -845,6 +872,7 @@ int main(void)
         cmocka_unit_test(test_alone_and_in_a_batch),
         cmocka_unit_test(test_context_runs_out),
         cmocka_unit_test(test_no_parallel_set),
+        cmocka_unit_test(test_metrics_list),
         cmocka_unit_test(test_above_first),
         cmocka_unit_test(test_mirrored),
         cmocka_unit_test(test_stopped_and_repeated),
