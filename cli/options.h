@@ -19,7 +19,7 @@ enum command_number {
 #define STUDY_COMMAND COMMAND
 #define SERVER_COMMAND COMMAND
 #include "cli/commands.inc"
-    COMMAND_COUNT,
+    N_COMMANDS,
 };
 
 /* Who takes an option: groups of options that a command's row names, and a bit for each command's own. */
@@ -39,7 +39,7 @@ enum option_taker {
 #include "cli/commands.inc"
 };
 #define ANY_COMMAND (~0u)
-_Static_assert(FIRST_COMMAND + COMMAND_COUNT <= 31, "a bit for each command");
+_Static_assert(FIRST_COMMAND + N_COMMANDS <= 31, "a bit for each command");
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
 

@@ -4,7 +4,7 @@
 # qemu, and the installed library as a stranger would use it.
 #   tools/check-all.sh          all parts
 #   tools/check-all.sh but PART...  all but these
-#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 web install field
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 web install additions field
 # What this machine cannot run says so and is counted at the end, after the minutes that each part took; with CI=true,
 # where every tool is installed, it is a failure.
 set -euo pipefail
@@ -133,6 +133,9 @@ part_web() {
 
 part_install() { tools/test-install.sh $root/install; }
 
+# One file and one row: what HACKING.md says of additions.
+part_additions() { tests/additions/check.sh $root/additions; }
+
 # The program against real models, tokenizers and templates, and against the reference implementations of what it does.
 part_field() {
     [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
@@ -154,7 +157,7 @@ part_field() {
     done
 }
 
-all=(gcc clang address thread fuzz tiles cpus arm64 web install field)
+all=(gcc clang address thread fuzz tiles cpus arm64 web install additions field)
 if [ "${1:-}" = but ]; then
     shift
     for part; do

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What HACKING.md says of additions is so: each patch here adds one thing with one new file and one row; all are applied to a copy of the
+# source, which is built, and each shows that it is there.  Usage: tests/additions/check.sh WORK_DIR
+set -euo pipefail
+work=${1:?usage: tests/additions/check.sh WORK_DIR}
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+
+# The tree as it is, but for what is built.
+rm -rf "$work/tree"
+mkdir -p "$work/tree"
+git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - --ignore-failed-read 2>/dev/null | tar -xf - -C "$work/tree"
+for patch in "$here"/*.patch; do
+    rows=$(grep -c '^+++ b/' "$patch")
+    files=$(grep -c '^--- /dev/null' "$patch")
+    if [ "$files" -ne 1 ] || [ "$rows" -ne 2 ]; then echo "additions: $(basename "$patch") touches $rows files, $files of them new: one file and one row were meant" >&2; exit 1; fi
+    patch -s -d "$work/tree" -p1 <"$patch" || { echo "additions: $(basename "$patch") does not apply: mend it together with HACKING.md" >&2; exit 1; }
+done
+cmake -S "$work/tree" -B "$work/tree/build" -G Ninja -DTEMPO_WERROR=ON -DTEMPO_TESTS=OFF -DTEMPO_DOCS=OFF -DTEMPO_DEBUG_INFO=-g0 >"$work/cmake.log"
+cmake --build "$work/tree/build" --target tempo_program -j "$(nproc)" >"$work/build.log" || { tail -40 "$work/build.log"; exit 1; }
+tempo=$work/tree/build/tempo
+fail() { printf 'additions: %s\n' "$*" >&2; exit 1; }
+
+[ "$("$tempo" count -p 'The cat sat')" -eq "$("$tempo" tokenize 'The cat sat' | wc -l)" ] || fail 'the command does not count'
+"$tempo" help | grep -q '^  count ' || fail 'help does not know the command'
+echo "additions: $(find "$here" -name '*.patch' | wc -l) applied, built, there"
