@@ -2,7 +2,6 @@
 #include "cli/capture.h"
 
 #include <dirent.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,18 +84,6 @@ bool parse_bytes(const char *text, uint64_t *out)
             return *out > 0 || v <= 0; /* less than a byte is not "no limit" */
         }
     return false;
-}
-
-size_t expected_rows(const tempo_decode_options *d)
-{
-    const double bound = floor(1 / d->threshold + 1e-9);
-    size_t rows = bound < EXPECTED_ROWS ? (size_t)bound : EXPECTED_ROWS;
-
-    if (d->context != TEMPO_CONTEXT_ALL || d->replay != TEMPO_REPLAY_NONE)
-        return 1;
-    if (d->max_set > 0 && rows > d->max_set)
-        rows = d->max_set;
-    return rows;
 }
 
 const char *bytes_text(uint64_t bytes, char out[32])

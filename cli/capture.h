@@ -7,14 +7,9 @@
 bool parse_record(const char *text, tempo_capture_options *o);
 /* "500MB", "2.5GB", "1000" -> bytes, kB = 1000; false when it is no size. */
 bool parse_bytes(const char *text, uint64_t *out);
-/* Rows that a step of such a run is expected to read at most: no set has more than 1 / threshold members, and more than
- * EXPECTED_ROWS are rare.  What is captured is bounded while it is written, too.  */
-size_t expected_rows(const tempo_decode_options *d);
 /* "12.3 MB"; out[32] is returned. */
 const char *bytes_text(uint64_t bytes, char out[32]);
 /* Does dir hold anything?  false too if it is not there. */
 bool has_entries(const char *dir);
-
-enum { EXPECTED_ROWS = 8 };
 
 #endif

@@ -224,6 +224,7 @@ _Static_assert(sizeof(tempo_mode) == sizeof(int) && sizeof(tempo_readout) == siz
                    sizeof(tempo_replay) == sizeof(int) && sizeof(tempo_kv_type) == sizeof(int) &&
                    sizeof(tempo_capture_format) == sizeof(int),
                "set_value stores enums as int");
+_Static_assert(sizeof(uint64_t) == sizeof(size_t), "set_value stores seeds as size_t");
 
 /* ---- the command line ---- */
 
@@ -336,7 +337,8 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
                    .type = "BF16",
                    .host = "127.0.0.1",
                    .port = 8080,
-                   .max_steps = 4096};
+                   .max_steps = 4096,
+                   .sampling = {.top_p = 1.0}};
     tempo_decode_options_init(&o->decoding);
     tempo_capture_options_init(&o->capturing);
     for (int i = 1; i < argc; i++) {

@@ -85,6 +85,9 @@ typedef struct options {
     tempo_decode_options decoding;
     bool has_mode, has_context, has_readout, has_positions; /* given on the command line */
     bool paired;
+    const char *arms, *driver, *given; /* files of arms and of sets; the name of an arm */
+    int regime;                        /* tempo_regime */
+    tempo_sampling sampling;           /* without its temperature, which is that of decoding */
 
     bool json, jsonl, view, probs;
     int color; /* color_when */

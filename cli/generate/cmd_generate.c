@@ -1,11 +1,10 @@
-/* cmd_generate.c - decoding with parallel sets: one decoder, or an isolated and a visible one in one batch.
- */
+/* cmd_generate.c - decoding with parallel sets: prompts and arms in one batch, and what is told of them. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/endings.h"
+#include "cli/generate/generate.h"
 #include "cli/message.h"
-#include "cli/prompts.h"
-#include "cli/generate/run.h"
 #include "cli/terminal.h"
 
 /* What the table cannot say: options that do not go together. */
@@ -16,16 +15,14 @@ static int check_options(const options *o)
 
     if (d->replay != TEMPO_REPLAY_NONE && (o->has_context || o->has_readout || o->has_positions))
         problem = "--replay sets --context, --readout and --positions itself: leave them out";
-    else if (o->paired && o->has_mode)
-        problem = "--paired runs both modes: leave --mode out";
     else if (o->json && o->jsonl)
         problem = "--json and --jsonl: give only one of them";
     else if (o->view && (o->json || o->jsonl))
         problem = "--view is for people, --json and --jsonl are for programs: give only one of them";
     else if (o->capture == NULL && (o->has_capture_option || o->closing_pass))
         problem = "--record, --format, --max-capture and --closing-pass need --capture DIR";
-    else if (!o->paired && d->mode == TEMPO_ISOLATED && d->last_visible_layer != TEMPO_ALL_LAYERS)
-        problem = "--visible-layers needs --mode visible or causal, or --paired";
+    else
+        problem = arms_problem(o);
     if (problem == NULL && o->view && terminal_problem() != NULL) {
         say("--view draws on a terminal, and %s; programs read --jsonl", terminal_problem());
         return EXIT_USAGE;
@@ -36,113 +33,65 @@ static int check_options(const options *o)
     return EXIT_USAGE;
 }
 
-/* ---- the loop ---- */
-
-static bool poll_run(void *user)
+static bool poll_sinks(void *user)
 {
-    run *r = user;
-
-    if (r->first_set_ms == 0)
-        show_progress("reading the prompt", r->polls, r->prompt_polls);
-    r->polls++;
-    return (r->view == NULL || view_poll(r->view)) && !interrupted();
+    return sinks_poll(user) && !interrupted();
 }
 
-static bool view_run(void *user, const tempo_attention_view *view)
+static const char *directory_of(const void *user)
 {
-    feed_files(user, view);
-    return true;
+    const prompt *p = user;
+
+    return p->line != NULL ? p->line->name : "";
 }
 
-static int decode(run *r)
+static int decode(generation *g, sinks *listening)
 {
-    const bool views = r->o->capture != NULL && (r->o->capturing.record & TEMPO_RECORD_ATTENTION) != 0;
-    const tempo_observer observer = {.user = r, .poll = poll_run, .attention = views ? view_run : NULL};
-    tempo_decoder *decoders[2];
+    const tempo_observer observer = {.user = listening, .poll = poll_sinks};
+    tempo_run_prompt *prompts = calloc(g->n_prompts, sizeof(*prompts));
     tempo_err err = {0};
-    int code = EXIT_OK;
-    bool running = true;
 
-    for (size_t i = 0; i < r->n_arms; i++)
-        decoders[i] = r->arms[i].decoder;
-    for (size_t step = 0; running && code == EXIT_OK; step++) {
-        running = false;
-        for (size_t i = 0; i < r->n_arms; i++)
-            running |= r->arms[i].advanced = tempo_decoder_stopped(decoders[i]) == TEMPO_RUNNING;
-        if (!running)
-            break;
-        const tempo_status st = tempo_decoders_step(decoders, r->n_arms, &observer, &err);
-        if (st == TEMPO_E_STOPPED) {
-            r->interrupted = true;
-            break;
-        }
-        if (st != TEMPO_OK) {
-            show_progress("", 0, 0);
-            code = say_error(&err);
-            break;
-        }
-        if (step == 0) {
-            r->first_set_ms = now_ms();
-            show_progress("", 0, 0);
-            if (!r->o->json && !r->o->jsonl && r->view == NULL)
-                show_prompt(r);
-        }
-        code = run_take_step(r, step);
+    if (prompts == NULL) {
+        say("out of memory for the prompts");
+        return EXIT_FAILED;
     }
-    r->end_ms = now_ms();
-    if (code == EXIT_OK && !r->interrupted && r->o->closing_pass)
-        code = add_closing_to_files(r, &observer);
-    return code;
+    for (size_t i = 0; i < g->n_prompts; i++)
+        prompts[i] = (tempo_run_prompt){
+            .ids = g->prompts[i].s.ids, .n = g->prompts[i].s.n_ids, .user = &g->prompts[i]};
+    const tempo_status st = tempo_runs_prompts(g->s.engine, &g->run, prompts, g->n_prompts, g->o->batch,
+                                               directory_of, &observer, &err);
+    free(prompts);
+    if (st == TEMPO_OK || st == TEMPO_E_STOPPED)
+        return st == TEMPO_OK ? EXIT_OK : EXIT_INTERRUPTED;
+    show_progress("", 0, 0);
+    return g->said ? EXIT_FAILED : say_error(&err);
 }
 
-static int decode_and_report(run *r)
+static int run(generation *g)
 {
-    const bool text = !r->o->json && !r->o->jsonl;
-    int code;
+    int code = EXIT_OK;
+    sinks *listening;
 
-    if (r->o->view && (r->view = view_open(r)) == NULL)
+    if ((code = session_open_engine(&g->s, g->o)) != EXIT_OK || (code = prompts_read(g)) != EXIT_OK ||
+        (code = arms_fit(g)) != EXIT_OK || (code = prompts_check(g)) != EXIT_OK)
+        return code;
+    if ((listening = sinks_open(g)) == NULL)
         return EXIT_FAILED;
-    r->begin_ms = now_ms();
-    code = decode(r);
-    show_progress("", 0, 0);
-    if (r->view != NULL) {
-        if (code == EXIT_OK && r->o->capture != NULL)
-            code = commit_files(r); /* before a person takes their time */
-        view_stay(r->view);
-        view_print(r->view);
-    }
-    if (text)
-        show_end(r);
-    if (code == EXIT_OK && r->o->json)
-        code = print_json(json_document(r), false);
-    if (code == EXIT_OK && (!finish_output()))
-        code = EXIT_FAILED;
-    if (code == EXIT_OK)
-        show_figures(r);
-    if (code == EXIT_OK && r->o->capture != NULL && r->view == NULL)
-        code = commit_files(r);
-    if (code == EXIT_OK)
-        show_captured(r);
-    return code == EXIT_OK && r->interrupted ? EXIT_INTERRUPTED : code;
+    return sinks_close(listening, decode(g, listening));
 }
 
 int cmd_generate(const options *o)
 {
-    run r = {.o = o, .dir = o->capture};
+    generation g = {.o = o};
     int code = check_options(o);
 
-    if (code != EXIT_OK)
-        return code;
-    if (given_prompts(o))
-        return generate_prompts(o);
-    catch_interrupts();
-    if ((code = session_open_engine(&r.s, o)) == EXIT_OK &&
-        (code = session_read_prompt(&r.s, o)) == EXIT_OK) {
-        r.prompt_polls = (r.s.n_ids + 127) / 128 * tempo_model_get_info(r.s.model)->n_layers;
-        if ((code = run_begin(&r)) == EXIT_OK)
-            code = decode_and_report(&r);
+    if (code == EXIT_OK && (code = arms_make(&g)) == EXIT_OK && (code = prompts_open_file(&g)) == EXIT_OK) {
+        catch_interrupts();
+        code = run(&g);
     }
-    run_free(&r);
-    session_close(&r.s);
+    prompts_close(&g);
+    tempo_given_free(g.given);
+    free(g.arms);
+    session_close(&g.s);
     return code;
 }

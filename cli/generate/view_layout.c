@@ -228,12 +228,15 @@ static void draw_set(const frame *f, const tempo_set *set, int x, int y, int row
 
 static bool differs(const view_input *in, size_t column)
 {
-    if (in->n_arms < 2)
-        return false;
-    const view_arm *a = &in->arms[0], *b = &in->arms[1];
-    if (column >= a->n_sets || column >= b->n_sets)
-        return true;
-    return tempo_relate_sets(&a->sets[column], &b->sets[column]) == TEMPO_SETS_DIFFERENT;
+    const view_arm *a = &in->arms[0];
+    bool differ = false;
+
+    for (size_t i = 1; i < in->n_arms && !differ; i++) {
+        const view_arm *b = &in->arms[i];
+        differ = column >= a->n_sets || column >= b->n_sets ||
+                 tempo_relate_sets(&a->sets[column], &b->sets[column]) == TEMPO_SETS_DIFFERENT;
+    }
+    return differ;
 }
 
 static void draw_head(const frame *f, const tempo_set *set, size_t column, int x, int y, int width)

@@ -1,7 +1,7 @@
 /* view_layout.h - what `tempo generate --view` draws: steps and a size in, a screen of cells out.
  *
  * Pure: no terminal, no clock, no model.  A step is a column.  Its members stand in it from the most probable down, so that
- * the first row reads as a sentence; each is as high as it is probable, where there is room.  Two arms share columns and
+ * the first row reads as a sentence; each is as high as it is probable, where there is room.  Several arms share columns and
  * stand one above the other.  On high screens columns continue in a further band below, as text does in lines.  */
 #ifndef TEMPO_CLI_GENERATE_VIEW_LAYOUT_H
 #define TEMPO_CLI_GENERATE_VIEW_LAYOUT_H
@@ -9,7 +9,7 @@
 
 #include "cli/generate/cells.h"
 
-enum { VIEW_ARMS = 2, VIEW_TEXT_CELLS = 18 /* of a member's text that are shown */ };
+enum { VIEW_ARMS = 8, VIEW_TEXT_CELLS = 18 /* of a member's text that are shown */ };
 
 /* A token's bytes, and whether it ends a text. */
 typedef struct view_vocab {
@@ -30,11 +30,11 @@ typedef struct view_input {
     view_vocab vocab;
     const view_arm *arms; /* [n_arms] */
     size_t n_arms;
-    const int *widths; /* [n_columns] from view_column_width; the larger of two arms */
-    size_t n_columns;  /* the larger n_sets */
+    const int *widths; /* [n_columns] from view_column_width; the largest of all arms */
+    size_t n_columns;  /* the largest n_sets */
     const char *title, *status; /* of the first line, left and right; UTF-8 or not */
     const char *keys;
-    size_t first_difference; /* column where two arms' sets first differ, SIZE_MAX: none */
+    size_t first_difference; /* column where the arms' sets first differ, SIZE_MAX: none */
     bool colors;
     /* what the person looks at */
     bool follow;      /* the newest columns, whatever `first` is */

@@ -1,4 +1,4 @@
-/* view.c - `tempo generate --view`: keeps the steps of a run, and draws them as columns while it goes on. */
+/* sink_view.c - --view: draws the steps of a run as columns while it goes on. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,9 +6,11 @@
 
 #include "cli/endings.h"
 #include "cli/message.h"
-#include "cli/generate/run.h"
-#include "cli/terminal.h"
+#include "cli/generate/generate.h"
 #include "cli/generate/view_layout.h"
+#include "cli/terminal.h"
+#include "run/differ.h"
+#include "run/document.h"
 
 enum {
     FRAME_MS = 16,     /* what comes faster is drawn together */
@@ -21,28 +23,28 @@ typedef struct text {
     size_t n, cap;
 } text;
 
-typedef struct kept_arm {
-    tempo_set *sets; /* [n] with members of their own */
-    size_t n, cap;
-    text sentence;
-    size_t n_prompt; /* bytes of the sentence */
-} kept_arm;
+/* The prompt's end, then the first members. */
+typedef struct sentence {
+    text text;
+    size_t n_prompt; /* bytes of it */
+} sentence;
 
-struct run_view {
-    run *r;
-    kept_arm arms[2];
-    int *widths; /* [n_columns] */
+typedef struct run_view {
+    generation *g;
+    const tempo_run *r;            /* NULL: not yet */
+    sentence sentences[VIEW_ARMS]; /* of each arm */
+    int *widths;                   /* [n_columns] */
     size_t n_columns, cap;
     size_t first_difference;
     screen shown, next;
     text_buffer out;
-    bool ended, dirty;
+    bool colors, strip, ended, dirty;
     double drawn_ms;
     bool follow;
     size_t first, skip;
     view_place place; /* of what is on the screen */
-    char title[256], status[96];
-};
+    char title[256], status[160];
+} run_view;
 
 /* ---- keeping ---- */
 
@@ -83,7 +85,7 @@ static bool token_is_eos(const void *user, int32_t id)
 
 static view_vocab vocab_of(const run_view *v)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(v->r->s.model);
+    const tempo_tokenizer *t = tempo_model_tokenizer(v->g->s.model);
 
     if (t == NULL)
         return (view_vocab){0};
@@ -91,10 +93,11 @@ static view_vocab vocab_of(const run_view *v)
 }
 
 /* The prompt's end, from the beginning of a word. */
-static bool begin_sentence(const run_view *v, kept_arm *k)
+static bool begin_sentence(const run_view *v, sentence *k)
 {
-    const char *s = v->r->s.text != NULL ? v->r->s.text : "";
-    size_t n = v->r->s.n_text, from = n > PROMPT_BYTES ? n - PROMPT_BYTES : 0;
+    const session *p = &v->g->prompts[0].s;
+    const char *s = p->text != NULL ? p->text : "";
+    size_t n = p->n_text, from = n > PROMPT_BYTES ? n - PROMPT_BYTES : 0;
 
     if (from > 0)
         for (size_t i = from; i < n; i++)
@@ -102,45 +105,28 @@ static bool begin_sentence(const run_view *v, kept_arm *k)
                 from = i + 1;
                 break;
             }
-    if ((from > 0 && !append_text(&k->sentence, "... ", 4)) || !append_text(&k->sentence, s + from, n - from))
+    if ((from > 0 && !append_text(&k->text, "... ", 4)) || !append_text(&k->text, s + from, n - from))
         return false;
-    k->n_prompt = k->sentence.n;
+    k->n_prompt = k->text.n;
     return true;
 }
 
-static bool continue_sentence(const run_view *v, kept_arm *k, const tempo_set *set)
+static bool continue_sentence(const run_view *v, sentence *k, const tempo_set *set)
 {
-    const tempo_tokenizer *t = tempo_model_tokenizer(v->r->s.model);
+    const tempo_tokenizer *t = tempo_model_tokenizer(v->g->s.model);
     const int32_t id = set->members[0].id;
     char number[24];
     size_t n;
 
     if (t == NULL) {
         n = (size_t)snprintf(number, sizeof(number), " %" PRId32, id);
-        return append_text(&k->sentence, number, n);
+        return append_text(&k->text, number, n);
     }
     if (tempo_token_is_control(t, id))
         return true;
     const char *s = tempo_token_bytes(t, id, &n);
-    const bool strip = v->r->strip && set->step == 0 && n > 0 && s[0] == ' ';
-    return append_text(&k->sentence, s + strip, n - strip);
-}
-
-static bool keep_set(run_view *v, kept_arm *k, const tempo_set *set)
-{
-    tempo_set *sets = grow(k->sets, k->n, &k->cap, 1, sizeof(*sets));
-    tempo_member *members = malloc(set->n_members * sizeof(*members));
-
-    if (sets != NULL)
-        k->sets = sets;
-    if (sets == NULL || members == NULL || !continue_sentence(v, k, set)) {
-        free(members);
-        return false;
-    }
-    memcpy(members, set->members, set->n_members * sizeof(*members));
-    k->sets[k->n] = *set;
-    k->sets[k->n++].members = members;
-    return true;
+    const bool strip = v->strip && set->step == 0 && n > 0 && s[0] == ' ';
+    return append_text(&k->text, s + strip, n - strip);
 }
 
 static bool keep_width(run_view *v, size_t column, int width)
@@ -161,51 +147,74 @@ static bool keep_width(run_view *v, size_t column, int width)
 
 static void write_title(run_view *v)
 {
-    const run *r = v->r;
-    const tempo_model_info *info = tempo_model_get_info(r->s.model);
+    const generation *g = v->g;
+    char several[32];
 
-    (void)snprintf(v->title, sizeof(v->title), "%.100s \u00b7 %s \u00b7 threshold %.4g", info->name,
-                   r->n_arms > 1 ? "paired" : r->arms[0].name, r->o->decoding.threshold);
+    (void)snprintf(several, sizeof(several), "%zu arms", g->arms->n);
+    (void)snprintf(v->title, sizeof(v->title), "%.100s \u00b7 %s \u00b7 threshold %.4g",
+                   tempo_model_get_info(g->s.model)->name,
+                   g->o->paired     ? "paired"
+                   : g->arms->n > 1 ? several
+                                    : g->arms->names[0],
+                   g->arms->decoding[0].threshold);
+}
+
+/* " . stopped by eos, steps": of each arm, once where all say the same. */
+static void write_stops(const run_view *v, char *out, size_t size)
+{
+    const size_t n = v->g->arms->n;
+    const char *first = tempo_run_stopped_by(v->r, 0);
+    bool same = true;
+    int used;
+
+    for (size_t i = 1; i < n; i++)
+        same = same && strcmp(first, tempo_run_stopped_by(v->r, i)) == 0;
+    if (same && strcmp(first, "steps") == 0) {
+        (void)snprintf(out, size, " \u00b7 done");
+        return;
+    }
+    used = snprintf(out, size, " \u00b7 stopped by %s", first);
+    for (size_t i = 1; !same && i < n && (size_t)used < size; i++)
+        used += snprintf(out + used, size - (size_t)used, ", %s", tempo_run_stopped_by(v->r, i));
 }
 
 static void write_status(run_view *v)
 {
-    const run *r = v->r;
+    const generation *g = v->g;
     const char *held = v->follow || v->n_columns == 0 ? "" : "paused \u00b7 ";
-    char stopped[40] = "";
+    char stopped[112] = "";
+    size_t steps = 0;
 
     if (v->n_columns == 0) {
-        const unsigned percent = r->prompt_polls > 0 && r->polls < r->prompt_polls
-                                     ? (unsigned)(100 * r->polls / r->prompt_polls)
+        const unsigned percent = g->prompt_polls > 0 && g->polls < g->prompt_polls
+                                     ? (unsigned)(100 * g->polls / g->prompt_polls)
                                      : 100;
         (void)snprintf(v->status, sizeof(v->status), "reading the prompt %u%%", percent);
         return;
     }
-    if (v->ended) {
-        const char *a = stopped_by(r, &r->arms[0]), *b = stopped_by(r, &r->arms[r->n_arms - 1]);
-        if (strcmp(a, b) == 0 && strcmp(a, "steps") == 0)
-            (void)snprintf(stopped, sizeof(stopped), " \u00b7 done");
-        else
-            (void)snprintf(stopped, sizeof(stopped), " \u00b7 stopped by %s%s%s", a,
-                           strcmp(a, b) == 0 ? "" : ", ", strcmp(a, b) == 0 ? "" : b);
-    }
-    (void)snprintf(v->status, sizeof(v->status), "%sstep %zu of %zu%s", held, v->n_columns,
-                   r->o->decoding.steps, stopped);
+    for (size_t i = 0; i < g->arms->n; i++)
+        steps = g->arms->decoding[i].steps > steps ? g->arms->decoding[i].steps : steps;
+    if (v->ended)
+        write_stops(v, stopped, sizeof(stopped));
+    (void)snprintf(v->status, sizeof(v->status), "%sstep %zu of %zu%s", held, v->n_columns, steps, stopped);
 }
 
 static view_place lay_out(run_view *v)
 {
-    view_arm arms[2];
+    view_arm arms[VIEW_ARMS];
 
-    for (size_t i = 0; i < v->r->n_arms; i++) {
-        const kept_arm *k = &v->arms[i];
-        arms[i] = (view_arm){v->r->arms[i].name, k->sets, k->n, k->sentence.p, k->sentence.n, k->n_prompt};
+    for (size_t i = 0; i < v->g->arms->n; i++) {
+        const sentence *k = &v->sentences[i];
+        const size_t n = v->r != NULL ? tempo_run_steps(v->r, i) : 0;
+        arms[i] = (view_arm){
+            v->g->arms->names[i], n > 0 ? tempo_run_set(v->r, i, 0) : NULL, n, k->text.p, k->text.n,
+            k->n_prompt};
     }
     write_status(v);
     const view_input in = {
         .vocab = vocab_of(v),
         .arms = arms,
-        .n_arms = v->r->n_arms,
+        .n_arms = v->g->arms->n,
         .widths = v->widths,
         .n_columns = v->n_columns,
         .title = v->title,
@@ -213,7 +222,7 @@ static view_place lay_out(run_view *v)
         .keys = terminal_has_keys() ? "q quit  \u2190 \u2192 steps  \u2191 \u2193 members  space hold"
                                     : "Ctrl-C quit",
         .first_difference = v->first_difference,
-        .colors = v->r->colors,
+        .colors = v->colors,
         .follow = v->follow,
         .first = v->first,
         .skip = v->skip,
@@ -234,7 +243,7 @@ static void draw(run_view *v)
     v->place = lay_out(v);
     v->out.n = 0;
     v->out.failed = false;
-    screen_diff(&v->shown, &v->next, v->r->colors, &v->out);
+    screen_diff(&v->shown, &v->next, v->colors, &v->out);
     v->dirty = false;
     v->drawn_ms = now_ms();
     if (v->out.failed)
@@ -326,41 +335,11 @@ static bool attend(run_view *v)
 
 /* ---- the run's side ---- */
 
-run_view *view_open(run *r)
+static void free_view(run_view *v)
 {
-    run_view *v = calloc(1, sizeof(*v));
-    bool ok = v != NULL;
-
-    if (v != NULL) {
-        v->r = r;
-        v->follow = true;
-        v->first_difference = SIZE_MAX;
-    }
-    for (size_t i = 0; ok && i < r->n_arms; i++)
-        ok = begin_sentence(v, &v->arms[i]);
-    if (!ok) {
-        view_free(v);
-        say("out of memory for the view");
-        return NULL;
-    }
-    write_title(v);
-    terminal_enter();
-    draw(v);
-    return v;
-}
-
-void view_free(run_view *v)
-{
-    if (v == NULL)
-        return;
     terminal_leave();
-    for (size_t i = 0; i < 2; i++) {
-        kept_arm *k = &v->arms[i];
-        for (size_t j = 0; j < k->n; j++)
-            free((void *)(uintptr_t)k->sets[j].members);
-        free(k->sets);
-        free(k->sentence.p);
-    }
+    for (size_t i = 0; i < VIEW_ARMS; i++)
+        free(v->sentences[i].text.p);
     free(v->widths);
     free(v->out.p);
     screen_free(&v->shown);
@@ -368,8 +347,48 @@ void view_free(run_view *v)
     free(v);
 }
 
-bool view_poll(run_view *v)
+static void *open_view(generation *g)
 {
+    run_view *v = g->arms->n <= VIEW_ARMS ? calloc(1, sizeof(*v)) : NULL;
+    bool ok = v != NULL;
+
+    if (g->arms->n > VIEW_ARMS) {
+        say("--view has room for %d arms, and there are %zu", VIEW_ARMS, g->arms->n);
+        return NULL;
+    }
+    if (v != NULL)
+        *v = (run_view){.g = g,
+                        .follow = true,
+                        .first_difference = SIZE_MAX,
+                        .colors = use_colors(g->o->color),
+                        .strip = first_space_is_added(&g->prompts[0].s, g->s.model)};
+    for (size_t i = 0; ok && i < g->arms->n; i++)
+        ok = begin_sentence(v, &v->sentences[i]);
+    if (!ok) {
+        if (v != NULL)
+            free_view(v);
+        say("out of memory for the view");
+        return NULL;
+    }
+    write_title(v);
+    return v;
+}
+
+static tempo_status begin(void *user, tempo_run *r, tempo_err *err)
+{
+    run_view *v = user;
+
+    (void)err;
+    v->r = r;
+    terminal_enter();
+    draw(v);
+    return TEMPO_OK;
+}
+
+static bool poll(void *user)
+{
+    run_view *v = user;
+
     if (v->n_columns == 0)
         v->dirty = true; /* the share of the prompt that has been read */
     if (!terminal_is_entered() || attend(v))
@@ -378,33 +397,33 @@ bool view_poll(run_view *v)
     return false;
 }
 
-bool view_step(run_view *v)
+static tempo_status step(void *user, tempo_run *r, tempo_err *err)
 {
-    const run *r = v->r;
+    run_view *v = user;
     const view_vocab vocab = vocab_of(v);
-    bool same = r->n_arms == 1 || (r->arms[0].advanced && r->arms[1].advanced);
 
-    for (size_t i = 0; i < r->n_arms; i++) {
-        if (!r->arms[i].advanced)
+    (void)err;
+    for (size_t i = 0; i < tempo_run_arms(r); i++) {
+        if (!tempo_run_arm_read(r, i))
             continue;
-        const tempo_set *set = tempo_decoder_last_set(r->arms[i].decoder);
-        if (!keep_set(v, &v->arms[i], set) ||
-            !keep_width(v, v->arms[i].n - 1, view_column_width(&vocab, set))) {
+        const tempo_set *set = tempo_decoder_last_set(tempo_run_decoder(r, i));
+        if (!continue_sentence(v, &v->sentences[i], set) ||
+            !keep_width(v, tempo_run_steps(r, i) - 1, view_column_width(&vocab, set))) {
             say("out of memory for step %zu", set->step);
-            return false;
+            return sink_failed(v->g);
         }
     }
-    if (same && r->n_arms == 2)
-        same = tempo_relate_sets(&v->arms[0].sets[v->arms[0].n - 1], &v->arms[1].sets[v->arms[1].n - 1]) !=
-               TEMPO_SETS_DIFFERENT;
-    if (!same && v->first_difference == SIZE_MAX)
-        v->first_difference = v->n_columns - 1;
+    v->first_difference = tempo_run_difference(r).set;
     v->dirty = true;
-    return true;
+    return TEMPO_OK;
 }
 
-void view_stay(run_view *v)
+static tempo_status end(void *user, tempo_run *r, tempo_err *err)
 {
+    run_view *v = user;
+
+    (void)r;
+    (void)err;
     v->ended = true;
     if (terminal_is_entered() && terminal_has_keys() && !interrupted()) {
         draw(v);
@@ -414,19 +433,13 @@ void view_stay(run_view *v)
         terminal_release_signals();
     }
     terminal_leave();
+    return TEMPO_OK;
 }
 
-void view_print(run_view *v)
+static int close_view(void *user, int code)
 {
-    run *r = v->r;
-
-    if (v->n_columns > 0)
-        show_prompt(r);
-    for (size_t i = 0; i < v->n_columns; i++) {
-        const tempo_set *sets[2] = {NULL, NULL};
-        for (size_t a = 0; a < r->n_arms; a++)
-            if (i < v->arms[a].n)
-                sets[a] = &v->arms[a].sets[i];
-        show_sets(r, sets);
-    }
+    free_view(user);
+    return code;
 }
+
+const sink_kind view_sink = {open_view, {.begin = begin, .step = step, .end = end}, poll, close_view};
