@@ -11,19 +11,13 @@ static const tempo_model *model_of(const tempo_run *r)
     return tempo_engine_model(r->engine);
 }
 
-static const char *own_reason(const tempo_run *r, size_t arm)
-{
-    const tempo_stopped s = tempo_decoder_stopped(r->arms[arm].lane.d);
-
-    return s == TEMPO_RUNNING && r->interrupted ? "interrupt" : tempo_stopped_name(s);
-}
-
 const char *tempo_run_stopped_by(const tempo_run *r, size_t arm)
 {
-    const bool ended_by_driver =
-        tempo_arm_follows(r, arm) && tempo_decoder_stopped(r->arms[arm].lane.d) == TEMPO_RUNNING;
+    tempo_stopped s = tempo_decoder_stopped(r->arms[arm].lane.d);
 
-    return own_reason(r, ended_by_driver ? r->o.driver : arm);
+    if (s == TEMPO_RUNNING && tempo_arm_follows(r, arm))
+        s = tempo_decoder_stopped(tempo_run_driver(r)->lane.d);
+    return s == TEMPO_RUNNING && r->interrupted ? "interrupt" : tempo_stopped_name(s);
 }
 
 /* Does it go on, whatever became of the run? */

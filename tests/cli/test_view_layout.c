@@ -112,10 +112,10 @@ static bool is_eos(const void *user, int32_t id)
 }
 
 typedef struct fixture {
-    tempo_member members[2][MOST_SETS][N_WORDS];
-    tempo_set sets[2][MOST_SETS];
+    tempo_member members[3][MOST_SETS][N_WORDS];
+    tempo_set sets[3][MOST_SETS];
     int widths[MOST_SETS];
-    view_arm arms[2];
+    view_arm arms[3];
     view_input in;
     screen s;
 } fixture;
@@ -147,7 +147,8 @@ static fixture *make_fixture(size_t n_arms)
     assert_non_null(f);
     f->arms[0] = (view_arm){.name = "isolated", .sets = f->sets[0]};
     f->arms[1] = (view_arm){.name = "visible", .sets = f->sets[1]};
-    for (size_t a = 0; a < 2; a++) {
+    f->arms[2] = (view_arm){.name = "far", .sets = f->sets[2]};
+    for (size_t a = 0; a < 3; a++) {
         f->arms[a].sentence = "Once upon a time there";
         f->arms[a].n_sentence = 22;
         f->arms[a].n_prompt = 16;
@@ -360,6 +361,24 @@ static void test_two_arms(void **state)
     free_fixture(f);
 }
 
+/* Each differs from the first, or does not. */
+static void test_three_arms(void **state)
+{
+    fixture *f = make_fixture(3);
+
+    (void)state;
+    for (size_t a = 0; a < 3; a++) {
+        add_set(f, a, 0, (const double[]){0.5}, 1);
+        add_set(f, a, a == 2 ? 2 : 1, (const double[]){0.5}, 1);
+    }
+    (void)lay_out(f, 80, 30);
+    assert_string_equal(row(f, 2), "isolated   1         2≠");
+    assert_string_equal(row(f, 8), "visible    1         2≠");
+    assert_string_equal(row(f, 14), "far        1         2≠");
+    assert_string_equal(row(f, 15), "           ·the 50%  ·cat 50%");
+    free_fixture(f);
+}
+
 static void test_sentence(void **state)
 {
     fixture *f = make_fixture(1);
@@ -521,12 +540,13 @@ static void test_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_glyphs),          cmocka_unit_test(test_many_marks),
-        cmocka_unit_test(test_columns),         cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_long_set),        cmocka_unit_test(test_following),
-        cmocka_unit_test(test_bands),           cmocka_unit_test(test_two_arms),
-        cmocka_unit_test(test_sentence),        cmocka_unit_test(test_drawing),
-        cmocka_unit_test(test_nothing_changed), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_glyphs),     cmocka_unit_test(test_many_marks),
+        cmocka_unit_test(test_columns),    cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_long_set),   cmocka_unit_test(test_following),
+        cmocka_unit_test(test_bands),      cmocka_unit_test(test_two_arms),
+        cmocka_unit_test(test_three_arms), cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_drawing),    cmocka_unit_test(test_nothing_changed),
+        cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
