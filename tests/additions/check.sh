@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 
 # The tree as it is, but for what is built.
-rm -rf "$work/tree"
+rm -rf "$work/tree" "$work/study"
 mkdir -p "$work/tree"
 git ls-files -z --cached --others --exclude-standard | xargs -0 tar -cf - --ignore-failed-read 2>/dev/null | tar -xf - -C "$work/tree"
 for patch in "$here"/*.patch; do
@@ -23,4 +23,7 @@ fail() { printf 'additions: %s\n' "$*" >&2; exit 1; }
 
 [ "$("$tempo" count -p 'The cat sat')" -eq "$("$tempo" tokenize 'The cat sat' | wc -l)" ] || fail 'the command does not count'
 "$tempo" help | grep -q '^  count ' || fail 'help does not know the command'
+"$tempo" study run --max-prompts 2 --steps 4 --no-db --out "$work/study" >/dev/null 2>"$work/study.log" || { cat "$work/study.log"; fail 'the study does not run'; }
+grep -q '"hellinger"' "$work/study/report.json" || fail 'the report does not know the metric'
+rm -rf "$work/study"
 echo "additions: $(find "$here" -name '*.patch' | wc -l) applied, built, there"
