@@ -26,4 +26,5 @@ fail() { printf 'additions: %s\n' "$*" >&2; exit 1; }
 "$tempo" study run --max-prompts 2 --steps 4 --no-db --out "$work/study" >/dev/null 2>"$work/study.log" || { cat "$work/study.log"; fail 'the study does not run'; }
 grep -q '"hellinger"' "$work/study/report.json" || fail 'the report does not know the metric'
 rm -rf "$work/study"
+[ "$("$tempo" generate -p "The cat" -n 3 --json 2>&1 >/dev/null | grep -c "^size isolated ")" -eq 3 ] || fail "the sink hears nothing"
 echo "additions: $(find "$here" -name '*.patch' | wc -l) applied, built, there"
