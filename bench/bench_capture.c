@@ -24,7 +24,7 @@ static void check(tempo_status st, const tempo_err *err)
     exit(1);
 }
 
-static bool view(void *user, const tempo_attention_view *v)
+static bool view(void *user, const tempo_tap_view *v)
 {
     return tempo_capture_view(user, v);
 }
@@ -67,7 +67,10 @@ static void bench(tempo_engine *e, const char *dir, unsigned record, const char 
     for (int i = 0; i < 2; i++)
         check(tempo_decoder_create(&d[i], e, &o, prompt, PROMPT, &err), &err);
     check(tempo_capture_create(&c, dir, d[0], &co, &err), &err);
-    const tempo_observer obs = {.user = c, .attention = (record & TEMPO_RECORD_ATTENTION) != 0 ? view : NULL};
+    const tempo_observer obs = {.user = c,
+                                .view = (record & TEMPO_RECORD_ATTENTION) != 0 ? view : NULL,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     for (int step = -1; step < STEPS; step++) /* the first reads the prompt */
         for (int k = 0; k < 2; k++) {
             const int i = (step + k) & 1; /* take turns in who is first */

@@ -15,21 +15,21 @@
 
 enum { MEMBERS = 3, ROWS = 2 * MEMBERS };
 
-/* Called once for every layer and row.  weights is [n_heads, n_slots]; member i of a set is row i of its
+/* Called once for every layer and row.  values is [heads, slots]; member i of a set is row i of its
  * sequence and sits in slot first + i.  */
-static bool on_attention(void *user, const tempo_attention_view *view)
+static bool on_attention(void *user, const tempo_tap_view *view)
 {
     const size_t first = *(const size_t *)user; /* slot of the set's first member */
     const size_t own = first + view->row % MEMBERS;
     double siblings = 0;
 
-    for (uint32_t h = 0; h < view->n_heads; h++)
+    for (uint32_t h = 0; h < view->dims[0]; h++)
         for (size_t j = first; j < first + MEMBERS; j++)
             if (j != own)
-                siblings += (double)view->weights[h * view->n_slots + j];
+                siblings += (double)view->values[h * view->dims[1] + j];
     if (view->row == 0)
         printf("\n%5u ", view->layer);
-    printf(" %8.6f", siblings / view->n_heads);
+    printf(" %8.6f", siblings / (double)view->dims[0]);
     return true; /* false would stop the pass */
 }
 
@@ -72,7 +72,10 @@ static tempo_status compare_modes(tempo_engine *engine, tempo_seq *const seqs[2]
                                   tempo_err *err)
 {
     size_t first = tempo_seq_slot_count(seqs[0]); /* every token before it is a set and a position */
-    const tempo_observer observer = {.user = &first, .attention = on_attention};
+    const tempo_observer observer = {.user = &first,
+                                     .view = on_attention,
+                                     .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                     .n_taps = 1};
     tempo_row rows[ROWS];
 
     for (int i = 0; i < ROWS; i++)
@@ -82,7 +85,7 @@ static tempo_status compare_modes(tempo_engine *engine, tempo_seq *const seqs[2]
                               .position = (double)first, /* shared by all members */
                               .mode = i < MEMBERS ? TEMPO_ISOLATED : TEMPO_VISIBLE,
                               .last_layer = TEMPO_ALL_LAYERS,
-                              .want = TEMPO_WANT_ATTENTION};
+                              .want = TEMPO_WANT_TAPS};
     fputs("attention of each member on its siblings, mean over heads\nlayer  isolated                    "
           "visible",
           stdout);

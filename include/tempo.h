@@ -103,7 +103,7 @@ TEMPO_API tempo_status tempo_model_find(const char *name, char *out, size_t cap,
 /* Open a model: a .gguf file (v2, v3), or a directory with config.json, *.safetensors and
  * tokenizer.json; `name` goes through tempo_model_find.  Files are memory-mapped and must not
  * change while the model lives: every pass looks first whether they have been cut short or written to
- * (TEMPO_E_IO; by size and time of modification, so a touch counts), but one that is cut short during a pass is a SIGBUS.  A name that means another file by
+ * (TEMPO_E_IO), but one that is cut short during a pass is a SIGBUS.  A name that means another file by
  * now (rename, unlink) is no change.  opt may be NULL.  On failure *out is NULL.  */
 TEMPO_API tempo_status tempo_model_open(tempo_model **out, const char *name,
                                         const tempo_model_options *opt,
@@ -368,8 +368,8 @@ typedef enum tempo_mode {
 #define TEMPO_ALL_LAYERS UINT32_MAX
 
 enum {
-    TEMPO_WANT_LOGITS = 1u << 0,    /* tempo_engine_logits will have this row's logits */
-    TEMPO_WANT_ATTENTION = 1u << 1, /* the observer sees this row's attention */
+    TEMPO_WANT_LOGITS = 1u << 0, /* tempo_engine_logits will have this row's logits */
+    TEMPO_WANT_TAPS = 1u << 1,   /* the observer sees what this row's taps show */
 };
 
 /* One slot to append to a sequence.  Rows of one sequence stand together in slot order; a set
@@ -387,24 +387,104 @@ typedef struct tempo_row {
                        (nudge, token, element): the smallest change there is, to see what rounding alone does */
 } tempo_row;
 
-/* One row's attention in one layer, valid during the call.  weights[h * n_slots + j] is the
- * attention of head h on slot j of the row's sequence (all slots that the sequence has after
- * this batch); what the row may not see is exactly 0.0f; each head sums to 1.  */
-typedef struct tempo_attention_view {
-    uint32_t layer;
-    size_t row; /* index into the batch */
-    const tempo_seq *seq;
-    uint32_t n_heads;
-    size_t n_slots;
-    const float *weights; /* [n_heads, n_slots] */
-} tempo_attention_view;
+/* ---- taps -------------------------------------------------------------------------- */
 
-/* Callbacks from inside a forward pass, on the calling thread.  Any may be NULL.  Returning
+/* What a pass computes and can show: names, meanings and order as TransformerLens has them.  One line each with its shape,
+ * of one row: src/engine/taps.inc.  Experts and learned positions are names that no model has yet.  */
+typedef enum tempo_tap {
+    TEMPO_TAP_EMBED = 0, /* hook_embed [d_model]; a row's nudge is in it */
+    TEMPO_TAP_POS_EMBED,
+    TEMPO_TAP_RESID_PRE,      /* blocks.L.hook_resid_pre [d_model]: the residual stream as the layer finds it */
+    TEMPO_TAP_LN1_SCALE,      /* ln1.hook_scale [1]: what the norm divides by */
+    TEMPO_TAP_LN1_NORMALIZED, /* after division, before the norm's weights */
+    TEMPO_TAP_Q,              /* attn.hook_q [heads, head_dim]: after bias, before norm and rotation; of q and k the halves of a
+                                 head rotate together, whatever the file's order */
+    TEMPO_TAP_K,              /* attn.hook_k [kv heads, head_dim] */
+    TEMPO_TAP_V,
+    TEMPO_TAP_Q_NORMED, /* where there is a norm of Q and K: after it */
+    TEMPO_TAP_K_NORMED,
+    TEMPO_TAP_ROT_Q, /* after rotation */
+    TEMPO_TAP_ROT_K,
+    TEMPO_TAP_ATTN_SCORES, /* attn.hook_attn_scores [heads, slots]: before softmax, scaled; -INFINITY where the row may not see */
+    TEMPO_TAP_PATTERN,     /* attn.hook_pattern [heads, slots]: attention.  0.0f where the row may not see; a head sums to 1 */
+    TEMPO_TAP_Z,           /* attn.hook_z [heads, head_dim]: before the output matrix */
+    TEMPO_TAP_RESULT,      /* attn.hook_result [heads, d_model]: each head's share of attn_out, its bias apart; computed for the
+                              view alone, at the price of so many output matrices as there are heads */
+    TEMPO_TAP_ATTN_OUT,    /* hook_attn_out [d_model]: what is added to the residual stream */
+    TEMPO_TAP_RESID_MID,
+    TEMPO_TAP_LN2_SCALE,
+    TEMPO_TAP_LN2_NORMALIZED,
+    TEMPO_TAP_MLP_PRE,        /* mlp.hook_pre [d_ff]: the gate, after bias */
+    TEMPO_TAP_MLP_PRE_LINEAR, /* up, after bias */
+    TEMPO_TAP_MLP_POST,       /* what the last matrix reads */
+    TEMPO_TAP_EXPERT_WEIGHTS,
+    TEMPO_TAP_EXPERT_INDICES,
+    TEMPO_TAP_MLP_OUT,
+    TEMPO_TAP_RESID_POST,
+    TEMPO_TAP_LN_FINAL_SCALE, /* of rows whose logits are not wanted, too */
+    TEMPO_TAP_LN_FINAL_NORMALIZED,
+    TEMPO_TAP_LOGITS, /* logits [n_vocab], of rows that want them */
+    TEMPO_TAP_COUNT
+} tempo_tap;
+
+typedef struct tempo_tap_info {
+    const char *name;       /* "attn.hook_z"; of a layer's tap what follows "blocks.L."; NULL: there is no such tap */
+    const char *short_name; /* "z", or where several end alike "ln1.scale": names of arrays in captures */
+    bool by_layer;          /* blocks.L.name, in every layer */
+    bool editable;          /* the model reads it, so that it can be changed */
+    uint32_t n_heads;       /* first dimension where that is heads (of k and v those of keys), else 0 */
+    uint32_t n_dims;        /* 1 or 2 */
+    size_t dims[2];         /* of one row; 0 for the slots of its sequence */
+    const char *missing;    /* NULL, or what the model would need to have it: "experts" */
+} tempo_tap_info;
+
+/* Of a model.  m NULL: sizes are 0, and nothing is missing. */
+TEMPO_API tempo_tap_info tempo_tap_get_info(const tempo_model *m, tempo_tap tap);
+
+#define TEMPO_TAP_WORDS 16
+
+/* A tap, narrowed to some layers and heads: bit i % 64 of word i / 64.  No bit at all: every one of them, so that
+ * {.tap = TEMPO_TAP_Z} is the whole tap.  An observer is shown all heads: who keeps values narrows them.  */
+typedef struct tempo_tap_selection {
+    tempo_tap tap;
+    uint64_t layers[TEMPO_TAP_WORDS], heads[TEMPO_TAP_WORDS];
+} tempo_tap_selection;
+
+/* Is layer or head i in these words of a selection? */
+TEMPO_API bool tempo_tap_has(const uint64_t bits[TEMPO_TAP_WORDS], uint32_t i);
+
+/* Read "NAME[:layers=4-8][:heads=0,3]"; a comma may stand for a colon in front of a word.  NAME is a whole name
+ * ("blocks.5.attn.hook_z": that layer), the name without its layer ("attn.hook_z") or its last word without hook_ ("z",
+ * "resid_post"; "ln1.scale" where the last word alone is the name of several), in all layers; "attention" is pattern.
+ * TEMPO_E_FORMAT for what is none, naming those that there are.  With a model, its layers and heads are checked
+ * as tempo_tap_check does; NULL: not yet.  */
+TEMPO_API tempo_status tempo_tap_parse(tempo_tap_selection *out, const tempo_model *m, const char *text,
+                                       tempo_err *err) TEMPO_MUST_CHECK;
+/* TEMPO_E_ARG, saying what there is, for a tap, a layer or a head that the model does not have. */
+TEMPO_API tempo_status tempo_tap_check(const tempo_tap_selection *s, const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* A tap's values for one row in one layer, valid during the call.  Each is shown once, before anything reads it. */
+typedef struct tempo_tap_view {
+    tempo_tap tap;
+    uint32_t layer; /* 0 for what is not in layers */
+    size_t row;     /* index into the batch */
+    const tempo_seq *seq;
+    size_t slot; /* that the row takes in its sequence */
+    uint32_t n_dims;
+    size_t dims[2];      /* dims[1] is 1 when n_dims is; slots: all that the sequence has after this batch */
+    const float *values; /* [dims[0], dims[1]] */
+} tempo_tap_view;
+
+/* Callbacks from inside a forward pass, on the calling thread.  Either may be NULL.  Returning
  * false stops the pass with TEMPO_E_STOPPED and leaves every sequence as it was.  */
 typedef struct tempo_observer {
     void *user;
-    bool (*attention)(void *user, const tempo_attention_view *view); /* layer by layer, row by row */
     bool (*poll)(void *user); /* once a layer: the place to notice Ctrl-C */
+    /* What taps[n_taps] select, of rows that want it: of one tap layer by layer, in a layer row by row.  It changes no bit of
+     * anything; what nobody asked for costs nothing.  TEMPO_E_ARG for a selection that the model does not have.  */
+    bool (*view)(void *user, const tempo_tap_view *view);
+    const tempo_tap_selection *taps;
+    size_t n_taps;
 } tempo_observer;
 
 /* Run rows[n] through the model in one pass and append them to their sequences.  Rows of
@@ -587,7 +667,7 @@ TEMPO_API tempo_status tempo_decoder_close_pass(tempo_decoder *d, const tempo_ob
  * results.  It belongs to the thread of its decoder, which must outlive it.
  *
  *   tempo_capture_create(&c, dir, decoder, &options, &err);
- *   // step after step, with an observer whose attention callback hands every view to tempo_capture_view:
+ *   // step after step, with an observer of tempo_capture_taps that hands every view to tempo_capture_view:
  *   tempo_decoders_step(&decoder, 1, &observer, &err);     // or read, then select or adopt
  *   tempo_capture_step(c, &err);
  *   // at will, after the last step:
@@ -644,10 +724,11 @@ TEMPO_API tempo_status tempo_capture_check_size(uint64_t estimate, uint64_t max_
  * already; TEMPO_E_FORMAT when config is no JSON object.  What failed has left nothing behind.  */
 TEMPO_API tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
                                             const tempo_capture_options *o, tempo_err *err) TEMPO_MUST_CHECK;
-/* Feed it every view that the observer gets, those of other sequences included; only with TEMPO_RECORD_ATTENTION is it
- * needed.  A pass that was stopped and is repeated may be fed again.  Always true, so that a callback can return it: what
+/* What an observer has to show it: *n selections, none where nothing of that kind is recorded. */
+TEMPO_API const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n);
+/* Feed it every view that the observer gets, those of other sequences and other taps included.  A pass that was stopped and is repeated may be fed again.  Always true, so that a callback can return it: what
  * goes wrong (memory, the limit) is said by the next tempo_capture_step.  */
-TEMPO_API bool tempo_capture_view(tempo_capture *c, const tempo_attention_view *view);
+TEMPO_API bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *view);
 /* Write what the step that the decoder has just finished read and selected; before the engine's next pass.  TEMPO_E_LIMIT
  * when the files would exceed max_bytes, TEMPO_E_IO when the disk is full, TEMPO_E_ARG when a step or a view was left out.
  * After a failure the capture is only good for tempo_capture_abort.  */
@@ -708,8 +789,11 @@ typedef struct tempo_sampling {
 /* What listens to a run; its callbacks may be NULL.  On the thread that steps the run.  A failure is that of the run. */
 typedef struct tempo_sink {
     void *user;
-    /* Attention of row `row` of what arm `arm` reads; false stops the pass. */
-    bool (*view)(void *user, tempo_run *r, size_t arm, size_t row, const tempo_attention_view *view);
+    /* Of row `row` of what arm `arm` reads, what taps[n_taps] select (n_taps 0: attention, TEMPO_TAP_PATTERN); false stops the
+     * pass. */
+    bool (*view)(void *user, tempo_run *r, size_t arm, size_t row, const tempo_tap_view *view);
+    const tempo_tap_selection *taps; /* as long as the run */
+    size_t n_taps;
     /* The arms of which tempo_run_arm_read says so were read, and have taken nothing yet. */
     tempo_status (*read)(void *user, tempo_run *r, tempo_err *err);
     /* The same arms have taken a set. */

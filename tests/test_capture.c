@@ -38,7 +38,7 @@ typedef struct run {
     tempo_err err;
 } run;
 
-static bool feed(void *user, const tempo_attention_view *v)
+static bool feed(void *user, const tempo_tap_view *v)
 {
     run *r = user;
 
@@ -97,7 +97,11 @@ static void add(run *r, const tempo_decode_options *o, const char *to, const tem
 
 static tempo_status take_steps(run *r, bool closing)
 {
-    const tempo_observer obs = {.user = r, .attention = feed, .poll = poll_run};
+    const tempo_observer obs = {.user = r,
+                                .view = feed,
+                                .poll = poll_run,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_status st = TEMPO_OK;
 
     while (st == TEMPO_OK && tempo_decoder_stopped(r->d[0]) == TEMPO_RUNNING) {
@@ -515,7 +519,10 @@ static void test_adopted(void **state)
     (void)state;
     add(&r, &a, in_dir("driver"), &o);
     add(&r, &b, in_dir("follower"), &o);
-    const tempo_observer obs = {.user = &r, .attention = feed};
+    const tempo_observer obs = {.user = &r,
+                                .view = feed,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     for (size_t step = 0; step < STEPS; step++) {
         assert_int_equal(tempo_decoders_read(r.d, 2, &obs, &r.err), TEMPO_OK);
         assert_int_equal(tempo_decoder_select(r.d[0], &r.err), TEMPO_OK);

@@ -238,18 +238,18 @@ typedef struct watch {
 } watch;
 
 /* I4: sums, exact zeros; views in the order of layers and rows. */
-static bool look(void *user, const tempo_attention_view *v)
+static bool look(void *user, const tempo_tap_view *v)
 {
     watch *w = user;
     const bool on = v->layer >= w->first_layer && v->layer <= w->last_layer;
     const size_t own = PROMPT + v->row;
 
     w->bad |=
-        v->layer != w->views / w->rows || v->row != w->views % w->rows || v->n_slots != PROMPT + w->rows;
-    for (uint32_t h = 0; h < v->n_heads; h++) {
+        v->layer != w->views / w->rows || v->row != w->views % w->rows || v->dims[1] != PROMPT + w->rows;
+    for (uint32_t h = 0; h < v->dims[0]; h++) {
         double sum = 0;
-        for (size_t j = 0; j < v->n_slots; j++) {
-            const float a = v->weights[h * v->n_slots + j];
+        for (size_t j = 0; j < v->dims[1]; j++) {
+            const float a = v->values[h * v->dims[1] + j];
             const bool seen = j < PROMPT || j == own ||
                               (on && (w->mode == TEMPO_VISIBLE || (w->mode == TEMPO_CAUSAL && j < own)));
             w->bad |= seen ? !(a > 0) : a != 0.0f;
@@ -271,7 +271,10 @@ static void test_attention_views(void **state)
     for (int mode = TEMPO_ISOLATED; mode <= TEMPO_CAUSAL; mode++) {
         tempo_seq *s = test_seq(e, TEMPO_KV_F32);
         watch w = {.rows = SET, .mode = (tempo_mode)mode, .last_layer = UINT32_MAX, .stop_at = UINT32_MAX};
-        const tempo_observer obs = {.user = &w, .attention = look};
+        const tempo_observer obs = {.user = &w,
+                                    .view = look,
+                                    .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                    .n_taps = 1};
         test_append(e, s, prompt, PROMPT, true, TEMPO_ISOLATED, NULL, NULL);
         test_append(e, s, members, SET, false, (tempo_mode)mode, &obs, r->a);
         assert_false(w.bad);
@@ -296,7 +299,10 @@ static void test_visible_layers(void **state)
     tempo_seq *s = test_seq(e, TEMPO_KV_F32);
     tempo_row rows[SET];
     watch w = {.rows = SET, .mode = TEMPO_VISIBLE, .first_layer = 1, .last_layer = 1, .stop_at = UINT32_MAX};
-    const tempo_observer obs = {.user = &w, .attention = look};
+    const tempo_observer obs = {.user = &w,
+                                .view = look,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_err err = {0};
 
     test_append(e, s, prompt, PROMPT, true, TEMPO_ISOLATED, NULL, NULL);
@@ -308,7 +314,7 @@ static void test_visible_layers(void **state)
                               .mode = TEMPO_VISIBLE,
                               .first_layer = 1,
                               .last_layer = 1,
-                              .want = TEMPO_WANT_ATTENTION};
+                              .want = TEMPO_WANT_TAPS};
     assert_int_equal(tempo_engine_forward(e, rows, SET, &obs, &err), TEMPO_OK);
     assert_false(w.bad);
     tempo_seq_free(s);
@@ -326,7 +332,10 @@ static void test_stopped(void **state)
     tempo_seq *s = test_seq(e, TEMPO_KV_F32);
     results *r = new_results(m);
     watch w = {.rows = SET, .mode = TEMPO_VISIBLE, .last_layer = UINT32_MAX, .stop_at = 1};
-    const tempo_observer obs = {.user = &w, .attention = look};
+    const tempo_observer obs = {.user = &w,
+                                .view = look,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_row rows[SET];
     tempo_err err = {0};
 
@@ -338,7 +347,7 @@ static void test_stopped(void **state)
                               .position = PROMPT,
                               .mode = TEMPO_VISIBLE,
                               .last_layer = TEMPO_ALL_LAYERS,
-                              .want = TEMPO_WANT_ATTENTION};
+                              .want = TEMPO_WANT_TAPS};
     assert_int_equal(tempo_engine_forward(e, rows, SET, &obs, &err), TEMPO_E_STOPPED);
     assert_int_equal(tempo_seq_slot_count(s), PROMPT);
     test_append(e, s, members, SET, false, TEMPO_VISIBLE, NULL, r->a);

@@ -65,7 +65,7 @@ static void compare_n(const tempo_model *m, const reference_slot *slots, size_t 
     tempo_err err = {0};
 
     assert_non_null(want);
-    reference_forward(m, slots, n, want);
+    reference_forward(m, slots, n, NULL, NULL, want);
     for (size_t i = 0; i < n; i++)
         rows[i] = (tempo_row){.seq = s,
                               .token = slots[i].token,

@@ -36,7 +36,7 @@ static bool is_close(double got, double want, double tolerance)
 }
 
 /* Views come layer by layer and within a layer row by row: their order is their place in the array. */
-static bool on_attention(void *user, const tempo_attention_view *v)
+static bool on_attention(void *user, const tempo_tap_view *v)
 {
     run *r = user;
     const tempo_npy *a = &r->attention;
@@ -44,12 +44,12 @@ static bool on_attention(void *user, const tempo_attention_view *v)
     const float *want = a->data;
 
     assert_int_equal(v->layer, r->views / rows);
-    assert_int_equal(v->n_heads, a->shape[1]);
-    assert_int_equal(v->n_slots, slots);
-    for (size_t h = 0; h < v->n_heads; h++)
+    assert_int_equal(v->dims[0], a->shape[1]);
+    assert_int_equal(v->dims[1], slots);
+    for (size_t h = 0; h < v->dims[0]; h++)
         for (size_t j = 0; j < slots; j++) {
-            const double w = (double)want[((v->layer * v->n_heads + h) * rows + row) * slots + j],
-                         got = (double)v->weights[h * slots + j];
+            const double w = (double)want[((v->layer * v->dims[0] + h) * rows + row) * slots + j],
+                         got = (double)v->values[h * slots + j];
             if (!is_close(got, w, attention_tolerance) || (w == 0 && got != 0))
                 fail_msg("%s: attention, layer %u head %zu row %zu slot %zu: %.9g, expected %.9g", r->c->name,
                          v->layer, h, row, j, got, w);
@@ -149,7 +149,10 @@ static void check_slots(const run *r)
 static void run_case(tempo_engine *e, const golden_case *c)
 {
     run r = {.c = c};
-    const tempo_observer observer = {.user = &r, .attention = on_attention};
+    const tempo_observer observer = {.user = &r,
+                                     .view = on_attention,
+                                     .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                     .n_taps = 1};
     tempo_npy sizes = golden_array(c, TEMPO_NPY_I32, "set_sizes"),
               ids = golden_array(c, TEMPO_NPY_I32, "set_ids");
     tempo_err err = {0};

@@ -298,7 +298,7 @@ typedef struct captured {
     tempo_capture_format format;
 } captured;
 
-static bool feed(void *c, const tempo_attention_view *v)
+static bool feed(void *c, const tempo_tap_view *v)
 {
     return tempo_capture_view(c, v);
 }
@@ -328,7 +328,8 @@ static tempo_status capture(void *arg, tempo_err *err)
         return st;
     st = tempo_capture_create(&c, path, d, &co, err);
     assert_true((st == TEMPO_OK) == (c != NULL));
-    const tempo_observer observer = {.user = c, .attention = feed};
+    const tempo_observer observer = {
+        .user = c, .view = feed, .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN}, .n_taps = 1};
     while (st == TEMPO_OK && tempo_decoder_stopped(d) == TEMPO_RUNNING)
         if ((st = tempo_decoders_step(&d, 1, &observer, err)) == TEMPO_OK)
             st = tempo_capture_step(c, err);

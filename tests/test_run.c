@@ -323,7 +323,7 @@ static void note(heard *h, char c)
     h->log[n] = c;
 }
 
-static bool hear_view(void *user, tempo_run *r, size_t arm, size_t row, const tempo_attention_view *v)
+static bool hear_view(void *user, tempo_run *r, size_t arm, size_t row, const tempo_tap_view *v)
 {
     heard *h = user;
 
@@ -472,7 +472,7 @@ static void test_interrupted(void **state)
 
 /* ---- captures ---------------------------------------------------------------------- */
 
-static bool feed(void *user, const tempo_attention_view *v)
+static bool feed(void *user, const tempo_tap_view *v)
 {
     return tempo_capture_view(user, v);
 }
@@ -490,7 +490,8 @@ static void capture_by_hand(const char *dir, const tempo_decode_options *d, cons
     c.steps = STEPS + closing;
     c.rows = 6;
     assert_int_equal(tempo_capture_create(&capture, dir, decoder, &c, &err), TEMPO_OK);
-    const tempo_observer obs = {.user = capture, .attention = feed};
+    tempo_observer obs = {.user = capture, .view = feed};
+    obs.taps = tempo_capture_taps(capture, &obs.n_taps);
     for (size_t t = 0; t < STEPS; t++) {
         assert_int_equal(tempo_decoders_step(&decoder, 1, &obs, &err), TEMPO_OK);
         assert_int_equal(tempo_capture_step(capture, &err), TEMPO_OK);

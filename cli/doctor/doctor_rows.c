@@ -39,7 +39,7 @@ static tempo_status append(doctor *d, tempo_engine *e, tempo_seq *seq, const pla
                            const tempo_observer *obs, float *out)
 {
     tempo_row rows[DOCTOR_PROMPT];
-    const unsigned want = (out != NULL ? TEMPO_WANT_LOGITS : 0) | (obs != NULL ? TEMPO_WANT_ATTENTION : 0);
+    const unsigned want = (out != NULL ? TEMPO_WANT_LOGITS : 0) | (obs != NULL ? TEMPO_WANT_TAPS : 0);
 
     fill_rows(rows, seq, next_set(seq), p, want);
     const tempo_status st = tempo_engine_forward(e, rows, p->n, obs, &d->err);
@@ -132,15 +132,15 @@ typedef struct attention_sums {
     double worst; /* deviation of a row's sum from 1; HUGE_VAL where a hidden slot has a weight */
 } attention_sums;
 
-static bool sum_attention(void *user, const tempo_attention_view *v)
+static bool sum_attention(void *user, const tempo_tap_view *v)
 {
     attention_sums *s = user;
     const size_t own = s->first + v->row;
 
-    for (uint32_t h = 0; h < v->n_heads; h++) {
+    for (uint32_t h = 0; h < v->dims[0]; h++) {
         double sum = 0;
-        for (size_t j = 0; j < v->n_slots; j++) {
-            const float w = v->weights[h * v->n_slots + j];
+        for (size_t j = 0; j < v->dims[1]; j++) {
+            const float w = v->values[h * v->dims[1] + j];
             const bool sibling = j >= s->first && j != own;
             const bool hidden =
                 sibling && (s->mode == TEMPO_ISOLATED || (s->mode == TEMPO_CAUSAL && j > own));
@@ -163,7 +163,10 @@ finding check_i4(doctor *d)
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
         const placed_set set = first_set(d, modes[i]);
         attention_sums sums = {.first = d->n_prompt, .mode = modes[i]};
-        const tempo_observer obs = {.user = &sums, .attention = sum_attention};
+        const tempo_observer obs = {.user = &sums,
+                                    .view = sum_attention,
+                                    .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                    .n_taps = 1};
         if (run_sets(d, d->s.engine, &set, 1, &obs, NULL) != TEMPO_OK)
             return cannot_run();
         if (!(sums.worst <= worst))
@@ -178,28 +181,31 @@ typedef struct layer0 {
     size_t n_heads, n_slots;
 } layer0;
 
-static bool keep_layer0(void *user, const tempo_attention_view *v)
+static bool keep_layer0(void *user, const tempo_tap_view *v)
 {
     layer0 *l = user;
-    const size_t n = v->n_heads * v->n_slots;
+    const size_t n = v->dims[0] * v->dims[1];
 
     if (v->layer != 0)
         return true;
     if (l->weights == NULL) {
-        l->n_heads = v->n_heads;
-        l->n_slots = v->n_slots;
+        l->n_heads = v->dims[0];
+        l->n_slots = v->dims[1];
         l->weights = malloc(DOCTOR_MEMBERS * n * sizeof(*l->weights));
     }
     if (l->weights == NULL)
         return false;
-    memcpy(l->weights + v->row * n, v->weights, n * sizeof(*l->weights));
+    memcpy(l->weights + v->row * n, v->values, n * sizeof(*l->weights));
     return true;
 }
 
 static tempo_status run_layer0(doctor *d, tempo_mode mode, layer0 *l)
 {
     const placed_set set = first_set(d, mode);
-    const tempo_observer obs = {.user = l, .attention = keep_layer0};
+    const tempo_observer obs = {.user = l,
+                                .view = keep_layer0,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
 
     *l = (layer0){0};
     return run_sets(d, d->s.engine, &set, 1, &obs, NULL);
@@ -338,7 +344,7 @@ finding check_i8(doctor *d)
     return judge(worst, 0);
 }
 
-static bool ignore_attention(void *user, const tempo_attention_view *v)
+static bool ignore_attention(void *user, const tempo_tap_view *v)
 {
     (void)user;
     (void)v;
@@ -348,7 +354,9 @@ static bool ignore_attention(void *user, const tempo_attention_view *v)
 /* The prompt token by token, then the set in one batch with two other sequences around it, observed. */
 static tempo_status run_in_company(doctor *d, tempo_engine *e, const placed_set *set, float *out)
 {
-    const tempo_observer obs = {.attention = ignore_attention};
+    const tempo_observer obs = {.view = ignore_attention,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_row rows[2 + DOCTOR_MEMBERS];
     tempo_seq *seqs[3] = {NULL, NULL, NULL};
     tempo_status st = TEMPO_OK;
@@ -363,7 +371,7 @@ static tempo_status run_in_company(doctor *d, tempo_engine *e, const placed_set 
     const placed_set other = {.ids = &d->members[1], .n = 1, .position = (double)d->n_prompt};
     if (st == TEMPO_OK) {
         fill_rows(rows, seqs[1], next_set(seqs[1]), &other, TEMPO_WANT_LOGITS);
-        fill_rows(rows + 1, seqs[0], next_set(seqs[0]), set, TEMPO_WANT_LOGITS | TEMPO_WANT_ATTENTION);
+        fill_rows(rows + 1, seqs[0], next_set(seqs[0]), set, TEMPO_WANT_LOGITS | TEMPO_WANT_TAPS);
         fill_rows(rows + 1 + set->n, seqs[2], next_set(seqs[2]), &other, 0);
         st = tempo_engine_forward(e, rows, set->n + 2, &obs, &d->err);
     }

@@ -56,6 +56,16 @@ static tempo_status check_start(const tempo_capture *c, tempo_err *err)
                       "a capture begins with a decoder's first step, this one has taken some");
 }
 
+static void select_taps(tempo_capture *c)
+{
+    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0)
+        return;
+    c->taps[c->n_taps].tap = TEMPO_TAP_PATTERN;
+    for (uint32_t l = c->opt.first_layer; l <= c->opt.last_layer; l++)
+        c->taps[c->n_taps].layers[l / 64] |= UINT64_C(1) << l % 64;
+    c->n_taps++;
+}
+
 tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
                                   const tempo_capture_options *o, tempo_err *err)
 {
@@ -78,6 +88,7 @@ tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const te
         tempo_capture_abort(c);
         return st;
     }
+    select_taps(c);
     *out = c;
     return TEMPO_OK;
 }
@@ -200,13 +211,13 @@ static size_t pending_rows(const tempo_decoder *d)
     return n;
 }
 
-static tempo_status begin_pass(tempo_capture *c, const tempo_attention_view *v, tempo_err *err)
+static tempo_status begin_pass(tempo_capture *c, const tempo_tap_view *v, tempo_err *err)
 {
     tempo_capture_pass *p = &c->pass;
     size_t floats = layers_of(c) * heads_of(c);
     tempo_status st;
 
-    *p = (tempo_capture_pass){.layer = v->layer, .rows = pending_rows(c->decoder), .slots = v->n_slots};
+    *p = (tempo_capture_pass){.layer = v->layer, .rows = pending_rows(c->decoder), .slots = v->dims[1]};
     if (__builtin_mul_overflow(floats, p->rows, &floats) ||
         __builtin_mul_overflow(floats, p->slots, &floats) || floats > SIZE_MAX / sizeof(float))
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "the attention of %zu rows on %zu slots",
@@ -218,7 +229,7 @@ static tempo_status begin_pass(tempo_capture *c, const tempo_attention_view *v, 
 
 /* Find the row's place among the decoder's own.  A pass that is repeated begins with its first layer again.
  */
-static tempo_status place_view(tempo_capture *c, const tempo_attention_view *v, tempo_err *err)
+static tempo_status place_view(tempo_capture *c, const tempo_tap_view *v, tempo_err *err)
 {
     tempo_capture_pass *p = &c->pass;
     const bool next = v->layer == p->layer && v->row > p->batch_row && p->row + 1 < p->rows;
@@ -232,24 +243,31 @@ static tempo_status place_view(tempo_capture *c, const tempo_attention_view *v, 
         p->row = 0;
     p->layer = v->layer;
     p->batch_row = v->row;
-    if (st == TEMPO_OK && (p->row >= p->rows || v->n_slots != p->slots))
+    if (st == TEMPO_OK && (p->row >= p->rows || v->dims[1] != p->slots))
         st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                         "a view of layer %u does not belong to the pass: was one left out?", v->layer);
     return st;
 }
 
-bool tempo_capture_view(tempo_capture *c, const tempo_attention_view *v)
+const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n)
+{
+    *n = c->n_taps;
+    return c->taps;
+}
+
+bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *v)
 {
     const tempo_capture_pass *p = &c->pass;
     const size_t heads = heads_of(c);
 
-    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0 || c->failed.code != TEMPO_OK ||
-        v->seq != tempo_decoder_seq(c->decoder) || v->layer < c->opt.first_layer ||
-        v->layer > c->opt.last_layer || place_view(c, v, &c->failed) != TEMPO_OK)
+    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0 || v->tap != TEMPO_TAP_PATTERN ||
+        c->failed.code != TEMPO_OK || v->seq != tempo_decoder_seq(c->decoder) ||
+        v->layer < c->opt.first_layer || v->layer > c->opt.last_layer ||
+        place_view(c, v, &c->failed) != TEMPO_OK)
         return true;
     for (size_t h = 0; h < heads; h++)
         memcpy(c->buffer + (((v->layer - c->opt.first_layer) * heads + h) * p->rows + p->row) * p->slots,
-               v->weights + (c->opt.first_head + h) * v->n_slots, p->slots * sizeof(float));
+               v->values + (c->opt.first_head + h) * v->dims[1], p->slots * sizeof(float));
     c->pass.views++;
     return true;
 }

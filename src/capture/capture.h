@@ -25,6 +25,8 @@ typedef struct tempo_capture_pass {
 struct tempo_capture {
     const tempo_decoder *decoder;
     const tempo_model *model;
+    tempo_tap_selection taps[1]; /* [n_taps] what is to be shown */
+    size_t n_taps;
     tempo_capture_options opt; /* last_layer and last_head are real ones; strings are not kept */
     json_t *config;
     char *dir;

@@ -175,7 +175,7 @@ static void put_rows(const tempo_decoder *d, size_t k, tempo_row *rows)
                               .first_layer = d->opt.first_visible_layer,
                               .last_layer = d->opt.last_visible_layer,
                               .nudge = d->opt.nudge,
-                              .want = read ? TEMPO_WANT_LOGITS | TEMPO_WANT_ATTENTION : 0u};
+                              .want = read ? TEMPO_WANT_LOGITS | TEMPO_WANT_TAPS : 0u};
     }
 }
 

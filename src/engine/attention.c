@@ -7,8 +7,9 @@
  * the row may not see takes no part at all.
  *
  * Work is split by (group of rows, kv head); all heads that share a kv head and all rows of the group
- * use a page while it is in cache.  */
-#include "engine/engine.h"
+ * use a page while it is in cache.  Rows that show their scores or their pattern go through it in parts: what
+ * is shown lies between two of them in e->weights, by slot, and the next part begins with what is there.  */
+#include "engine/pass.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,13 +101,20 @@ static void score_all(const walk *w, members *m)
     }
 }
 
-/* Scores of the own set follow those of the earlier slots; then they become probabilities. */
+/* Scores of the own set follow those of the earlier slots. */
+static void compact(const walk *w, size_t r, size_t g)
+{
+    float *s = scores_of(w, r, g);
+
+    memmove(s + w->plan[r].n_prev, s + w->begin[r], (w->end[r] - w->begin[r]) * sizeof(*s));
+}
+
+/* Scores become probabilities. */
 static void softmax(const walk *w, size_t r, size_t g)
 {
     const size_t n_prev = w->plan[r].n_prev, n_own = w->end[r] - w->begin[r];
     float *s = scores_of(w, r, g);
 
-    memmove(s + n_prev, s + w->begin[r], n_own * sizeof(*s));
     const float max = w->kern->max(s, n_prev + n_own);
     const double sum = w->kern->exp_sum(s, n_prev, max) + w->kern->exp_sum(s + n_prev, n_own, max);
     w->kern->scale(s, (float)(1.0 / sum), n_prev + n_own);
@@ -162,26 +170,72 @@ static void mix_all(const walk *w, members *m)
     }
 }
 
-/* The observer's copy: a dense row of slots, zero where the row may not look. */
-static void keep_weights(const walk *w, size_t r)
+/* ---- what is shown ---- */
+
+/* Row r and head g of e->weights: by slot. */
+static float *shown_of(const walk *w, size_t r, size_t g)
 {
     const tempo_row_plan *p = &w->plan[r];
-    const size_t n_heads = w->e->model->hp.n_heads;
 
-    for (size_t g = 0; g < w->heads && p->weights != SIZE_MAX; g++) {
-        const float *s = scores_of(w, r, g);
-        float *out = w->e->weights + p->weights * n_heads * w->e->cap.slots +
-                     (w->kv_head * w->heads + g) * p->seq_slots;
-        memset(out, 0, p->seq_slots * sizeof(float));
-        memcpy(out, s, p->n_prev * sizeof(float));
-        memcpy(out + w->begin[r], s + p->n_prev, (w->end[r] - w->begin[r]) * sizeof(float));
-    }
+    return w->e->weights + p->weights * w->e->model->hp.n_heads * w->e->cap.slots +
+           (w->kv_head * w->heads + g) * p->seq_slots;
 }
+
+/* Scores or probabilities to where they are shown, `hidden` where the row may not look. */
+static void put_shown(const walk *w, size_t r, size_t g, float hidden)
+{
+    const float *s = scores_of(w, r, g);
+    float *out = shown_of(w, r, g);
+
+    for (size_t j = w->plan[r].n_prev; j < w->plan[r].seq_slots; j++)
+        out[j] = hidden;
+    memcpy(out, s, w->plan[r].n_prev * sizeof(float));
+    memcpy(out + w->begin[r], s + w->plan[r].n_prev, (w->end[r] - w->begin[r]) * sizeof(float));
+}
+
+/* And back. */
+static void take_shown(const walk *w, size_t r, size_t g)
+{
+    const float *shown = shown_of(w, r, g);
+    float *s = scores_of(w, r, g);
+
+    memcpy(s, shown, w->plan[r].n_prev * sizeof(float));
+    memcpy(s + w->plan[r].n_prev, shown + w->begin[r], (w->end[r] - w->begin[r]) * sizeof(float));
+}
+
+/* ---- one task ---- */
+
+enum { SCORE = 1, NORMALISE = 2, MIX = 4, WHOLE = SCORE | NORMALISE | MIX };
 
 typedef struct attention_job {
     tempo_engine *e;
     uint32_t layer;
+    unsigned parts, others; /* of rows that show something, that follow one another; of the others */
 } attention_job;
+
+static void begin_walk(walk *w, uint32_t layer)
+{
+    for (size_t r = 0; r < w->n; r++) {
+        const tempo_row_plan *p = &w->plan[r];
+        const bool in = layer >= p->first_layer && layer <= p->last_layer;
+        w->begin[r] = in ? p->own_begin : p->slot;
+        w->end[r] = in ? p->own_end : p->slot + 1;
+        w->last = max2(w->last, w->end[r]);
+    }
+}
+
+/* From scores, or what was shown of them, to probabilities, or what is shown. */
+static void attend_head(const walk *w, size_t r, size_t g, unsigned parts)
+{
+    if ((parts & SCORE) != 0)
+        compact(w, r, g);
+    else
+        take_shown(w, r, g);
+    if ((parts & NORMALISE) != 0)
+        softmax(w, r, g);
+    if ((parts & MIX) == 0)
+        put_shown(w, r, g, (parts & NORMALISE) != 0 ? 0.0f : -INFINITY);
+}
 
 static void attend(void *arg, size_t task, unsigned worker)
 {
@@ -190,6 +244,7 @@ static void attend(void *arg, size_t task, unsigned worker)
     const tempo_hparams *hp = &e->model->hp;
     const tempo_row_group *group = &e->group[task / hp->n_kv_heads];
     const tempo_row_plan *plan = e->plan + group->first;
+    const unsigned what = plan->weights != SIZE_MAX ? job->parts : job->others;
     walk w = {.e = e,
               .kern = &e->model->kernels,
               .seq = plan->seq,
@@ -205,25 +260,56 @@ static void attend(void *arg, size_t task, unsigned worker)
     float **pointers = e->pointers + worker * e->pointer_len;
     members m = {.to = pointers, .from = (const float **)pointers + w.n * w.heads};
 
-    for (size_t r = 0; r < w.n; r++) {
-        const bool in = job->layer >= plan[r].first_layer && job->layer <= plan[r].last_layer;
-        w.begin[r] = in ? plan[r].own_begin : plan[r].slot;
-        w.end[r] = in ? plan[r].own_end : plan[r].slot + 1;
-        w.last = max2(w.last, w.end[r]);
-        memset(e->att + head_offset(&w, r, 0), 0, w.heads * w.d * sizeof(float));
-    }
-    score_all(&w, &m);
+    if (what == 0)
+        return;
+    begin_walk(&w, job->layer);
+    if ((what & SCORE) != 0)
+        score_all(&w, &m);
     for (size_t r = 0; r < w.n; r++)
         for (size_t g = 0; g < w.heads; g++)
-            softmax(&w, r, g);
-    mix_all(&w, &m);
+            attend_head(&w, r, g, what);
+    if ((what & MIX) == 0)
+        return;
     for (size_t r = 0; r < w.n; r++)
-        keep_weights(&w, r);
+        memset(e->att + head_offset(&w, r, 0), 0, w.heads * w.d * sizeof(float));
+    mix_all(&w, &m);
 }
 
-void tempo_attention(tempo_engine *e, uint32_t layer)
+/* ---- a layer ---- */
+
+static void run_parts(tempo_engine *e, uint32_t layer, unsigned parts, unsigned others)
 {
-    attention_job job = {e, layer};
+    attention_job job = {e, layer, parts, others};
 
     tempo_pool_run(e->pool, e->n_groups * e->model->hp.n_kv_heads, attend, &job);
+}
+
+static void show_rows(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t rows)
+{
+    const size_t heads = e->model->hp.n_heads;
+
+    for (size_t r = 0; r < rows; r++)
+        if (e->plan[r].weights != SIZE_MAX)
+            tempo_show(e, tap, layer, r, e->weights + e->plan[r].weights * heads * e->cap.slots, heads,
+                       e->plan[r].seq_slots);
+}
+
+void tempo_attention(tempo_engine *e, uint32_t layer, size_t rows)
+{
+    const bool scores = (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES)) != 0;
+    const bool pattern = (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_PATTERN)) != 0;
+
+    if (!scores && !pattern) {
+        run_parts(e, layer, WHOLE, WHOLE);
+        return;
+    }
+    run_parts(e, layer, scores ? SCORE : SCORE | NORMALISE, WHOLE);
+    if (scores) {
+        show_rows(e, TEMPO_TAP_ATTN_SCORES, layer, rows);
+        run_parts(e, layer, pattern ? NORMALISE : NORMALISE | MIX, 0);
+    }
+    if (pattern) {
+        show_rows(e, TEMPO_TAP_PATTERN, layer, rows);
+        run_parts(e, layer, MIX, 0);
+    }
 }

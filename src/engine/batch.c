@@ -1,7 +1,7 @@
 /* batch.c - from the caller's rows to a checked plan, and the append that ends a pass.
  *
  * Checking everything before anything is written is what makes a failed pass leave no trace.  */
-#include "engine/engine.h"
+#include "engine/pass.h"
 
 #include <math.h>
 
@@ -10,6 +10,9 @@ static tempo_status bad_row(tempo_err *err, tempo_status code, size_t i, const c
 {
     return tempo_fail(err, code, TEMPO_NO_OFFSET, "row %zu: %s %.17g, limit %.17g", i, what, got, limit);
 }
+
+/* Taps that hold a number for each slot. */
+static const uint64_t by_slot = TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES) | TEMPO_TAP_BIT(TEMPO_TAP_PATTERN);
 
 /* What can be said of a row by itself. */
 static tempo_status check_row(const tempo_engine *e, const tempo_row *r, size_t i, tempo_err *err)
@@ -54,7 +57,17 @@ static tempo_status check_order(const tempo_engine *e, const tempo_row *rows, si
     return TEMPO_OK;
 }
 
-static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n, bool observed,
+static tempo_status check_taps(const tempo_engine *e, const tempo_observer *obs, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; obs != NULL && obs->view != NULL && i < obs->n_taps && st == TEMPO_OK; i++)
+        st = tempo_tap_check(&obs->taps[i], e->model, err);
+    return st;
+}
+
+/* shown: the taps that are, of rows that want it. */
+static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n, uint64_t shown,
                                tempo_batch_size *size, tempo_err *err)
 {
     tempo_status st;
@@ -68,7 +81,9 @@ static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n,
         if (rows[i].seq != rows[first].seq)
             first = i;
         size->logits += (rows[i].want & TEMPO_WANT_LOGITS) != 0;
-        size->weights += observed && (rows[i].want & TEMPO_WANT_ATTENTION) != 0;
+        size->weights += (rows[i].want & TEMPO_WANT_TAPS) != 0 && (shown & by_slot) != 0;
+        if ((rows[i].want & TEMPO_WANT_TAPS) != 0 && (shown & TEMPO_TAP_BIT(TEMPO_TAP_RESULT)) != 0)
+            size->results = e->model->hp.n_heads;
         if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
             if ((st = tempo_seq_reserve(rows[i].seq, i + 1 - first, err)) != TEMPO_OK)
                 return st;
@@ -112,24 +127,45 @@ static void plan_sequence(tempo_engine *e, const tempo_row *rows, size_t begin, 
             set = i + 1;
         }
     }
-    for (size_t i = begin; i < end; i += TEMPO_ATTENTION_ROWS)
-        e->group[e->n_groups++] =
-            (tempo_row_group){i, end - i < TEMPO_ATTENTION_ROWS ? end - i : (size_t)TEMPO_ATTENTION_ROWS};
+    for (size_t i = begin, next; i < end; i = next) {
+        const bool weights = e->plan[i].weights != SIZE_MAX;
+        for (next = i + 1; next < end && next < i + TEMPO_ATTENTION_ROWS;)
+            if ((e->plan[next].weights != SIZE_MAX) != weights)
+                break;
+            else
+                next++;
+        e->group[e->n_groups++] = (tempo_row_group){i, next - i};
+    }
 }
 
-tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, bool observed, tempo_err *err)
+/* What rows[n] want, before plan_sequence looks at it. */
+static void plan_wants(tempo_engine *e, const tempo_row *rows, size_t n, uint64_t shown)
 {
-    tempo_batch_size size;
-    tempo_status st;
     size_t logits = 0, weights = 0;
 
-    if ((st = check_rows(e, rows, n, observed, &size, err)) != TEMPO_OK ||
+    for (size_t i = 0; i < n; i++) {
+        tempo_row_plan *p = &e->plan[i];
+        p->logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
+        p->shown = (rows[i].want & TEMPO_WANT_TAPS) != 0 && shown != 0;
+        p->weights = p->shown && (shown & by_slot) != 0 ? weights++ : SIZE_MAX;
+    }
+}
+
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                              tempo_err *err)
+{
+    tempo_batch_size size;
+    tempo_status st = check_taps(e, obs, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    const uint64_t shown = tempo_taps_wanted(obs, TEMPO_ALL_LAYERS);
+    if ((st = check_rows(e, rows, n, shown, &size, err)) != TEMPO_OK ||
         (st = tempo_engine_reserve(e, &size, err)) != TEMPO_OK)
         return st;
+    plan_wants(e, rows, n, shown);
     e->n_groups = 0;
     for (size_t i = 0, first = 0; i < n; i++) {
-        e->plan[i].logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
-        e->plan[i].weights = observed && (rows[i].want & TEMPO_WANT_ATTENTION) != 0 ? weights++ : SIZE_MAX;
         if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
             plan_sequence(e, rows, first, i + 1);
             first = i + 1;

@@ -136,12 +136,16 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->logits = tempo_arena_alloc(a, n->logits, hp->n_vocab * f);
     e->damaged = tempo_arena_alloc(a, n->logits, sizeof(*e->damaged));
     e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
+    e->ones = tempo_arena_alloc(a, hp->d_model, f);
+    e->head_z = tempo_arena_alloc(a, n->results * n_q, f);
+    e->head_out = tempo_arena_alloc(a, n->results * hp->d_model, f);
     e->plan = tempo_arena_alloc(a, n->rows, sizeof(*e->plan));
     e->group = tempo_arena_alloc(a, n->rows, sizeof(*e->group));
     const size_t k = max2(max2(hp->d_model, hp->d_ff), n_q), members = TEMPO_ATTENTION_ROWS * group;
     for (int form = 0; form < TEMPO_FORM_COUNT; form++)
         if (kern->form_bodies[form].bytes != NULL)
-            e->act[form] = tempo_arena_alloc(a, kern->form_bodies[form].bytes(n->rows, k), 1);
+            e->act[form] =
+                tempo_arena_alloc(a, kern->form_bodies[form].bytes(max2(n->rows, n->results), k), 1);
     /* per thread, a multiple of a cache line apart so that threads do not share one */
     e->scratch_len = kern->scratch_bytes(k);
     e->score_len = members * tempo_score_stride(n->slots);
@@ -167,7 +171,7 @@ tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what
 static bool fits(const tempo_batch_size *have, const tempo_batch_size *want)
 {
     return want->rows <= have->rows && want->logits <= have->logits && want->weights <= have->weights &&
-           want->slots <= have->slots;
+           want->slots <= have->slots && want->results <= have->results;
 }
 
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want, tempo_err *err)
@@ -175,9 +179,9 @@ tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
     if (fits(&e->cap, want))
         return TEMPO_OK;
     /* slots grow by one step after step: take them in larger strides */
-    const tempo_batch_size n = {max2(want->rows, e->cap.rows), max2(want->logits, e->cap.logits),
-                                max2(want->weights, e->cap.weights),
-                                max2((want->slots + 255) & ~(size_t)255, e->cap.slots)};
+    const tempo_batch_size n = {
+        max2(want->rows, e->cap.rows), max2(want->logits, e->cap.logits), max2(want->weights, e->cap.weights),
+        max2((want->slots + 255) & ~(size_t)255, e->cap.slots), max2(want->results, e->cap.results)};
     tempo_engine sized = *e;
     tempo_arena a = {0};
     void *block, *old = e->block;
@@ -194,6 +198,8 @@ tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
             want->rows, want->logits, want->slots, bytes);
     a = (tempo_arena){.base = block, .cap = bytes};
     layout(e, &n, &a);
+    for (size_t i = 0; i < e->model->hp.d_model; i++)
+        e->ones[i] = 1;
     free(old);
     e->block = block;
     e->cap = n;

@@ -51,18 +51,20 @@ typedef struct tempo_row_plan {
     uint32_t set;
     double position;        /* RoPE rotates by this very number, and commit records it */
     uint64_t nudge;         /* of its embedding; 0 = none */
-    size_t logits, weights; /* index among the rows that want them, or SIZE_MAX */
+    bool shown;             /* to the observer */
+    size_t logits, weights; /* index among the rows that want logits, show scores or pattern; or SIZE_MAX */
 } tempo_row_plan;
 
-/* Rows [first, first + n) of the batch: one sequence, at most TEMPO_ATTENTION_ROWS. */
+/* Rows [first, first + n) of the batch: one sequence, at most TEMPO_ATTENTION_ROWS, all with weights or all without. */
 typedef struct tempo_row_group {
     size_t first, n;
 } tempo_row_group;
 
 /* How much a batch needs; scratch is laid out for the largest seen. */
 typedef struct tempo_batch_size {
-    size_t rows, logits, weights; /* rows in all, and those that want logits or attention */
+    size_t rows, logits, weights; /* rows in all, and those that want logits, or show scores or pattern */
     size_t slots;                 /* of the longest sequence after the batch */
+    size_t results;               /* heads if a row shows hook_result, else 0 */
 } tempo_batch_size;
 
 /* The stages of a pass; engine.c names them. */
@@ -104,7 +106,9 @@ struct tempo_engine {
     float *cos, *sin;       /* [rows, head_dim / 2] */
     float *logits;          /* [logits, n_vocab] */
     atomic_bool *damaged;   /* [logits] not all of the row's are finite */
-    float *weights;         /* [weights, n_heads, slots]: attention for the observer, one layer */
+    float *weights;         /* [weights, n_heads, slots]: scores, then pattern, of rows that show them, one layer */
+    float *ones;            /* [d_model] 1.0f */
+    float *head_z, *head_out; /* [results, n_heads * head_dim], [results, d_model] for hook_result */
     tempo_row_plan *plan;   /* [rows] */
     tempo_row_group *group; /* [rows] */
     void *act[TEMPO_FORM_COUNT]; /* activations as the next product reads them; [TEMPO_FORM_FLOAT] unused */
@@ -115,6 +119,9 @@ struct tempo_engine {
     uint64_t untouched; /* bytes given out since the last pass: the system counts what has been written to */
     uint64_t unchecked; /* bytes given out since it was seen that there is memory for them */
     tempo_profile profile;
+    const tempo_observer *observer; /* of the running pass, or NULL */
+    uint64_t taps;                  /* a bit for each tap that is shown in the stage that runs */
+    bool stopped;                   /* by the observer */
 };
 
 /* ---- seq.c ---- */
@@ -142,9 +149,9 @@ void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);
 void tempo_stage_begin(tempo_engine *e);
 
 /* ---- batch.c ---- */
-/* Check rows[n], make room in engine and sequences, fill e->plan and e->group.  Attention weights are
- * kept only when `observed`.  Nothing visible has changed when it fails.  */
-tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, bool observed,
+/* Check rows[n] and what the observer (or NULL) wants to see of them, make room in engine and sequences, fill e->plan and
+ * e->group.  Nothing visible has changed when it fails.  */
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                               tempo_err *err) TEMPO_MUST_CHECK;
 /* After the pass: append the planned rows to their sequences. */
 void tempo_batch_commit(tempo_engine *e, size_t n);
@@ -163,7 +170,5 @@ static inline size_t tempo_score_stride(size_t slots)
 {
     return (slots + TEMPO_PAGE_SLOTS - 1) / TEMPO_PAGE_SLOTS * TEMPO_PAGE_SLOTS;
 }
-/* One layer's attention: e->q and the cache -> e->att, and e->weights for the rows that want them. */
-void tempo_attention(tempo_engine *e, uint32_t layer);
 
 #endif

@@ -1,81 +1,28 @@
 /* forward.c - one pass of a batch of rows through the model (Llama, Qwen2, Qwen3).
  *
  * x is the residual stream [rows, d_model].  Every stage is a job over the thread pool that splits
- * outputs, never sums, so a row's numbers depend on nothing but its own sequence.  */
-#include "engine/engine.h"
+ * outputs, never sums, so a row's numbers depend on nothing but its own sequence.  A stage that has something
+ * to show (tempo_show) does its rows one after the other on the calling thread, with the same numbers.  */
+#include "engine/pass.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- products: y = W x for all rows, outputs split over the threads ---- */
-
-enum { PRODUCT_ROWS = 2 * TEMPO_PANEL }; /* outputs of one task */
-
-typedef struct product {
-    const tempo_weight *w;
-    float *y; /* [rows, w->n_out] */
-} product;
-
-typedef struct product_job {
-    tempo_engine *e;
-    const float *x; /* [rows, n_in] */
-    size_t rows, n;
-    product p[3]; /* the products that share x run as one job */
-} product_job;
-
-static size_t tasks_of(const tempo_weight *w)
-{
-    return (w->n_out + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
-}
-
-static void run_product(void *arg, size_t task, unsigned worker)
-{
-    const product_job *job = arg;
-    const product *p = job->p;
-
-    for (; task >= tasks_of(p->w); p++)
-        task -= tasks_of(p->w);
-    const tempo_weight *w = p->w;
-    const tempo_kernels *kern = &job->e->model->kernels;
-    const tempo_form form = kern->form[w->type];
-    const size_t o = task * PRODUCT_ROWS, n = w->n_out - o < PRODUCT_ROWS ? w->n_out - o : PRODUCT_ROWS;
-    kern->matmul[w->type](p->y, w->n_out, w, o, n, form == TEMPO_FORM_FLOAT ? job->x : job->e->act[form],
-                          job->rows, job->e->scratch + worker * job->e->scratch_len);
-}
-
-static void products(tempo_engine *e, const float *x, size_t rows, const product *p, size_t n,
-                     tempo_stage_id stage)
-{
-    product_job job = {.e = e, .x = x, .rows = rows, .n = n};
-    size_t tasks = 0;
-    uint64_t bytes = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        job.p[i] = p[i];
-        tasks += tasks_of(p[i].w);
-        bytes += tempo_weight_bytes(p[i].w);
-    }
-    tempo_pool_run(e->pool, tasks, run_product, &job);
-    tempo_stage_end(e, stage, bytes);
-}
-
-/* ---- what products read: x in the forms that their weights want ---- */
-
-static void prepare(tempo_engine *e, const tempo_weight *const w[3], size_t r, const float *x, size_t begin,
-                    size_t end)
-{
-    const tempo_kernels *kern = &e->model->kernels;
-    unsigned done = 1u << TEMPO_FORM_FLOAT;
-
-    for (size_t i = 0; i < 3 && w[i] != NULL; i++) {
-        const tempo_form form = kern->form[w[i]->type];
-        if ((done & 1u << form) == 0)
-            kern->form_bodies[form].prepare(e->act[form], r, x, w[i]->n_in, begin, end);
-        done |= 1u << form;
-    }
-}
-
 /* ---- jobs on rows ---- */
+
+/* What a norm shows on its way: what is added to x, in the layer that it comes from; x after that, before and
+ * after that layer ends; what it divides by, and what comes of that. */
+typedef struct norm_taps {
+    tempo_tap delta, sum, next, scale, normalized;
+} norm_taps;
+
+static const norm_taps taps_of_norm[] = {
+    {TEMPO_TAP_MLP_OUT, TEMPO_TAP_RESID_POST, TEMPO_TAP_RESID_PRE, TEMPO_TAP_LN1_SCALE,
+     TEMPO_TAP_LN1_NORMALIZED},
+    {TEMPO_TAP_ATTN_OUT, TEMPO_TAP_RESID_MID, TEMPO_TAP_COUNT, TEMPO_TAP_LN2_SCALE, TEMPO_TAP_LN2_NORMALIZED},
+    {TEMPO_TAP_MLP_OUT, TEMPO_TAP_RESID_POST, TEMPO_TAP_COUNT, TEMPO_TAP_LN_FINAL_SCALE,
+     TEMPO_TAP_LN_FINAL_NORMALIZED},
+};
 
 typedef struct row_job {
     tempo_engine *e;
@@ -86,7 +33,37 @@ typedef struct row_job {
     float *delta;                /* [rows, d_model] to add to x first, or NULL */
     const float *delta_bias;     /* [d_model] of the product that gave delta, or NULL */
     const tempo_weight *next[3]; /* the weights that read the result, NULL for none */
+    const norm_taps *taps;       /* of the norm */
+    uint32_t delta_layer;        /* that delta comes from */
 } row_job;
+
+/* Tasks of a stage; those of one that shows some of these taps, one after the other. */
+static void run_stage(tempo_engine *e, uint64_t shows, size_t tasks, void (*task)(void *, size_t, unsigned),
+                      row_job *job)
+{
+    if ((e->taps & shows) == 0) {
+        tempo_pool_run(e->pool, tasks, task, job);
+        return;
+    }
+    for (size_t i = 0; i < tasks; i++)
+        task(job, i, 0);
+}
+
+/* e->taps in what ends a layer's numbers belongs to the layer before. */
+static const uint64_t ends_layer = TEMPO_TAP_BIT(TEMPO_TAP_MLP_OUT) | TEMPO_TAP_BIT(TEMPO_TAP_RESID_POST);
+
+static void begin_layer(tempo_engine *e, uint32_t index)
+{
+    const uint64_t before = index > 0 ? tempo_taps_wanted(e->observer, index - 1) : 0;
+
+    e->taps = (before & ends_layer) | (tempo_taps_wanted(e->observer, index) & ~ends_layer);
+}
+
+static uint64_t shown_by(const norm_taps *t)
+{
+    return TEMPO_TAP_BIT(t->delta) | TEMPO_TAP_BIT(t->sum) | TEMPO_TAP_BIT(t->next) |
+           TEMPO_TAP_BIT(t->scale) | TEMPO_TAP_BIT(t->normalized);
+}
 
 /* Each of x[n] becomes the next float above or below, by one bit of a hash (splitmix64) of nudge, token and
  * place. */
@@ -113,11 +90,35 @@ static void embed_row(void *arg, size_t r, unsigned worker)
         (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes, m->hp.d_model);
     if (p->nudge != 0)
         nudge_row(job->e->x + r * m->hp.d_model, m->hp.d_model, p->nudge, p->token);
+    tempo_show(job->e, TEMPO_TAP_EMBED, 0, r, job->e->x + r * m->hp.d_model, m->hp.d_model, 1);
     for (size_t i = 0; i < half; i++) { /* angles in double: positions reach 10^5 radians */
         const double angle = p->position * m->rope_freq[i];
         job->e->cos[r * half + i] = (float)cos(angle);
         job->e->sin[r * half + i] = (float)sin(angle);
     }
+}
+
+/* h = rmsnorm(x), shown in its parts; the same numbers: (x * s) * w.  An edited scale is what x is divided
+ * by. */
+static void norm_shown(const row_job *job, size_t r, float *h, float *x)
+{
+    const tempo_model *m = job->e->model;
+    const size_t d = m->hp.d_model;
+    double sum = 0;
+
+    for (size_t i = 0; i < d; i++)
+        sum += (double)x[i] * (double)x[i];
+    const float own = (float)sqrt(sum / (double)d + (double)m->hp.norm_eps);
+    float scale = own;
+    tempo_show(job->e, job->taps->scale, job->index, r, &scale, 1, 1);
+    if (memcmp(&scale, &own, sizeof(own)) == 0)
+        m->kernels.rmsnorm(h, x, job->e->ones, d, m->hp.norm_eps);
+    else
+        for (size_t i = 0; i < d; i++)
+            h[i] = x[i] / scale;
+    tempo_show(job->e, job->taps->normalized, job->index, r, h, d, 1);
+    for (size_t i = 0; i < d; i++)
+        h[i] *= job->norm[i];
 }
 
 /* x += delta + bias; h = rmsnorm(x), as row `to` of what the next product reads */
@@ -129,10 +130,17 @@ static void norm_row(const row_job *job, size_t r, size_t to)
 
     if (job->delta_bias != NULL)
         m->kernels.add(job->delta + r * d, job->delta_bias, d);
-    if (job->delta != NULL)
+    if (job->delta != NULL) {
+        tempo_show(job->e, job->taps->delta, job->delta_layer, r, job->delta + r * d, d, 1);
         m->kernels.add(x, job->delta + r * d, d);
-    m->kernels.rmsnorm(h, x, job->norm, d, m->hp.norm_eps);
-    prepare(job->e, job->next, to, h, 0, d);
+        tempo_show(job->e, job->taps->sum, job->delta_layer, r, x, d, 1);
+    }
+    tempo_show(job->e, job->taps->next, job->index, r, x, d, 1);
+    if ((job->e->taps & (TEMPO_TAP_BIT(job->taps->scale) | TEMPO_TAP_BIT(job->taps->normalized))) != 0)
+        norm_shown(job, r, h, x);
+    else
+        m->kernels.rmsnorm(h, x, job->norm, d, m->hp.norm_eps);
+    tempo_prepare(job->e, job->next, to, h, 0, d);
 }
 
 /* Rows [*begin, *end) of group `group`: their activations may share cache lines, so one thread does them. */
@@ -157,23 +165,43 @@ static void norm_group(void *arg, size_t group, unsigned worker)
         norm_row(job, r, r);
 }
 
-/* One projected head into the internal order, normed and rotated: x[head_dim] in place. */
-static void finish_head(const tempo_engine *e, float *x, size_t r, const float *norm)
+/* What heads show after each of the steps of finish_heads. */
+typedef struct head_taps {
+    tempo_tap projected, normed, rotated;
+} head_taps;
+
+static const head_taps taps_of_q = {TEMPO_TAP_Q, TEMPO_TAP_Q_NORMED, TEMPO_TAP_ROT_Q},
+                       taps_of_k = {TEMPO_TAP_K, TEMPO_TAP_K_NORMED, TEMPO_TAP_ROT_K};
+
+/* x[d], whose pairs lie side by side, into the internal order. */
+static void order_head(float *x, size_t d)
 {
+    float tmp[TEMPO_MAX_HEAD_DIM];
+
+    memcpy(tmp, x, d * sizeof(float));
+    for (size_t i = 0; i < d / 2; i++) {
+        x[i] = tmp[2 * i];
+        x[i + d / 2] = tmp[2 * i + 1];
+    }
+}
+
+/* Projected heads x[n, head_dim] of a row into the internal order, normed and rotated, in place. */
+static void finish_heads(const row_job *job, float *x, size_t n, size_t r, const float *norm,
+                         const head_taps *taps)
+{
+    tempo_engine *e = job->e;
     const tempo_model *m = e->model;
     const size_t d = m->hp.head_dim, half = d / 2;
 
-    if (m->hp.qk_pairs_adjacent) {
-        float tmp[TEMPO_MAX_HEAD_DIM];
-        memcpy(tmp, x, d * sizeof(float));
-        for (size_t i = 0; i < half; i++) {
-            x[i] = tmp[2 * i];
-            x[i + half] = tmp[2 * i + 1];
-        }
-    }
-    if (norm != NULL)
-        m->kernels.rmsnorm(x, x, norm, d, m->hp.norm_eps);
-    m->kernels.rope(x, e->cos + r * half, e->sin + r * half, half);
+    for (size_t i = 0; i < n && m->hp.qk_pairs_adjacent; i++)
+        order_head(x + i * d, d);
+    tempo_show(e, taps->projected, job->index, r, x, n, d);
+    for (size_t i = 0; i < n && norm != NULL; i++)
+        m->kernels.rmsnorm(x + i * d, x + i * d, norm, d, m->hp.norm_eps);
+    tempo_show(e, taps->normed, job->index, r, x, n, d);
+    for (size_t i = 0; i < n; i++)
+        m->kernels.rope(x + i * d, e->cos + r * half, e->sin + r * half, half);
+    tempo_show(e, taps->rotated, job->index, r, x, n, d);
 }
 
 /* Put one head's key or value where the row's slot is; here, once, it is rounded to the cache's type. */
@@ -213,10 +241,10 @@ static void qkv_row(void *arg, size_t r, unsigned worker)
         kern->add(k, job->layer->bk, n_kv);
     if (job->layer->bv != NULL)
         kern->add(v, job->layer->bv, n_kv);
-    for (uint32_t i = 0; i < hp->n_heads; i++)
-        finish_head(e, q + i * d, r, job->layer->q_norm);
+    tempo_show(e, TEMPO_TAP_V, job->index, r, v, hp->n_kv_heads, d);
+    finish_heads(job, q, hp->n_heads, r, job->layer->q_norm, &taps_of_q);
+    finish_heads(job, k, hp->n_kv_heads, r, job->layer->k_norm, &taps_of_k);
     for (uint32_t i = 0; i < hp->n_kv_heads; i++) {
-        finish_head(e, k + i * d, r, job->layer->k_norm);
         store(e, &e->plan[r], job->index, i, 0, k + i * d);
         store(e, &e->plan[r], job->index, i, 1, v + i * d);
     }
@@ -245,11 +273,19 @@ static void run_part(void *arg, size_t task, unsigned worker)
         job->fn(&job->row, r, begin, job->k - begin < PART ? job->k : begin + PART);
 }
 
-static void parts(tempo_engine *e, const tempo_layer *layer, size_t rows, size_t k, const tempo_weight *next,
-                  part_fn fn)
+/* shows: the taps of fn, which then has a whole row at a time. */
+static void parts(tempo_engine *e, uint32_t index, size_t rows, size_t k, const tempo_weight *next,
+                  uint64_t shows, part_fn fn)
 {
-    part_job job = {.row = {.e = e, .layer = layer, .rows = rows, .next = {next}}, .k = k, .fn = fn};
+    part_job job = {
+        .row = {.e = e, .layer = &e->model->layers[index], .index = index, .rows = rows, .next = {next}},
+        .k = k,
+        .fn = fn};
 
+    for (size_t r = 0; r < rows && (e->taps & shows) != 0; r++)
+        fn(&job.row, r, 0, k);
+    if ((e->taps & shows) != 0)
+        return;
     tempo_pool_run(e->pool, groups_of(rows) * ((k + PART - 1) / PART), run_part, &job);
 }
 
@@ -265,13 +301,20 @@ static void swiglu_part(const row_job *job, size_t r, size_t begin, size_t end)
         kern->add(gate + begin, job->layer->b_gate + begin, end - begin);
     if (job->layer->b_up != NULL)
         kern->add(up + begin, job->layer->b_up + begin, end - begin);
+    tempo_show(e, TEMPO_TAP_MLP_PRE, job->index, r, gate, n, 1);
+    tempo_show(e, TEMPO_TAP_MLP_PRE_LINEAR, job->index, r, up, n, 1);
     kern->swiglu(gate + begin, up + begin, end - begin);
-    prepare(e, job->next, r, gate, begin, end);
+    tempo_show(e, TEMPO_TAP_MLP_POST, job->index, r, gate, n, 1);
+    tempo_prepare(e, job->next, r, gate, begin, end);
 }
+
+static const uint64_t shown_by_mlp = TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE) |
+                                     TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE_LINEAR) |
+                                     TEMPO_TAP_BIT(TEMPO_TAP_MLP_POST);
 
 static void attention_part(const row_job *job, size_t r, size_t begin, size_t end)
 {
-    prepare(job->e, job->next, r, job->e->att + r * job->next[0]->n_in, begin, end);
+    tempo_prepare(job->e, job->next, r, job->e->att + r * job->next[0]->n_in, begin, end);
 }
 
 /* ---- the pass ---- */
@@ -294,60 +337,98 @@ static const float *bias_of_h(const tempo_engine *e, uint32_t index)
     return index == 0 ? NULL : e->model->layers[index - 1].b_down;
 }
 
-static void layer_pass(tempo_engine *e, uint32_t index, size_t rows)
+/* What each head adds to attn_out: the output matrix times its own z and zeros elsewhere, all heads at once.
+ */
+static void show_result(tempo_engine *e, uint32_t index, size_t r)
 {
+    const tempo_hparams *hp = &e->model->hp;
+    const tempo_weight *const wo[3] = {&e->model->layers[index].wo};
+    const size_t heads = hp->n_heads, d = hp->head_dim, n = heads * d;
+
+    if (!e->plan[r].shown)
+        return;
+    memset(e->head_z, 0, heads * n * sizeof(float));
+    for (size_t h = 0; h < heads; h++) {
+        memcpy(e->head_z + h * n + h * d, e->att + r * n + h * d, d * sizeof(float));
+        tempo_prepare(e, wo, h, e->head_z + h * n, 0, n);
+    }
+    tempo_products(e, e->head_z, heads, (tempo_product[]){{wo[0], e->head_out}}, 1, TEMPO_STAGE_OBSERVER);
+    tempo_show(e, TEMPO_TAP_RESULT, index, r, e->head_out, heads, hp->d_model);
+}
+
+static void show_heads(tempo_engine *e, uint32_t index, size_t rows)
+{
+    const tempo_hparams *hp = &e->model->hp;
+
+    for (size_t r = 0; r < rows && (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_Z)) != 0; r++)
+        tempo_show(e, TEMPO_TAP_Z, index, r, e->att + r * hp->n_heads * hp->head_dim, hp->n_heads,
+                   hp->head_dim);
+    for (size_t r = 0; r < rows && (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_RESULT)) != 0; r++)
+        show_result(e, index, r);
+}
+
+/* The residual stream and attention: e->x -> e->q, e->k, e->v -> e->att -> e->h */
+static void attention_pass(tempo_engine *e, uint32_t index, size_t rows)
+{
+    static const uint64_t shown_by_qkv = TEMPO_TAP_BIT(TEMPO_TAP_Q) | TEMPO_TAP_BIT(TEMPO_TAP_K) |
+                                         TEMPO_TAP_BIT(TEMPO_TAP_V) | TEMPO_TAP_BIT(TEMPO_TAP_Q_NORMED) |
+                                         TEMPO_TAP_BIT(TEMPO_TAP_K_NORMED) | TEMPO_TAP_BIT(TEMPO_TAP_ROT_Q) |
+                                         TEMPO_TAP_BIT(TEMPO_TAP_ROT_K);
     const tempo_layer *l = &e->model->layers[index];
     const tempo_hparams *hp = &e->model->hp;
-    row_job job = {e,
-                   l,
-                   index,
-                   rows,
-                   l->attn_norm,
-                   index == 0 ? NULL : e->h,
-                   bias_of_h(e, index),
-                   {&l->wq, &l->wk, &l->wv}};
+    row_job job = {.e = e,
+                   .layer = l,
+                   .index = index,
+                   .rows = rows,
+                   .norm = l->attn_norm,
+                   .delta = index == 0 ? NULL : e->h,
+                   .delta_bias = bias_of_h(e, index),
+                   .next = {&l->wq, &l->wk, &l->wv},
+                   .taps = &taps_of_norm[0],
+                   .delta_layer = index - 1};
 
-    tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
+    run_stage(e, shown_by(job.taps), groups_of(rows), norm_group, &job);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
-    products(e, e->h, rows, (product[]){{&l->wq, e->q}, {&l->wk, e->k}, {&l->wv, e->v}}, 3, TEMPO_STAGE_QKV);
-    tempo_pool_run(e->pool, rows, qkv_row, &job);
+    tempo_products(e, e->h, rows, (tempo_product[]){{&l->wq, e->q}, {&l->wk, e->k}, {&l->wv, e->v}}, 3,
+                   TEMPO_STAGE_QKV);
+    run_stage(e, shown_by_qkv, rows, qkv_row, &job);
     tempo_stage_end(e, TEMPO_STAGE_ROPE, 0);
-    tempo_attention(e, index);
+    tempo_attention(e, index, rows);
     tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows));
+    show_heads(e, index, rows);
     if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
-        parts(e, l, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, attention_part);
+        parts(e, index, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, 0, attention_part);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
-    products(e, e->att, rows, (product[]){{&l->wo, e->h}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
-
-    job = (row_job){e, l, index, rows, l->ffn_norm, e->h, l->bo, {&l->w_gate, &l->w_up}};
-    /* a row's delta is read before its norm is written */
-    tempo_pool_run(e->pool, groups_of(rows), norm_group, &job);
-    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
-    products(e, e->h, rows, (product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2, TEMPO_STAGE_GATE_UP);
-    parts(e, l, rows, hp->d_ff, &l->w_down, swiglu_part);
-    tempo_stage_end(e, TEMPO_STAGE_SWIGLU, 0);
-    products(e, e->gate, rows, (product[]){{&l->w_down, e->h}}, 1, TEMPO_STAGE_DOWN);
+    tempo_products(e, e->att, rows, (tempo_product[]){{&l->wo, e->h}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
 }
 
-/* Show the observer one layer's attention; false to stop. */
-static bool observe(const tempo_engine *e, uint32_t layer, size_t rows, const tempo_observer *obs)
+/* The residual stream and the MLP: e->x, e->h -> e->gate, e->up -> e->h */
+static void mlp_pass(tempo_engine *e, uint32_t index, size_t rows)
 {
-    const size_t n_heads = e->model->hp.n_heads;
+    const tempo_layer *l = &e->model->layers[index];
+    row_job job = {.e = e,
+                   .layer = l,
+                   .index = index,
+                   .rows = rows,
+                   .norm = l->ffn_norm,
+                   .delta = e->h,
+                   .delta_bias = l->bo,
+                   .next = {&l->w_gate, &l->w_up},
+                   .taps = &taps_of_norm[1],
+                   .delta_layer = index};
 
-    for (size_t r = 0; obs != NULL && obs->attention != NULL && r < rows; r++) {
-        const tempo_row_plan *p = &e->plan[r];
-        if (p->weights == SIZE_MAX)
-            continue;
-        const tempo_attention_view view = {layer,        r,
-                                           p->seq,       (uint32_t)n_heads,
-                                           p->seq_slots, e->weights + p->weights * n_heads * e->cap.slots};
-        if (!obs->attention(obs->user, &view))
-            return false;
-    }
-    return obs == NULL || obs->poll == NULL || obs->poll(obs->user);
+    /* a row's delta is read before its norm is written */
+    run_stage(e, shown_by(job.taps), groups_of(rows), norm_group, &job);
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
+    tempo_products(e, e->h, rows, (tempo_product[]){{&l->w_gate, e->gate}, {&l->w_up, e->up}}, 2,
+                   TEMPO_STAGE_GATE_UP);
+    parts(e, index, rows, e->model->hp.d_ff, &l->w_down, shown_by_mlp, swiglu_part);
+    tempo_stage_end(e, TEMPO_STAGE_SWIGLU, 0);
+    tempo_products(e, e->gate, rows, (tempo_product[]){{&l->w_down, e->h}}, 1, TEMPO_STAGE_DOWN);
 }
 
-/* The last norm and the output matrix, for the rows whose logits are wanted; returns how many. */
+/* The last norm and the output matrix, for the rows whose logits are wanted; returns how many.  Rows that
+ * show something go through the norm, too. */
 static size_t read_out(tempo_engine *e, size_t rows)
 {
     const tempo_model *m = e->model;
@@ -356,15 +437,26 @@ static size_t read_out(tempo_engine *e, size_t rows)
                          .norm = m->output_norm,
                          .delta = e->h,
                          .delta_bias = bias_of_h(e, m->hp.n_layers),
-                         .next = {&m->output}};
+                         .next = {&m->output},
+                         .taps = &taps_of_norm[2],
+                         .delta_layer = m->hp.n_layers - 1};
     size_t n = 0;
 
-    for (size_t r = 0; r < rows; r++)
+    begin_layer(e, m->hp.n_layers);
+    const bool shows = (e->taps & shown_by(job.taps)) != 0;
+    for (size_t r = 0; r < rows;
+         r++) /* n <= r: a row's delta is read before another's norm takes its place */
         if (e->plan[r].logits != SIZE_MAX)
-            norm_row(&job, r, n++); /* n <= r: a row's delta is read before another's norm takes its place */
+            norm_row(&job, r, n++);
+        else if (shows && e->plan[r].shown)
+            norm_row(&job, r, n);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     if (n > 0)
-        products(e, e->h, n, (product[]){{&m->output, e->logits}}, 1, TEMPO_STAGE_OUTPUT);
+        tempo_products(e, e->h, n, (tempo_product[]){{&m->output, e->logits}}, 1, TEMPO_STAGE_OUTPUT);
+    for (size_t r = 0; r < rows && n > 0 && (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_LOGITS)) != 0; r++)
+        if (e->plan[r].logits != SIZE_MAX)
+            tempo_show(e, TEMPO_TAP_LOGITS, 0, r, e->logits + e->plan[r].logits * m->hp.n_vocab,
+                       m->hp.n_vocab, 1);
     return n;
 }
 
@@ -398,29 +490,48 @@ static void check_logits(tempo_engine *e, size_t n)
     tempo_stage_end(e, TEMPO_STAGE_OUTPUT, 0);
 }
 
+static tempo_status stopped_in(uint32_t layer, tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped in layer %u", layer);
+}
+
+static bool go_on(const tempo_engine *e, const tempo_observer *obs)
+{
+    return !e->stopped && (obs == NULL || obs->poll == NULL || obs->poll(obs->user));
+}
+
 /* Everything but the append. */
 static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                              tempo_err *err)
 {
+    const uint32_t layers = e->model->hp.n_layers;
     row_job job = {.e = e};
     tempo_status st;
 
     tempo_stage_begin(e);
-    if ((st = tempo_model_unchanged(e->model, err)) != TEMPO_OK)
-        return st;
-    st = tempo_batch_plan(e, rows, n, obs != NULL && obs->attention != NULL, err);
-    if (st != TEMPO_OK)
+    if ((st = tempo_model_unchanged(e->model, err)) != TEMPO_OK ||
+        (st = tempo_batch_plan(e, rows, n, obs, err)) != TEMPO_OK)
         return st;
     e->n_rows = 0;
-    tempo_pool_run(e->pool, n, embed_row, &job);
+    e->observer = NULL; /* where no row shows anything, nothing is held up for it */
+    for (size_t r = 0; r < n && e->observer == NULL; r++)
+        e->observer = e->plan[r].shown ? obs : NULL;
+    e->stopped = false;
+    e->taps = tempo_taps_wanted(e->observer, 0);
+    run_stage(e, TEMPO_TAP_BIT(TEMPO_TAP_EMBED), n, embed_row, &job);
     tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
-    for (uint32_t l = 0; l < e->model->hp.n_layers; l++) {
-        layer_pass(e, l, n);
-        if (!observe(e, l, n, obs))
-            return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped in layer %u", l);
+    for (uint32_t l = 0; l < layers; l++) {
+        begin_layer(e, l);
+        attention_pass(e, l, n);
+        mlp_pass(e, l, n);
+        if (!go_on(e, obs))
+            return stopped_in(l, err);
         tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
     }
-    check_logits(e, read_out(e, n));
+    const size_t logits = read_out(e, n);
+    if (e->stopped)
+        return stopped_in(layers - 1, err);
+    check_logits(e, logits);
     e->untouched = 0;
     return TEMPO_OK;
 }

@@ -1,4 +1,4 @@
-/* lanes.c - one pass over many decoders, whose attention goes to the lanes that watch. */
+/* lanes.c - one pass over many decoders, and who hears of what it shows. */
 #include "run/lanes.h"
 
 #include <assert.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "capture/taps.h"
 
 enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
 
@@ -13,6 +14,7 @@ typedef struct pass {
     tempo_lane *const *lanes;
     size_t n, last;            /* last: where the last view's lane was; rows come lane by lane */
     const tempo_observer *obs; /* the caller's, or NULL */
+    tempo_taps taps;           /* that somebody wants to see */
 } pass;
 
 static const tempo_model_info *info_of(const tempo_lane *l)
@@ -97,30 +99,34 @@ static tempo_status make_room(tempo_lane *const *lanes, size_t n, tempo_err *err
     return st;
 }
 
-static void keep(tempo_lane *l, size_t row, const tempo_attention_view *v)
+static void keep(tempo_lane *l, size_t row, const tempo_tap_view *v)
 {
-    l->slots = v->n_slots;
+    l->slots = v->dims[1];
     assert(tempo_lane_floats(info_of(l), l->rows, l->slots) <= l->cap); /* make_room */
-    memcpy(l->attention + (v->layer * l->rows + row) * v->n_heads * v->n_slots, v->weights,
-           v->n_heads * v->n_slots * sizeof(float));
+    memcpy(l->attention + (v->layer * l->rows + row) * v->dims[0] * v->dims[1], v->values,
+           v->dims[0] * v->dims[1] * sizeof(float));
 }
 
-static bool hand_out(void *user, const tempo_attention_view *v)
+/* Each gets what it asked for; a capture knows itself. */
+static bool hand_out(void *user, const tempo_tap_view *v)
 {
     pass *p = user;
     tempo_lane *l = lane_of(p, v->seq);
     bool on = true;
 
     if (l != NULL) {
-        const size_t row = l->seen++ % l->rows; /* layer by layer, row by row */
-        if (l->watch)
+        /* the rows of a set are the new slots of its sequence; of a prompt the last one is read */
+        const size_t row = l->rows > 1 ? v->slot - tempo_seq_slot_count(v->seq) : 0;
+        if (l->watch && v->tap == TEMPO_TAP_PATTERN)
             keep(l, row, v);
         if (l->capture != NULL)
             (void)tempo_capture_view(l->capture, v);
-        if (l->view != NULL)
+        if (l->view != NULL && tempo_taps_include(l->taps, l->n_taps, v))
             on = l->view(l->user, l->number, row, v);
     }
-    return on && (p->obs == NULL || p->obs->attention == NULL || p->obs->attention(p->obs->user, v));
+    if (on && p->obs != NULL && p->obs->view != NULL && tempo_taps_include(p->obs->taps, p->obs->n_taps, v))
+        on = p->obs->view(p->obs->user, v);
+    return on;
 }
 
 static bool poll_pass(void *user)
@@ -130,22 +136,31 @@ static bool poll_pass(void *user)
     return p->obs == NULL || p->obs->poll == NULL || p->obs->poll(p->obs->user);
 }
 
-/* What hears of attention? */
-static bool wants_views(const tempo_lane *l)
+static void add_taps(tempo_taps *t, const tempo_lane *l)
 {
-    return l->watch || l->capture != NULL || l->view != NULL;
+    size_t n;
+
+    if (l->watch)
+        tempo_taps_add(t, &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN}, 1);
+    if (l->capture != NULL) {
+        const tempo_tap_selection *taps = tempo_capture_taps(l->capture, &n);
+        tempo_taps_add(t, taps, n);
+    }
+    if (l->view != NULL)
+        tempo_taps_add(t, l->taps, l->n_taps);
 }
 
 static tempo_observer observer_of(pass *p)
 {
-    tempo_observer own = {.user = p, .poll = poll_pass};
-
-    if (p->obs != NULL && p->obs->attention != NULL)
-        own.attention = hand_out;
+    if (p->obs != NULL && p->obs->view != NULL)
+        tempo_taps_add(&p->taps, p->obs->taps, p->obs->n_taps);
     for (size_t i = 0; i < p->n; i++)
-        if (wants_views(p->lanes[i]))
-            own.attention = hand_out;
-    return own;
+        add_taps(&p->taps, p->lanes[i]);
+    return (tempo_observer){.user = p,
+                            .poll = poll_pass,
+                            .view = p->taps.n > 0 ? hand_out : NULL,
+                            .taps = p->taps.list,
+                            .n_taps = p->taps.n};
 }
 
 tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_observer *obs, tempo_err *err)
@@ -162,7 +177,6 @@ tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_ob
         if (!will_run(lanes[i]))
             continue;
         lanes[i]->rows = tempo_lane_pending(lanes[i]);
-        lanes[i]->seen = 0;
         ds[m++] = lanes[i]->d;
     }
     if ((st = make_room(lanes, n, err)) == TEMPO_OK)
@@ -182,7 +196,6 @@ tempo_status tempo_lane_close(tempo_lane *l, const tempo_observer *obs, bool *cl
     const bool watch = l->watch;
 
     l->rows = tempo_decoder_last_set(l->d) != NULL ? tempo_lane_pending(l) : 0;
-    l->seen = 0;
     if (!(*closed = l->rows > 0))
         return TEMPO_OK;
     l->watch = false;

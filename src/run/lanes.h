@@ -10,8 +10,10 @@
 typedef struct tempo_lane {
     tempo_decoder *d; /* owned */
     bool watch;       /* keep the attention of what it reads */
-    tempo_capture *capture; /* borrowed: gets every view, too; NULL for none */
-    bool (*view)(void *user, size_t lane, size_t row, const tempo_attention_view *view); /* the same; false stops; NULL */
+    tempo_capture *capture; /* borrowed: gets what it wants of what is shown, too; NULL for none */
+    bool (*view)(void *user, size_t lane, size_t row, const tempo_tap_view *view); /* of taps[n_taps]; false stops; NULL */
+    const tempo_tap_selection *taps; /* borrowed */
+    size_t n_taps;
     void *user;
     size_t number;    /* the `lane` that view is told */
     bool done;        /* do not read it any more, though it could run */
@@ -19,7 +21,6 @@ typedef struct tempo_lane {
     size_t slots;     /* of its sequence then */
     float *attention; /* watched: [n_layers, rows, n_heads, slots] */
     size_t cap;       /* of attention, in floats */
-    size_t seen;      /* views of the running pass */
 } tempo_lane;
 
 void tempo_lane_free(tempo_lane *l); /* what it holds; takes an empty one */
@@ -28,7 +29,7 @@ void tempo_lane_free(tempo_lane *l); /* what it holds; takes an empty one */
 size_t tempo_lane_pending(const tempo_lane *l);
 
 /* Read lanes[n] (those that run and are not done), all in one batch: after it each of them must select or adopt.
- * They share one engine.  obs (may be NULL) sees every view besides.  TEMPO_E_STOPPED when it or a lane's view says so: nothing
+ * They share one engine.  obs (may be NULL) sees its taps of all of them besides.  TEMPO_E_STOPPED when it or a lane's view says so: nothing
  * has changed.  */
 tempo_status tempo_lanes_read(tempo_lane *const *lanes, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 /* The closing pass of a lane that has stopped: its last set once more.  Without slots there is nothing to read: *closed says

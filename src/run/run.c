@@ -181,6 +181,22 @@ static tempo_status open_arm(tempo_run *r, const tempo_run_options *o, size_t i,
     return st;
 }
 
+static void copy_sinks(tempo_run *r, const tempo_run_options *o)
+{
+    static const tempo_tap_selection pattern = {.tap = TEMPO_TAP_PATTERN};
+
+    for (size_t i = 0; i < o->n_sinks; i++) {
+        tempo_sink *s = &r->sinks[i];
+        *s = o->sinks[i];
+        if (s->n_taps == 0) {
+            s->taps = &pattern;
+            s->n_taps = 1;
+        }
+        if (s->view != NULL)
+            tempo_taps_add(&r->taps, s->taps, s->n_taps);
+    }
+}
+
 static tempo_status fill(tempo_run *r, const tempo_run_options *o, const tempo_run_prompt *p, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
@@ -195,8 +211,7 @@ static tempo_status fill(tempo_run *r, const tempo_run_options *o, const tempo_r
         return no_memory(err);
     memcpy(r->ids, p->ids, p->n * sizeof(*r->ids));
     r->n_ids = p->n;
-    if (o->n_sinks > 0)
-        memcpy(r->sinks, o->sinks, o->n_sinks * sizeof(*r->sinks));
+    copy_sinks(r, o);
     r->o.sinks = r->sinks;
     r->n_arms = o->n_arms;
     for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)

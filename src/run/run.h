@@ -11,6 +11,7 @@
 #ifndef TEMPO_RUN_RUN_H
 #define TEMPO_RUN_RUN_H
 #include "base/status.h"
+#include "capture/taps.h"
 #include "run/differ.h"
 #include "run/ids.h"
 #include "run/lanes.h"
@@ -39,6 +40,7 @@ struct tempo_run {
     size_t n_ids;
     void *user;
     double *scratch; /* [n_vocab], where it samples */
+    tempo_taps taps; /* that sinks see */
     size_t step;     /* steps that were taken */
     bool interrupted, finished;
     uint64_t captured; /* bytes, unless the options count them elsewhere */

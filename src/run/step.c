@@ -15,24 +15,15 @@ static tempo_status no_memory(tempo_err *err)
 
 /* ---- reading ----------------------------------------------------------------------- */
 
-static bool view_arm(void *user, size_t arm, size_t row, const tempo_attention_view *view)
+static bool view_arm(void *user, size_t arm, size_t row, const tempo_tap_view *view)
 {
     tempo_run *r = user;
     bool on = true;
 
     for (size_t i = 0; i < r->o.n_sinks && on; i++)
-        if (r->sinks[i].view != NULL)
+        if (r->sinks[i].view != NULL && tempo_taps_include(r->sinks[i].taps, r->sinks[i].n_taps, view))
             on = r->sinks[i].view(r->sinks[i].user, r, arm, row, view);
     return on;
-}
-
-static bool sinks_view(const tempo_run *r)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < r->o.n_sinks; i++)
-        any = any || r->sinks[i].view != NULL;
-    return any;
 }
 
 static size_t count_arms(tempo_run *const *runs, size_t n)
@@ -52,10 +43,11 @@ static tempo_status read_with(const tempo_engine *e, tempo_run *const *runs, siz
 
     for (size_t i = 0; i < n; i++) {
         tempo_run *r = runs[i];
-        const bool view = sinks_view(r);
         for (size_t k = 0; k < r->n_arms && r->engine == e; k++) {
             tempo_lane *l = &r->arms[k].lane;
-            l->view = view ? view_arm : NULL;
+            l->view = r->taps.n > 0 ? view_arm : NULL;
+            l->taps = r->taps.list;
+            l->n_taps = r->taps.n;
             l->user = r;
             l->number = k;
             lanes[m++] = l;

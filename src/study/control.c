@@ -17,15 +17,15 @@ typedef struct watch {
 } watch;
 
 /* The set lies at the end of its sequence; rank r of it stands in row r of its m rows. */
-static bool add_share(void *user, const tempo_attention_view *v)
+static bool add_share(void *user, const tempo_tap_view *v)
 {
     watch *w = user;
-    const size_t m = w->s->m, begin = v->n_slots - m;
+    const size_t m = w->s->m, begin = v->dims[1] - m;
     const tempo_sight sight = {
-        .n_prev = begin, .own = begin + v->row % m, .set_begin = begin, .set_end = v->n_slots};
+        .n_prev = begin, .own = begin + v->row % m, .set_begin = begin, .set_end = v->dims[1]};
 
-    for (uint32_t h = 0; h < v->n_heads; h++, w->n++)
-        w->sum += tempo_sibling_share(v->weights + h * v->n_slots, &sight);
+    for (uint32_t h = 0; h < v->dims[0]; h++, w->n++)
+        w->sum += tempo_sibling_share(v->values + h * v->dims[1], &sight);
     return true;
 }
 
@@ -49,7 +49,7 @@ static void put_set(const tempo_control_sets *s, tempo_seq *seq, const int32_t *
                               .position = (double)at,
                               .mode = TEMPO_VISIBLE,
                               .last_layer = TEMPO_ALL_LAYERS,
-                              .want = all || i == rank ? TEMPO_WANT_ATTENTION : 0u};
+                              .want = all || i == rank ? TEMPO_WANT_TAPS : 0u};
 }
 
 static tempo_status run_prefix(tempo_seq *seq, const tempo_control_sets *s, tempo_engine *e, watch *w,
@@ -78,7 +78,11 @@ static tempo_status run_strangers(tempo_engine *e, const tempo_seq *prefix, cons
                                   watch *w, tempo_err *err)
 {
     const size_t most = s->m >= PASS_ROWS ? 1 : PASS_ROWS / s->m;
-    const tempo_observer obs = {.user = w, .attention = add_share, .poll = poll_watch};
+    const tempo_observer obs = {.user = w,
+                                .view = add_share,
+                                .poll = poll_watch,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_seq **forks = calloc(most, sizeof(*forks));
     tempo_row *rows = calloc(most * s->m, sizeof(*rows));
     tempo_status st = forks != NULL && rows != NULL
@@ -105,7 +109,11 @@ static tempo_status run_strangers(tempo_engine *e, const tempo_seq *prefix, cons
 static tempo_status run_own(tempo_engine *e, const tempo_seq *prefix, const tempo_control_sets *s, watch *w,
                             tempo_err *err)
 {
-    const tempo_observer obs = {.user = w, .attention = add_share, .poll = poll_watch};
+    const tempo_observer obs = {.user = w,
+                                .view = add_share,
+                                .poll = poll_watch,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_row *rows = calloc(s->m, sizeof(*rows));
     tempo_seq *fork = NULL;
     tempo_status st = rows != NULL

@@ -35,15 +35,15 @@ typedef struct seen {
     uint32_t n_layers, n_heads;
 } seen;
 
-static bool keep_view(void *user, const tempo_attention_view *view)
+static bool keep_view(void *user, const tempo_tap_view *view)
 {
     seen *s = user;
     const size_t row = s->at++ % s->n_rows;
 
-    assert_int_equal(view->n_slots, s->n_slots);
+    assert_int_equal(view->dims[1], s->n_slots);
     for (size_t h = 0; h < s->n_heads; h++)
         memcpy(s->data + ((view->layer * s->n_heads + h) * s->n_rows + row) * s->n_slots,
-               view->weights + h * s->n_slots, s->n_slots * sizeof(float));
+               view->values + h * s->n_slots, s->n_slots * sizeof(float));
     return true;
 }
 
@@ -65,7 +65,10 @@ static seen step_alone(tempo_decoder *d, size_t n_slots)
               .n_slots = n_slots,
               .n_layers = info->n_layers,
               .n_heads = info->n_heads};
-    const tempo_observer obs = {.user = &s, .attention = keep_view};
+    const tempo_observer obs = {.user = &s,
+                                .view = keep_view,
+                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
+                                .n_taps = 1};
     tempo_err err = {0};
 
     s.data = calloc(s.n_layers * s.n_heads * s.n_rows * n_slots, sizeof(float));

@@ -81,14 +81,14 @@ void test_append(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t n, 
 
     assert_non_null(rows);
     for (size_t i = 0; i < n; i++)
-        rows[i] = (tempo_row){.seq = seq,
-                              .token = ids[i],
-                              .set = set + (own_sets ? (uint32_t)i : 0),
-                              .position = position + (own_sets ? (double)i : 0),
-                              .mode = mode,
-                              .last_layer = TEMPO_ALL_LAYERS,
-                              .want = (out != NULL ? TEMPO_WANT_LOGITS : 0) |
-                                      (obs != NULL ? TEMPO_WANT_ATTENTION : 0)};
+        rows[i] =
+            (tempo_row){.seq = seq,
+                        .token = ids[i],
+                        .set = set + (own_sets ? (uint32_t)i : 0),
+                        .position = position + (own_sets ? (double)i : 0),
+                        .mode = mode,
+                        .last_layer = TEMPO_ALL_LAYERS,
+                        .want = (out != NULL ? TEMPO_WANT_LOGITS : 0) | (obs != NULL ? TEMPO_WANT_TAPS : 0)};
     if (tempo_engine_forward(e, rows, n, obs, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     for (size_t i = 0; i < n && out != NULL; i++)

@@ -43,31 +43,76 @@ static void linear(const tempo_weight *w, const float *bias, const double *x, si
     free(row);
 }
 
-static void normalise(const double *x, const float *w, size_t n, double eps, double *y)
+/* What is the same for a whole pass. */
+typedef struct pass {
+    const tempo_model *m;
+    const reference_slot *slots;
+    size_t n;
+    reference_tap tap;
+    void *user;
+} pass;
+
+static void show(const pass *p, tempo_tap tap, uint32_t layer, size_t slot, double *values, size_t n_0,
+                 size_t n_1)
+{
+    if (p->tap != NULL)
+        p->tap(p->user, tap, layer, slot, values, n_0, n_1);
+}
+
+static double root_mean_square(const double *x, size_t n, double eps)
 {
     double sum = 0;
 
     for (size_t i = 0; i < n; i++)
         sum += x[i] * x[i];
-    const double s = 1 / sqrt(sum / (double)n + eps);
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i] * s * (double)w[i];
+    return sqrt(sum / (double)n + eps);
 }
 
-/* Norm (Qwen3) and rotation of one head; pairs are adjacent or half a head apart, as the file has them. */
-static void finish_head(const tempo_model *m, double *head, const float *norm, double position)
+/* y = x, normed; the taps are of the scale and of x after it */
+static void norm_slot(const pass *p, tempo_tap scale, tempo_tap normalized, uint32_t layer, size_t slot,
+                      const double *x, const float *w, double *y)
 {
-    const size_t d = m->hp.head_dim, half = d / 2;
+    const size_t d = p->m->hp.d_model;
+    double s = root_mean_square(x, d, (double)p->m->hp.norm_eps);
 
-    if (norm != NULL)
-        normalise(head, norm, d, (double)m->hp.norm_eps, head);
-    for (size_t i = 0; i < half; i++) {
-        double *a = &head[m->hp.qk_pairs_adjacent ? 2 * i : i],
-               *b = &head[m->hp.qk_pairs_adjacent ? 2 * i + 1 : i + half];
-        const double angle = position * m->rope_freq[i], c = cos(angle), s = sin(angle), x = *a, y = *b;
-        *a = x * c - y * s;
-        *b = y * c + x * s;
+    show(p, scale, layer, slot, &s, 1, 1);
+    for (size_t i = 0; i < d; i++)
+        y[i] = x[i] / s;
+    show(p, normalized, layer, slot, y, d, 1);
+    for (size_t i = 0; i < d; i++)
+        y[i] *= (double)w[i];
+}
+
+/* The heads of a slot: pairs that rotate come half a head apart, are normed (Qwen3) and rotated. */
+static void finish_heads(const pass *p, const tempo_tap taps[3], uint32_t layer, size_t slot, double *heads,
+                         size_t n, const float *norm)
+{
+    const size_t d = p->m->hp.head_dim, half = d / 2;
+    double *pairs = zeros(d);
+
+    for (size_t h = 0; h < n && p->m->hp.qk_pairs_adjacent; h++) {
+        memcpy(pairs, heads + h * d, d * sizeof(*pairs));
+        for (size_t i = 0; i < d; i++)
+            heads[h * d + i] = pairs[i < half ? 2 * i : 2 * (i - half) + 1];
     }
+    free(pairs);
+    show(p, taps[0], layer, slot, heads, n, d);
+    for (size_t h = 0; h < n && norm != NULL; h++) {
+        const double s = root_mean_square(heads + h * d, d, (double)p->m->hp.norm_eps);
+        for (size_t i = 0; i < d; i++)
+            heads[h * d + i] *= (double)norm[i] / s;
+    }
+    if (norm != NULL)
+        show(p, taps[1], layer, slot, heads, n, d);
+    for (size_t h = 0; h < n; h++)
+        for (size_t i = 0; i < half; i++) {
+            double *a = &heads[h * d + i], *b = &heads[h * d + i + half];
+            const double angle = p->slots[slot].position * p->m->rope_freq[i];
+            const double c = cos(angle), s = sin(angle), x = *a, y = *b;
+            *a = x * c - y * s;
+            *b = y * c + x * s;
+        }
+    show(p, taps[2], layer, slot, heads, n, d);
 }
 
 static bool sees(const reference_slot *slots, size_t row, size_t j, uint32_t layer)
@@ -80,89 +125,166 @@ static bool sees(const reference_slot *slots, size_t row, size_t j, uint32_t lay
     return j == row || (on && (r->mode == TEMPO_VISIBLE || (r->mode == TEMPO_CAUSAL && j < row)));
 }
 
-static void attend(const tempo_model *m, uint32_t layer, const reference_slot *slots, size_t n,
-                   const double *q, const double *k, const double *v, double *out)
+/* scores[heads, n] of a row, before softmax. */
+static void score(const pass *p, uint32_t layer, size_t row, const double *q, const double *k, double *scores)
 {
-    const size_t d = m->hp.head_dim, heads = m->hp.n_heads, kv_heads = m->hp.n_kv_heads;
-    double *p = zeros(n);
+    const size_t d = p->m->hp.head_dim, heads = p->m->hp.n_heads, kv_heads = p->m->hp.n_kv_heads;
 
-    for (size_t row = 0; row < n; row++)
-        for (size_t h = 0; h < heads; h++) {
-            const size_t kv = h / (heads / kv_heads);
-            double *o = out + (row * heads + h) * d, sum = 0, largest = -HUGE_VAL;
-            for (size_t j = 0; j < n; j++) {
-                p[j] = -HUGE_VAL;
-                if (!sees(slots, row, j, layer))
-                    continue;
-                p[j] = 0;
-                for (size_t i = 0; i < d; i++)
-                    p[j] += q[(row * heads + h) * d + i] * k[(j * kv_heads + kv) * d + i];
-                p[j] /= sqrt((double)d);
-                largest = fmax(largest, p[j]);
-            }
-            for (size_t j = 0; j < n; j++)
-                sum += p[j] = exp(p[j] - largest);
-            memset(o, 0, d * sizeof(*o));
-            for (size_t j = 0; j < n; j++)
-                for (size_t i = 0; i < d; i++)
-                    o[i] += p[j] / sum * v[(j * kv_heads + kv) * d + i];
+    for (size_t h = 0; h < heads; h++)
+        for (size_t j = 0; j < p->n; j++) {
+            const double *key = k + (j * kv_heads + h / (heads / kv_heads)) * d;
+            double sum = 0;
+            for (size_t i = 0; i < d; i++)
+                sum += q[(row * heads + h) * d + i] * key[i];
+            scores[h * p->n + j] = sees(p->slots, row, j, layer) ? sum / sqrt((double)d) : -HUGE_VAL;
         }
-    free(p);
 }
 
-static void run_layer(const tempo_model *m, uint32_t layer, const reference_slot *slots, size_t n, double *x)
+static void softmax(double *x, size_t n)
 {
-    const tempo_layer *l = &m->layers[layer];
-    const size_t d = m->hp.d_model, hd = m->hp.head_dim, nq = m->hp.n_heads, nkv = m->hp.n_kv_heads,
-                 ff = m->hp.d_ff;
-    double *h = zeros(n * d), *q = zeros(n * nq * hd), *k = zeros(n * nkv * hd), *v = zeros(n * nkv * hd);
-    double *att = zeros(n * nq * hd), *gate = zeros(n * ff), *up = zeros(n * ff);
+    double largest = -HUGE_VAL, sum = 0;
 
-    for (size_t r = 0; r < n; r++)
-        normalise(x + r * d, l->attn_norm, d, (double)m->hp.norm_eps, h + r * d);
+    for (size_t j = 0; j < n; j++)
+        largest = fmax(largest, x[j]);
+    for (size_t j = 0; j < n; j++)
+        sum += x[j] = exp(x[j] - largest);
+    for (size_t j = 0; j < n; j++)
+        x[j] /= sum;
+}
+
+static void attend(const pass *p, uint32_t layer, const double *q, const double *k, const double *v,
+                   double *out)
+{
+    const size_t d = p->m->hp.head_dim, heads = p->m->hp.n_heads, kv_heads = p->m->hp.n_kv_heads;
+    double *w = zeros(heads * p->n);
+
+    for (size_t row = 0; row < p->n; row++) {
+        double *o = out + row * heads * d;
+        score(p, layer, row, q, k, w);
+        show(p, TEMPO_TAP_ATTN_SCORES, layer, row, w, heads, p->n);
+        for (size_t h = 0; h < heads; h++)
+            softmax(w + h * p->n, p->n);
+        show(p, TEMPO_TAP_PATTERN, layer, row, w, heads, p->n);
+        memset(o, 0, heads * d * sizeof(*o));
+        for (size_t h = 0; h < heads; h++)
+            for (size_t j = 0; j < p->n; j++)
+                for (size_t i = 0; i < d; i++)
+                    o[h * d + i] += w[h * p->n + j] * v[(j * kv_heads + h / (heads / kv_heads)) * d + i];
+        show(p, TEMPO_TAP_Z, layer, row, o, heads, d);
+    }
+    free(w);
+}
+
+/* What each head of a row's z adds to the output matrix's result. */
+static void show_result(const pass *p, uint32_t layer, size_t row, const double *z)
+{
+    const size_t d = p->m->hp.head_dim, heads = p->m->hp.n_heads, width = p->m->hp.d_model;
+    double *shares = zeros(heads * width), *w = zeros(heads * d);
+
+    for (size_t o = 0; o < width && p->tap != NULL; o++) {
+        weight_row(&p->m->layers[layer].wo, o, w);
+        for (size_t i = 0; i < heads * d; i++)
+            shares[i / d * width + o] += w[i] * z[i];
+    }
+    show(p, TEMPO_TAP_RESULT, layer, row, shares, heads, width);
+    free(shares);
+    free(w);
+}
+
+/* x += delta, with the taps of both */
+static void add_to_stream(const pass *p, tempo_tap of_delta, tempo_tap of_sum, uint32_t layer, double *delta,
+                          double *x)
+{
+    const size_t d = p->m->hp.d_model;
+
+    for (size_t r = 0; r < p->n; r++) {
+        show(p, of_delta, layer, r, delta + r * d, d, 1);
+        for (size_t i = 0; i < d; i++)
+            x[r * d + i] += delta[r * d + i];
+        show(p, of_sum, layer, r, x + r * d, d, 1);
+    }
+}
+
+static void attention_layer(const pass *p, uint32_t layer, double *x, double *h)
+{
+    static const tempo_tap of_q[] = {TEMPO_TAP_Q, TEMPO_TAP_Q_NORMED, TEMPO_TAP_ROT_Q};
+    static const tempo_tap of_k[] = {TEMPO_TAP_K, TEMPO_TAP_K_NORMED, TEMPO_TAP_ROT_K};
+    const tempo_layer *l = &p->m->layers[layer];
+    const size_t n = p->n, d = p->m->hp.d_model, hd = p->m->hp.head_dim;
+    const size_t nq = p->m->hp.n_heads, nkv = p->m->hp.n_kv_heads;
+    double *q = zeros(n * nq * hd), *k = zeros(n * nkv * hd), *v = zeros(n * nkv * hd);
+    double *z = zeros(n * nq * hd);
+
+    for (size_t r = 0; r < n; r++) {
+        show(p, TEMPO_TAP_RESID_PRE, layer, r, x + r * d, d, 1);
+        norm_slot(p, TEMPO_TAP_LN1_SCALE, TEMPO_TAP_LN1_NORMALIZED, layer, r, x + r * d, l->attn_norm,
+                  h + r * d);
+    }
     linear(&l->wq, l->bq, h, n, q);
     linear(&l->wk, l->bk, h, n, k);
     linear(&l->wv, l->bv, h, n, v);
     for (size_t r = 0; r < n; r++) {
-        for (size_t i = 0; i < nq; i++)
-            finish_head(m, q + (r * nq + i) * hd, l->q_norm, slots[r].position);
-        for (size_t i = 0; i < nkv; i++)
-            finish_head(m, k + (r * nkv + i) * hd, l->k_norm, slots[r].position);
+        finish_heads(p, of_q, layer, r, q + r * nq * hd, nq, l->q_norm);
+        finish_heads(p, of_k, layer, r, k + r * nkv * hd, nkv, l->k_norm);
+        show(p, TEMPO_TAP_V, layer, r, v + r * nkv * hd, nkv, hd);
     }
-    attend(m, layer, slots, n, q, k, v, att);
-    linear(&l->wo, l->bo, att, n, h);
-    for (size_t i = 0; i < n * d; i++)
-        x[i] += h[i];
+    attend(p, layer, q, k, v, z);
     for (size_t r = 0; r < n; r++)
-        normalise(x + r * d, l->ffn_norm, d, (double)m->hp.norm_eps, h + r * d);
-    linear(&l->w_gate, l->b_gate, h, n, gate);
-    linear(&l->w_up, l->b_up, h, n, up);
-    for (size_t i = 0; i < n * ff; i++)
-        gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
-    linear(&l->w_down, l->b_down, gate, n, h);
-    for (size_t i = 0; i < n * d; i++)
-        x[i] += h[i];
-    free(h);
+        show_result(p, layer, r, z + r * nq * hd);
+    linear(&l->wo, l->bo, z, n, h);
+    add_to_stream(p, TEMPO_TAP_ATTN_OUT, TEMPO_TAP_RESID_MID, layer, h, x);
     free(q);
     free(k);
     free(v);
-    free(att);
+    free(z);
+}
+
+static void mlp_layer(const pass *p, uint32_t layer, double *x, double *h)
+{
+    const tempo_layer *l = &p->m->layers[layer];
+    const size_t n = p->n, d = p->m->hp.d_model, ff = p->m->hp.d_ff;
+    double *gate = zeros(n * ff), *up = zeros(n * ff);
+
+    for (size_t r = 0; r < n; r++)
+        norm_slot(p, TEMPO_TAP_LN2_SCALE, TEMPO_TAP_LN2_NORMALIZED, layer, r, x + r * d, l->ffn_norm,
+                  h + r * d);
+    linear(&l->w_gate, l->b_gate, h, n, gate);
+    linear(&l->w_up, l->b_up, h, n, up);
+    for (size_t r = 0; r < n; r++) {
+        double *g = gate + r * ff, *u = up + r * ff;
+        show(p, TEMPO_TAP_MLP_PRE, layer, r, g, ff, 1);
+        show(p, TEMPO_TAP_MLP_PRE_LINEAR, layer, r, u, ff, 1);
+        for (size_t i = 0; i < ff; i++)
+            g[i] = g[i] / (1 + exp(-g[i])) * u[i];
+        show(p, TEMPO_TAP_MLP_POST, layer, r, g, ff, 1);
+    }
+    linear(&l->w_down, l->b_down, gate, n, h);
+    add_to_stream(p, TEMPO_TAP_MLP_OUT, TEMPO_TAP_RESID_POST, layer, h, x);
     free(gate);
     free(up);
 }
 
-void reference_forward(const tempo_model *m, const reference_slot *slots, size_t n, double *logits)
+void reference_forward(const tempo_model *m, const reference_slot *slots, size_t n, reference_tap tap,
+                       void *user, double *logits)
 {
+    const pass p = {m, slots, n, tap, user};
     const size_t d = m->hp.d_model;
     double *x = zeros(n * d), *h = zeros(n * d);
 
-    for (size_t r = 0; r < n; r++)
+    for (size_t r = 0; r < n; r++) {
         weight_row(&m->embedding, (size_t)slots[r].token, x + r * d);
-    for (uint32_t layer = 0; layer < m->hp.n_layers; layer++)
-        run_layer(m, layer, slots, n, x);
+        show(&p, TEMPO_TAP_EMBED, 0, r, x + r * d, d, 1);
+    }
+    for (uint32_t layer = 0; layer < m->hp.n_layers; layer++) {
+        attention_layer(&p, layer, x, h);
+        mlp_layer(&p, layer, x, h);
+    }
     for (size_t r = 0; r < n; r++)
-        normalise(x + r * d, m->output_norm, d, (double)m->hp.norm_eps, h + r * d);
+        norm_slot(&p, TEMPO_TAP_LN_FINAL_SCALE, TEMPO_TAP_LN_FINAL_NORMALIZED, 0, r, x + r * d,
+                  m->output_norm, h + r * d);
     linear(&m->output, NULL, h, n, logits);
+    for (size_t r = 0; r < n; r++)
+        show(&p, TEMPO_TAP_LOGITS, 0, r, logits + r * m->hp.n_vocab, m->hp.n_vocab, 1);
     free(x);
     free(h);
 }

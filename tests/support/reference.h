@@ -13,7 +13,12 @@ typedef struct reference_slot {
     uint32_t first_layer, last_layer; /* where mode holds */
 } reference_slot;
 
-/* logits[n * n_vocab] of every slot of a sequence. */
-void reference_forward(const tempo_model *m, const reference_slot *slots, size_t n, double *logits);
+/* Given every tap of every slot, values[n_0, n_1] with n_0 heads where there are heads, in any order that has each before it is
+ * read; what it writes into them is what the rest is computed from.  */
+typedef void (*reference_tap)(void *user, tempo_tap tap, uint32_t layer, size_t slot, double *values, size_t n_0, size_t n_1);
+
+/* logits[n * n_vocab] of every slot of a sequence.  tap may be NULL. */
+void reference_forward(const tempo_model *m, const reference_slot *slots, size_t n, reference_tap tap, void *user,
+                       double *logits);
 
 #endif

@@ -84,7 +84,7 @@ typedef struct tempo_job_arm_state tempo_job_arm_state;
 
 /* Before a pass: make everything that the arm's views will need.  TEMPO_E_NOMEM. */
 tempo_status tempo_watch_begin(tempo_job *j, size_t arm) TEMPO_MUST_CHECK;
-void tempo_watch_view(tempo_watch *w, size_t row, const tempo_attention_view *view);
+void tempo_watch_view(tempo_watch *w, size_t row, const tempo_tap_view *view);
 /* After it: keep what is recorded, and put the summary, if one is wanted, to *out.  */
 tempo_status tempo_watch_end(tempo_job *j, size_t arm, bool closing, tempo_event_box **out) TEMPO_MUST_CHECK;
 void tempo_watch_clear(tempo_watch *w);

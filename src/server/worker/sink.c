@@ -93,7 +93,7 @@ tempo_slot *tempo_job_slots(tempo_job *j, size_t arm, size_t *n)
 
 /* ---- attention --------------------------------------------------------------------- */
 
-static bool hear_view(void *user, tempo_run *r, size_t arm, size_t row, const tempo_attention_view *view)
+static bool hear_view(void *user, tempo_run *r, size_t arm, size_t row, const tempo_tap_view *view)
 {
     tempo_job *j = user;
 

@@ -99,7 +99,7 @@ static void sum_up_layer(tempo_watch *w, uint32_t layer)
             w->means[i] += (double)s.data[h * each + i];
 }
 
-void tempo_watch_view(tempo_watch *w, size_t row, const tempo_attention_view *view)
+void tempo_watch_view(tempo_watch *w, size_t row, const tempo_tap_view *view)
 {
     const tempo_recorded_step *s = &w->shape;
 
@@ -107,7 +107,7 @@ void tempo_watch_view(tempo_watch *w, size_t row, const tempo_attention_view *vi
         return;
     for (size_t h = 0; h < s->n_heads; h++)
         memcpy(layer_data(w, view->layer) + (h * s->n_rows + row) * s->n_slots,
-               view->weights + h * view->n_slots, s->n_slots * sizeof(float));
+               view->values + h * view->dims[1], s->n_slots * sizeof(float));
     if (w->summary && row + 1 == s->n_rows)
         sum_up_layer(w, view->layer);
 }

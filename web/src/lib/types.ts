@@ -122,8 +122,6 @@ export interface Info {
     context_length: number;
     kernels: string;
     compute: string;
-    /** What is odd about it, in words. */
-    notes: string[];
   };
   chat_template: string;
   limits: { max_steps: number; max_body: number; queue: number; max_recorded_bytes: number };

@@ -1,0 +1,17 @@
+/* taps.h - what several who look at one pass want to see of it, together. */
+#ifndef TEMPO_CAPTURE_TAPS_H
+#define TEMPO_CAPTURE_TAPS_H
+#include "tempo.h"
+
+/* Selections of different taps. */
+typedef struct tempo_taps {
+    size_t n;
+    tempo_tap_selection list[TEMPO_TAP_COUNT];
+} tempo_taps;
+
+/* What is selected there and in s[n]: the layers of both, and the heads of both (each layer with all of them). */
+void tempo_taps_add(tempo_taps *t, const tempo_tap_selection *s, size_t n);
+/* Is the view of one of s[n]? */
+bool tempo_taps_include(const tempo_tap_selection *s, size_t n, const tempo_tap_view *v);
+
+#endif

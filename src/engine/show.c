@@ -1,0 +1,34 @@
+/* show.c - which taps a pass shows, and the one place through which their values go.
+ *
+ * forward.c and attention.c call tempo_tap_show with the buffer that the next stage reads, before it does.
+ * Whatever changes values belongs into it, before the view: what is shown is then what the model goes on
+ * with.  */
+#include "engine/pass.h"
+
+uint64_t tempo_taps_wanted(const tempo_observer *obs, uint32_t layer)
+{
+    uint64_t mask = 0;
+
+    for (size_t i = 0; obs != NULL && obs->view != NULL && i < obs->n_taps; i++)
+        if (layer == TEMPO_ALL_LAYERS || tempo_tap_has(obs->taps[i].layers, layer))
+            mask |= TEMPO_TAP_BIT(obs->taps[i].tap);
+    return mask;
+}
+
+void tempo_tap_show(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values, size_t n_0,
+                    size_t n_1)
+{
+    const tempo_row_plan *p = &e->plan[r];
+
+    if (!p->shown || e->stopped)
+        return;
+    const tempo_tap_view view = {.tap = tap,
+                                 .layer = layer,
+                                 .row = r,
+                                 .seq = p->seq,
+                                 .slot = p->slot,
+                                 .n_dims = tempo_tap_get_info(NULL, tap).n_dims,
+                                 .dims = {n_0, n_1},
+                                 .values = values};
+    e->stopped = !e->observer->view(e->observer->user, &view);
+}
