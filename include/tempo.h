@@ -792,8 +792,6 @@ typedef struct tempo_sink {
     /* Of row `row` of what arm `arm` reads, what taps[n_taps] select (n_taps 0: attention, TEMPO_TAP_PATTERN); false stops the
      * pass. */
     bool (*view)(void *user, tempo_run *r, size_t arm, size_t row, const tempo_tap_view *view);
-    const tempo_tap_selection *taps; /* as long as the run */
-    size_t n_taps;
     /* The arms of which tempo_run_arm_read says so were read, and have taken nothing yet. */
     tempo_status (*read)(void *user, tempo_run *r, tempo_err *err);
     /* The same arms have taken a set. */
@@ -805,6 +803,8 @@ typedef struct tempo_sink {
     /* Before all others: its arms and captures are there; the last thing that tempo_run_create does.  After a failure of a later
      * sink nothing more is heard of that run.  */
     tempo_status (*begin)(void *user, tempo_run *r, tempo_err *err);
+    const tempo_tap_selection *taps; /* of view, as long as the run */
+    size_t n_taps;
 } tempo_sink;
 
 typedef struct tempo_run_options {

@@ -382,7 +382,13 @@ static tempo_status hear_begin(void *user, tempo_run *r, tempo_err *err)
 
 static tempo_sink sink_of(heard *h)
 {
-    return (tempo_sink){h, hear_view, hear_read, hear_step, hear_closed, hear_end, hear_begin};
+    return (tempo_sink){.user = h,
+                        .view = hear_view,
+                        .read = hear_read,
+                        .step = hear_step,
+                        .closed = hear_closed,
+                        .end = hear_end,
+                        .begin = hear_begin};
 }
 
 static void test_sinks(void **state)

@@ -11,19 +11,22 @@
 #include "io/json_file.h"
 
 static const struct {
+    int number; /* those between have no check of this kind */
     const char *says;
     doctor_check check;
 } identities[DOCTOR_IDENTITIES] = {
-    {"threshold 1: every mode is greedy decoding", check_i1},
-    {"one slot for each set: the modes are the same", check_i2},
-    {"isolated row i = a plain run on prompt + token i", check_i3},
-    {"attention sums to 1, hidden slots have exactly 0", check_i4},
-    {"reordering a set permutes its rows", check_i5},
-    {"copies of a token have equal rows", check_i6},
-    {"isolated = visible without the mass on siblings", check_i7},
-    {"decoding with the cache = recomputing at once", check_i8},
-    {"no dependence on batch, chunks, threads, observer", check_i9},
-    {"unique positions with sets of one = shared", check_i10},
+    {1, "threshold 1: every mode is greedy decoding", check_i1},
+    {2, "one slot for each set: the modes are the same", check_i2},
+    {3, "isolated row i = a plain run on prompt + token i", check_i3},
+    {4, "attention sums to 1, hidden slots have exactly 0", check_i4},
+    {5, "reordering a set permutes its rows", check_i5},
+    {6, "copies of a token have equal rows", check_i6},
+    {7, "isolated = visible without the mass on siblings", check_i7},
+    {8, "decoding with the cache = recomputing at once", check_i8},
+    {9, "no dependence on batch, chunks, threads, observer", check_i9},
+    {10, "unique positions with sets of one = shared", check_i10},
+    {11, "looking at everything changes no bit", check_i11},
+    {14, "the residual stream is the sum of what is added", check_i14},
 };
 
 finding cannot_run(void)
@@ -126,7 +129,7 @@ static void print_finding(const doctor *d, int i, const finding *f)
 
     if (f->tolerance > 0)
         (void)snprintf(allowed, sizeof(allowed), "%.1e", f->tolerance);
-    printf("I%-3d %-50s %s%-6s%s %10.2g  %s\n", i + 1, identities[i].says,
+    printf("I%-3d %-50s %s%-6s%s %10.2g  %s\n", identities[i].number, identities[i].says,
            !colors     ? ""
            : f->passed ? "\033[32m"
                        : "\033[1;31m",
@@ -138,7 +141,7 @@ static json_t *finding_json(int i, const finding *f)
 {
     char name[8];
 
-    (void)snprintf(name, sizeof(name), "I%d", i + 1);
+    (void)snprintf(name, sizeof(name), "I%d", identities[i].number);
     return json_pack("{s:s, s:s, s:b, s:o, s:o}", "identity", name, "says", identities[i].says, "holds",
                      f->passed, "deviation", tempo_json_number(f->measured), "allowed",
                      tempo_json_number(f->tolerance));
@@ -155,7 +158,7 @@ static int run_checks(doctor *d, json_t *list, bool *all)
             tempo_err *e = &d->err;
             if (e->code == TEMPO_OK) /* an allocation of ours */
                 *e = (tempo_err){.code = TEMPO_E_NOMEM, .offset = TEMPO_NO_OFFSET};
-            say("I%d could not run:", i + 1);
+            say("I%d could not run:", identities[i].number);
             return say_error(e);
         }
         *all &= f.passed;

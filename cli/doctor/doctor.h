@@ -7,7 +7,7 @@
 #define TEMPO_CLI_DOCTOR_H
 #include "cli/session.h"
 
-enum { DOCTOR_MEMBERS = 4, DOCTOR_STEPS = 4, DOCTOR_PROMPT = 12, DOCTOR_IDENTITIES = 10 };
+enum { DOCTOR_MEMBERS = 4, DOCTOR_STEPS = 4, DOCTOR_PROMPT = 12, DOCTOR_IDENTITIES = 12 };
 
 typedef struct doctor {
     const options *o;
@@ -39,6 +39,23 @@ finding check_i8(doctor *d);
 finding check_i9(doctor *d);
 /* Fill d->members. */
 tempo_status find_members(doctor *d);
+/* Where a set goes, and how. */
+typedef struct placed_set {
+    const int32_t *ids;
+    size_t n;
+    double position;
+    tempo_mode mode;
+    bool own_sets; /* every token a set of its own at a position of its own: a prompt */
+} placed_set;
+/* Append one set, shown to obs (or NULL), and copy its rows of logits to out[n * n_vocab] (NULL: not wanted). */
+tempo_status append_set(doctor *d, tempo_engine *e, tempo_seq *seq, const placed_set *p, const tempo_observer *obs, float *out);
+placed_set whole_prompt(const doctor *d);
+placed_set first_set(const doctor *d, tempo_mode mode);
+tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq);
+
+/* ---- doctor_taps.c: I11 and I14, on what a pass shows ---- */
+finding check_i11(doctor *d);
+finding check_i14(doctor *d);
 
 /* ---- doctor_steps.c: I1, I2 and I10, on the step loop ---- */
 finding check_i1(doctor *d);

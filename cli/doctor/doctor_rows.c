@@ -6,15 +6,6 @@
 #include "cli/doctor/doctor.h"
 #include "cli/prefill.h"
 
-/* Where a set goes, and how. */
-typedef struct placed_set {
-    const int32_t *ids;
-    size_t n;
-    double position;
-    tempo_mode mode;
-    bool own_sets; /* every token a set of its own at a position of its own: a prompt */
-} placed_set;
-
 static uint32_t next_set(const tempo_seq *seq)
 {
     const size_t n = tempo_seq_slot_count(seq);
@@ -34,9 +25,8 @@ static void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const place
                               .want = want};
 }
 
-/* Append one set and copy its rows of logits to out[n * n_vocab] (NULL: not wanted). */
-static tempo_status append(doctor *d, tempo_engine *e, tempo_seq *seq, const placed_set *p,
-                           const tempo_observer *obs, float *out)
+tempo_status append_set(doctor *d, tempo_engine *e, tempo_seq *seq, const placed_set *p,
+                        const tempo_observer *obs, float *out)
 {
     tempo_row rows[DOCTOR_PROMPT];
     const unsigned want = (out != NULL ? TEMPO_WANT_LOGITS : 0) | (obs != NULL ? TEMPO_WANT_TAPS : 0);
@@ -48,18 +38,18 @@ static tempo_status append(doctor *d, tempo_engine *e, tempo_seq *seq, const pla
     return st;
 }
 
-static placed_set whole_prompt(const doctor *d)
+placed_set whole_prompt(const doctor *d)
 {
     return (placed_set){.ids = d->prompt, .n = d->n_prompt, .own_sets = true};
 }
 
-static placed_set first_set(const doctor *d, tempo_mode mode)
+placed_set first_set(const doctor *d, tempo_mode mode)
 {
     return (placed_set){
         .ids = d->members, .n = DOCTOR_MEMBERS, .position = (double)d->n_prompt, .mode = mode};
 }
 
-static tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq)
+tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq)
 {
     const tempo_seq_options opt = {.kv = d->o->decoding.kv};
 
@@ -75,9 +65,9 @@ static tempo_status run_sets(doctor *d, tempo_engine *e, const placed_set *sets,
     tempo_status st = open_seq(d, e, &seq);
 
     if (st == TEMPO_OK)
-        st = append(d, e, seq, &prompt, NULL, NULL);
+        st = append_set(d, e, seq, &prompt, NULL, NULL);
     for (size_t i = 0; i < n_sets && st == TEMPO_OK; i++)
-        st = append(d, e, seq, &sets[i], i + 1 == n_sets ? obs : NULL, i + 1 == n_sets ? out : NULL);
+        st = append_set(d, e, seq, &sets[i], i + 1 == n_sets ? obs : NULL, i + 1 == n_sets ? out : NULL);
     tempo_seq_free(seq);
     return st;
 }
@@ -365,7 +355,7 @@ static tempo_status run_in_company(doctor *d, tempo_engine *e, const placed_set 
         st = open_seq(d, e, &seqs[k]);
         for (size_t i = 0; i < d->n_prompt && st == TEMPO_OK; i++) {
             const placed_set one = {.ids = &d->prompt[i], .n = 1, .position = (double)i};
-            st = append(d, e, seqs[k], &one, NULL, NULL);
+            st = append_set(d, e, seqs[k], &one, NULL, NULL);
         }
     }
     const placed_set other = {.ids = &d->members[1], .n = 1, .position = (double)d->n_prompt};
