@@ -33,5 +33,17 @@ test_two_sequences() {
          END {exit bad || layers == 0}' <<<"$out" || fail "unexpected table: $out"
 }
 
+test_paired_run() {
+    local out dir
+    dir=$(mktemp -d)
+    out=$("$program" $model "$dir/out") || fail "exit code $?"
+    [ "$(grep -cE '^(The cat sat on the|Once upon a time): isolated [0-9]+ members, visible [0-9]+ members,' <<<"$out")" -eq 2 ] || fail "printed: $out"
+    for file in cat/isolated cat/visible time/isolated time/visible; do
+        [ -s "$dir/out/$file/attention_weights.npz" ] || fail "no capture in $file"
+    done
+    ! "$program" $model "$dir/out" 2>/dev/null || fail 'a capture was written over'
+    rm -rf "$dir"
+}
+
 declare -F "test_$name" >/dev/null || fail 'has no test here'
 "test_$name"
