@@ -8,7 +8,7 @@ import zipfile
 
 TIMES = re.compile(r"(_ms|_s|seconds|_seconds)$")
 GONE = {"timing", "times", "created", "id", "version", "argv", "host", "generation_time", "load_ms", "directory", "run_id",
-        "finished", "path", "command", "written", "sha256", "git", "pid", "uptime_s", "started", "bytes", "max_slots"}
+        "finished", "path", "command", "written", "sha256", "git", "pid", "uptime_s", "started", "date", "bytes", "max_slots"}
 
 
 def plain(value):
