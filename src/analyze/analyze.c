@@ -245,7 +245,8 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
     bool any = false;
     tempo_status st;
 
-    if ((st = tempo_steps_open(&x, a, err)) != TEMPO_OK || (st = tempo_steps_open(&y, b, err)) != TEMPO_OK ||
+    if ((st = tempo_steps_open(&x, a, NULL, err)) != TEMPO_OK ||
+        (st = tempo_steps_open(&y, b, NULL, err)) != TEMPO_OK ||
         (st = find_parting(a, b, &parts, err)) != TEMPO_OK)
         goto out;
     warn_pickle(warnings, &x);
@@ -300,7 +301,7 @@ static tempo_status add_capture(json_t *report, const char *dir, tempo_err *err)
         bool found;
         if ((st = find_capture(path, dir, i, &found, err)) != TEMPO_OK || !found)
             continue;
-        if ((st = tempo_steps_open(&s, path, err)) != TEMPO_OK ||
+        if ((st = tempo_steps_open(&s, path, NULL, err)) != TEMPO_OK ||
             (st = load_beside(&positions, path, "rope_positions.json", err)) != TEMPO_OK)
             goto next;
         warn_pickle(json_object_get(report, "warnings"), &s);

@@ -188,7 +188,7 @@ static tempo_status compare_step(comparison *c, uint32_t step, json_t *warnings,
     if (a.n_layers != b.n_layers || a.n_heads != b.n_heads) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "step %" PRIu32 ": %s has %zu layers of %zu heads, %s has %zu of %zu: not one model",
-                        step, c->a->path, a.n_layers, a.n_heads, c->b->path, b.n_layers, b.n_heads);
+                        step, c->a->name, a.n_layers, a.n_heads, c->b->name, b.n_layers, b.n_heads);
         goto out;
     }
     if (c->total.v[0] == NULL && (st = tempo_maps_create(&c->total, a.n_layers, a.n_heads, err)) != TEMPO_OK)
@@ -196,7 +196,7 @@ static tempo_status compare_step(comparison *c, uint32_t step, json_t *warnings,
     if (a.n_layers != c->total.n_layers || a.n_heads != c->total.n_heads) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "%s: step %" PRIu32 " has %zu layers of %zu heads, earlier ones have %zu of %zu",
-                        c->a->path, step, a.n_layers, a.n_heads, c->total.n_layers, c->total.n_heads);
+                        c->a->name, step, a.n_layers, a.n_heads, c->total.n_layers, c->total.n_heads);
         goto out;
     }
     c->sum_error[0] = greater(c->sum_error[0], tempo_step_sum_error(&a));
@@ -234,7 +234,7 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "%s holds layers from %" PRIu32 " and heads from %" PRIu32 ", %s from %" PRIu32
                         " and %" PRIu32 ": nothing to compare them by",
-                        a->path, a->first_layer, a->first_head, b->path, b->first_layer, b->first_head);
+                        a->name, a->first_layer, a->first_head, b->name, b->first_layer, b->first_head);
         goto out;
     }
     for (size_t i = 0; i < a->n[TEMPO_STEPS_ATTENTION] && st == TEMPO_OK; i++)
@@ -244,7 +244,7 @@ tempo_status tempo_compare_attention(json_t **out, const tempo_steps *a, const t
         goto out;
     if (c.total.v[0] == NULL) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s and %s have no step of attention in common",
-                        a->path, b->path);
+                        a->name, b->name);
         goto out;
     }
     tempo_maps_finish(&c.total);
@@ -349,7 +349,7 @@ static tempo_status look_at_step(look *l, const tempo_steps *s, uint32_t step, c
     if (a.n_layers != l->total.n_layers || a.n_heads != l->total.n_heads) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "%s: step %" PRIu32 " has %zu layers of %zu heads, earlier ones have %zu of %zu",
-                        s->path, step, a.n_layers, a.n_heads, l->total.n_layers, l->total.n_heads);
+                        s->name, step, a.n_layers, a.n_heads, l->total.n_layers, l->total.n_heads);
         goto out;
     }
     if ((st = tempo_maps_create(&m, a.n_layers, a.n_heads, err)) != TEMPO_OK)

@@ -138,7 +138,7 @@ static tempo_status compare_step(comparison *c, uint32_t step, tempo_err *err)
     if (a.n_vocab != b.n_vocab) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "step %" PRIu32 ": %s has a vocabulary of %zu, %s of %zu: not one model", step,
-                        c->a->path, a.n_vocab, c->b->path, b.n_vocab);
+                        c->a->name, a.n_vocab, c->b->name, b.n_vocab);
         goto out;
     }
     r = json_pack("{s:I, s:I}", "step", (json_int_t)step, "rows", (json_int_t)a.n_rows);
@@ -176,13 +176,13 @@ tempo_status tempo_compare_logits(json_t **out, const tempo_steps *a, const temp
         goto out;
     if (json_array_size(c.steps) == 0) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s and %s have no step of logits in common",
-                        a->path, b->path);
+                        a->name, b->name);
         goto out;
     }
     for (size_t k = 0; k < N_NUMBERS; k++)
         c.total[k] = c.n_rows != 0 ? c.total[k] / (double)c.n_rows : (double)NAN;
-    *out = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:O}", "kind", "logits", "first", a->path,
-                     "second", b->path, "steps_compared", (json_int_t)c.n_compared, "rows_compared",
+    *out = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:O}", "kind", "logits", "first", a->shown,
+                     "second", b->shown, "steps_compared", (json_int_t)c.n_compared, "rows_compared",
                      (json_int_t)c.n_rows, "steps_in_common", (json_int_t)json_array_size(c.steps),
                      "identical", c.identical, "mean", numbers_report(c.total), "steps", c.steps);
     if (*out == NULL) {

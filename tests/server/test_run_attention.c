@@ -384,7 +384,7 @@ static void test_hostile_arrays(void **state)
 {
     (void)state;
     static const hostile cases[] = {
-        {"four axes", {2, 2, 1, 6}, 4, TEMPO_NPY_F32, 5, 1},
+        {"three axes", {2, 1, 6}, 3, TEMPO_NPY_F32, 5, 1},
         {"integers", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_I64, 5, 1},
         {"a batch of two", {2, 2, 2, 1, 6}, 5, TEMPO_NPY_F32, 5, 1},
         {"no slots", {2, 1, 2, 1, 0}, 5, TEMPO_NPY_F32, 0, 1},
@@ -396,7 +396,8 @@ static void test_hostile_arrays(void **state)
     };
     static const hostile good = {"good", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F32, 5, 1};
     static const hostile others[] = {{"doubles", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F64, 5, 1},
-                                     {"halves", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F16, 5, 1}};
+                                     {"halves", {2, 1, 2, 1, 6}, 5, TEMPO_NPY_F16, 5, 1},
+                                     {"without the batch", {2, 2, 1, 6}, 4, TEMPO_NPY_F32, 5, 1}};
     char path[1024];
     size_t n;
 
