@@ -80,7 +80,7 @@ reach() {
     stats | registry) echo base io "$1" ;;
     analyze) echo base io metrics capture run draw analyze ;;
     study) echo base io metrics run files yaml stats study ;;
-    experiment) echo base io run files yaml stats draw study experiment ;;
+    experiment) echo base io capture run files yaml stats draw study experiment ;;
     report) echo base io files stats draw registry study report ;;
     server/http) echo base server/http ;;
     server/page) echo base server/http server/page ;;

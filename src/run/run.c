@@ -290,11 +290,6 @@ void tempo_run_follow(tempo_run *r, const tempo_run *leader)
     r->leader = leader;
 }
 
-void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c)
-{
-    r->arms[arm].capture = r->arms[arm].lane.capture = c;
-}
-
 /* ---- what is asked ----------------------------------------------------------------- */
 
 bool tempo_arm_runs(const tempo_arm *a)

@@ -58,8 +58,6 @@ void tempo_run_follow(tempo_run *r, const tempo_run *leader);
 const tempo_arm *tempo_run_driver(const tempo_run *r);
 /* The arm goes on no more after the step under way. */
 void tempo_run_end_arm(tempo_run *r, size_t arm);
-/* The arm's steps go to this capture, which is the run's from now on. */
-void tempo_run_attach(tempo_run *r, size_t arm, tempo_capture *c);
 /* Rows that a step of such an arm is expected to read at most, for estimates. */
 size_t tempo_run_rows(const tempo_decode_options *o);
 /* Rows that the arm's next step, or its closing pass, reads. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/names.h"
 #include "experiment/file/read.h"
 
 static const char record_names[] = "attention|logits|positions|kv";
@@ -90,10 +91,13 @@ typedef struct output {
 /* Files that a run writes under names of its own. */
 static bool is_taken(const char *name)
 {
-    static const char *const taken[] = {"parallel_sets.json", "experiment_metadata.json",
-                                        "results.json",       "results.jsonl",
-                                        "manifest.json",      "EXPERIMENT_RESULTS.md"};
+    static const char *const taken[] = {"results.json", "results.jsonl", "manifest.json",
+                                        "EXPERIMENT_RESULTS.md"};
+    char own[TEMPO_CAPTURE_KEY];
 
+    if (strcmp(name, tempo_capture_file_name(own, TEMPO_FILE_SETS, TEMPO_CAPTURE_NPZ)) == 0 ||
+        strcmp(name, tempo_capture_file_name(own, TEMPO_FILE_METADATA, TEMPO_CAPTURE_NPZ)) == 0)
+        return true;
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         if (strcmp(name, taken[i]) == 0)
             return true;
@@ -136,13 +140,17 @@ static tempo_status read_output(tempo_experiment *e, const tempo_yaml_node *root
 
 static tempo_status read_outputs(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
-    const output outputs[] = {{"attention_output_file", "attention_weights.npz", e->attention_file,
+    char usual[4][TEMPO_CAPTURE_KEY];
+
+    for (size_t i = 0; i < 4; i++)
+        (void)tempo_capture_file_name(usual[i], (tempo_capture_file)i, TEMPO_CAPTURE_NPZ);
+    const output outputs[] = {{"attention_output_file", usual[TEMPO_FILE_ATTENTION], e->attention_file,
                                (e->record & TEMPO_EXPERIMENT_ATTENTION) != 0, "recorded attention"},
-                              {"logits_output_file", "logits_distributions.npz", e->logits_file,
+                              {"logits_output_file", usual[TEMPO_FILE_LOGITS], e->logits_file,
                                (e->record & TEMPO_EXPERIMENT_LOGITS) != 0, "recorded logits"},
-                              {"kv_cache_output_file", "kv_cache.npz", e->kv_file,
+                              {"kv_cache_output_file", usual[TEMPO_FILE_KV], e->kv_file,
                                (e->record & TEMPO_EXPERIMENT_KV) != 0, "recorded cache"},
-                              {"rope_positions_file", "rope_positions.json", e->positions_file,
+                              {"rope_positions_file", usual[TEMPO_FILE_ROPE], e->positions_file,
                                (e->record & TEMPO_EXPERIMENT_POSITIONS) != 0, "record of positions"},
                               {"cross_parallel_output_file", "cross_parallel_scores.json",
                                e->cross_parallel_file, e->analyze_cross_parallel,
