@@ -102,11 +102,11 @@ static void free_texts(texts *t)
 /* Which file or option a failure is about: messages of the library name the part. */
 static int say_problem(const options *o, tempo_err *err)
 {
-    if (strncmp(err->msg, "messages", 8) == 0 && o->messages != NULL)
+    if (strcmp(err->field, "messages") == 0 && o->messages != NULL)
         say("%s: %s", o->messages, err->msg);
-    else if (strncmp(err->msg, "tools", 5) == 0 && o->tools != NULL)
+    else if (strcmp(err->field, "tools") == 0 && o->tools != NULL)
         say("%s: %s", o->tools, err->msg);
-    else if (strncmp(err->msg, "variables", 9) == 0 && o->chat_variables != NULL)
+    else if (strcmp(err->field, "variables") == 0 && o->chat_variables != NULL)
         say("--chat-template-kwargs: %s", err->msg + (err->msg[9] == ':' ? 11 : 10));
     else
         return say_error(err);
@@ -117,8 +117,8 @@ static int render(session *s, const options *o, const tempo_chat *chat)
 {
     const tempo_message messages[] = {{"system", o->system, o->system != NULL ? strlen(o->system) : 0},
                                       {"user", s->text, s->n_text}};
-    const tempo_chat_options opt = {.date = o->chat_date,
-                                    .thinking = o->thinking == 0 ? 0 : 3 - 2 * o->thinking};
+    const tempo_chat_options opt = {
+        .size = sizeof(opt), .date = o->chat_date, .thinking = o->thinking == 0 ? 0 : 3 - 2 * o->thinking};
     const size_t skip = o->system == NULL;
     tempo_err err = {0};
     char *text = NULL;

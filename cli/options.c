@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "cli/capture.h"
 #include "cli/message.h"
 #include "run/decode_fields.h"

@@ -22,7 +22,6 @@ tempo_status prefill(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t
                                   .token = ids[begin + i],
                                   .set = (uint32_t)(begin + i),
                                   .position = (double)(begin + i),
-                                  .last_layer = TEMPO_ALL_LAYERS,
                                   .want = begin + i + 1 == n ? TEMPO_WANT_LOGITS : 0};
         const tempo_status st = tempo_engine_forward(e, rows, count, &stop_at_interrupt, err);
         if (st != TEMPO_OK) {

@@ -15,7 +15,8 @@ enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
 int session_open_model(session *s, const options *o, tempo_load load)
 {
-    const tempo_model_options opt = {.load = load, .cpu = o->cpu, .compute = (tempo_compute)o->compute};
+    const tempo_model_options opt = {
+        .size = sizeof(opt), .load = load, .cpu = o->cpu, .compute = (tempo_compute)o->compute};
     const double begin = now_ms();
     tempo_err err = {0};
 
@@ -29,7 +30,7 @@ int session_open_model(session *s, const options *o, tempo_load load)
 
 int session_open_engine(session *s, const options *o)
 {
-    const tempo_engine_options opt = {.threads = (unsigned)o->threads};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = (unsigned)o->threads};
     tempo_err err = {0};
     int code = session_open_model(s, o, TEMPO_LOAD_ALL);
 

@@ -47,7 +47,6 @@ static tempo_status read_prompt(tempo_engine *engine, tempo_seq *seq, const int3
                               .token = ids[i],
                               .set = (uint32_t)i,
                               .position = (double)i,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = i + 1 == n ? TEMPO_WANT_LOGITS : 0};
     tempo_status st = tempo_engine_forward(engine, rows, n, NULL, err);
     if (st == TEMPO_OK)
@@ -84,7 +83,6 @@ static tempo_status compare_modes(tempo_engine *engine, tempo_seq *const seqs[2]
                               .set = (uint32_t)first,
                               .position = (double)first, /* shared by all members */
                               .mode = i < MEMBERS ? TEMPO_ISOLATED : TEMPO_VISIBLE,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = TEMPO_WANT_TAPS};
     fputs("attention of each member on its siblings, mean over heads\nlayer  isolated                    "
           "visible",

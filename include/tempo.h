@@ -15,7 +15,19 @@
  * (which may be NULL); out-parameters are set on every path.  Nothing here prints, exits or
  * keeps global state.  _create/_open objects are freed with their _free, which takes NULL;
  * _get/_find and plain accessors return borrowed pointers that live as long as their owner
- * unless said otherwise.  The ABI may change until version 1.0.  */
+ * unless said otherwise.
+ *
+ * Options.  A function that takes options takes NULL for the defaults.  The first member of an option struct, size, is its
+ * sizeof in the version of this header that the caller was built with: members that came later have their defaults then,
+ * and one that this library does not know yet is refused unless it is zero (TEMPO_E_UNSUPPORTED).  Fill in a struct with its
+ * _init, then set members.  Where every default is zero (all but decode, capture and run options) an initialiser does as well:
+ *     const tempo_engine_options o = {.size = sizeof o, .threads = 4};
+ * Other languages call the _init_size functions with the size of the struct as they know it.
+ *
+ * Enums have names: tempo_X_name gives NULL for a value that is none of X's, so that counting up from 0 lists them, and
+ * tempo_X_parse finds the value of a name (false: there is none, and *out is as it was).
+ *
+ * The ABI may change until version 1.0; see tempo_abi_version.  */
 #ifndef TEMPO_H
 #define TEMPO_H
 #include <stdbool.h>
@@ -50,6 +62,7 @@ typedef enum tempo_status {
     TEMPO_E_LIMIT,       /* valid, but beyond a documented limit */
     TEMPO_E_NOTFOUND,    /* no such model, file, tensor or key */
     TEMPO_E_STOPPED,     /* a callback of the caller asked to stop */
+    TEMPO_E_BUSY,        /* not now: it would do later, when others are done */
 } tempo_status;
 
 #define TEMPO_NO_OFFSET UINT64_MAX
@@ -61,13 +74,22 @@ typedef struct tempo_err {
     int os_errno;    /* errno for TEMPO_E_IO, else 0 */
     uint64_t offset; /* byte offset in the input, or TEMPO_NO_OFFSET */
     char msg[496];   /* NUL-terminated, no trailing newline or period */
+    char field[32];  /* what is at fault, for a program: a member of an option struct ("threshold"), a parameter ("prompt"), a part
+                        of a conversation ("tools"); "" where nothing of the kind is.  The words of msg may change, this stays. */
 } tempo_err;
 
-/* "ok", "argument", "memory", "io", "format", "unsupported", "limit", "not found", "stopped" */
+/* "ok", "argument", "memory", "io", "format", "unsupported", "limit", "not found", "stopped", "busy"; else NULL */
 TEMPO_API const char *tempo_status_name(tempo_status st);
 
 /* The version of the library that is linked, e.g. "0.1.0" (compare with TEMPO_VERSION). */
 TEMPO_API const char *tempo_version(void);
+
+/* What a caller that was not compiled with this header, such as a binding, checks before its first call: TEMPO_ABI of the
+ * library that is linked, which rises when a function or the order of a struct's members changes ...  */
+#define TEMPO_ABI 1u
+TEMPO_API unsigned tempo_abi_version(void);
+/* ... and the structs of this header: the name of the i-th and its size in bytes, or NULL and 0 when there are no more. */
+TEMPO_API const char *tempo_abi_struct(size_t i, size_t *size);
 
 /* ---- models ------------------------------------------------------------------------ */
 
@@ -78,17 +100,27 @@ typedef enum tempo_load {
     TEMPO_LOAD_TOKENIZER, /* the tokenizer only; vocabulary-only files will do */
     TEMPO_LOAD_FACTS,     /* whatever can be read: info.unsupported says what cannot run */
 } tempo_load;
+/* "all", "tokenizer", "facts" */
+TEMPO_API const char *tempo_load_name(tempo_load v);
+TEMPO_API bool tempo_load_parse(const char *text, tempo_load *out);
 
 /* How much products may round.  Exact: activations keep 16 bits, with float weights of their own size, with quantised ones of
  * the largest of their block of 32 (docs/performance.md).  Fast: one BF16 term where the machine
  * multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
 typedef enum tempo_compute { TEMPO_EXACT = 0, TEMPO_FAST } tempo_compute;
+/* "exact", "fast" */
+TEMPO_API const char *tempo_compute_name(tempo_compute v);
+TEMPO_API bool tempo_compute_parse(const char *text, tempo_compute *out);
 
 typedef struct tempo_model_options {
+    size_t size; /* see the top of this file */
     tempo_load load;
     const char *cpu; /* kernel path: NULL or "auto" = best this machine has, "scalar", "avx2", "avx512-vnni" ... */
     tempo_compute compute;
 } tempo_model_options;
+/* The defaults: everything, the best kernels, exact. */
+TEMPO_API void tempo_model_options_init_size(tempo_model_options *o, size_t size);
+static inline void tempo_model_options_init(tempo_model_options *o) { tempo_model_options_init_size(o, sizeof(*o)); }
 
 /* Find the files that a model name means and write a path to out[cap].  NULL means the
  * built-in model (beside the installed library or in the source tree, or in the directory
@@ -103,8 +135,8 @@ TEMPO_API tempo_status tempo_model_find(const char *name, char *out, size_t cap,
 /* Open a model: a .gguf file (v2, v3), or a directory with config.json, *.safetensors and
  * tokenizer.json; `name` goes through tempo_model_find.  Files are memory-mapped and must not
  * change while the model lives: every pass looks first whether they have been cut short or written to
- * (TEMPO_E_IO), but one that is cut short during a pass is a SIGBUS.  A name that means another file by
- * now (rename, unlink) is no change.  opt may be NULL.  On failure *out is NULL.  */
+ * (TEMPO_E_IO; by size and time of modification, so a touch counts), but one that is cut short during a pass is a SIGBUS.
+ * A name that means another file by now (rename, unlink) is no change.  On failure *out is NULL.  */
 TEMPO_API tempo_status tempo_model_open(tempo_model **out, const char *name,
                                         const tempo_model_options *opt,
                                         tempo_err *err) TEMPO_MUST_CHECK;
@@ -152,15 +184,24 @@ typedef struct tempo_tensor_info {
 TEMPO_API size_t tempo_model_tensor_count(const tempo_model *m);
 /* i < tempo_model_tensor_count; strings are borrowed from the model. */
 TEMPO_API tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i);
+/* Values of that tensor, of whatever type, as float32: out[n], from the element `first` on in the order of its dims (the last
+ * one runs fastest).  TEMPO_E_ARG when there are not so many, TEMPO_E_UNSUPPORTED for a type that is not known, TEMPO_E_FORMAT
+ * for one whose bytes are not in the file, TEMPO_E_IO when the file has changed since.  */
+TEMPO_API tempo_status tempo_model_tensor_read(const tempo_model *m, size_t i, uint64_t first, size_t n, float *out,
+                                               tempo_err *err) TEMPO_MUST_CHECK;
 
 /* A synthetic model: the shape of a published one, random weights, a made-up vocabulary.  For measuring. */
 typedef struct tempo_synth_options {
+    size_t size;
     const char *shape; /* "llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b", "qwen3-0.6b", "tiny" */
     const char *type;  /* of all matrices: "F32", "BF16", "Q4_K" ...; "Q4_K_M" is the usual mix of Q4_K and Q6_K */
     uint64_t seed;     /* the same options give the same file */
     void *user;
     bool (*progress)(void *user, uint64_t done, uint64_t total); /* bytes; NULL, or false to stop */
 } tempo_synth_options;
+/* The defaults: "tiny", "F32", seed 0, which NULL for shape or type means, too. */
+TEMPO_API void tempo_synth_options_init_size(tempo_synth_options *o, size_t size);
+static inline void tempo_synth_options_init(tempo_synth_options *o) { tempo_synth_options_init_size(o, sizeof(*o)); }
 
 /* Write it to path as a GGUF file, complete or not at all.  TEMPO_E_ARG for a shape or type that is not one of those. */
 TEMPO_API tempo_status tempo_synth(const char *path, const tempo_synth_options *o, tempo_err *err) TEMPO_MUST_CHECK;
@@ -256,12 +297,16 @@ typedef struct tempo_message {
 } tempo_message;
 
 typedef struct tempo_chat_options {
+    size_t size;
     bool no_generation_prompt; /* do not write the head of the assistant's answer after the last message */
     int thinking;              /* 0: as the template does it; 1, -1: its variable enable_thinking is true, false */
     const char *date;          /* today for templates that write a date, "2024-07-26"; NULL: the local date */
 } tempo_chat_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_chat_options_init_size(tempo_chat_options *o, size_t size);
+static inline void tempo_chat_options_init(tempo_chat_options *o) { tempo_chat_options_init_size(o, sizeof(*o)); }
 
-/* messages[n], n >= 1 -> *text (malloc'd, NUL-terminated, *n_text without the NUL; free with tempo_free).  opt may be NULL.
+/* messages[n], n >= 1 -> *text (malloc'd, NUL-terminated, *n_text without the NUL; free with tempo_free).
  * TEMPO_E_ARG when the template refuses these messages (the message is its own) or cannot handle them, TEMPO_E_FORMAT for
  * a message that is not UTF-8, TEMPO_E_LIMIT when rendering takes too many steps, too much memory or gives more than 16 MB,
  * TEMPO_E_UNSUPPORTED for a construct that is not understood and was reached.  */
@@ -313,10 +358,14 @@ typedef struct tempo_engine tempo_engine;
 typedef struct tempo_seq tempo_seq;
 
 typedef struct tempo_engine_options {
+    size_t size;
     unsigned threads; /* 0 = the CPUs this process may use */
 } tempo_engine_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_engine_options_init_size(tempo_engine_options *o, size_t size);
+static inline void tempo_engine_options_init(tempo_engine_options *o) { tempo_engine_options_init_size(o, sizeof(*o)); }
 
-/* The model must outlive the engine.  opt may be NULL. */
+/* The model must outlive the engine. */
 TEMPO_API tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m,
                                            const tempo_engine_options *opt,
                                            tempo_err *err) TEMPO_MUST_CHECK;
@@ -325,11 +374,18 @@ TEMPO_API unsigned tempo_engine_threads(const tempo_engine *e);
 TEMPO_API const tempo_model *tempo_engine_model(const tempo_engine *e);
 
 typedef enum tempo_kv_type { TEMPO_KV_F32 = 0, TEMPO_KV_F16 } tempo_kv_type;
+/* "f32", "f16" */
+TEMPO_API const char *tempo_kv_type_name(tempo_kv_type v);
+TEMPO_API bool tempo_kv_type_parse(const char *text, tempo_kv_type *out);
 
 typedef struct tempo_seq_options {
+    size_t size;
     tempo_kv_type kv;
     size_t max_slots; /* 0 = as many as half of the available memory holds, at most TEMPO_MAX_SLOTS */
 } tempo_seq_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_seq_options_init_size(tempo_seq_options *o, size_t size);
+static inline void tempo_seq_options_init(tempo_seq_options *o) { tempo_seq_options_init_size(o, sizeof(*o)); }
 
 #define TEMPO_MAX_SLOTS ((size_t)1 << 24)
 
@@ -364,6 +420,9 @@ typedef enum tempo_mode {
     TEMPO_VISIBLE,      /* every member, both directions */
     TEMPO_CAUSAL,       /* itself and the members before it */
 } tempo_mode;
+/* "isolated", "visible", "causal" */
+TEMPO_API const char *tempo_mode_name(tempo_mode v);
+TEMPO_API bool tempo_mode_parse(const char *text, tempo_mode *out);
 
 #define TEMPO_ALL_LAYERS UINT32_MAX
 
@@ -380,12 +439,14 @@ typedef struct tempo_row {
     uint32_t set;
     double position; /* finite; |position| < the model's context length */
     tempo_mode mode;
-    uint32_t first_layer, last_layer; /* layers where `mode` holds (isolated elsewhere);
-                                         0 and TEMPO_ALL_LAYERS for all */
+    uint32_t first_layer, n_layers; /* `mode` holds in n_layers layers from first_layer on, in all of those if n_layers is 0;
+                                       the others are isolated */
     unsigned want;                    /* TEMPO_WANT_* */
     uint64_t nudge; /* 0; else each element of the embedding becomes a neighbouring float, up or down by a hash of
                        (nudge, token, element): the smallest change there is, to see what rounding alone does */
 } tempo_row;
+/* All zero: token 0 of set 0 at position 0, isolated; a mode that is set then holds in all layers. */
+TEMPO_API void tempo_row_init(tempo_row *row);
 
 /* ---- taps -------------------------------------------------------------------------- */
 
@@ -530,17 +591,36 @@ typedef enum tempo_readout {
     TEMPO_READOUT_TOP,         /* the row of the most probable member with a slot */
     TEMPO_READOUT_LAST,        /* the row of the least probable member with a slot */
 } tempo_readout;
+/* "mixture", "uniform", "geometric", "top", "last" */
+TEMPO_API const char *tempo_readout_name(tempo_readout v);
+TEMPO_API bool tempo_readout_parse(const char *text, tempo_readout *out);
 
 typedef enum tempo_context { TEMPO_CONTEXT_ALL = 0, TEMPO_CONTEXT_TOP, TEMPO_CONTEXT_LAST } tempo_context;
 typedef enum tempo_positions { TEMPO_POSITIONS_SHARED = 0, TEMPO_POSITIONS_UNIQUE, TEMPO_POSITIONS_OFFSET } tempo_positions;
 typedef enum tempo_order { TEMPO_ORDER_DESCENDING = 0, TEMPO_ORDER_ASCENDING } tempo_order;
 typedef enum tempo_stop { TEMPO_STOP_ANY = 0, TEMPO_STOP_TOP, TEMPO_STOP_NEVER } tempo_stop;
 typedef enum tempo_replay { TEMPO_REPLAY_NONE = 0, TEMPO_REPLAY_PUBLISHED, TEMPO_REPLAY_NOCACHE } tempo_replay;
+/* "all", "top", "last" */
+TEMPO_API const char *tempo_context_name(tempo_context v);
+TEMPO_API bool tempo_context_parse(const char *text, tempo_context *out);
+/* "shared", "unique", "offset" */
+TEMPO_API const char *tempo_positions_name(tempo_positions v);
+TEMPO_API bool tempo_positions_parse(const char *text, tempo_positions *out);
+/* "descending", "ascending" */
+TEMPO_API const char *tempo_order_name(tempo_order v);
+TEMPO_API bool tempo_order_parse(const char *text, tempo_order *out);
+/* "any", "top", "never" */
+TEMPO_API const char *tempo_stop_name(tempo_stop v);
+TEMPO_API bool tempo_stop_parse(const char *text, tempo_stop *out);
+/* "none", "published", "published-nocache" */
+TEMPO_API const char *tempo_replay_name(tempo_replay v);
+TEMPO_API bool tempo_replay_parse(const char *text, tempo_replay *out);
 
 /* The quotients of logits, which are floats, then stay far from overflow. */
 #define TEMPO_MIN_TEMPERATURE 1e-100
 
 typedef struct tempo_decode_options {
+    size_t size;
     tempo_mode mode;
     uint32_t first_visible_layer, last_visible_layer; /* where mode holds; 0, TEMPO_ALL_LAYERS */
     double threshold;                                 /* tau, in (0, 1] */
@@ -560,12 +640,13 @@ typedef struct tempo_decode_options {
     int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] end a text besides those that the model's files name */
     uint32_t n_end_ids;
 } tempo_decode_options;
-/* Does this id end a text: by the model's files, or by the options? */
+/* Does this id end a text: by the model's files, or by the options (not those that tempo_decode_check refuses)? */
 TEMPO_API bool tempo_decode_options_ends(const tempo_decode_options *o, const tempo_model *m, int32_t id);
 
 /* The defaults: isolated in all layers, threshold 0.1, temperature 1, max_set 64, mixture, all,
  * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache, descending, not nudged.  */
-TEMPO_API void tempo_decode_options_init(tempo_decode_options *o);
+TEMPO_API void tempo_decode_options_init_size(tempo_decode_options *o, size_t size);
+static inline void tempo_decode_options_init(tempo_decode_options *o) { tempo_decode_options_init_size(o, sizeof(*o)); }
 
 typedef struct tempo_member {
     int32_t id;
@@ -594,6 +675,8 @@ typedef enum tempo_stopped {
     TEMPO_STOPPED_CONTEXT, /* the set's position is beyond the model's context: it got no slots */
     TEMPO_STOPPED_SLOTS,   /* the set did not fit into max_slots: it got no slots */
 } tempo_stopped;
+/* "running", "steps", "eos", "context", "slots" */
+TEMPO_API const char *tempo_stopped_name(tempo_stopped v);
 
 typedef struct tempo_decoder tempo_decoder;
 
@@ -685,10 +768,14 @@ enum {
 };
 
 typedef enum tempo_capture_format { TEMPO_CAPTURE_NPZ = 0, TEMPO_CAPTURE_SAFETENSORS } tempo_capture_format;
+/* "npz", "safetensors" */
+TEMPO_API const char *tempo_capture_format_name(tempo_capture_format v);
+TEMPO_API bool tempo_capture_format_parse(const char *text, tempo_capture_format *out);
 
 #define TEMPO_ALL_HEADS UINT32_MAX
 
 typedef struct tempo_capture_options {
+    size_t size;
     unsigned record;                  /* TEMPO_RECORD_* */
     uint32_t first_layer, last_layer; /* of attention, both included; 0, TEMPO_ALL_LAYERS */
     uint32_t first_head, last_head;   /* of attention, both included; 0, TEMPO_ALL_HEADS */
@@ -707,13 +794,15 @@ typedef struct tempo_capture_options {
 } tempo_capture_options;
 
 /* The defaults: attention, logits and positions of all layers and heads, npz, 4 GB (4e9), nothing expected. */
-TEMPO_API void tempo_capture_options_init(tempo_capture_options *o);
+TEMPO_API void tempo_capture_options_init_size(tempo_capture_options *o, size_t size);
+static inline void tempo_capture_options_init(tempo_capture_options *o) { tempo_capture_options_init_size(o, sizeof(*o)); }
 
 /* Bytes that such a run writes at most, if no step reads more than o->rows rows: with R rows after the prompt's P slots,
  * step t reads r = (t == 0 ? 1 : R) rows and the sequence then has s = P + R t slots; it writes
  *   attention layers * heads * r * s * 4,  logits r * vocabulary * 4,  K and V 2 * layers * kv heads * head size * 4 for
  *   each new slot (P at t = 0, then R),  and in each of the files 8 s + 16 R and 2 KB of smaller arrays and headers.
- * steps is cut off where the model's context ends.  0 when o->steps is 0; UINT64_MAX when it is beyond any disk.
+ * steps is cut off where the model's context ends.  0 when o->steps is 0 and for options
+ * that tempo_capture_create refuses; UINT64_MAX when it is beyond any disk.
  * With threshold tau no set has more than 1 / tau members, so rows = 1 / tau makes this a bound.  */
 TEMPO_API uint64_t tempo_capture_estimate(const tempo_capture_options *o, const tempo_model *m);
 /* TEMPO_E_LIMIT, naming both figures, when max_bytes is not 0 and the estimate is larger. */
@@ -770,6 +859,9 @@ typedef enum tempo_regime {
     TEMPO_REGIME_FREE = 0, /* each arm takes its own set */
     TEMPO_REGIME_LOCKSTEP, /* the driver takes its own, all others the driver's; they end with it.  Arms that replay are free */
 } tempo_regime;
+/* "free", "lockstep" */
+TEMPO_API const char *tempo_regime_name(tempo_regime v);
+TEMPO_API bool tempo_regime_parse(const char *text, tempo_regime *out);
 
 /* A set that a step must take: members with the probabilities that weigh the next readout. */
 typedef struct tempo_given_set {
@@ -808,6 +900,7 @@ typedef struct tempo_sink {
 } tempo_sink;
 
 typedef struct tempo_run_options {
+    size_t size;
     const tempo_run_arm *arms; /* [n_arms] */
     size_t n_arms;
     tempo_regime regime;
@@ -829,7 +922,8 @@ typedef struct tempo_run_options {
 } tempo_run_options;
 
 /* No arm, free, nothing given, not sampled, nothing kept. */
-TEMPO_API void tempo_run_options_init(tempo_run_options *o);
+TEMPO_API void tempo_run_options_init_size(tempo_run_options *o, size_t size);
+static inline void tempo_run_options_init(tempo_run_options *o) { tempo_run_options_init_size(o, sizeof(*o)); }
 
 typedef struct tempo_run_prompt {
     const int32_t *ids; /* [n], n >= 1; copied */

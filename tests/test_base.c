@@ -67,14 +67,42 @@ static void test_long_messages(void **state)
         assert_int_equal(e.guard[i], 0);
 }
 
+/* Names that a message has already are not put there twice; a field that is told stays. */
+static void test_err_context(void **state)
+{
+    (void)state;
+    tempo_err err = {0};
+
+    tempo_err_prefix_first(&err, "a.gguf", "a.gguf"); /* nothing went wrong */
+    tempo_err_prefix_once(&err, "a.gguf", "a.gguf");
+    tempo_err_set_field(&err, "kv");
+    assert_string_equal(err.msg, "");
+    assert_string_equal(err.field, "");
+    assert_int_equal(tempo_fail_field(&err, TEMPO_E_ARG, "kv", "key %d", 3), TEMPO_E_ARG);
+    assert_int_equal(tempo_fail_field(&err, TEMPO_E_LIMIT, "steps", "later"), TEMPO_E_LIMIT);
+    tempo_err_set_field(&err, "steps");
+    assert_string_equal(err.field, "kv");
+    tempo_err_prefix_once(&err, "key 3", "%s", "key 3");
+    assert_string_equal(err.msg, "key 3");
+    tempo_err_prefix_once(&err, "a.gguf", "in %s", "a.gguf");
+    assert_string_equal(err.msg, "in a.gguf: key 3");
+    tempo_err_prefix_once(&err, "a.gguf", "in %s", "a.gguf");
+    tempo_err_prefix_first(&err, "a.gguf", "%s", "a.gguf"); /* it is there, but not in front */
+    tempo_err_prefix_first(&err, "a.gguf", "%s", "a.gguf");
+    assert_string_equal(err.msg, "a.gguf: in a.gguf: key 3");
+    assert_false(tempo_err_strip(&err, "in "));
+    assert_true(tempo_err_strip(&err, "a.gguf: "));
+    assert_string_equal(err.msg, "in a.gguf: key 3");
+}
+
 static void test_status_names(void **state)
 {
     (void)state;
-    for (int i = TEMPO_OK; i <= TEMPO_E_STOPPED; i++)
+    for (int i = TEMPO_OK; i <= TEMPO_E_BUSY; i++)
         for (int j = TEMPO_OK; j < i; j++)
             assert_string_not_equal(tempo_status_name((tempo_status)i), tempo_status_name((tempo_status)j));
     assert_string_equal(tempo_status_name(TEMPO_E_NOTFOUND), "not found");
-    assert_string_equal(tempo_status_name((tempo_status)99), "unknown");
+    assert_null(tempo_status_name((tempo_status)99));
     assert_string_equal(tempo_version(), TEMPO_VERSION);
 }
 
@@ -217,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_os_failure),
         cmocka_unit_test(test_long_messages),
         cmocka_unit_test(test_status_names),
+        cmocka_unit_test(test_err_context),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_dtypes),
         cmocka_unit_test(test_utf8),

@@ -50,12 +50,8 @@ static void close_model(opened *o)
 /* One more row. */
 static tempo_status run(opened *o, tempo_err *err)
 {
-    const tempo_row row = {.seq = o->s,
-                           .token = 5,
-                           .set = o->set,
-                           .position = o->set,
-                           .last_layer = TEMPO_ALL_LAYERS,
-                           .want = TEMPO_WANT_LOGITS};
+    const tempo_row row = {
+        .seq = o->s, .token = 5, .set = o->set, .position = o->set, .want = TEMPO_WANT_LOGITS};
     const tempo_status st = tempo_engine_forward(o->e, &row, 1, NULL, err);
 
     o->set += st == TEMPO_OK;

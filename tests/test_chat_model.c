@@ -231,12 +231,13 @@ static void test_arguments(void **state)
     assert_string_equal(err.msg, "message 1 is not valid UTF-8");
     assert_int_equal(tempo_chat_render(c, &role, 1, NULL, &text, &n, NULL), TEMPO_E_FORMAT);
     for (size_t i = 0; i < sizeof(dates) / sizeof(*dates); i++) {
-        const tempo_chat_options opt = {.date = dates[i]};
+        const tempo_chat_options opt = {.size = sizeof(opt), .date = dates[i]};
         err = (tempo_err){0};
         assert_int_equal(tempo_chat_render(c, bad, 1, &opt, &text, &n, &err), TEMPO_E_ARG);
         assert_non_null(strstr(err.msg, "is not a date"));
     }
-    const tempo_chat_options leap = {.date = "2024-02-29", .no_generation_prompt = true, .thinking = -1};
+    const tempo_chat_options leap = {
+        .size = sizeof(leap), .date = "2024-02-29", .no_generation_prompt = true, .thinking = -1};
     assert_int_equal(tempo_chat_render(c, bad, 1, &leap, &text, &n, NULL), TEMPO_OK);
     assert_string_equal(text, "29 Feb 2024FalseFalse");
     tempo_free(text);
@@ -297,7 +298,7 @@ static void test_conversation(void **state)
         {"[{\"role\":\"a\"}]", NULL, NULL, "{\"tools\":[]}", TEMPO_E_ARG,
          "variables.tools: the template has"},
     };
-    const tempo_chat_options thinking = {.thinking = 1};
+    const tempo_chat_options thinking = {.size = sizeof(thinking), .thinking = 1};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         const tempo_conversation v =

@@ -558,7 +558,7 @@ static void check_damaged_pass(tempo_engine *e, int32_t damaged)
     tempo_seq *s;
 
     assert_int_equal(tempo_seq_create(&s, e, NULL, &err), TEMPO_OK);
-    const tempo_row good = {.seq = s, .token = 1, .last_layer = TEMPO_ALL_LAYERS, .want = TEMPO_WANT_LOGITS};
+    const tempo_row good = {.seq = s, .token = 1, .want = TEMPO_WANT_LOGITS};
     tempo_row bad = good;
     bad.token = damaged;
     assert_int_equal(tempo_engine_forward(e, &bad, 1, NULL, &err), TEMPO_E_FORMAT);

@@ -127,7 +127,6 @@ static void test_at_once(void **state)
                                   .set = (uint32_t)set,
                                   .position = (double)set,
                                   .mode = (tempo_mode)mode,
-                                  .last_layer = TEMPO_ALL_LAYERS,
                                   .want = i >= LONG + SET ? TEMPO_WANT_LOGITS : 0};
         }
         if (tempo_engine_forward(e, rows, LONG + 2 * SET, NULL, &err) != TEMPO_OK)
@@ -175,12 +174,8 @@ static void test_forks(void **state)
     /* Both go on in one batch, as each would alone. */
     tempo_row rows[2];
     for (size_t i = 0; i < 2; i++)
-        rows[i] = (tempo_row){.seq = i == 0 ? b : a,
-                              .token = 5,
-                              .set = 71,
-                              .position = 71,
-                              .last_layer = TEMPO_ALL_LAYERS,
-                              .want = TEMPO_WANT_LOGITS};
+        rows[i] = (tempo_row){
+            .seq = i == 0 ? b : a, .token = 5, .set = 71, .position = 71, .want = TEMPO_WANT_LOGITS};
     assert_int_equal(tempo_engine_forward(e, rows, 2, NULL, &err), TEMPO_OK);
     memcpy(r->a, tempo_engine_logits(e, 1), r->n_vocab * sizeof(float));
     memcpy(r->a + r->n_vocab, tempo_engine_logits(e, 0), r->n_vocab * sizeof(float));
@@ -313,7 +308,7 @@ static void test_visible_layers(void **state)
                               .position = PROMPT,
                               .mode = TEMPO_VISIBLE,
                               .first_layer = 1,
-                              .last_layer = 1,
+                              .n_layers = 1,
                               .want = TEMPO_WANT_TAPS};
     assert_int_equal(tempo_engine_forward(e, rows, SET, &obs, &err), TEMPO_OK);
     assert_false(w.bad);
@@ -346,7 +341,6 @@ static void test_stopped(void **state)
                               .set = PROMPT,
                               .position = PROMPT,
                               .mode = TEMPO_VISIBLE,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = TEMPO_WANT_TAPS};
     assert_int_equal(tempo_engine_forward(e, rows, SET, &obs, &err), TEMPO_E_STOPPED);
     assert_int_equal(tempo_seq_slot_count(s), PROMPT);
@@ -389,7 +383,7 @@ static void test_refused(void **state)
     };
     tempo_model *m = test_open_synthetic("llama", TEMPO_F32);
     tempo_engine *e = test_engine(m, 1);
-    const tempo_seq_options small = {.max_slots = PROMPT + 2};
+    const tempo_seq_options small = {.size = sizeof(small), .max_slots = PROMPT + 2};
     tempo_seq *s;
     tempo_err err = {0};
 
@@ -398,10 +392,8 @@ static void test_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         tempo_row rows[3];
         memcpy(rows, cases[i].rows, sizeof(rows));
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t k = 0; k < 3; k++)
             rows[k].seq = s;
-            rows[k].last_layer = TEMPO_ALL_LAYERS;
-        }
         err = (tempo_err){0};
         const tempo_status st = tempo_engine_forward(e, rows, cases[i].n, NULL, &err);
         if (st != cases[i].code || strstr(err.msg, cases[i].part) == NULL)

@@ -73,7 +73,9 @@ static void compare_n(const tempo_model *m, const reference_slot *slots, size_t 
                               .position = slots[i].position,
                               .mode = slots[i].mode,
                               .first_layer = slots[i].first_layer,
-                              .last_layer = slots[i].last_layer,
+                              .n_layers = slots[i].last_layer == UINT32_MAX
+                                              ? 0
+                                              : slots[i].last_layer - slots[i].first_layer + 1,
                               .want = TEMPO_WANT_LOGITS};
     if (tempo_engine_forward(e, rows, n, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);

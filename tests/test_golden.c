@@ -196,8 +196,8 @@ static void check_prompt(const tempo_model *m, const golden_case *c)
 
 static void run_list(const char *json_path, const char *cpu, unsigned threads)
 {
-    const tempo_model_options model_options = {.cpu = cpu};
-    const tempo_engine_options engine_options = {.threads = threads};
+    const tempo_model_options model_options = {.size = sizeof(model_options), .cpu = cpu};
+    const tempo_engine_options engine_options = {.size = sizeof(engine_options), .threads = threads};
     json_t *list = golden_list(json_path);
     tempo_model *m = NULL;
     tempo_engine *e = NULL;

@@ -18,7 +18,7 @@ static const char *const archs[] = {"llama", "qwen2", "qwen3"};
 
 static tempo_model *open_model(const char *path, tempo_load load)
 {
-    const tempo_model_options opt = {.load = load};
+    const tempo_model_options opt = {.size = sizeof(opt), .load = load};
     tempo_err err = {0};
     tempo_model *m;
 
@@ -583,8 +583,10 @@ static void test_built_in_model(void **state)
 
 static void test_options(void **state)
 {
-    const tempo_model_options scalar = {.cpu = "scalar"}, wrong = {.cpu = "abacus"},
-                              fast = {.compute = TEMPO_FAST}, odd = {.compute = (tempo_compute)2};
+    const tempo_model_options scalar = {.size = sizeof(scalar), .cpu = "scalar"},
+                              wrong = {.size = sizeof(wrong), .cpu = "abacus"},
+                              fast = {.size = sizeof(fast), .compute = TEMPO_FAST},
+                              odd = {.size = sizeof(odd), .compute = (tempo_compute)2};
     tempo_err err = {0};
     tempo_model *m;
 

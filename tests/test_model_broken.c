@@ -288,7 +288,7 @@ static bool has_offset(const broken *b)
 static void check_place(const broken *b, const char *dir)
 {
     static const char *const files[] = {"config.json", "model.safetensors"};
-    const tempo_model_options all = {0};
+    const tempo_model_options all = {.size = sizeof(all)};
     tempo_err err = {0};
     tempo_model *m;
     char path[512], key[96];
@@ -309,7 +309,7 @@ static void check_place(const broken *b, const char *dir)
 /* Broken files fail in this mode too; what cannot run says why. */
 static void check_facts(const broken *b, const char *path)
 {
-    const tempo_model_options facts = {.load = TEMPO_LOAD_FACTS};
+    const tempo_model_options facts = {.size = sizeof(facts), .load = TEMPO_LOAD_FACTS};
     tempo_err err = {0};
     tempo_model *m;
     const tempo_status st = tempo_model_open(&m, path, &facts, &err);
@@ -648,7 +648,7 @@ static void check_truncations(const char *path, const char *file, size_t dense, 
     unsigned char *bytes = test_read_file(file, &n);
 
     for (size_t cut = 0; cut < n; cut += cut < dense || n - cut < 300 ? 1 : stride) {
-        const tempo_model_options opt = {.load = loads[cuts++ % 3]};
+        const tempo_model_options opt = {.size = sizeof(opt), .load = loads[cuts++ % 3]};
         tempo_err err = {0};
         tempo_model *m;
         test_write_file(file, bytes, cut);

@@ -393,7 +393,7 @@ static void test_parts(void **state)
         }
         tempo_model_free(m);
     }
-    const tempo_model_options tokenizer = {.load = TEMPO_LOAD_TOKENIZER};
+    const tempo_model_options tokenizer = {.size = sizeof(tokenizer), .load = TEMPO_LOAD_TOKENIZER};
     tempo_model *m;
     assert_int_equal(remove(part(path, dir, 3, 3)), 0); /* not needed for the tokenizer */
     for (unsigned i = 1; i <= 2; i++) {
@@ -420,7 +420,7 @@ static void test_broken_parts(void **state)
     expect(part(path, dir, 1, 3), TEMPO_E_NOTFOUND, "part 2 of 3 is missing: ");
     expect(part(path, dir, 1, 3), TEMPO_E_NOTFOUND, "m-00002-of-00003.gguf");
     expect(part(path, dir, 3, 3), TEMPO_E_NOTFOUND, "part 2 of 3 is missing: ");
-    const tempo_model_options facts = {.load = TEMPO_LOAD_FACTS};
+    const tempo_model_options facts = {.size = sizeof(facts), .load = TEMPO_LOAD_FACTS};
     tempo_model *m;
     assert_int_equal(tempo_model_open(&m, part(path, dir, 1, 3), &facts, NULL), TEMPO_OK);
     assert_non_null(strstr(tempo_model_get_info(m)->unsupported, "part 2 of 3 is missing"));

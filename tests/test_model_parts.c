@@ -249,7 +249,7 @@ static void check_model(const char *path, const flaw *f)
     static const tempo_load loads[] = {TEMPO_LOAD_ALL, TEMPO_LOAD_FACTS, TEMPO_LOAD_TOKENIZER};
 
     for (size_t i = 0; i < 3; i++) {
-        const tempo_model_options opt = {.load = loads[i]};
+        const tempo_model_options opt = {.size = sizeof(opt), .load = loads[i]};
         tempo_err err = {0};
         tempo_model *m;
         const tempo_status st = tempo_model_open(&m, path, &opt, &err);
@@ -310,7 +310,7 @@ static void test_hf(void **state)
 static void test_broken_config(void **state)
 {
     const test_spec s = test_spec_default("llama");
-    const tempo_model_options opt = {.load = TEMPO_LOAD_TOKENIZER};
+    const tempo_model_options opt = {.size = sizeof(opt), .load = TEMPO_LOAD_TOKENIZER};
     test_model *from = test_model_make(&s);
     char path[512], file[512];
     tempo_err err = {0};

@@ -59,7 +59,7 @@ static void test_models(void **state)
 
 static tempo_status synth(void *path, tempo_err *err)
 {
-    const tempo_synth_options o = {.shape = "tiny", .type = "Q4_0"};
+    const tempo_synth_options o = {.size = sizeof(o), .shape = "tiny", .type = "Q4_0"};
 
     return tempo_synth(path, &o, err);
 }
@@ -163,7 +163,6 @@ static void make_set(tempo_row rows[2], tempo_seq *seq, size_t n)
                               .set = (uint32_t)n,
                               .position = (double)n,
                               .mode = TEMPO_VISIBLE,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = TEMPO_WANT_LOGITS};
 }
 
@@ -198,24 +197,21 @@ static void fill_prompt(forward *f, size_t n)
 
     assert_true(n <= 70);
     for (size_t i = 0; i < n; i++)
-        rows[i] = (tempo_row){.seq = f->seq,
-                              .token = (int32_t)(i % 50),
-                              .set = (uint32_t)i,
-                              .position = (double)i,
-                              .last_layer = TEMPO_ALL_LAYERS};
+        rows[i] =
+            (tempo_row){.seq = f->seq, .token = (int32_t)(i % 50), .set = (uint32_t)i, .position = (double)i};
     assert_int_equal(tempo_engine_forward(f->engine, rows, n, NULL, &err), TEMPO_OK);
 }
 
 /* New engines, so that their scratch has to grow again each time. */
 static tempo_status run_new_engine(void *arg, tempo_err *err)
 {
-    const tempo_engine_options opt = {.threads = 2};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = 2};
     forward f = {.n_vocab = 0};
     tempo_status st = tempo_engine_create(&f.engine, arg, &opt, err);
 
     if (st == TEMPO_OK)
         st = tempo_seq_create(&f.seq, f.engine, NULL, err);
-    tempo_row row = {.seq = f.seq, .token = 1, .last_layer = TEMPO_ALL_LAYERS, .want = TEMPO_WANT_LOGITS};
+    tempo_row row = {.seq = f.seq, .token = 1, .want = TEMPO_WANT_LOGITS};
     if (st == TEMPO_OK)
         st = tempo_engine_forward(f.engine, &row, 1, NULL, err);
     tempo_seq_free(f.seq);
@@ -226,7 +222,7 @@ static tempo_status run_new_engine(void *arg, tempo_err *err)
 static void test_engine(void **state)
 {
     (void)state;
-    const tempo_engine_options opt = {.threads = 1};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = 1};
     tempo_err err = {0};
     tempo_model *m;
     forward f = {0};
@@ -279,7 +275,7 @@ static tempo_status decode(void *engine, tempo_err *err)
 static void test_decoder(void **state)
 {
     (void)state;
-    const tempo_engine_options opt = {.threads = 1};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = 1};
     tempo_err err = {0};
     tempo_model *m;
     tempo_engine *e;
@@ -348,7 +344,7 @@ static tempo_status capture(void *arg, tempo_err *err)
 static void test_capture(void **state)
 {
     (void)state;
-    const tempo_engine_options opt = {.threads = 1};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = 1};
     captured with = {0};
     tempo_err err = {0};
     tempo_model *m;

@@ -37,7 +37,7 @@ static int remove_dir(void **state)
 
 static void synth(const char *to, const char *type, uint64_t seed)
 {
-    const tempo_synth_options o = {.shape = "tiny", .type = type, .seed = seed};
+    const tempo_synth_options o = {.size = sizeof(o), .shape = "tiny", .type = type, .seed = seed};
     tempo_err err = {0};
 
     if (tempo_synth(to, &o, &err) != TEMPO_OK)
@@ -215,7 +215,8 @@ static void test_stopped(void **state)
 {
     (void)state;
     uint64_t last = 0;
-    tempo_synth_options o = {.shape = "tiny", .type = "F32", .user = &last, .progress = stop_at_half};
+    tempo_synth_options o = {
+        .size = sizeof(o), .shape = "tiny", .type = "F32", .user = &last, .progress = stop_at_half};
     char gone[512];
     tempo_err err = {0};
     const size_t before = files_in_dir();
@@ -228,9 +229,10 @@ static void test_stopped(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    const tempo_synth_options shape = {.shape = "gpt-5", .type = "F32"},
-                              type = {.shape = "tiny", .type = "Q3_K"}, none = {0},
-                              good = {.shape = "tiny", .type = "F32"};
+    const tempo_synth_options shape = {.size = sizeof(shape), .shape = "gpt-5", .type = "F32"},
+                              type = {.size = sizeof(type), .shape = "tiny", .type = "Q3_K"},
+                              none = {.size = sizeof(none), .shape = ""},
+                              good = {.size = sizeof(good), .shape = "tiny", .type = "F32"};
     tempo_err err = {0};
 
     assert_int_equal(tempo_synth(path, &shape, &err), TEMPO_E_ARG);

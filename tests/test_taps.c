@@ -62,7 +62,6 @@ static void make_rows(tempo_row *rows, const reference_slot *slots, tempo_seq *s
                               .position = slots[i].position,
                               .mode = slots[i].mode,
                               .first_layer = slots[i].first_layer,
-                              .last_layer = slots[i].last_layer,
                               .want = want};
 }
 

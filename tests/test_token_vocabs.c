@@ -14,7 +14,7 @@
 
 static tempo_model *open_tokenizer(const char *path)
 {
-    const tempo_model_options opt = {.load = TEMPO_LOAD_TOKENIZER};
+    const tempo_model_options opt = {.size = sizeof(opt), .load = TEMPO_LOAD_TOKENIZER};
     tempo_err err = {0};
     tempo_model *m;
 

@@ -86,7 +86,7 @@ reach() {
     server/page) echo base server/http server/page ;;
     server/worker) echo base metrics capture run server/worker ;;
     server/api) echo base io metrics capture run files registry experiment report server/http server/worker server/api ;;
-    cli) echo cli run files io/json_file.h io/npy_rows.h ;;
+    cli) echo cli run files base/names.h io/json_file.h io/npy_rows.h ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
     cli/server) echo "$(reach cli)" report server ;;
     esac
@@ -146,6 +146,13 @@ lint_json() {
     report 'reals of JSON that are not made by tempo_json_number (io/json_file.h)' \
         "$(grep -nE 'json_real(_set)? *\(|"[^"]*(s:|\[|, )f+[],}][^"]*"|\\": *%[-0-9.]*[efgEFG]' src/**/*.c cli/**/*.c |
             grep -vE '^src/(io/json|io/json_file|capture/files)\.c:' || true)"
+}
+
+# What went wrong is told by a status and a field (tempo_err); the words of a message are for people.
+lint_errors() {
+    report 'errors that are recognised by the words of their message' \
+        "$(grep -nE '\b(str(str|n?cmp|n?casecmp|r?chr|c?spn|pbrk)|mem(mem|cmp))\([^;]*(->|\.)msg\b' src/**/*.[ch] cli/**/*.[ch] \
+            examples/*.c | grep -v '^src/base/status\.c:' || true)"
 }
 
 lint_shell() {

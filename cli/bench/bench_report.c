@@ -74,14 +74,13 @@ static json_t *document(const bench *b, double read)
             json_object_set_new(one, "stages", stages_json(p->stages, p->ms.n));
         json_array_append_new(prompt, one);
     }
-    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:I, s:o, s:o, s:I, s:o, s:o}", "version",
-                     tempo_version(), "model", json_model(&b->s, b->o), "cpu", info->kernels, "compute",
-                     info->compute, "threads", (json_int_t)tempo_engine_threads(b->s.engine), "kv",
-                     b->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32", "read_gbps", tempo_json_number(read),
-                     "weights_bytes", (json_int_t)info->step_bytes, "load_s",
-                     tempo_json_number(b->load_ms * 1e-3), "first_token_s",
-                     tempo_json_number(b->first_token_ms * 1e-3), "peak_rss_bytes", (json_int_t)b->peak_rss,
-                     "decode", decode, "prompt", prompt);
+    return json_pack(
+        "{s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:I, s:o, s:o, s:I, s:o, s:o}", "version", tempo_version(),
+        "model", json_model(&b->s, b->o), "cpu", info->kernels, "compute", info->compute, "threads",
+        (json_int_t)tempo_engine_threads(b->s.engine), "kv", tempo_kv_type_name(b->o->decoding.kv),
+        "read_gbps", tempo_json_number(read), "weights_bytes", (json_int_t)info->step_bytes, "load_s",
+        tempo_json_number(b->load_ms * 1e-3), "first_token_s", tempo_json_number(b->first_token_ms * 1e-3),
+        "peak_rss_bytes", (json_int_t)b->peak_rss, "decode", decode, "prompt", prompt);
 }
 
 /* ---- for people ---- */
@@ -141,7 +140,7 @@ static void print_report(const bench *b, double read)
     const tempo_model_info *info = tempo_model_get_info(b->s.model);
 
     printf("%s: %s (%s), %u threads, %s cache\n", info->name, info->kernels, info->compute,
-           tempo_engine_threads(b->s.engine), b->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32");
+           tempo_engine_threads(b->s.engine), tempo_kv_type_name(b->o->decoding.kv));
     printf("memory reads %.1f GB/s; a step reads %.3f GB of weights: %.1f ms at that rate\n", read,
            (double)info->step_bytes * 1e-9, (double)info->step_bytes / read * 1e-6);
     printf("loaded in %.2f s, first token after %.2f s, peak memory %.2f GB (files %.2f GB)\n\n",

@@ -146,7 +146,7 @@ static int run_cell(bench *b, bench_cell *c, bool keep)
 
 static int run_prompt(bench *b, bench_prompt *p, bool keep)
 {
-    const tempo_seq_options opt = {b->o->decoding.kv, p->tokens};
+    const tempo_seq_options opt = {.size = sizeof(opt), .kv = b->o->decoding.kv, .max_slots = p->tokens};
     tempo_seq *seq;
     const float *logits;
     tempo_err err = {0};

@@ -118,7 +118,7 @@ static void print_header(const doctor *d)
 
     printf("%s: %s, %u layers, kernels %s (%s), %u threads, %s cache\n\n", m->name, m->architecture,
            m->n_layers, m->kernels, m->compute, tempo_engine_threads(d->s.engine),
-           d->o->decoding.kv == TEMPO_KV_F16 ? "f16" : "f32");
+           tempo_kv_type_name(d->o->decoding.kv));
     printf("%-4s %-50s %-6s %10s  %s\n", "", "identity", "result", "deviation", "allowed");
 }
 

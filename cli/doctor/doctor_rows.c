@@ -21,7 +21,6 @@ static void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const place
                               .set = set + (p->own_sets ? (uint32_t)i : 0),
                               .position = p->position + (p->own_sets ? (double)i : 0),
                               .mode = p->mode,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = want};
 }
 
@@ -51,7 +50,7 @@ placed_set first_set(const doctor *d, tempo_mode mode)
 
 tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq)
 {
-    const tempo_seq_options opt = {.kv = d->o->decoding.kv};
+    const tempo_seq_options opt = {.size = sizeof(opt), .kv = d->o->decoding.kv};
 
     return tempo_seq_create(seq, e, &opt, &d->err);
 }
@@ -382,7 +381,7 @@ finding check_i9(doctor *d)
     if (run_sets(d, d->s.engine, &set, 1, NULL, d->buffer[0]) != TEMPO_OK)
         return cannot_run();
     for (size_t i = 0; i < sizeof(threads) / sizeof(*threads); i++) {
-        const tempo_engine_options opt = {.threads = threads[i]};
+        const tempo_engine_options opt = {.size = sizeof(opt), .threads = threads[i]};
         tempo_engine *e;
         if (tempo_engine_create(&e, d->s.model, &opt, &d->err) != TEMPO_OK)
             return cannot_run();

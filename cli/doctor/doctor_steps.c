@@ -70,7 +70,7 @@ static finding compare_modes(doctor *d, const tempo_decode_options *o)
 /* Greedy decoding by hand: the largest logit, the lowest id of equal ones. */
 static tempo_status greedy(doctor *d, int32_t out[DOCTOR_STEPS])
 {
-    const tempo_seq_options opt = {.kv = d->o->decoding.kv};
+    const tempo_seq_options opt = {.size = sizeof(opt), .kv = d->o->decoding.kv};
     const float *logits;
     tempo_seq *seq;
     tempo_status st = tempo_seq_create(&seq, d->s.engine, &opt, &d->err);
@@ -86,7 +86,6 @@ static tempo_status greedy(doctor *d, int32_t out[DOCTOR_STEPS])
                                .token = out[i],
                                .set = (uint32_t)(d->n_prompt + i),
                                .position = (double)(d->n_prompt + i),
-                               .last_layer = TEMPO_ALL_LAYERS,
                                .want = TEMPO_WANT_LOGITS};
         st = tempo_engine_forward(d->s.engine, &row, 1, NULL, &d->err);
         logits = tempo_engine_logits(d->s.engine, 0);

@@ -43,7 +43,7 @@ static tempo_status add_mode(generation *g, tempo_mode mode, tempo_err *err)
     tempo_decode_options d = g->o->decoding;
 
     d.mode = mode;
-    return tempo_arm_add(g->arms, tempo_mode_text(mode), &d, err);
+    return tempo_arm_add(g->arms, tempo_mode_name(mode), &d, err);
 }
 
 static tempo_status make_arms(generation *g, tempo_err *err)

@@ -6,18 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *tempo_status_name(tempo_status st)
-{
-    static const char *const names[] = {
-        [TEMPO_OK] = "ok",         [TEMPO_E_ARG] = "argument",       [TEMPO_E_NOMEM] = "memory",
-        [TEMPO_E_IO] = "io",       [TEMPO_E_FORMAT] = "format",      [TEMPO_E_UNSUPPORTED] = "unsupported",
-        [TEMPO_E_LIMIT] = "limit", [TEMPO_E_NOTFOUND] = "not found", [TEMPO_E_STOPPED] = "stopped",
-    };
-    const size_t i = (size_t)st;
-
-    return i < sizeof(names) / sizeof(*names) ? names[i] : "unknown";
-}
-
 const char *tempo_version(void)
 {
     return TEMPO_VERSION;
@@ -36,6 +24,7 @@ static bool begin(tempo_err *err, tempo_status code, int os_errno, uint64_t offs
     err->code = code;
     err->os_errno = os_errno;
     err->offset = offset;
+    err->field[0] = '\0';
     return true;
 }
 
@@ -45,6 +34,19 @@ tempo_status tempo_fail(tempo_err *err, tempo_status code, uint64_t offset, cons
 
     if (!begin(err, code, 0, offset))
         return code;
+    va_start(ap, fmt);
+    (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+tempo_status tempo_fail_field(tempo_err *err, tempo_status code, const char *field, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!begin(err, code, 0, TEMPO_NO_OFFSET))
+        return code;
+    (void)snprintf(err->field, sizeof(err->field), "%s", field);
     va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
@@ -71,17 +73,73 @@ tempo_status tempo_fail_os(tempo_err *err, int os_errno, const char *fmt, ...)
     return TEMPO_E_IO;
 }
 
-void tempo_err_prefix(tempo_err *err, const char *fmt, ...)
+/* ---- context ---- */
+
+static void prefix(tempo_err *err, const char *fmt, va_list ap)
 {
     char old[sizeof(err->msg)];
-    va_list ap;
 
-    if (err == NULL || err->code == TEMPO_OK)
-        return;
     memcpy(old, err->msg, sizeof(old));
-    va_start(ap, fmt);
     (void)vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
-    va_end(ap);
     const size_t n = strlen(err->msg);
     (void)snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", old);
+}
+
+static bool failed(const tempo_err *err)
+{
+    return err != NULL && err->code != TEMPO_OK;
+}
+
+static bool begins(const tempo_err *err, const char *name)
+{
+    return strncmp(err->msg, name, strlen(name)) == 0;
+}
+
+void tempo_err_prefix(tempo_err *err, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!failed(err))
+        return;
+    va_start(ap, fmt);
+    prefix(err, fmt, ap);
+    va_end(ap);
+}
+
+void tempo_err_prefix_first(tempo_err *err, const char *name, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!failed(err) || begins(err, name))
+        return;
+    va_start(ap, fmt);
+    prefix(err, fmt, ap);
+    va_end(ap);
+}
+
+void tempo_err_prefix_once(tempo_err *err, const char *name, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!failed(err) || strstr(err->msg, name) != NULL)
+        return;
+    va_start(ap, fmt);
+    prefix(err, fmt, ap);
+    va_end(ap);
+}
+
+void tempo_err_set_field(tempo_err *err, const char *field)
+{
+    if (failed(err) && err->field[0] == '\0')
+        (void)snprintf(err->field, sizeof(err->field), "%s", field);
+}
+
+bool tempo_err_strip(tempo_err *err, const char *name)
+{
+    const size_t n = strlen(name);
+
+    if (!begins(err, name))
+        return false;
+    memmove(err->msg, err->msg + n, strlen(err->msg + n) + 1);
+    return true;
 }

@@ -67,9 +67,10 @@ static void select_taps(tempo_capture *c)
 }
 
 tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
-                                  const tempo_capture_options *o, tempo_err *err)
+                                  const tempo_capture_options *given, tempo_err *err)
 {
     tempo_capture *c = calloc(1, sizeof(*c));
+    const tempo_capture_options *o = c != NULL ? &c->opt : NULL;
     tempo_status st;
 
     *out = NULL;
@@ -77,12 +78,13 @@ tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const te
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a capture");
     c->decoder = d;
     c->model = tempo_decoder_seq(d)->engine->model;
-    c->opt = *o;
     c->pass.layer = UINT32_MAX;
     if ((st = check_start(c, err)) != TEMPO_OK ||
+        (st = tempo_capture_options_take(&c->opt, given, err)) != TEMPO_OK ||
         (st = tempo_capture_options_check(&c->opt, &c->model->hp, err)) != TEMPO_OK ||
         (st = parse_config(c, o->config, err)) != TEMPO_OK ||
-        (st = tempo_capture_check_size(tempo_capture_estimate(o, c->model), o->max_bytes, err)) != TEMPO_OK ||
+        (st = tempo_capture_check_size(tempo_capture_estimate(given, c->model), o->max_bytes, err)) !=
+            TEMPO_OK ||
         (st = tempo_capture_open_directory(c, dir, o, err)) != TEMPO_OK ||
         (st = open_files(c, o, err)) != TEMPO_OK) {
         tempo_capture_abort(c);

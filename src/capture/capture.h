@@ -48,6 +48,8 @@ struct tempo_capture {
 
 /* ---- options.c ---- */
 /* Also replaces TEMPO_ALL_LAYERS and TEMPO_ALL_HEADS by the last ones there are. */
+tempo_status tempo_capture_options_take(tempo_capture_options *out, const tempo_capture_options *given, tempo_err *err)
+    TEMPO_MUST_CHECK;
 tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_hparams *hp,
                                          tempo_err *err) TEMPO_MUST_CHECK;
 /* "12.3 GB"; out[32] is returned. */

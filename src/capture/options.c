@@ -2,17 +2,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "capture/capture.h"
 
 enum { SMALL_BYTES = 2048 /* of the smaller arrays and all headers, in one file and step */ };
 
-void tempo_capture_options_init(tempo_capture_options *o)
+TEMPO_OPTIONS(tempo_capture_options,
+              .record = TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS | TEMPO_RECORD_POSITIONS,
+              .last_layer = TEMPO_ALL_LAYERS, .last_head = TEMPO_ALL_HEADS, .max_bytes = UINT64_C(4000000000))
+
+tempo_status tempo_capture_options_take(tempo_capture_options *out, const tempo_capture_options *given,
+                                        tempo_err *err)
 {
-    *o = (tempo_capture_options){.record =
-                                     TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS | TEMPO_RECORD_POSITIONS,
-                                 .last_layer = TEMPO_ALL_LAYERS,
-                                 .last_head = TEMPO_ALL_HEADS,
-                                 .max_bytes = UINT64_C(4000000000)};
+    return tempo_options_take(&tempo_capture_options_kind, out, given, err);
 }
 
 static tempo_status check_range(const char *what, uint32_t first, uint32_t *last, uint32_t n, tempo_err *err)
@@ -60,11 +62,12 @@ tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_h
     tempo_status st;
 
     if (o->record == 0 || (o->record & ~(unsigned)TEMPO_RECORD_ALL) != 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "record is %#x, expected some of attention, logits, positions, kv", o->record);
-    if (o->format != TEMPO_CAPTURE_NPZ && o->format != TEMPO_CAPTURE_SAFETENSORS)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "format %d is not npz or safetensors",
-                          (int)o->format);
+        return tempo_fail_field(err, TEMPO_E_ARG, "record",
+                                "record is %#x, expected some of attention, logits, positions, kv",
+                                o->record);
+    if (tempo_capture_format_name(o->format) == NULL)
+        return tempo_fail_field(err, TEMPO_E_ARG, "format", "format %d is not npz or safetensors",
+                                (int)o->format);
     if ((st = check_range("layer", o->first_layer, &o->last_layer, hp->n_layers, err)) != TEMPO_OK ||
         (st = check_range("head", o->first_head, &o->last_head, hp->n_heads, err)) != TEMPO_OK)
         return st;
@@ -86,12 +89,14 @@ const char *tempo_capture_size_text(uint64_t bytes, char out[32])
 }
 
 /* In double: it is an estimate, and nothing overflows. */
-uint64_t tempo_capture_estimate(const tempo_capture_options *o, const tempo_model *m)
+uint64_t tempo_capture_estimate(const tempo_capture_options *given, const tempo_model *m)
 {
     const tempo_hparams *hp = &m->hp;
-    tempo_capture_options real = *o;
-    if (o->steps == 0 || tempo_capture_options_check(&real, hp, NULL) != TEMPO_OK)
+    tempo_capture_options real;
+    if (tempo_capture_options_take(&real, given, NULL) != TEMPO_OK || real.steps == 0 ||
+        tempo_capture_options_check(&real, hp, NULL) != TEMPO_OK)
         return 0;
+    const tempo_capture_options *o = &real;
     const size_t room = o->prompt < hp->n_ctx ? hp->n_ctx - o->prompt + 1 : 1;
     const double steps = (double)(o->steps < room ? o->steps : room);
     const double P = (double)o->prompt, R = (double)(o->rows > 0 ? o->rows : 1);

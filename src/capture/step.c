@@ -32,10 +32,8 @@ static tempo_status tell(const tempo_steps *s, const char *key, tempo_status st,
 {
     if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK) {
         *err = *why;
-        if (strstr(why->msg, key) == NULL)
-            tempo_err_prefix(err, "%s", key);
-        if (strstr(why->msg, s->name) == NULL)
-            tempo_err_prefix(err, "%s", s->name);
+        tempo_err_prefix_once(err, key, "%s", key);
+        tempo_err_prefix_once(err, s->name, "%s", s->name);
     }
     return st;
 }

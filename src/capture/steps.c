@@ -111,13 +111,11 @@ static tempo_status open_file(tempo_steps *s, const char *path, tempo_err *err)
 {
     tempo_err inner = {0};
     const tempo_status st = tempo_array_file_open(&s->file, path, &inner);
-    const size_t n = strlen(path);
 
     if (st == TEMPO_OK)
         return st;
-    const bool named = strncmp(inner.msg, path, n) == 0;
-    return tempo_fail(err, st, inner.offset, "%s%s%s", s->name, named ? "" : ": ",
-                      inner.msg + (named ? n : 0));
+    const bool named = tempo_err_strip(&inner, path);
+    return tempo_fail(err, st, inner.offset, "%s%s%s", s->name, named ? "" : ": ", inner.msg);
 }
 
 tempo_status tempo_steps_open(tempo_steps *out, const char *path, const char *name, tempo_err *err)

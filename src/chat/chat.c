@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/options.h"
 #include "chat/conversation.h"
 #include "chat/parts.h"
 #include "token/tokenizer.h"
@@ -17,6 +18,8 @@ static const char plain[] =
     "{%- else %}{{ message.role | title + ': ' + message.content | trim + '\\n' }}{%- endif %}"
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{ 'Assistant:' }}{%- endif %}";
+
+TEMPO_OPTIONS(tempo_chat_options, .thinking = 0)
 
 struct tempo_chat {
     const tempo_tokenizer *t;
@@ -170,8 +173,12 @@ typedef struct source {
 static tempo_status render(const tempo_chat *c, source *s, const tempo_chat_options *opt, tempo_chat_heap *h,
                            tempo_chat_str *text)
 {
-    tempo_status st = s->conversation != NULL ? tempo_conversation_read(s->conversation, s->parts, h->err)
-                                              : check_messages(s->messages, s->n, h->err);
+    tempo_chat_options o;
+    tempo_status st = tempo_options_take(&tempo_chat_options_kind, &o, opt, h->err);
+
+    if (st == TEMPO_OK)
+        st = s->conversation != NULL ? tempo_conversation_read(s->conversation, s->parts, h->err)
+                                     : check_messages(s->messages, s->n, h->err);
     tempo_chat_input in = {.messages = s->messages,
                            .n_messages = s->n,
                            .conversation = s->parts[TEMPO_CHAT_MESSAGES],
@@ -180,11 +187,11 @@ static tempo_status render(const tempo_chat *c, source *s, const tempo_chat_opti
                            .variables = s->parts[TEMPO_CHAT_VARIABLES],
                            .bos = token_text(c->t, c->t->bos),
                            .eos = token_text(c->t, c->t->n_eos > 0 ? c->t->eos[0] : -1),
-                           .add_generation_prompt = opt == NULL || !opt->no_generation_prompt,
-                           .thinking = opt != NULL ? opt->thinking : 0};
+                           .add_generation_prompt = !o.no_generation_prompt,
+                           .thinking = o.thinking};
 
     if (st == TEMPO_OK)
-        st = set_date(&in, opt != NULL ? opt->date : NULL, h->err);
+        st = set_date(&in, o.date, h->err);
     return st == TEMPO_OK ? tempo_chat_run(&c->program, &in, h, text, h->err) : st;
 }
 

@@ -21,8 +21,8 @@ static tempo_status check_shape(size_t part, const json_t *v, tempo_err *err)
 {
     if (v == NULL || (shapes[part].object ? json_is_object(v) : json_is_array(v)))
         return TEMPO_OK;
-    return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: expected an %s", shapes[part].name,
-                      shapes[part].object ? "object" : "array");
+    return tempo_fail_field(err, TEMPO_E_FORMAT, shapes[part].name, "%s: expected an %s", shapes[part].name,
+                            shapes[part].object ? "object" : "array");
 }
 
 static tempo_status read_part(size_t part, const char *text, size_t n, json_t **out, tempo_err *err)
@@ -33,10 +33,11 @@ static tempo_status read_part(size_t part, const char *text, size_t n, json_t **
     if (text == NULL)
         return TEMPO_OK;
     if (n > TEMPO_CHAT_MAX_OUTPUT)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: more than %d MiB", shapes[part].name,
-                          TEMPO_CHAT_MAX_OUTPUT >> 20);
+        return tempo_fail_field(err, TEMPO_E_LIMIT, shapes[part].name, "%s: more than %d MiB",
+                                shapes[part].name, TEMPO_CHAT_MAX_OUTPUT >> 20);
     if ((st = tempo_json_parse(out, text, n, err)) != TEMPO_OK) {
         tempo_err_prefix(err, "%s", shapes[part].name);
+        tempo_err_set_field(err, shapes[part].name);
         return st;
     }
     if (json_is_null(*out)) {
@@ -180,7 +181,11 @@ tempo_status tempo_conversation_read(const tempo_conversation *v, json_t *parts[
     if (json_array_size(messages) == 0)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "no messages: there must be at least one");
     for (size_t i = 0; i < json_array_size(messages); i++)
-        if ((st = check_message(json_array_get(messages, i), i, v->parse_arguments, err)) != TEMPO_OK)
+        if ((st = check_message(json_array_get(messages, i), i, v->parse_arguments, err)) != TEMPO_OK) {
+            tempo_err_set_field(err, shapes[TEMPO_CHAT_MESSAGES].name);
             return st;
-    return check_variables(parts[TEMPO_CHAT_VARIABLES], err);
+        }
+    if ((st = check_variables(parts[TEMPO_CHAT_VARIABLES], err)) != TEMPO_OK)
+        tempo_err_set_field(err, shapes[TEMPO_CHAT_VARIABLES].name);
+    return st;
 }

@@ -51,7 +51,8 @@ uint32_t tempo_chat_end_ids(const tempo_chat *c, int32_t ids[TEMPO_MAX_END_IDS])
 {
     static const tempo_message messages[] = {
         {"user", "Hello", 5}, {"assistant", mark, sizeof(mark) - 1}, {"user", "And then?", 9}};
-    const tempo_chat_options options = {.no_generation_prompt = true, .date = "2024-07-26"};
+    const tempo_chat_options options = {
+        .size = sizeof(options), .no_generation_prompt = true, .date = "2024-07-26"};
     uint32_t n_ids = 0;
     char *text;
     size_t n;

@@ -53,35 +53,49 @@ static size_t prompt_rows(const tempo_decode_options *o, size_t n)
 static tempo_status check_slots(size_t n, size_t max_slots, tempo_err *err)
 {
     return n <= max_slots ? TEMPO_OK
-                          : tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
-                                       "the prompt is %zu tokens long, max-slots is %zu", n, max_slots);
+                          : tempo_fail_field(err, TEMPO_E_LIMIT, "prompt",
+                                             "the prompt is %zu tokens long, max-slots is %zu", n, max_slots);
 }
 
-tempo_status tempo_decode_check(const tempo_model *m, const tempo_decode_options *o, const int32_t *prompt,
-                                size_t n, tempo_err *err)
+static tempo_seq_options seq_options(const tempo_decode_options *o)
 {
-    const tempo_seq_options seq = {o->kv, o->max_slots};
+    return (tempo_seq_options){.size = sizeof(tempo_seq_options), .kv = o->kv, .max_slots = o->max_slots};
+}
+
+static tempo_status check(const tempo_model *m, const tempo_decode_options *o, const int32_t *prompt,
+                          size_t n, tempo_err *err)
+{
+    const tempo_seq_options seq = seq_options(o);
     tempo_status st;
 
     if ((st = tempo_decode_options_check(o, m->hp.n_layers, err)) != TEMPO_OK ||
         (st = tempo_seq_options_check(&seq, err)) != TEMPO_OK)
         return st;
     if (n == 0)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "the prompt is empty: decoding needs at least one token");
+        return tempo_fail_field(err, TEMPO_E_ARG, "prompt",
+                                "the prompt is empty: decoding needs at least one token");
     const size_t total = prompt_rows(o, n);
     if (total > m->hp.n_ctx)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
-                          "the prompt is %zu tokens long, the model's context has %u positions", total,
-                          m->hp.n_ctx);
+        return tempo_fail_field(err, TEMPO_E_LIMIT, "prompt",
+                                "the prompt is %zu tokens long, the model's context has %u positions", total,
+                                m->hp.n_ctx);
     if (o->max_slots != 0 && (st = check_slots(total, o->max_slots, err)) != TEMPO_OK)
         return st;
     for (size_t i = 0; i < n; i++)
         if (prompt[i] < 0 || (uint32_t)prompt[i] >= m->hp.n_vocab)
-            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                              "prompt token %zu has id %d, the vocabulary has ids 0 to %u", i, prompt[i],
-                              m->hp.n_vocab - 1);
+            return tempo_fail_field(err, TEMPO_E_ARG, "prompt",
+                                    "prompt token %zu has id %d, the vocabulary has ids 0 to %u", i,
+                                    prompt[i], m->hp.n_vocab - 1);
     return TEMPO_OK;
+}
+
+tempo_status tempo_decode_check(const tempo_model *m, const tempo_decode_options *o, const int32_t *prompt,
+                                size_t n, tempo_err *err)
+{
+    tempo_decode_options complete;
+    const tempo_status st = tempo_decode_options_take(&complete, o, err);
+
+    return st == TEMPO_OK ? check(m, &complete, prompt, n, err) : st;
 }
 
 static tempo_status fill_prompt(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
@@ -103,7 +117,7 @@ static tempo_status fill_prompt(tempo_decoder *d, const int32_t *prompt, size_t 
 
 static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t n, tempo_err *err)
 {
-    const tempo_seq_options seq = {d->opt.kv, d->opt.max_slots};
+    const tempo_seq_options seq = seq_options(&d->opt);
     const size_t n_vocab = d->engine->model->hp.n_vocab;
     tempo_status st;
 
@@ -127,16 +141,18 @@ static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t
 tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e, const tempo_decode_options *o,
                                   const int32_t *prompt, size_t n, tempo_err *err)
 {
+    tempo_decode_options complete;
     tempo_status st;
 
     *out = NULL;
-    if ((st = tempo_decode_check(e->model, o, prompt, n, err)) != TEMPO_OK)
+    if ((st = tempo_decode_options_take(&complete, o, err)) != TEMPO_OK ||
+        (st = check(e->model, &complete, prompt, n, err)) != TEMPO_OK)
         return st;
     tempo_decoder *d = calloc(1, sizeof(*d));
     if (d == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a decoder");
     d->engine = e;
-    d->opt = *o;
+    d->opt = complete;
     if ((st = decoder_init(d, prompt, n, err)) != TEMPO_OK) {
         tempo_decoder_free(d);
         return st;
@@ -173,7 +189,9 @@ static void put_rows(const tempo_decoder *d, size_t k, tempo_row *rows)
                               .position = p->position,
                               .mode = d->opt.mode,
                               .first_layer = d->opt.first_visible_layer,
-                              .last_layer = d->opt.last_visible_layer,
+                              .n_layers = d->opt.last_visible_layer == TEMPO_ALL_LAYERS
+                                              ? 0
+                                              : d->opt.last_visible_layer - d->opt.first_visible_layer + 1,
                               .nudge = d->opt.nudge,
                               .want = read ? TEMPO_WANT_LOGITS | TEMPO_WANT_TAPS : 0u};
     }

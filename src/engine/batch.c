@@ -4,6 +4,12 @@
 #include "engine/pass.h"
 
 #include <math.h>
+#include <string.h>
+
+void tempo_row_init(tempo_row *row)
+{
+    memset(row, 0, sizeof(*row));
+}
 
 static tempo_status bad_row(tempo_err *err, tempo_status code, size_t i, const char *what, double got,
                             double limit)
@@ -30,13 +36,13 @@ static tempo_status check_row(const tempo_engine *e, const tempo_row *r, size_t 
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
                           "row %zu: position %.10g is beyond the model's context of %u positions", i,
                           r->position, hp->n_ctx);
-    if (r->mode != TEMPO_ISOLATED && r->mode != TEMPO_VISIBLE && r->mode != TEMPO_CAUSAL)
+    if (tempo_mode_name(r->mode) == NULL)
         return bad_row(err, TEMPO_E_ARG, i, "unknown mode", (double)r->mode, TEMPO_CAUSAL);
-    if (r->last_layer != TEMPO_ALL_LAYERS && r->last_layer >= hp->n_layers)
-        return bad_row(err, TEMPO_E_ARG, i, "last visible layer", r->last_layer, (double)hp->n_layers - 1);
-    if (r->first_layer > r->last_layer)
-        return bad_row(err, TEMPO_E_ARG, i, "first visible layer is past the last:", r->first_layer,
-                       r->last_layer);
+    if (r->first_layer >= hp->n_layers)
+        return bad_row(err, TEMPO_E_ARG, i, "first visible layer", r->first_layer, (double)hp->n_layers - 1);
+    if (r->n_layers > hp->n_layers - r->first_layer)
+        return bad_row(err, TEMPO_E_ARG, i, "visible layers from the first on:", r->n_layers,
+                       (double)hp->n_layers - r->first_layer);
     return TEMPO_OK;
 }
 
@@ -97,6 +103,8 @@ static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n,
 /* Plan rows [begin, end): one whole set, whose first row gets slot `slot`. */
 static void plan_set(tempo_engine *e, const tempo_row *rows, size_t begin, size_t end, size_t slot)
 {
+    const uint32_t n_layers = e->model->hp.n_layers;
+
     for (size_t i = begin; i < end; i++) {
         tempo_row_plan *p = &e->plan[i];
         const size_t own = slot + (i - begin);
@@ -111,7 +119,7 @@ static void plan_set(tempo_engine *e, const tempo_row *rows, size_t begin, size_
         p->own_begin = rows[i].mode == TEMPO_ISOLATED ? own : slot;
         p->own_end = rows[i].mode == TEMPO_VISIBLE ? slot + (end - begin) : own + 1;
         p->first_layer = rows[i].first_layer;
-        p->last_layer = rows[i].last_layer;
+        p->last_layer = (rows[i].n_layers != 0 ? rows[i].first_layer + rows[i].n_layers : n_layers) - 1;
     }
 }
 

@@ -9,6 +9,9 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/options.h"
+
+TEMPO_OPTIONS(tempo_engine_options, .threads = 0)
 
 /* Looking at how much memory is left takes some ten microseconds. */
 enum { CHECKED_BYTES = 4 << 20 };
@@ -16,9 +19,12 @@ enum { CHECKED_BYTES = 4 << 20 };
 tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m, const tempo_engine_options *opt,
                                  tempo_err *err)
 {
-    const unsigned asked = opt != NULL ? opt->threads : 0;
+    tempo_engine_options o;
+    tempo_status st;
 
     *out = NULL;
+    if ((st = tempo_options_take(&tempo_engine_options_kind, &o, opt, err)) != TEMPO_OK)
+        return st;
     if (m->layers == NULL)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "%s was opened without its weights: it cannot run", m->info.path);
@@ -26,7 +32,7 @@ tempo_status tempo_engine_create(tempo_engine **out, const tempo_model *m, const
     if (e == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an engine");
     e->model = m;
-    tempo_status st = tempo_pool_create(&e->pool, asked != 0 ? asked : tempo_cpus_allowed(), err);
+    st = tempo_pool_create(&e->pool, o.threads != 0 ? o.threads : tempo_cpus_allowed(), err);
     if (st != TEMPO_OK) {
         tempo_engine_free(e);
         return st;

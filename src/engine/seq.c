@@ -1,9 +1,12 @@
 /* seq.c - sequences: slots, pages of keys and values, forks.  The forward pass fills the pages. */
 #include "base/half.h"
+#include "base/options.h"
 #include "engine/engine.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+TEMPO_OPTIONS(tempo_seq_options, .kv = TEMPO_KV_F32)
 
 static size_t kv_size(tempo_kv_type kv)
 {
@@ -60,30 +63,29 @@ static size_t default_max_slots(const tempo_hparams *hp, tempo_kv_type kv)
 
 tempo_status tempo_seq_options_check(const tempo_seq_options *o, tempo_err *err)
 {
-    if (o->kv != TEMPO_KV_F32 && o->kv != TEMPO_KV_F16)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "cache type %d is not f32 or f16", (int)o->kv);
+    if (tempo_kv_type_name(o->kv) == NULL)
+        return tempo_fail_field(err, TEMPO_E_ARG, "kv", "cache type %d is not f32 or f16", (int)o->kv);
     if (o->max_slots > TEMPO_MAX_SLOTS)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "max_slots %zu is over the limit %zu",
-                          o->max_slots, TEMPO_MAX_SLOTS);
+        return tempo_fail_field(err, TEMPO_E_LIMIT, "max_slots", "max_slots %zu is over the limit %zu",
+                                o->max_slots, TEMPO_MAX_SLOTS);
     return TEMPO_OK;
 }
 
 tempo_status tempo_seq_create(tempo_seq **out, tempo_engine *e, const tempo_seq_options *opt, tempo_err *err)
 {
-    static const tempo_seq_options defaults = {TEMPO_KV_F32, 0};
+    tempo_seq_options o;
+    tempo_status st;
 
     *out = NULL;
-    if (opt == NULL)
-        opt = &defaults;
-    const tempo_status st = tempo_seq_options_check(opt, err);
-    if (st != TEMPO_OK)
+    if ((st = tempo_options_take(&tempo_seq_options_kind, &o, opt, err)) != TEMPO_OK ||
+        (st = tempo_seq_options_check(&o, err)) != TEMPO_OK)
         return st;
     tempo_seq *s = calloc(1, sizeof(*s));
     if (s == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a sequence");
     s->engine = e;
-    s->kv = opt->kv;
-    s->max_slots = opt->max_slots != 0 ? opt->max_slots : default_max_slots(&e->model->hp, opt->kv);
+    s->kv = o.kv;
+    s->max_slots = o.max_slots != 0 ? o.max_slots : default_max_slots(&e->model->hp, o.kv);
     *out = s;
     return TEMPO_OK;
 }
@@ -156,7 +158,7 @@ tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err)
 
 tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from, tempo_err *err)
 {
-    const tempo_seq_options opt = {from->kv, from->max_slots};
+    const tempo_seq_options opt = {.size = sizeof(opt), .kv = from->kv, .max_slots = from->max_slots};
     const size_t whole = from->n_slots / TEMPO_PAGE_SLOTS, pages = pages_for(from->n_slots);
     tempo_seq *s;
     tempo_status st = tempo_seq_create(&s, from->engine, &opt, err);

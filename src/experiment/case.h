@@ -27,8 +27,6 @@ typedef struct tempo_running {
     json_t *compared;             /* how far apart their distributions are, step by step */
 } tempo_running;
 
-/* "none" | "published" | "published-nocache" */
-const char *tempo_case_replay(tempo_replay r);
 /* r->run, which tells `sink`; fills r but for what the sink gathers. */
 tempo_status tempo_case_open(tempo_running *r, const tempo_sink *sink, tempo_err *err) TEMPO_MUST_CHECK;
 json_t *tempo_case_json(const tempo_running *r); /* NULL: no memory */

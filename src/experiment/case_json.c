@@ -86,8 +86,8 @@ static json_t *arm_json(const tempo_running *r, size_t arm)
     json_object_set_new(o, "positions",
                         json_pack("{s:I, s:I}", "parallel_sets", (json_int_t)a->parallel, "one_position",
                                   (json_int_t)a->one_position));
-    json_object_set_new(o, "mode", json_string(tempo_mode_text(of->o.mode)));
-    json_object_set_new(o, "replay", json_string(tempo_case_replay(of->o.replay)));
+    json_object_set_new(o, "mode", json_string(tempo_mode_name(of->o.mode)));
+    json_object_set_new(o, "replay", json_string(tempo_replay_name(of->o.replay)));
     /* a replay puts one slot in a set, at a position of its own */
     json_object_set_new(
         o, "shared_positions",

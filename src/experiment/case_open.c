@@ -8,13 +8,6 @@
 
 enum { MAX_ARMS = TEMPO_EXPERIMENT_MAX_ARMS };
 
-const char *tempo_case_replay(tempo_replay r)
-{
-    static const char *const names[] = {"none", "published", "published-nocache"};
-
-    return names[r];
-}
-
 void tempo_case_put_id(json_t *o, const char *key, const tempo_case *c)
 {
     if (c->e->lines != NULL)
@@ -37,8 +30,8 @@ static char *config_of(void *user, const tempo_run *run, size_t arm)
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name",
                   c->e->name, "arm", name, "description", description, "prompt", c->e->prompts[c->prompt],
                   "max_tokens", (json_int_t)o->steps, "steps", (json_int_t)o->steps, "selection_threshold",
-                  tempo_json_number(o->threshold), "mode", tempo_mode_text(o->mode), "replay",
-                  tempo_case_replay(o->replay), "allow_intraset_token_visibility", o->mode != TEMPO_ISOLATED,
+                  tempo_json_number(o->threshold), "mode", tempo_mode_name(o->mode), "replay",
+                  tempo_replay_name(o->replay), "allow_intraset_token_visibility", o->mode != TEMPO_ISOLATED,
                   "use_custom_rope", o->positions == TEMPO_POSITIONS_SHARED, "lockstep", c->e->lockstep,
                   "file_sha256", c->e->sha256);
     if (config != NULL)

@@ -107,7 +107,9 @@ json_t *tempo_experiment_json(const tempo_session *s, const tempo_experiment *e,
     json_object_set_new(out, "goal", e->goal != NULL ? json_string(e->goal) : json_null());
     json_object_set_new(out, "directory", json_string(l->dir));
     json_object_set_new(out, "layout", json_string(l->flat ? "flat" : "directories"));
-    json_object_set_new(out, "regime", json_string(e->lockstep ? "lockstep" : "free"));
+    json_object_set_new(
+        out, "regime",
+        json_string(tempo_regime_name(e->lockstep ? TEMPO_REGIME_LOCKSTEP : TEMPO_REGIME_FREE)));
     json_object_set_new(out, "recorded", recorded_json(e));
     json_object_set_new(out, "max_steps", json_integer((json_int_t)e->arms[0].decoding.steps));
     json_object_set_new(out, "file_names",

@@ -226,8 +226,8 @@ static tempo_status read_files(const tempo_experiments_options *o, planned *all,
 
 static tempo_status open_session(tempo_session *s, tempo_err *err)
 {
-    const tempo_model_options mo = {.cpu = s->o->cpu, .compute = s->o->compute};
-    const tempo_engine_options eo = {.threads = s->o->threads};
+    const tempo_model_options mo = {.size = sizeof(mo), .cpu = s->o->cpu, .compute = s->o->compute};
+    const tempo_engine_options eo = {.size = sizeof(eo), .threads = s->o->threads};
     const char *note;
     tempo_status st = tempo_model_open(&s->model, s->o->model, &mo, err);
 

@@ -262,8 +262,7 @@ tempo_status tempo_array_read(const tempo_array_file *f, const char *name, tempo
         st = tempo_map_check(&f->map, &inner); /* what was copied is of one file */
     if (st == TEMPO_OK)
         return TEMPO_OK;
-    if (strstr(inner.msg, name) == NULL)
-        tempo_err_prefix(&inner, "array %s", name);
+    tempo_err_prefix_once(&inner, name, "array %s", name);
     if (err != NULL && err->code == TEMPO_OK)
         *err = inner;
     tempo_npy_free(out);

@@ -127,8 +127,7 @@ static tempo_status pick_axis(long picked, size_t n, bool may_mean, const char *
     if (picked == TEMPO_AXIS_ALL || (picked == TEMPO_AXIS_MEAN && may_mean))
         return TEMPO_OK;
     if (picked < 0 || (size_t)picked >= n)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%s %ld: there are %zu, from 0", axis, picked,
-                          n);
+        return tempo_fail_field(err, TEMPO_E_ARG, axis, "%s %ld: there are %zu, from 0", axis, picked, n);
     *out = (span){.first = (size_t)picked, .n = 1};
     return TEMPO_OK;
 }

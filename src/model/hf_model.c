@@ -67,8 +67,7 @@ static tempo_status open_shard(tempo_loader *ld, const char *name, size_t *which
     if ((f->shard_paths[f->n_shards] = tempo_files_text(ld, path, strlen(path))) == NULL)
         return TEMPO_E_NOMEM;
     if ((st = tempo_safetensors_open(&f->shards[f->n_shards], path, ld->err)) != TEMPO_OK) {
-        if (ld->err->code == TEMPO_OK || strncmp(ld->err->msg, f->path, strlen(f->path)) != 0)
-            tempo_err_prefix(ld->err, "%s", name);
+        tempo_err_prefix_first(ld->err, f->path, "%s", name);
         return st;
     }
     ld->m->info.file_bytes += f->shards[f->n_shards].size;

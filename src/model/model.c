@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "model/files.h"
+
+TEMPO_OPTIONS(tempo_model_options, .load = TEMPO_LOAD_ALL)
 
 /* ---- facts for the caller ---- */
 
@@ -85,7 +88,7 @@ static tempo_status fill_info(tempo_loader *ld)
     i->architecture = ld->f->architecture != NULL ? ld->f->architecture : "";
     i->unsupported = ld->f->unsupported[0] != '\0' ? ld->f->unsupported : NULL;
     i->kernels = m->kernels.name;
-    i->compute = m->kernels.compute == TEMPO_FAST ? "fast" : "exact";
+    i->compute = tempo_compute_name(m->kernels.compute);
     if (m->layers != NULL)
         count_matrices(m);
     i->n_layers = f->hp.n_layers;
@@ -116,15 +119,18 @@ static tempo_status init_kernels(tempo_model *m, const tempo_model_options *opt,
     char paths[96] = "auto";
     uint32_t cpu;
 
-    if (opt->compute != TEMPO_EXACT && opt->compute != TEMPO_FAST)
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "compute mode %d, expected %d (exact) or %d (fast)", (int)opt->compute, TEMPO_EXACT,
-                          TEMPO_FAST);
+    if (tempo_load_name(opt->load) == NULL)
+        return tempo_fail_field(err, TEMPO_E_ARG, "load", "load is %d, which is none of its constants",
+                                (int)opt->load);
+    if (tempo_compute_name(opt->compute) == NULL)
+        return tempo_fail_field(err, TEMPO_E_ARG, "compute",
+                                "compute mode %d, expected %d (exact) or %d (fast)", (int)opt->compute,
+                                TEMPO_EXACT, TEMPO_FAST);
     for (size_t i = 0, at = 4; at < sizeof(paths) && tempo_cpu_name(i) != NULL; i++)
         at += (size_t)snprintf(paths + at, sizeof(paths) - at, ", %s", tempo_cpu_name(i));
     if (!tempo_cpu_from_name(opt->cpu, &cpu))
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "no kernels \"%s\" on this machine, which has %s", opt->cpu, paths);
+        return tempo_fail_field(err, TEMPO_E_ARG, "cpu", "no kernels \"%s\" on this machine, which has %s",
+                                opt->cpu, paths);
     tempo_kernels_init(&m->kernels, cpu, opt->compute);
     return TEMPO_OK;
 }
@@ -168,24 +174,27 @@ static tempo_status load(tempo_model *m, const char *path, const tempo_model_opt
         st = tempo_panels_make(&ld);
     if (st == TEMPO_OK)
         st = tempo_model_unchanged(m, err); /* since it was begun to be read */
-    if (st != TEMPO_OK && strncmp(err->msg, path, strlen(path)) != 0)
-        tempo_err_prefix(err, "%s", path); /* some of what is below names the file itself */
+    if (st != TEMPO_OK)
+        tempo_err_prefix_first(err, path, "%s", path); /* some of what is below names the file itself */
     return st;
 }
 
 tempo_status tempo_model_open(tempo_model **out, const char *name, const tempo_model_options *opt,
                               tempo_err *err)
 {
-    static const tempo_model_options defaults = {0};
+    tempo_model_options o;
     tempo_err local = {0}; /* refusals are noted and cleared again: not in the caller's */
     char path[PATH_MAX];
 
     *out = NULL;
+    tempo_status st = tempo_options_take(&tempo_model_options_kind, &o, opt, err);
+    if (st != TEMPO_OK)
+        return st;
     tempo_model *m = calloc(1, sizeof(*m));
-    tempo_status st = m != NULL ? tempo_model_find(name, path, sizeof(path), &local)
-                                : tempo_fail(&local, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
+    st = m != NULL ? tempo_model_find(name, path, sizeof(path), &local)
+                   : tempo_fail(&local, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
     if (st == TEMPO_OK)
-        st = load(m, path, opt != NULL ? opt : &defaults, &local);
+        st = load(m, path, &o, &local);
     if (st == TEMPO_OK) {
         *out = m;
         return st;
@@ -215,23 +224,4 @@ const tempo_model_info *tempo_model_get_info(const tempo_model *m)
 const char *tempo_model_note(const tempo_model *m, size_t i)
 {
     return i < m->notes.n ? m->notes.text[i] : NULL;
-}
-
-size_t tempo_model_tensor_count(const tempo_model *m)
-{
-    return m->files->n_tensors;
-}
-
-tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i)
-{
-    const tempo_tensor *t = &m->files->tensors[i];
-    tempo_tensor_info info = {.name = t->name,
-                              .type = t->type_name,
-                              .n_dims = t->n_dims,
-                              .file = t->file,
-                              .offset = t->offset,
-                              .bytes = t->type != TEMPO_DTYPE_COUNT ? t->bytes : 0};
-
-    memcpy(info.dims, t->dims, sizeof(info.dims));
-    return info;
 }

@@ -1,6 +1,8 @@
 /* parts.c - the parts of a model's files that it can do without: the tokenizer, the chat template, the ids
  * that end texts. What is wrong with one of them is noted, kept, and said again to who uses it.  */
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/files.h"
@@ -39,11 +41,11 @@ bool tempo_model_is_eos(const tempo_model *m, int32_t id)
  */
 static tempo_err take(tempo_loader *ld)
 {
-    const size_t n = strlen(ld->f->path);
+    char directory[PATH_MAX + 1];
     tempo_err e = *ld->err;
 
-    if (strncmp(e.msg, ld->f->path, n) == 0 && e.msg[n] == '/')
-        memmove(e.msg, e.msg + n + 1, strlen(e.msg + n + 1) + 1);
+    (void)snprintf(directory, sizeof(directory), "%s/", ld->f->path);
+    (void)tempo_err_strip(&e, directory);
     *ld->err = (tempo_err){0};
     return e;
 }

@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/pool.h"
 #include "io/gguf_write.h"
 #include "model/files.h"
 #include "model/random.h"
 #include "token/alphabet.h"
+
+TEMPO_OPTIONS(tempo_synth_options, .shape = "tiny", .type = "F32")
 
 typedef struct shape {
     const char *name, *arch, *pre; /* pre: how text is split before merging */
@@ -64,8 +67,8 @@ typedef struct synth {
 
 static tempo_status choose(synth *y)
 {
-    const char *shape_name = y->opt->shape != NULL ? y->opt->shape : "",
-               *type = y->opt->type != NULL ? y->opt->type : "";
+    const char *shape_name = y->opt->shape != NULL ? y->opt->shape : tempo_synth_options_defaults.shape,
+               *type = y->opt->type != NULL ? y->opt->type : tempo_synth_options_defaults.type;
     char names[128] = "";
 
     for (size_t i = 0, at = 0; i < SHAPES; i++) {
@@ -74,14 +77,14 @@ static tempo_status choose(synth *y)
         at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i > 0 ? ", " : "", shapes[i].name);
     }
     if (y->s == NULL)
-        return tempo_fail(y->err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "no shape \"%.32s\", expected one of %s",
-                          shape_name, names);
+        return tempo_fail_field(y->err, TEMPO_E_ARG, "shape", "no shape \"%.32s\", expected one of %s",
+                                shape_name, names);
     y->mix = strcmp(type, "Q4_K_M") == 0;
     y->type = y->mix ? TEMPO_Q4_K : tempo_dtype_from_name(type, strlen(type));
     if (y->type == TEMPO_DTYPE_COUNT)
-        return tempo_fail(y->err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "no type \"%.32s\", expected an element type such as BF16 or Q8_0, or Q4_K_M",
-                          type);
+        return tempo_fail_field(y->err, TEMPO_E_ARG, "type",
+                                "no type \"%.32s\", expected an element type such as BF16 or Q8_0, or Q4_K_M",
+                                type);
     return TEMPO_OK;
 }
 
@@ -377,9 +380,12 @@ static tempo_status make(synth *y, const char *path)
 
 tempo_status tempo_synth(const char *path, const tempo_synth_options *o, tempo_err *err)
 {
-    synth y = {.opt = o, .err = err};
-    const tempo_status st = make(&y, path);
+    tempo_synth_options complete;
+    synth y = {.opt = &complete, .err = err};
+    tempo_status st = tempo_options_take(&tempo_synth_options_kind, &complete, o, err);
 
+    if (st == TEMPO_OK)
+        st = make(&y, path);
     tempo_pool_free(y.pool);
     tempo_gguf_writer_free(&y.w);
     free(y.buffer);

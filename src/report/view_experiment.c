@@ -15,19 +15,18 @@ static tempo_status wrong(tempo_err *err, const char *what)
  * keys. */
 static const char *kind_of_arm(const char *name, const json_t *arm, const json_t *comparison)
 {
-    static const char *const known[] = {"isolated", "visible", "causal"};
+    tempo_mode found;
     const char *mode = json_string_value(json_object_get(arm, "mode")),
                *replay = json_string_value(json_object_get(arm, "replay"));
 
     if ((replay != NULL && strcmp(replay, "none") != 0) || json_object_get(arm, "modes_identical") != NULL)
         return "replay";
-    for (size_t i = 0; i < 3 && mode != NULL; i++)
-        if (strcmp(known[i], mode) == 0)
-            return known[i];
+    if (tempo_mode_parse(mode, &found))
+        return tempo_mode_name(found);
     for (size_t i = 0; i < 2; i++) {
         const char *one = json_string_value(json_object_get(comparison, i == 0 ? "a" : "b"));
         if (one != NULL && strcmp(one, name) == 0)
-            return known[i];
+            return tempo_mode_name(i == 0 ? TEMPO_ISOLATED : TEMPO_VISIBLE);
     }
     return strcmp(name, "visible") == 0 ? "visible" : "isolated";
 }

@@ -150,9 +150,7 @@ static tempo_status read_options(const json_t *arm, tempo_decode_options *d, tem
 
 static const char *name_without(const tempo_decode_options *d)
 {
-    static const char *const replays[] = {NULL, "published", "published-nocache"};
-
-    return d->replay != TEMPO_REPLAY_NONE ? replays[d->replay] : tempo_mode_text(d->mode);
+    return d->replay != TEMPO_REPLAY_NONE ? tempo_replay_name(d->replay) : tempo_mode_name(d->mode);
 }
 
 static tempo_status read_arm(tempo_arm_list *l, const json_t *arm, const tempo_decode_options *base,

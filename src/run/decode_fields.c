@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
+
 const tempo_decode_field tempo_decode_fields[] = {
 #define DECODE_OPTION(name, letter, value, users, kind, field, choices, low, high, fallback, help)           \
     {name, TEMPO_FIELD_##kind, offsetof(tempo_decode_options, field), choices, low, high, fallback, help},
@@ -56,12 +58,12 @@ bool tempo_decode_parse_layers(const char *text, tempo_decode_options *o)
 
 bool tempo_decode_parse_positions(const char *text, tempo_decode_options *o)
 {
-    const int i = tempo_choice_find("shared|unique", text, strlen(text));
     const char *d = text + 7;
+    tempo_positions found;
     char *end;
 
-    if (i >= 0) {
-        o->positions = (tempo_positions)i;
+    if (tempo_positions_parse(text, &found) && found != TEMPO_POSITIONS_OFFSET) {
+        o->positions = found;
         o->position_offset = 0;
         return true;
     }

@@ -87,22 +87,6 @@ json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set)
                      "capped", set->capped, "eos", set->eos, "members", tempo_json_members(t, set));
 }
 
-const char *tempo_stopped_name(tempo_stopped s)
-{
-    switch (s) {
-    case TEMPO_STOPPED_STEPS:
-        return "steps";
-    case TEMPO_STOPPED_EOS:
-        return "eos";
-    case TEMPO_STOPPED_CONTEXT:
-        return "context";
-    case TEMPO_STOPPED_SLOTS:
-        return "slots";
-    default:
-        return "running";
-    }
-}
-
 const char *tempo_shortest(double x, char out[32])
 {
     for (int digits = 15; digits <= 17; digits++) {
@@ -113,36 +97,29 @@ const char *tempo_shortest(double x, char out[32])
     return out;
 }
 
-static void add_choice(json_t *c, const char *name, int value)
-{
-    size_t n;
-    const char *s = tempo_choice_at(tempo_decode_field_find(name)->choices, value, &n);
-
-    json_object_set_new(c, name, json_stringn(s, n));
-}
-
 void tempo_json_add_decoding(json_t *c, const tempo_decode_options *d, uint32_t n_layers)
 {
     const bool replay = d->replay != TEMPO_REPLAY_NONE;
     const uint32_t last = d->last_visible_layer == TEMPO_ALL_LAYERS ? n_layers - 1 : d->last_visible_layer;
-    char positions[64] = "shared", layers[32], number[32];
+    const bool offset = d->positions == TEMPO_POSITIONS_OFFSET;
+    char positions[64], layers[32], number[32];
 
-    if (d->positions == TEMPO_POSITIONS_UNIQUE)
-        (void)snprintf(positions, sizeof(positions), "unique");
-    else if (d->positions == TEMPO_POSITIONS_OFFSET)
-        (void)snprintf(positions, sizeof(positions), "offset:%s", tempo_shortest(d->position_offset, number));
+    (void)snprintf(positions, sizeof(positions), "%s%s%s", tempo_positions_name(d->positions),
+                   offset ? ":" : "", offset ? tempo_shortest(d->position_offset, number) : "");
     (void)snprintf(layers, sizeof(layers), "%u-%u", d->first_visible_layer, last);
-    add_choice(c, "mode", (int)d->mode);
+    json_object_set_new(c, "mode", json_string(tempo_mode_name(d->mode)));
     json_object_set_new(c, "steps", json_integer((json_int_t)d->steps));
     json_object_set_new(c, "min_steps", json_integer((json_int_t)d->min_steps));
     json_object_set_new(c, "threshold", tempo_json_number(d->threshold));
     json_object_set_new(c, "temperature", tempo_json_number(d->temperature));
     json_object_set_new(c, "max_set", json_integer((json_int_t)d->max_set));
-    add_choice(c, "context", replay ? (int)TEMPO_CONTEXT_LAST : (int)d->context);
-    add_choice(c, "readout", replay ? (int)TEMPO_READOUT_LAST : (int)d->readout);
+    json_object_set_new(c, "context",
+                        json_string(tempo_context_name(replay ? TEMPO_CONTEXT_LAST : d->context)));
+    json_object_set_new(c, "readout",
+                        json_string(tempo_readout_name(replay ? TEMPO_READOUT_LAST : d->readout)));
     json_object_set_new(c, "positions", json_string(positions));
     json_object_set_new(c, "visible_layers", json_string(layers));
-    add_choice(c, "stop", (int)d->stop);
-    add_choice(c, "replay", (int)d->replay);
-    add_choice(c, "kv", (int)d->kv);
+    json_object_set_new(c, "stop", json_string(tempo_stop_name(d->stop)));
+    json_object_set_new(c, "replay", json_string(tempo_replay_name(d->replay)));
+    json_object_set_new(c, "kv", json_string(tempo_kv_type_name(d->kv)));
 }

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "capture/capture.h"
+#include "decode/decode.h"
 #include "run/decode_json.h"
 
 enum {
@@ -21,25 +23,19 @@ static tempo_status no_memory(tempo_err *err)
 
 /* ---- options ----------------------------------------------------------------------- */
 
-void tempo_run_options_init(tempo_run_options *o)
-{
-    *o = (tempo_run_options){.sampling = {.temperature = 1.0, .top_p = 1.0}};
-}
+TEMPO_OPTIONS(tempo_run_options, .sampling = {.temperature = 1.0, .top_p = 1.0})
 
-const char *tempo_mode_text(tempo_mode m)
+tempo_status tempo_run_options_take(tempo_run_options *out, const tempo_run_options *given, tempo_err *err)
 {
-    static const char *const names[] = {"isolated", "visible", "causal"};
-
-    return (unsigned)m < sizeof(names) / sizeof(*names) ? names[m] : "?";
+    return tempo_options_take(&tempo_run_options_kind, out, given, err);
 }
 
 tempo_decode_options tempo_run_decoding(const tempo_run_options *o, size_t arm)
 {
     tempo_decode_options d;
 
-    tempo_decode_options_init(&d);
-    if (o->arms[arm].decoding != NULL)
-        d = *o->arms[arm].decoding;
+    if (tempo_decode_options_take(&d, o->arms[arm].decoding, NULL) != TEMPO_OK)
+        return d;         /* which is refused */
     if (o->sampling.on) { /* its one token is not chosen by threshold */
         d.threshold = 1.0;
         d.max_set = 1;
@@ -50,10 +46,11 @@ tempo_decode_options tempo_run_decoding(const tempo_run_options *o, size_t arm)
 
 const char *tempo_run_name(const tempo_run_options *o, size_t arm)
 {
-    const tempo_run_arm *a = &o->arms[arm];
+    const char *mode = tempo_mode_name(tempo_run_decoding(o, arm).mode);
 
-    return a->name != NULL ? a->name
-                           : tempo_mode_text(a->decoding != NULL ? a->decoding->mode : TEMPO_ISOLATED);
+    if (o->arms[arm].name != NULL)
+        return o->arms[arm].name;
+    return mode != NULL ? mode : "?"; /* which is refused */
 }
 
 size_t tempo_run_rows(const tempo_decode_options *o)
@@ -78,9 +75,8 @@ static tempo_capture_options capture_of(const tempo_run_options *o, size_t arm, 
     const size_t rows = tempo_run_rows(&d);
     tempo_capture_options c;
 
-    tempo_capture_options_init(&c);
-    if (o->capture != NULL)
-        c = *o->capture;
+    if (tempo_capture_options_take(&c, o->capture, NULL) != TEMPO_OK)
+        return c; /* which is refused */
     c.prompt = n_prompt + (d.replay == TEMPO_REPLAY_PUBLISHED);
     c.steps = d.steps + o->closing_pass;
     c.rows = c.rows > 0 && c.rows < rows ? c.rows : rows;
@@ -89,12 +85,15 @@ static tempo_capture_options capture_of(const tempo_run_options *o, size_t arm, 
 
 uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, size_t n_prompt)
 {
+    tempo_run_options all;
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < o->n_arms; i++) {
-        if (!is_captured(o, i))
+    if (tempo_run_options_take(&all, o, NULL) != TEMPO_OK)
+        return 0;
+    for (size_t i = 0; i < all.n_arms; i++) {
+        if (!is_captured(&all, i))
             continue;
-        const tempo_capture_options c = capture_of(o, i, n_prompt);
+        const tempo_capture_options c = capture_of(&all, i, n_prompt);
         const uint64_t one = tempo_capture_estimate(&c, m);
         bytes = one < UINT64_MAX - bytes ? bytes + one : UINT64_MAX;
     }
@@ -227,21 +226,23 @@ static tempo_status fill(tempo_run *r, const tempo_run_options *o, const tempo_r
 tempo_status tempo_run_create(tempo_run **out, tempo_engine *e, const tempo_run_options *o,
                               const tempo_run_prompt *p, tempo_err *err)
 {
+    tempo_run_options all;
     tempo_status st;
 
     *out = NULL;
-    if ((st = tempo_run_check(tempo_engine_model(e), o, p, err)) != TEMPO_OK)
+    if ((st = tempo_run_options_take(&all, o, err)) != TEMPO_OK ||
+        (st = tempo_run_check(tempo_engine_model(e), &all, p, err)) != TEMPO_OK)
         return st;
     tempo_run *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return no_memory(err);
     *r = (tempo_run){.engine = e,
-                     .o = *o,
+                     .o = all,
                      .user = p->user,
                      .n_vocab = tempo_model_get_info(tempo_engine_model(e))->n_vocab,
                      .differences = {SIZE_MAX, 0.0, SIZE_MAX, SIZE_MAX}};
-    st = fill(r, o, p, err);
-    for (size_t i = 0; i < o->n_sinks && st == TEMPO_OK; i++)
+    st = fill(r, &all, p, err);
+    for (size_t i = 0; i < all.n_sinks && st == TEMPO_OK; i++)
         if (r->sinks[i].begin != NULL)
             st = r->sinks[i].begin(r->sinks[i].user, r, err);
     if (st != TEMPO_OK) {

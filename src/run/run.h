@@ -49,6 +49,8 @@ struct tempo_run {
     tempo_run_differences differences;
 };
 
+/* The caller's options, complete: see base/options.h. */
+tempo_status tempo_run_options_take(tempo_run_options *out, const tempo_run_options *given, tempo_err *err) TEMPO_MUST_CHECK;
 /* Keep the attention of what an arm reads, for tempo_lane_row. */
 void tempo_run_watch(tempo_run *r, size_t arm);
 /* All arms that do not replay take the sets of the leader's driver, and end with it.  The leader is stepped with this run, before
@@ -72,7 +74,5 @@ bool tempo_arm_follows(const tempo_run *r, size_t arm);
 tempo_decode_options tempo_run_decoding(const tempo_run_options *o, size_t arm);
 /* The name of an arm: that of its mode where none is given. */
 const char *tempo_run_name(const tempo_run_options *o, size_t arm);
-/* "isolated" | "visible" | "causal" */
-const char *tempo_mode_text(tempo_mode m);
 
 #endif

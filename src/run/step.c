@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/capture.h"
 #include "run/run.h"
 #include "run/sampling.h"
 
@@ -444,12 +445,8 @@ static tempo_status check_prompts(const many *m, tempo_err *err)
         if ((st = tempo_run_check(model, &m->o, &m->prompts[i], err)) != TEMPO_OK)
             tempo_err_prefix(err, "prompt %zu", i);
     }
-    if (st == TEMPO_OK && m->o.capture_dir != NULL) {
-        tempo_capture_options c;
-        tempo_capture_options_init(&c);
-        st = tempo_capture_check_size(bytes, m->o.capture != NULL ? m->o.capture->max_bytes : c.max_bytes,
-                                      err);
-    }
+    if (st == TEMPO_OK && m->o.capture_dir != NULL)
+        st = tempo_capture_check_size(bytes, m->o.capture->max_bytes, err);
     return st;
 }
 
@@ -457,17 +454,18 @@ tempo_status tempo_runs_prompts(tempo_engine *e, const tempo_run_options *o, con
                                 size_t n, size_t group, const char *(*name_of)(const void *user),
                                 const tempo_observer *obs, tempo_err *err)
 {
-    many m = {.e = e, .o = *o, .prompts = prompts, .n = n, .name_of = name_of};
+    many m = {.e = e, .prompts = prompts, .n = n, .name_of = name_of};
     tempo_capture_options c;
     uint64_t shared = 0;
-    tempo_status st = check_prompts(&m, err);
+    tempo_status st;
 
-    tempo_capture_options_init(&c);
-    if (o->capture != NULL)
-        c = *o->capture;
+    if ((st = tempo_run_options_take(&m.o, o, err)) != TEMPO_OK ||
+        (st = tempo_capture_options_take(&c, m.o.capture, err)) != TEMPO_OK)
+        return st;
     if (c.shared_bytes == NULL) /* max_bytes bounds all of them together */
         c.shared_bytes = &shared;
     m.o.capture = &c;
+    st = check_prompts(&m, err);
     group = group == 0 ? GROUP : group;
     for (size_t i = 0; i < n && st == TEMPO_OK; i += group)
         st = run_group(&m, i, n - i < group ? n - i : group, obs, err);

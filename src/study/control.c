@@ -48,7 +48,6 @@ static void put_set(const tempo_control_sets *s, tempo_seq *seq, const int32_t *
                               .set = (uint32_t)at,
                               .position = (double)at,
                               .mode = TEMPO_VISIBLE,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = all || i == rank ? TEMPO_WANT_TAPS : 0u};
 }
 
@@ -66,8 +65,7 @@ static tempo_status run_prefix(tempo_seq *seq, const tempo_control_sets *s, temp
             rows[k] = (tempo_row){.seq = seq,
                                   .token = at < s->n_prompt ? s->prompt[at] : s->before[at - s->n_prompt],
                                   .set = (uint32_t)at,
-                                  .position = (double)at,
-                                  .last_layer = TEMPO_ALL_LAYERS};
+                                  .position = (double)at};
         st = tempo_engine_forward(e, rows, k, &obs, err);
     }
     return st;

@@ -106,7 +106,7 @@ static tempo_status load_files(tempo_study *s, tempo_err *err)
 
 static tempo_status plan_model(const char *name, const tempo_study_options *o, json_t **out, tempo_err *err)
 {
-    const tempo_model_options mo = {.cpu = o->cpu, .compute = o->compute};
+    const tempo_model_options mo = {.size = sizeof(mo), .cpu = o->cpu, .compute = o->compute};
     char hash[TEMPO_HASH_CHARS];
     tempo_model *m = NULL;
     tempo_status st = tempo_model_open(&m, name, &mo, err);
@@ -285,7 +285,7 @@ size_t tempo_study_model_count(const tempo_study *s)
 static tempo_status open_other(tempo_study *s, const char *path, const char *kernels, tempo_err *err)
 {
     static const char *const paths[] = {"avx2", "neon", "scalar"};
-    const tempo_engine_options eo = {.threads = s->o->threads};
+    const tempo_engine_options eo = {.size = sizeof(eo), .threads = s->o->threads};
     const double memory = (double)tempo_memory_read("").total; /* the model itself is in it */
 
     s->other_note = "no other instruction set on this machine";
@@ -298,7 +298,7 @@ static tempo_status open_other(tempo_study *s, const char *path, const char *ker
         return TEMPO_OK;
     }
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths) && s->other_model == NULL; i++) {
-        const tempo_model_options mo = {.cpu = paths[i], .compute = s->o->compute};
+        const tempo_model_options mo = {.size = sizeof(mo), .cpu = paths[i], .compute = s->o->compute};
         tempo_err ignored = {0};
         if (strncmp(kernels, paths[i], strlen(paths[i])) != 0 &&
             tempo_model_open(&s->other_model, path, &mo, &ignored) == TEMPO_OK)
@@ -334,7 +334,7 @@ tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err
     const char *kernels = json_string_value(json_object_get(plan, "cpu"));
     const char *compute = json_string_value(json_object_get(plan, "compute"));
     const char *hash = json_string_value(json_object_get(plan, "sha256"));
-    const tempo_engine_options eo = {.threads = s->o->threads};
+    const tempo_engine_options eo = {.size = sizeof(eo), .threads = s->o->threads};
     char now[TEMPO_HASH_CHARS];
     const char *note;
     tempo_status st;
@@ -342,8 +342,8 @@ tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err
     if (path == NULL || kernels == NULL || compute == NULL || hash == NULL)
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                           "%s/study.json: model %zu lacks path, cpu, compute or sha256", s->dir, index);
-    const tempo_model_options mo = {.cpu = s->o->resume ? kernels : s->o->cpu,
-                                    .compute = strcmp(compute, "fast") == 0 ? TEMPO_FAST : TEMPO_EXACT};
+    tempo_model_options mo = {.size = sizeof(mo), .cpu = s->o->resume ? kernels : s->o->cpu};
+    (void)tempo_compute_parse(compute, &mo.compute);
     s->model_index = index;
     if ((st = tempo_model_open(&s->model, path, &mo, err)) != TEMPO_OK)
         return st;

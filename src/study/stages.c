@@ -245,7 +245,7 @@ static tempo_status bits_in_batch(const tempo_study *s, size_t prompt, char bits
 tempo_status tempo_study_exact(tempo_study *s, tempo_err *err)
 {
     const unsigned threads = tempo_engine_threads(s->engine);
-    const tempo_engine_options eo = {.threads = threads > 1 ? 1 : 2};
+    const tempo_engine_options eo = {.size = sizeof(eo), .threads = threads > 1 ? 1 : 2};
     const size_t n = s->n_prompts < EXACT_PROMPTS ? s->n_prompts : EXACT_PROMPTS;
     char path[TEMPO_STUDY_PATH], name[40];
     tempo_engine *e = NULL;

@@ -61,8 +61,8 @@ static tempo_status for_each(parts *r, const json_t *part, const char *list,
         return st;
     }
     st = is_type(part, "Sequence") ? malformed(r, list, "an array") : f(r, part);
-    if (st != TEMPO_OK && strncmp(r->err->msg, r->what, strlen(r->what)) != 0)
-        tempo_err_prefix(r->err, "%s", r->what);
+    if (st != TEMPO_OK)
+        tempo_err_prefix_first(r->err, r->what, "%s", r->what);
     return tempo_tokenizer_without(r->t, st, r->err);
 }
 

@@ -49,7 +49,7 @@ static json_t *tokenize(const tempo_model *m, const json_t *c)
 static json_t *chat(const tempo_model *m, const json_t *c)
 {
     const json_t *source = json_object_get(c, "template"), *list = json_object_get(c, "messages"), *one;
-    const tempo_chat_options opt = {.date = "2024-07-06"};
+    const tempo_chat_options opt = {.size = sizeof(opt), .date = "2024-07-06"};
     tempo_message messages[16];
     tempo_err err = {0};
     tempo_chat *chat = NULL;
@@ -128,7 +128,7 @@ static void print(json_t *answer)
 
 int main(int argc, char **argv)
 {
-    const tempo_model_options opt = {.load = TEMPO_LOAD_TOKENIZER};
+    const tempo_model_options opt = {.size = sizeof(opt), .load = TEMPO_LOAD_TOKENIZER};
     tempo_err err = {0};
     tempo_model *m;
     char *line = NULL;

@@ -286,7 +286,8 @@ static void test_queue(void **state)
     for (size_t i = 0; i < 3; i++)
         jobs[i] = submit(&bench, &o);
     wait_until(all_three_held); /* each has had its turn, though two do not fit into the batch together */
-    assert_int_equal(tempo_job_submit(&refused, bench.worker, &o, &err), TEMPO_E_LIMIT);
+    assert_int_equal(tempo_job_submit(&refused, bench.worker, &o, &err), TEMPO_E_BUSY);
+    assert_string_equal(err.field, "queue");
     assert_null(refused);
     assert_memory_equal(err.msg, "queue", 5);
     assert_int_equal(counts().refused, 1);

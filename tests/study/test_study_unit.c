@@ -746,7 +746,7 @@ static void test_floor(void **state)
 
 static void test_floor_other_engine(void **state)
 {
-    const tempo_model_options mo = {.cpu = "scalar"};
+    const tempo_model_options mo = {.size = sizeof(mo), .cpu = "scalar"};
     tempo_floor_options o = small_floor();
     tempo_err err = {0};
     tempo_model *m;

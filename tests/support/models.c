@@ -37,7 +37,7 @@ tempo_model *test_open_synthetic(const char *arch, tempo_dtype type)
 
 tempo_engine *test_engine(const tempo_model *m, unsigned threads)
 {
-    const tempo_engine_options opt = {.threads = threads};
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = threads};
     tempo_err err = {0};
     tempo_engine *e;
 
@@ -60,7 +60,7 @@ tempo_decoder *test_decoder(tempo_engine *e, const tempo_decode_options *o, cons
 
 tempo_seq *test_seq(tempo_engine *e, tempo_kv_type kv)
 {
-    const tempo_seq_options opt = {.kv = kv};
+    const tempo_seq_options opt = {.size = sizeof(opt), .kv = kv};
     tempo_err err = {0};
     tempo_seq *s;
 
@@ -87,7 +87,6 @@ void test_append(tempo_engine *e, tempo_seq *seq, const int32_t *ids, size_t n, 
                         .set = set + (own_sets ? (uint32_t)i : 0),
                         .position = position + (own_sets ? (double)i : 0),
                         .mode = mode,
-                        .last_layer = TEMPO_ALL_LAYERS,
                         .want = (out != NULL ? TEMPO_WANT_LOGITS : 0) | (obs != NULL ? TEMPO_WANT_TAPS : 0)};
     if (tempo_engine_forward(e, rows, n, obs, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);

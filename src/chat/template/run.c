@@ -413,8 +413,8 @@ tempo_status tempo_chat_run(const tempo_chat_program *p, const tempo_chat_input 
     s.frame = &s.root;
     if ((st = tempo_chat_set_inputs(&s)) == TEMPO_OK)
         st = tempo_chat_run_body(&s, p->body);
-    if (st != TEMPO_OK && err != NULL && strncmp(err->msg, p->label, strlen(p->label)) != 0)
-        tempo_err_prefix(err, "%s", p->label); /* of memory, which knows no place */
+    if (st != TEMPO_OK)
+        tempo_err_prefix_first(err, p->label, "%s", p->label); /* of memory, which knows no place */
     *out = tempo_chat_buffer_str(&b);
     return st;
 }

@@ -188,11 +188,10 @@ static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, c
 
 static void add_mode(tempo_experiment *e, const tempo_decode_options *base, tempo_mode mode)
 {
-    static const char *const names[] = {"isolated", "visible", "causal"};
     tempo_experiment_arm *arm = &e->arms[e->n_arms++];
 
     *arm = (tempo_experiment_arm){.decoding = *base};
-    (void)snprintf(arm->name, sizeof(arm->name), "%s%s", names[mode],
+    (void)snprintf(arm->name, sizeof(arm->name), "%s%s", tempo_mode_name(mode),
                    base->replay != TEMPO_REPLAY_NONE ? "-replay" : "");
     arm->decoding.mode = mode;
     if (mode == TEMPO_ISOLATED) {

@@ -11,19 +11,18 @@ static const tempo_yaml_range positive = {.low = 0, .high = HUGE_VAL, .above_low
 static tempo_status read_mode(tempo_published *p, tempo_published_run *run, const tempo_yaml_node *map,
                               tempo_err *err)
 {
-    static const char *const modes[] = {"isolated", "visible"};
     unsigned mode = 0;
     const tempo_status st = tempo_yaml_choice(map, "mode", "isolated|visible", &mode, err);
+    const char *name = tempo_mode_name((tempo_mode)mode);
 
     if (st != TEMPO_OK)
         return st;
     if (tempo_yaml_get(map, "mode") == NULL)
         return tempo_yaml_fail(err, map, "a published run without a mode");
     for (size_t i = 0; i < p->n_runs; i++)
-        if (p->runs[i].mode == modes[mode])
-            return tempo_yaml_fail(err, tempo_yaml_get(map, "mode"), "there is a run '%s' already",
-                                   modes[mode]);
-    run->mode = modes[mode];
+        if (p->runs[i].mode == name)
+            return tempo_yaml_fail(err, tempo_yaml_get(map, "mode"), "there is a run '%s' already", name);
+    run->mode = name;
     return TEMPO_OK;
 }
 

@@ -249,12 +249,14 @@ void tempo_api_reply_err(const tempo_api *a, tempo_exchange *x, const char *dir,
 {
     tempo_err plain = *err;
     const unsigned status = err->code == TEMPO_E_ARG ? 400 : err->code == TEMPO_E_NOTFOUND ? 404 : 500;
-    const char *blamed = status < 500 ? param : NULL;
-    const size_t n = blamed == NULL ? 0 : strlen(blamed);
+    const bool named = err->field[0] != '\0', told = status < 500 && param != NULL && !named;
 
     tempo_api_hide_paths(a, dir, plain.msg);
-    const bool named = n == 0 || (strncmp(plain.msg, blamed, n) == 0 && plain.msg[n] == ':');
-    tempo_exchange_error(x, status, blamed, "%s%s%s", named ? "" : blamed, named ? "" : ": ", plain.msg);
+    tempo_exchange_error(x, status,
+                         status >= 500 ? NULL
+                         : named       ? err->field
+                                       : param,
+                         "%s%s%s", told ? param : "", told ? ": " : "", plain.msg);
 }
 
 char *tempo_api_job_error_json(const tempo_api *a, const tempo_err *err, unsigned *status)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "io/json.h"
 #include "run/decode_fields.h"
 
@@ -75,10 +76,11 @@ bool tempo_api_refuse_err(tempo_api_problem *p, const char *param, const tempo_e
     case TEMPO_E_ARG:
     case TEMPO_E_FORMAT:
     case TEMPO_E_UNSUPPORTED:
+    case TEMPO_E_LIMIT:
         status = 400;
         break;
-    case TEMPO_E_LIMIT:
-        status = strncmp(err->msg, "queue", 5) == 0 ? 503 : 400;
+    case TEMPO_E_BUSY:
+        status = 503;
         break;
     case TEMPO_E_NOTFOUND:
         status = 404;

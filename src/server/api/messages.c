@@ -226,10 +226,9 @@ static size_t length(const char *s)
 /* Whose fault a failure of the template is. */
 static const char *blame(const tempo_err *err)
 {
-    return strncmp(err->msg, "tools", 5) == 0       ? "tools"
-           : strncmp(err->msg, "documents", 9) == 0 ? "documents"
-           : strncmp(err->msg, "variables", 9) == 0 ? "chat_template_kwargs"
-                                                    : "messages";
+    return err->field[0] == '\0'                  ? "messages"
+           : strcmp(err->field, "variables") == 0 ? "chat_template_kwargs"
+                                                  : err->field;
 }
 
 static bool render(tempo_api *a, tempo_api_request *r, const texts *t, tempo_api_problem *p)
@@ -243,7 +242,8 @@ static bool render(tempo_api *a, tempo_api_request *r, const texts *t, tempo_api
                                   .n_documents = length(t->documents),
                                   .n_variables = length(t->variables),
                                   .parse_arguments = true};
-    const tempo_chat_options o = {.thinking = r->enable_thinking == NULL         ? 0
+    const tempo_chat_options o = {.size = sizeof(o),
+                                  .thinking = r->enable_thinking == NULL         ? 0
                                               : json_is_true(r->enable_thinking) ? 1
                                                                                  : -1};
     tempo_err err = {0};

@@ -40,10 +40,7 @@ static const char *const experiments[] = {"exp1", "exp2", "exp3", "exp4", "exp5"
 
 static const char *arm_name(const tempo_decode_options *d)
 {
-    static const char *const modes[] = {"isolated", "visible", "causal"};
-    static const char *const replays[] = {"", "published", "published-nocache"};
-
-    return d->replay != TEMPO_REPLAY_NONE ? replays[d->replay] : modes[d->mode];
+    return d->replay != TEMPO_REPLAY_NONE ? tempo_replay_name(d->replay) : tempo_mode_name(d->mode);
 }
 
 static json_t *arms_json(const tempo_experiment *e)

@@ -118,8 +118,8 @@ static tempo_status enqueue(tempo_worker *w, tempo_job *j, tempo_err *err)
     if (atomic_load(&w->stopping))
         st = tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "the worker is stopping");
     else if (w->n_jobs >= w->o.queue)
-        st = tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "queue: %zu jobs wait or run, that is the limit",
-                        w->n_jobs);
+        st = tempo_fail_field(err, TEMPO_E_BUSY, "queue", "queue: %zu jobs wait or run, that is the limit",
+                              w->n_jobs);
     if (st == TEMPO_OK) {
         tempo_job **at = &w->jobs;
         while (*at != NULL)

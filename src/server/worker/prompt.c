@@ -32,7 +32,6 @@ tempo_status tempo_job_score(tempo_job *j, const tempo_observer *obs, tempo_err 
                               .token = j->o.prompt[at],
                               .set = (uint32_t)at,
                               .position = (double)at,
-                              .last_layer = TEMPO_ALL_LAYERS,
                               .want = TEMPO_WANT_LOGITS};
     }
     if ((st = tempo_engine_forward(j->w->engine, rows, n, obs, err)) != TEMPO_OK)

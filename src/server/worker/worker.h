@@ -23,7 +23,7 @@ typedef struct tempo_job tempo_job;
 enum { TEMPO_JOB_MAX_ARMS = 4, TEMPO_JOB_MAX_TOP = 32, TEMPO_WORKER_MAX_BATCH = 1024 };
 
 typedef struct tempo_worker_options {
-    size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_LIMIT */
+    size_t queue;           /* jobs that may wait or run; more are refused with TEMPO_E_BUSY */
     size_t batch;           /* arms that decode at once, TEMPO_JOB_MAX_ARMS to TEMPO_WORKER_MAX_BATCH; other jobs wait their turn,
                              * first come first served; a held job gives its place away */
     uint64_t max_recorded;  /* bytes of attention kept, of all jobs; 256 MB, at most an eighth of the memory that is there */
@@ -134,8 +134,8 @@ typedef struct tempo_event {
 
 void tempo_event_free(tempo_event *e);
 
-/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_run_create; TEMPO_E_LIMIT with "queue" as the message's first word when
- * it is full, TEMPO_E_STOPPED when the worker is stopping.  */
+/* Check everything and queue it.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_run_create; TEMPO_E_BUSY when it is full,
+ * TEMPO_E_STOPPED when the worker is stopping.  */
 tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* The next event, waiting for it at most wait_ms; NULL: none came.  After DONE or ERROR there are no more. */
 tempo_event *tempo_job_next(tempo_job *j, unsigned wait_ms);

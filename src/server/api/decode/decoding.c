@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "io/json.h"
 #include "server/api/openapi.h"
 #include "server/api/inside.h"
@@ -82,7 +83,7 @@ bool tempo_api_check_decoding(tempo_api *a, const tempo_api_request *r, const ch
 
 /* ---- arms ---- */
 
-static const char arm_names[] = "isolated|visible|causal|published|published-nocache";
+static const char arm_names[] = TEMPO_MODES("|") "|published|published-nocache";
 enum { FIRST_REPLAY = 3 };
 
 static void set_arm(tempo_job_arm *arm, const tempo_decode_options *d, int kind)

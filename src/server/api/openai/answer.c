@@ -44,7 +44,7 @@ static bool submit_more(tempo_oai *o, tempo_api_problem *p)
         tempo_oai_choice *c = &o->choices[o->n_begun];
         tempo_err err = {0};
         const tempo_status st = submit(o, c, &err);
-        if (st == TEMPO_E_LIMIT && o->n_begun > 0 && strncmp(err.msg, "queue", 5) == 0)
+        if (st == TEMPO_E_BUSY && o->n_begun > 0)
             return true;
         if (st != TEMPO_OK)
             return tempo_api_refuse_err(p, NULL, &err);

@@ -229,10 +229,8 @@ static void slice_step(tempo_attention_source *s, tempo_exchange *x, const tempo
         return;
     }
     if (tempo_attention_slice(r, pick, &weights, &n, shape, &n_axes, &err) != TEMPO_OK) {
-        char axis[16];
         tempo_api_let_go(s->a, held);
-        (void)snprintf(axis, sizeof(axis), "%.*s", (int)strcspn(err.msg, " "), err.msg);
-        (void)tempo_attention_fail(s, x, axis, &err);
+        (void)tempo_attention_fail(s, x, NULL, &err);
         return;
     }
     set_headers(s, x, r, pick, shape, n_axes);

@@ -196,10 +196,10 @@ tempo_status tempo_captured_find(tempo_captured_place *out, const json_t *run, c
 
     *out = (tempo_captured_place){.results = NULL};
     if (unit != NULL && *unit >= json_array_size(json_object_get(run, "units")))
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "unit: the run has %zu, from 0",
-                          json_array_size(json_object_get(run, "units")));
+        return tempo_fail_field(err, TEMPO_E_ARG, "unit", "unit: the run has %zu, from 0",
+                                json_array_size(json_object_get(run, "units")));
     if (arm != NULL && !has_arm(run, unit, arm))
-        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "arm: the run has none of this name");
+        return tempo_fail_field(err, TEMPO_E_ARG, "arm", "arm: the run has none of this name");
     if ((st = load_results(&out->results, run, err)) != TEMPO_OK)
         return st;
     each_capture(run, out->results, take_if_wanted, &s);

@@ -119,11 +119,7 @@ static bool open_run(tempo_attention_source *s, tempo_exchange *x)
         return false;
     st = tempo_captured_find(&s->place, s->run, has_unit ? &unit : NULL, arm, &err);
     if (st != TEMPO_OK)
-        return tempo_attention_fail(s, x,
-                                    strncmp(err.msg, "unit", 4) == 0 ? "unit"
-                                    : st == TEMPO_E_ARG              ? "arm"
-                                                                     : NULL,
-                                    &err);
+        return tempo_attention_fail(s, x, NULL, &err);
     if (tempo_captured_open(&s->captured, s->place.dir, &err) != TEMPO_OK)
         return tempo_attention_fail(s, x, NULL, &err);
     (void)snprintf(s->arm, sizeof(s->arm), "%s", s->place.arm);
