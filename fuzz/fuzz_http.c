@@ -11,10 +11,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const tempo_route routes[] = {
-    {"GET", "/", NULL, true},
-    {"GET", "/a/{id}", NULL, false},
-    {"GET", "/a/special", NULL, false},
-    {"POST", "/a/{id}/b/{other}", NULL, false},
+    {"GET", "/", NULL, true, NULL},
+    {"GET", "/a/{id}", NULL, false, NULL},
+    {"GET", "/a/special", NULL, false, NULL},
+    {"POST", "/a/{id}/b/{other}", NULL, false, NULL},
 };
 
 static void check_segment(const char *s)

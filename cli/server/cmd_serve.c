@@ -97,16 +97,18 @@ static void open_browser(const char *url)
 static int make_routes(serving *v)
 {
     size_t n_page, n_api;
-    const tempo_route *api = tempo_api_routes(&n_api);
+    tempo_route *api = tempo_api_routes(&n_api);
     tempo_route *page = tempo_page_routes(tempo_page_files, tempo_page_n_files, &n_page);
 
-    v->routes = page == NULL ? NULL : realloc(page, (n_page + n_api) * sizeof(*page));
+    v->routes = page == NULL || api == NULL ? NULL : realloc(page, (n_page + n_api) * sizeof(*page));
     if (v->routes == NULL) {
         free(page);
+        free(api);
         say("out of memory for the server's routes");
         return EXIT_FAILED;
     }
     memcpy(v->routes + n_page, api, n_api * sizeof(*api));
+    free(api);
     v->n_routes = n_page + n_api;
     return EXIT_OK;
 }

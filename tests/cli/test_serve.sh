@@ -47,6 +47,12 @@ if start; then
     ask GET /health && answers 200 /health && contains "$answer" '"status"'
     ask GET / && answers 200 / && contains "$answer" "default-src 'self'"
     ask GET /v1/tempo/info && answers 200 /v1/tempo/info
+    ask GET /openapi.json && answers 200 /openapi.json
+    if command -v python3 >/dev/null; then # the page's types are those of the document
+        printf '%s' "${answer#*$'\r\n\r\n'}" | python3 tools/page-types.py - >"$dir/types.ts"
+        cmp "$dir/types.ts" web/src/lib/types.ts ||
+            fail 'web/src/lib/types.ts is not up to date: tools/page-types.py OPENAPI.json >web/src/lib/types.ts'
+    fi
     ask GET /../../etc/passwd && answers 400 traversal
     expect 1 "cannot listen on 127.0.0.1 port $port: Address already in use" --port "$port"
     [ ! -s "$dir/served" ] || fail 'something on standard output'

@@ -21,6 +21,7 @@ typedef struct api_server {
     tempo_engine *engine, *alone; /* the worker's, and one to compare with */
     tempo_worker *worker;
     tempo_api *api;
+    tempo_route *routes;
     tempo_http *http;
     uint16_t port;
 } api_server;
@@ -53,7 +54,8 @@ static inline void api_open(api_server *s, tempo_model *model, const tempo_worke
         fail_msg("%s", err.msg);
     tempo_http_options_init(&h);
     h.port = 0;
-    h.routes = tempo_api_routes(&h.n_routes);
+    h.routes = s->routes = tempo_api_routes(&h.n_routes);
+    assert_non_null(s->routes);
     h.user = s->api;
     if (tempo_http_start(&s->http, &h, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
@@ -68,6 +70,7 @@ static inline void api_close(api_server *s)
     tempo_api_set_http(s->api, NULL);
     tempo_http_free(s->http);
     tempo_api_free(s->api);
+    free(s->routes);
     tempo_worker_free(s->worker);
     tempo_engine_free(s->engine);
     tempo_engine_free(s->alone);

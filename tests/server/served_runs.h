@@ -28,6 +28,7 @@ typedef struct served {
     tempo_engine *engine;
     tempo_worker *worker;
     tempo_api *api;
+    tempo_route *routes;
     tempo_http *http;
     uint16_t port;
 } served;
@@ -178,7 +179,8 @@ static inline void served_start(served *s)
         fail_msg("%s", err.msg);
     tempo_http_options_init(&ho);
     ho.port = 0;
-    ho.routes = tempo_api_routes(&ho.n_routes);
+    ho.routes = s->routes = tempo_api_routes(&ho.n_routes);
+    assert_non_null(s->routes);
     ho.user = s->api;
     if (tempo_http_start(&s->http, &ho, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
@@ -193,6 +195,7 @@ static inline void served_stop(served *s)
     tempo_api_set_http(s->api, NULL);
     tempo_http_free(s->http);
     tempo_api_free(s->api);
+    free(s->routes);
     tempo_worker_free(s->worker);
     tempo_engine_free(s->engine);
     tempo_model_free(s->model);

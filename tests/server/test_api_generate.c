@@ -370,7 +370,7 @@ static void test_refusals(void **state)
                 "no such field");
     api_refused(&server, "/v1/tempo/next", "{\"prompt\": \"a\", \"top\": 1001}", 400, "top",
                 "from 1 to 1000");
-    api_refused(&server, GENERATE "?x=1", "{\"prompt\": \"a\"}", 400, "x", "no parameters");
+    api_refused(&server, GENERATE "?x=1", "{\"prompt\": \"a\"}", 400, "x", "there is no such parameter");
 }
 
 /* One table for the command line and for requests: the names that the server tells are those. */

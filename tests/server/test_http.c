@@ -104,12 +104,13 @@ static void count_down(void *user, tempo_exchange *x)
 }
 
 static const tempo_route routes[] = {
-    {"GET", "/health", health, true},     {"POST", "/echo", echo, false},
-    {"GET", "/items/{id}", item, false},  {"GET", "/items/special", item, false},
-    {"GET", "/data", data, false},        {"GET", "/a/{id}/b/{other}", item, false},
-    {"GET", "/silent", silent, false},    {"GET", "/stream", count_down, false},
-    {"POST", "/items/{id}", echo, false}, {"GET", "/", health, true},
-    {"GET", "/shared", shared, false},
+    {"GET", "/health", health, true, NULL},     {"POST", "/echo", echo, false, NULL},
+    {"GET", "/items/{id}", item, false, NULL},  {"GET", "/items/special", item, false, NULL},
+    {"GET", "/data", data, false, NULL},        {"GET", "/a/{id}/b/{other}", item, false, NULL},
+    {"GET", "/silent", silent, false, NULL},    {"GET", "/stream", count_down, false, NULL},
+    {"POST", "/items/{id}", echo, false, NULL}, {"GET", "/", health, true, NULL},
+    {"GET", "/shared", shared, false, NULL},    {"GET", "/asks", item, false, "of,q"},
+    {"GET", "/asks-nothing", item, false, ""},
 };
 
 static tempo_http *start(const char *key)
@@ -168,6 +169,13 @@ static void test_routes(void **state)
     expect(h, "GET", "/items/7?q=a+b%26&z", "", NULL, 200, "/items/{id}|7||a b&|q");
     expect(h, "GET", "/items/7?", "", NULL, 200, "/items/{id}|7||-|-");
     expect(h, "GET", "/items/7?q", "", NULL, 200, "/items/{id}|7|||q");
+    expect(h, "GET", "/asks?q=1&of=2", "", NULL, 200, "/asks|||1|q");
+    expect(h, "GET", "/asks?o=1", "", NULL, 400,
+           "{\"error\":{\"message\":\"o: there is no such parameter\",\"type\":\"invalid_request_error\","
+           "\"param\":\"o\",\"code\":null}}");
+    expect(h, "GET", "/asks?q=1&of,q=2", "", NULL, 400, NULL);
+    expect(h, "GET", "/asks-nothing", "", NULL, 200, NULL);
+    expect(h, "GET", "/asks-nothing?q", "", NULL, 400, NULL);
     expect(h, "POST", "/echo", json, "{}", 200, "{}");
     expect(h, "POST", "/echo", "Content-Type: Application/JSON; charset=utf-8\r\n", "", 200, "");
     expect(h, "GET", "/nothing", "", NULL, 404, NULL);

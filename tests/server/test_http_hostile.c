@@ -34,12 +34,12 @@ static void show(void *user, tempo_exchange *x)
 }
 
 static const tempo_route routes[] = {
-    {"GET", "/", health, true},
-    {"GET", "/health", health, true},
-    {"GET", "/files/{id}", show, false},
-    {"GET", "/files/{id}/show", show, false},
-    {"GET", "/a/{id}/compare/{other}", show, false},
-    {"POST", "/post", show, false},
+    {"GET", "/", health, true, NULL},
+    {"GET", "/health", health, true, NULL},
+    {"GET", "/files/{id}", show, false, NULL},
+    {"GET", "/files/{id}/show", show, false, NULL},
+    {"GET", "/a/{id}/compare/{other}", show, false, NULL},
+    {"POST", "/post", show, false, NULL},
 };
 
 static int begin(void **state)

@@ -127,8 +127,9 @@ static void post(void *user, tempo_exchange *x)
 }
 
 static const tempo_route routes[] = {
-    {"GET", "/health", health, true}, {"GET", "/much", much, false},       {"GET", "/quiet", quiet, false},
-    {"GET", "/huge", huge, false},    {"GET", "/patient", patient, false}, {"POST", "/post", post, false},
+    {"GET", "/health", health, true, NULL},    {"GET", "/much", much, false, NULL},
+    {"GET", "/quiet", quiet, false, NULL},     {"GET", "/huge", huge, false, NULL},
+    {"GET", "/patient", patient, false, NULL}, {"POST", "/post", post, false, NULL},
 };
 
 static tempo_http *start(watched *w, double header_s, double body_s, double idle_s, unsigned connections)

@@ -1,4 +1,4 @@
-/* api.c - the object that handlers share, the table of routes, and answers. */
+/* api.c - the object that handlers share, and answers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,43 +91,6 @@ void tempo_api_free(tempo_api *a)
     tempo_generations_free(a->generations);
     tempo_chat_free(a->chat);
     free(a);
-}
-
-/* ---- routes ---- */
-
-const tempo_route *tempo_api_routes(size_t *n)
-{
-    static const tempo_route routes[] = {
-        {"POST", "/v1/tempo/generate", tempo_api_generate, false},
-        {"POST", "/v1/tempo/next", tempo_api_next, false},
-        {"GET", "/v1/tempo/generations", tempo_api_list_generations, false},
-        {"GET", "/v1/tempo/generations/{id}", tempo_api_get_generation, false},
-        {"GET", "/v1/tempo/info", tempo_api_info, false},
-        {"GET", "/v1/tempo/presets", tempo_api_presets, false},
-        {"GET", "/v1/tempo/generations/{id}/attention", tempo_api_attention, false},
-        {"GET", "/v1/tempo/generations/{id}/attention/steps", tempo_api_attention_steps, false},
-        {"GET", "/v1/tempo/generations/{id}/attention/summary", tempo_api_attention_summary, false},
-        {"GET", "/v1/tempo/runs", tempo_api_runs_list, false},
-        {"GET", "/v1/tempo/runs/{id}", tempo_api_runs_get, false},
-        {"GET", "/v1/tempo/runs/{id}/report", tempo_api_runs_report, false},
-        {"GET", "/v1/tempo/runs/{id}/attention", tempo_api_attention, false},
-        {"GET", "/v1/tempo/runs/{id}/attention/steps", tempo_api_attention_steps, false},
-        {"GET", "/v1/tempo/runs/{id}/attention/summary", tempo_api_attention_summary, false},
-        {"GET", "/v1/tempo/runs/{a}/compare/{b}", tempo_api_runs_compare, false},
-        {"GET", "/openapi.json", tempo_api_openapi, true},
-        {"POST", "/tokenize", tempo_api_tokenize, false},
-        {"POST", "/detokenize", tempo_api_detokenize, false},
-        {"GET", "/v1/models", tempo_api_list_models, false},
-        {"GET", "/v1/models/{id}", tempo_api_get_model, false},
-        {"GET", "/v1/models/{owner}/{id}", tempo_api_get_model, false}, /* names such as "Qwen/Qwen2.5" */
-        {"POST", "/v1/completions", tempo_api_completions, false},
-        {"POST", "/v1/chat/completions", tempo_api_chat_completions, false},
-        {"GET", "/health", tempo_api_health, true},
-        {"GET", "/metrics", tempo_api_metrics, false},
-    };
-
-    *n = sizeof(routes) / sizeof(*routes);
-    return routes;
 }
 
 /* ---- text ---- */
@@ -292,22 +255,6 @@ tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x)
     return NULL;
 }
 
-bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n)
-{
-    const char *name;
-
-    for (size_t i = 0; (name = tempo_exchange_query_name(x, i)) != NULL; i++) {
-        bool found = false;
-        for (size_t k = 0; k < n; k++)
-            found |= strcmp(known[k], name) == 0;
-        if (found)
-            continue;
-        tempo_exchange_error(x, 400, name, "%.64s: there is no such parameter", name);
-        return true;
-    }
-    return false;
-}
-
 void tempo_api_new_id(char *out, size_t cap, const char *prefix)
 {
     unsigned char bytes[12] = {0};
@@ -329,9 +276,5 @@ bool tempo_api_read_body(tempo_exchange *x, json_t **body, tempo_api_problem *p)
     size_t n;
     const char *text = tempo_exchange_body(x, &n);
 
-    if (tempo_exchange_query_name(x, 0) != NULL) {
-        *body = NULL;
-        return tempo_api_refuse(p, 400, tempo_exchange_query_name(x, 0), "this route takes no parameters");
-    }
     return tempo_api_parse(text, n, body, p);
 }

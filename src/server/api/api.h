@@ -32,7 +32,7 @@ void tempo_api_set_http(tempo_api *a, const tempo_http *h);
 /* After the server has stopped. */
 void tempo_api_free(tempo_api *a);
 
-/* Every route, the page's apart; user of the handlers is the tempo_api. */
-const tempo_route *tempo_api_routes(size_t *n);
+/* Every route, the page's apart, for free(); user of the handlers is the tempo_api.  NULL: no memory. */
+tempo_route *tempo_api_routes(size_t *n);
 
 #endif

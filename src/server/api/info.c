@@ -7,6 +7,7 @@
 
 #include "server/api/fields.h"
 #include "server/api/inside.h"
+#include "server/api/route.h"
 #include "files/json_out.h"
 
 /* ---- info ---- */
@@ -113,16 +114,11 @@ static json_t *tell_option(const tempo_api_field *f, size_t max_steps)
     return o;
 }
 
-void tempo_api_info(void *user, tempo_exchange *x)
+static void get_info(void *user, tempo_exchange *x)
 {
     const tempo_api *a = user;
     json_t *options = json_array(), *o = json_object(), *limits;
 
-    if (tempo_api_refuse_query(x, NULL, 0)) {
-        json_decref(options);
-        json_decref(o);
-        return;
-    }
     for (size_t i = 0; i < tempo_api_decode_count; i++)
         json_array_append_new(options, tell_option(&tempo_api_decode_fields[i], a->o.max_steps));
     limits = json_pack("{s:I, s:I, s:I, s:I}", "max_steps", (json_int_t)a->o.max_steps, "max_body",
@@ -140,7 +136,7 @@ void tempo_api_info(void *user, tempo_exchange *x)
 
 /* ---- health and metrics ---- */
 
-void tempo_api_health(void *user, tempo_exchange *x)
+static void get_health(void *user, tempo_exchange *x)
 {
     (void)user;
     const bool stopping = tempo_exchange_stopping(x);
@@ -204,7 +200,7 @@ static void add_http(tempo_api_text *t, const tempo_http_counts *c)
     add_metric(t, "http_open_connections", GAUGE, "Connections that are open.", (double)c->open_connections);
 }
 
-void tempo_api_metrics(void *user, tempo_exchange *x)
+static void get_metrics(void *user, tempo_exchange *x)
 {
     tempo_api *a = user;
     const tempo_http *h = atomic_load(&a->http);
@@ -225,3 +221,46 @@ void tempo_api_metrics(void *user, tempo_exchange *x)
     }
     tempo_exchange_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", t.p, t.n);
 }
+
+/* ---- the routes ---- */
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/tempo/info",
+     .handle = get_info,
+     .query = "",
+     .summary = "The model, the options, the limits",
+     .answer = "what this server can do; model.notes: what is odd about the model",
+     .type = "Info"},
+    {.method = "GET",
+     .path = "/health",
+     .handle = get_health,
+     .open = true,
+     .summary = "Is it there?",
+     .answer = "it is",
+     .type = "Health"},
+    {.method = "GET",
+     .path = "/metrics",
+     .handle = get_metrics,
+     .summary = "Counts, for Prometheus",
+     .answer = "Prometheus' text format",
+     .media = "text/plain"},
+};
+
+static const tempo_api_type types[] = {
+    {"OptionInfo",
+     "{name: string, kind: 'integer' | 'real' | 'choice' | 'flag' | 'text', low?: number?, high?: number?, "
+     "low_excluded?: boolean, choices?: string[]?, default?: any, help: string}"},
+    {"ModelInfo", "{name: string, path: string, architecture: string, format: string, parameters: integer, "
+                  "layers: integer, "
+                  "heads: integer, kv_heads: integer, d_model: integer, vocabulary: integer, context_length: "
+                  "integer, kernels: string, "
+                  "compute: string, notes: string[] `what is odd about it, in words`}"},
+    {"Info", "{version: string, model: ModelInfo, chat_template: string?, "
+             "limits: {max_steps: integer, max_body: integer, queue: integer, max_recorded_bytes: integer}, "
+             "options: OptionInfo[], "
+             "study: boolean}"},
+    {"Health", "{status: 'ok' | 'stopping'}"},
+};
+
+TEMPO_API_RESOURCE(info, routes, types)

@@ -1,6 +1,7 @@
 /* inside.h - what the files of the API share; nobody else includes it.
  *
- *   api.c         the object, the routes, answers          fields.c, values.c  reading requests strictly
+ *   api.c         the object that handlers share, answers  fields.c, values.c  reading requests strictly
+ *   routes.c      the rows of all resources (route.h)      openapi.c, schema.c what they say of themselves
  *   messages.c    chats                                    memory.c            what answers hold, counted
  *   paths.c       no paths of this machine in answers      info.c presets.c tokenize.c  one file a resource
  *   decode/       prompts -> a job, events -> JSON, and the routes that decode
@@ -55,8 +56,6 @@ void tempo_api_hide_in_run(json_t *v, bool paths);
 tempo_event *tempo_api_wait_event(tempo_job *job, tempo_exchange *x);
 /* The body as an object; false: p says what is wrong. */
 bool tempo_api_read_body(tempo_exchange *x, json_t **body, struct tempo_api_problem *p);
-/* Refuse query parameters that are not in known[n] with a 400: true if that has happened. */
-bool tempo_api_refuse_query(tempo_exchange *x, const char *const *known, size_t n);
 /* n random hexadecimal digits behind a prefix, such as "gen-", NUL-terminated. */
 void tempo_api_new_id(char *out, size_t cap, const char *prefix);
 
@@ -133,32 +132,5 @@ tempo_generation *tempo_generations_find(tempo_generations *s, const char *id);
 void tempo_generation_release(tempo_generation *g);
 /* The arm's slots so far, for free(); NULL with *n = 0 if there are none.  */
 tempo_slot *tempo_generation_slots(tempo_generation *g, size_t arm, size_t *n);
-
-/* ---- handlers ------------------------------------------------------------------------ */
-void tempo_api_generate(void *user, tempo_exchange *x);
-void tempo_api_next(void *user, tempo_exchange *x);
-void tempo_api_list_generations(void *user, tempo_exchange *x);
-void tempo_api_get_generation(void *user, tempo_exchange *x);
-void tempo_api_info(void *user, tempo_exchange *x);
-void tempo_api_presets(void *user, tempo_exchange *x);
-void tempo_api_tokenize(void *user, tempo_exchange *x);
-void tempo_api_detokenize(void *user, tempo_exchange *x);
-void tempo_api_health(void *user, tempo_exchange *x);
-void tempo_api_metrics(void *user, tempo_exchange *x);
-void tempo_api_list_models(void *user, tempo_exchange *x);
-void tempo_api_get_model(void *user, tempo_exchange *x);
-void tempo_api_completions(void *user, tempo_exchange *x);
-void tempo_api_chat_completions(void *user, tempo_exchange *x);
-
-/* recorded/, openapi.c.  The attention routes are one handler for generations and runs: the
- * pattern (tempo_exchange_path) says which.  */
-void tempo_api_runs_list(void *user, tempo_exchange *x);
-void tempo_api_runs_get(void *user, tempo_exchange *x);
-void tempo_api_runs_report(void *user, tempo_exchange *x);
-void tempo_api_runs_compare(void *user, tempo_exchange *x);
-void tempo_api_attention(void *user, tempo_exchange *x);
-void tempo_api_attention_steps(void *user, tempo_exchange *x);
-void tempo_api_attention_summary(void *user, tempo_exchange *x);
-void tempo_api_openapi(void *user, tempo_exchange *x);
 
 #endif

@@ -7,8 +7,17 @@
 
 #include "server/api/inside.h"
 #include "server/api/openapi_parts.h"
+#include "server/api/route.h"
+#include "server/api/schema.h"
 #include "run/decode_fields.h"
 #include "io/json_file.h"
+
+#define DECODING "DecodingOptions"
+
+static json_t *reference(const char *type)
+{
+    return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", type));
+}
 
 /* ---- request bodies -------------------------------------------------------------------- */
 
@@ -86,48 +95,33 @@ static json_t *object_schema(json_t *properties)
 /* The options of decoding, and those of streams, are objects within OpenAI's requests. */
 static void add_openai(json_t *properties)
 {
-    json_t *tempo = json_object(), *options = json_object();
-    size_t n;
-    const tempo_api_field *fields = tempo_api_openai_fields(&n);
+    const tempo_api_body *shared = &tempo_api_openai_body, *stream = &tempo_api_stream_options_body;
+    json_t *options = json_object();
 
-    add_fields(properties, fields, n);
-    fields = tempo_api_stream_option_fields(&n);
-    add_fields(options, fields, n);
-    add_fields(tempo, tempo_api_decode_fields, tempo_api_decode_count);
+    add_fields(properties, shared->fields, shared->n);
+    add_fields(options, stream->fields, stream->n);
     json_object_set_new(properties, "stream_options", object_schema(options));
-    json_object_set_new(properties, "tempo", object_schema(tempo));
+    json_object_set_new(properties, "tempo", reference(DECODING));
 }
 
-/* The body that a route reads, or NULL. */
-static json_t *body_schema(const char *path)
+static json_t *decoding_schema(void)
 {
-    static const struct {
-        const char *path;
-        const tempo_api_field *(*fields)(size_t *n);
-        bool decoding, openai;
-    } bodies[] = {
-        {"/v1/tempo/generate", tempo_api_generate_fields, true, false},
-        {"/v1/tempo/next", tempo_api_next_fields, false, false},
-        {"/tokenize", tempo_api_tokenize_fields, false, false},
-        {"/detokenize", tempo_api_detokenize_fields, false, false},
-        {"/v1/completions", tempo_api_completion_fields, false, true},
-        {"/v1/chat/completions", tempo_api_chat_fields, false, true},
-    };
-    size_t n;
+    json_t *properties = json_object();
 
-    for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
-        if (strcmp(bodies[i].path, path) != 0)
-            continue;
-        json_t *properties = json_object();
-        const tempo_api_field *fields = bodies[i].fields(&n);
-        add_fields(properties, fields, n);
-        if (bodies[i].decoding)
-            add_fields(properties, tempo_api_decode_fields, tempo_api_decode_count);
-        if (bodies[i].openai)
-            add_openai(properties);
-        return object_schema(properties);
-    }
-    return NULL;
+    add_fields(properties, tempo_api_decode_fields, tempo_api_decode_count);
+    return object_schema(properties);
+}
+
+static json_t *body_schema(const tempo_api_body *b)
+{
+    json_t *properties = json_object();
+
+    add_fields(properties, b->fields, b->n);
+    if ((b->besides & TEMPO_API_DECODING) != 0)
+        add_fields(properties, tempo_api_decode_fields, tempo_api_decode_count);
+    if ((b->besides & TEMPO_API_OPENAI) != 0)
+        add_openai(properties);
+    return object_schema(properties);
 }
 
 /* ---- operations ------------------------------------------------------------------------- */
@@ -160,77 +154,102 @@ static json_t *content(const char *type, json_t *schema)
     return json_pack("{s:{s:o}}", type, "schema", schema);
 }
 
-static json_t *responses_json(const tempo_openapi_route *r)
+static json_t *responses_json(const tempo_api_route *r)
 {
     json_t *ok = json_pack("{s:s}", "description", r->answer), *error, *types = json_object();
     json_t *all = json_pack("{s:o}", "200", ok);
 
-    for (const char *p = r->types; *p != '\0'; p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
+    for (const char *p = r->media != NULL ? r->media : "application/json"; *p != '\0';
+         p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',')) {
         char type[64];
         (void)snprintf(type, sizeof(type), "%.*s", (int)strcspn(p, ","), p);
-        json_t *one = content(
-            type, json_pack("{s:s}", "type", strcmp(type, "application/json") == 0 ? "object" : "string"));
+        const bool typed = r->type != NULL && strcmp(type, "application/json") == 0;
+        json_t *one = content(type, typed ? reference(r->type) : json_pack("{s:s}", "type", "string"));
         json_object_update(types, one);
         json_decref(one);
     }
     json_object_set_new(ok, "content", types);
     error = json_pack("{s:s, s:o}", "description", "an error", "content",
-                      content("application/json", json_pack("{s:s}", "$ref", "#/components/schemas/Error")));
+                      content("application/json", reference("ErrorBody")));
     json_object_set_new(all, "default", error);
     return all;
 }
 
-static json_t *operation_json(const tempo_route *route)
+static json_t *operation_json(const tempo_api_route *r)
 {
-    static const tempo_openapi_route nothing = {
-        .summary = "", .query = "", .types = "application/json", .answer = ""};
-    const tempo_openapi_route *r = tempo_openapi_find(route->method, route->path);
-    json_t *o, *body = strcmp(route->method, "POST") == 0 ? body_schema(route->path) : NULL;
+    json_t *o =
+        json_pack("{s:s, s:o, s:o}", "summary", r->summary, "parameters",
+                  parameters_json(r->path, r->query != NULL ? r->query : ""), "responses", responses_json(r));
 
-    if (r == NULL)
-        r = &nothing;
-    o = json_pack("{s:s, s:o, s:o}", "summary", r->summary, "parameters",
-                  parameters_json(route->path, r->query), "responses", responses_json(r));
-    if (body != NULL)
-        json_object_set_new(
-            o, "requestBody",
-            json_pack("{s:b, s:o}", "required", 1, "content", content("application/json", body)));
-    if (route->open)
+    if (r->body != NULL)
+        json_object_set_new(o, "requestBody",
+                            json_pack("{s:b, s:o}", "required", 1, "content",
+                                      content("application/json", reference(r->body->name))));
+    if (r->open)
         json_object_set_new(o, "security", json_array());
     return o;
 }
 
-json_t *tempo_openapi_document(const tempo_route *routes, size_t n)
+static void add_route(json_t *paths, json_t *schemas, const tempo_api_route *r)
 {
-    json_t *paths = json_object(), *path;
+    json_t *path = json_object_get(paths, r->path);
     char method[16];
 
-    for (size_t i = 0; i < n; i++) {
-        path = json_object_get(paths, routes[i].path);
-        if (path == NULL) {
-            path = json_object();
-            json_object_set_new(paths, routes[i].path, path);
-        }
-        (void)snprintf(method, sizeof(method), "%s", routes[i].method);
-        for (char *p = method; *p != '\0'; p++)
-            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + ('a' - 'A')) : *p;
-        json_object_set_new(path, method, operation_json(&routes[i]));
+    if (path == NULL) {
+        path = json_object();
+        json_object_set_new(paths, r->path, path);
     }
+    (void)snprintf(method, sizeof(method), "%s", r->method);
+    for (char *p = method; *p != '\0'; p++)
+        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p + ('a' - 'A')) : *p;
+    json_object_set_new(path, method, operation_json(r));
+    if (r->body != NULL)
+        json_object_set_new(schemas, r->body->name, body_schema(r->body));
+}
+
+json_t *tempo_openapi_document(void)
+{
+    json_t *paths = json_object(), *schemas = json_object();
+    const tempo_api_resource *r;
+
+    for (size_t i = 0; (r = tempo_api_resource_at(i)) != NULL; i++) {
+        for (size_t k = 0; k < r->n_types; k++)
+            json_object_set_new(schemas, r->types[k].name, tempo_api_schema(r->types[k].type));
+        for (size_t k = 0; k < r->n_routes; k++)
+            add_route(paths, schemas, &r->routes[k]);
+    }
+    json_object_set_new(schemas, DECODING, decoding_schema());
     /* an address relative to this document's: it holds below a path, too */
     return json_pack("{s:s, s:[{s:s}], s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s}}}, s:[{s:[]}]}",
                      "openapi", "3.1.0", "servers", "url", ".", "info", "title", "tempo", "version",
                      TEMPO_VERSION, "description",
                      "Decoding in sets that share one position. docs/server.md describes the routes in full.",
-                     "paths", paths, "components", "schemas", tempo_openapi_schemas(), "securitySchemes",
-                     "key", "type", "http", "scheme", "bearer", "security", "key");
+                     "paths", paths, "components", "schemas", schemas, "securitySchemes", "key", "type",
+                     "http", "scheme", "bearer", "security", "key");
 }
 
-void tempo_api_openapi(void *user, tempo_exchange *x)
+/* ---- the route ---------------------------------------------------------------------------- */
+
+static void get_openapi(void *user, tempo_exchange *x)
 {
-    size_t n;
-    const tempo_route *routes = tempo_api_routes(&n);
-
     (void)user;
-    if (!tempo_api_refuse_query(x, NULL, 0))
-        tempo_api_reply_json(x, 200, tempo_openapi_document(routes, n));
+    tempo_api_reply_json(x, 200, tempo_openapi_document());
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/openapi.json",
+     .handle = get_openapi,
+     .open = true,
+     .query = "",
+     .summary = "This document",
+     .answer = "OpenAPI 3.1",
+     .type = "OpenApi"},
+};
+
+static const tempo_api_type types[] = {
+    {"ErrorBody", "{error: {message: string, type: string, param: string?, code: string?}}"},
+    {"OpenApi", "{openapi: string, info: object, paths: object, components: object, ...}"},
+};
+
+TEMPO_API_RESOURCE(openapi, routes, types)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/api/inside.h"
+#include "server/api/route.h"
 #include "run/decode_json.h"
 #include "experiment/file/file.h"
 #include "files/find_file.h"
@@ -113,13 +114,11 @@ static void add_experiment(json_t *list, const char *name, uint32_t n_layers)
     tempo_experiment_free(e);
 }
 
-void tempo_api_presets(void *user, tempo_exchange *x)
+static void list_presets(void *user, tempo_exchange *x)
 {
     const tempo_api *a = user;
     json_t *list;
 
-    if (tempo_api_refuse_query(x, NULL, 0))
-        return;
     list = json_array();
     for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
         json_array_append_new(list, json_loads(own[i], 0, NULL));
@@ -127,3 +126,20 @@ void tempo_api_presets(void *user, tempo_exchange *x)
         add_experiment(list, experiments[i], tempo_model_get_info(a->o.model)->n_layers);
     tempo_api_reply_json(x, 200, json_pack("{s:o}", "presets", list));
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/tempo/presets",
+     .handle = list_presets,
+     .query = "",
+     .summary = "Requests to begin with",
+     .answer = "requests with titles and questions",
+     .type = "PresetList"},
+};
+
+static const tempo_api_type types[] = {
+    {"Preset", "{id: string, title: string, question: string, request: GenerateRequest}"},
+    {"PresetList", "{presets: Preset[]}"},
+};
+
+TEMPO_API_RESOURCE(presets, routes, types)

@@ -1,7 +1,7 @@
 /* tokenize.c - POST /tokenize and /detokenize. */
 #include <stdlib.h>
 
-#include "server/api/openapi.h"
+#include "server/api/route.h"
 #include "server/api/inside.h"
 #include "server/api/fields.h"
 #include "run/decode_json.h"
@@ -114,26 +114,43 @@ static void answer_with(json_t *make(tempo_api *, const json_t *, tempo_api_prob
         tempo_api_reply_json(x, 200, answer);
 }
 
-void tempo_api_tokenize(void *user, tempo_exchange *x)
+static void handle_tokenize(void *user, tempo_exchange *x)
 {
     answer_with(tokenize, user, x);
 }
 
-void tempo_api_detokenize(void *user, tempo_exchange *x)
+static void handle_detokenize(void *user, tempo_exchange *x)
 {
     answer_with(detokenize, user, x);
 }
 
-/* ---- for the OpenAPI document ---- */
+static const tempo_api_body text_body = {"TokenizeRequest", text_fields,
+                                         sizeof(text_fields) / sizeof(*text_fields), 0},
+                            token_body = {"DetokenizeRequest", token_fields,
+                                          sizeof(token_fields) / sizeof(*token_fields), 0};
 
-const tempo_api_field *tempo_api_tokenize_fields(size_t *n)
-{
-    *n = sizeof(text_fields) / sizeof(*text_fields);
-    return text_fields;
-}
+static const tempo_api_route routes[] = {
+    {.method = "POST",
+     .path = "/tokenize",
+     .handle = handle_tokenize,
+     .query = "",
+     .body = &text_body,
+     .summary = "Text to tokens",
+     .answer = "ids and pieces",
+     .type = "Tokens"},
+    {.method = "POST",
+     .path = "/detokenize",
+     .handle = handle_detokenize,
+     .query = "",
+     .body = &token_body,
+     .summary = "Tokens to text",
+     .answer = "the text",
+     .type = "Text"},
+};
 
-const tempo_api_field *tempo_api_detokenize_fields(size_t *n)
-{
-    *n = sizeof(token_fields) / sizeof(*token_fields);
-    return token_fields;
-}
+static const tempo_api_type types[] = {
+    {"Tokens", "{tokens: integer[], pieces: Piece[], count: integer, warnings: string[]}"},
+    {"Text", "{text: string, bytes?: integer[]}"},
+};
+
+TEMPO_API_RESOURCE(tokenize, routes, types)

@@ -99,6 +99,24 @@ static bool check_content(tempo_exchange *x)
     return false;
 }
 
+/* Only parameters that the route names.  false: answered. */
+static bool check_query(tempo_exchange *x)
+{
+    const char *known = x->route->query, *name;
+
+    for (size_t i = 0; known != NULL && (name = tempo_exchange_query_name(x, i)) != NULL; i++) {
+        const size_t n = strlen(name);
+        const char *p = known;
+        while (*p != '\0' && (strcspn(p, ",") != n || strncmp(p, name, n) != 0))
+            p += strcspn(p, ",") + (p[strcspn(p, ",")] == ',');
+        if (*p != '\0')
+            continue;
+        tempo_exchange_error(x, 400, name, "%.64s: there is no such parameter", name);
+        return false;
+    }
+    return true;
+}
+
 /* Everything that can be said before the body: false when it has been answered. */
 static bool check_request(tempo_exchange *x)
 {
@@ -223,7 +241,8 @@ void tempo_exchange_run(tempo_http_conn *c, const tempo_http_head *head, char *t
             x.early = true;
             if (read_body(&x)) {
                 x.early = false;
-                x.route->handle(c->h->o.user, &x);
+                if (check_query(&x))
+                    x.route->handle(c->h->o.user, &x);
                 if (!x.answered)
                     tempo_exchange_error(&x, 500, NULL, "the route gave no answer");
             }

@@ -20,6 +20,7 @@ typedef struct tempo_route {
     const char *method, *path;
     void (*handle)(void *user, tempo_exchange *x); /* answers exactly once, before it returns; on any connection's thread */
     bool open;                                     /* needs no key */
+    const char *query;                             /* names of the parameters that it takes, "a,b": others are a 400.  NULL: any */
 } tempo_route;
 
 typedef struct tempo_http_options {

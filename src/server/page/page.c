@@ -154,9 +154,9 @@ tempo_route *tempo_page_routes(const tempo_page_file *files, size_t n_files, siz
         if (strcmp(files[i].path, "/report.html") == 0)
             continue; /* a template for files: report_page.h */
         root |= strcmp(files[i].path, "/") == 0;
-        routes[(*n)++] = (tempo_route){"GET", files[i].path, get_file, true};
+        routes[(*n)++] = (tempo_route){"GET", files[i].path, get_file, true, NULL};
     }
     if (!root)
-        routes[(*n)++] = (tempo_route){"GET", "/", get_nothing, true};
+        routes[(*n)++] = (tempo_route){"GET", "/", get_nothing, true, NULL};
     return routes;
 }

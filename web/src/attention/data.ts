@@ -1,21 +1,10 @@
 // What the attention view asks the server for (docs/server.md, "What was recorded"), and how slices are put together.
 import { getJson, getSlice } from '../lib/api.ts';
 import { shown, spoken } from '../lib/text.ts';
-import type { AttentionEvent } from '../lib/types.ts';
+import type { AttentionEvent, SlotToken as Token, StepEntry, Steps } from '../lib/types.ts';
 import type { MapData } from './raster.ts';
 
-export interface Token {
-  slot: number;
-  /** id and text are null where a run's files do not say. */
-  id: number | null;
-  text: string | null;
-  bytes?: number[];
-  /** The set it is a member of; each token of the prompt is one by itself. */
-  set: number | null;
-  position: number;
-}
-export interface StepEntry { step: number; rows: number; slots: number; query_slots: number[] }
-export interface Steps { arms: string[]; arm: string; layers: number; heads: number; first_layer?: number; first_head?: number; tokens: Token[]; steps: StepEntry[] }
+export type { Token, StepEntry, Steps };
 export type Pick = number | 'mean';
 
 export function shownToken(t: Token | undefined): string {

@@ -122,7 +122,7 @@ export class Form {
   /** What says which text is continued: the fields that /v1/tempo/next takes too. */
   get subject(): GenerateRequest {
     const r: GenerateRequest = this.promptIds ? { prompt_ids: this.promptIds } : this.messages ? { messages: this.messages } : { prompt: this.prompt };
-    for (const n of ['temperature', 'no_bos', 'no_special'] as const) if (this.#changed(n) && !this.wrong(n)) r[n] = this.#typed(n);
+    for (const n of ['temperature', 'no_bos', 'no_special'] as const) if (this.#changed(n) && !this.wrong(n)) (r as Record<string, unknown>)[n] = this.#typed(n);
     return r;
   }
 
@@ -137,7 +137,7 @@ export class Form {
     const r: GenerateRequest = this.promptIds ? { prompt_ids: this.promptIds } : this.messages ? { messages: this.messages } : { prompt: this.prompt };
     for (const n of [...MAIN, ...MORE]) {
       if (without.includes(n) || (this.options.size > 0 && !this.options.has(n))) continue;
-      if (n === 'threshold' || n === 'steps' ? this.value(n) !== '' : this.#changed(n)) r[n] = this.#typed(n);
+      if (n === 'threshold' || n === 'steps' ? this.value(n) !== '' : this.#changed(n)) (r as Record<string, unknown>)[n] = this.#typed(n);
     }
     if (this.given.length) r.given = this.given;
     if (this.keepAttention) r.record = ['attention'];

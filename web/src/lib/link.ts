@@ -51,7 +51,7 @@ export function requestOf(p: URLSearchParams): GenerateRequest | null {
   for (const n of [...MAIN, ...MORE]) {
     const v = p.get(n);
     if (v === null) continue;
-    r[n] = NUMBERS.has(n) ? Number(v) : FLAGS.has(n) ? v === 'true' : v;
+    (r as Record<string, unknown>)[n] = NUMBERS.has(n) ? Number(v) : FLAGS.has(n) ? v === 'true' : v;
   }
   const given = p.get('given');
   if (given) r.given = givenOf(given);

@@ -1,4 +1,18 @@
-// What the server sends and takes: docs/server.md in types.
+// What the server sends and takes.  Made by tools/page-types.py from /openapi.json: not edited by hand.
+
+export interface Message {
+  role: string;
+  content: string | unknown[];
+  [other: string]: unknown;
+}
+
+export type Given = { id: number; probability: number }[][];
+
+export interface Piece {
+  id: number;
+  text: string;
+  bytes?: number[];
+}
 
 export interface Member {
   id: number;
@@ -6,12 +20,31 @@ export interface Member {
   /** The token's bytes, where they are no UTF-8 of their own (a character may be spread over tokens). */
   bytes?: number[];
   probability: number;
-  /** The slot in the context; absent or null when the member never enters it. */
+  /** In the context; null when the member never enters it. */
   slot?: number | null;
   position?: number | null;
 }
 
-export type StoppedBy = 'steps' | 'eos' | 'context' | 'slots' | 'stop' | 'shutdown';
+export type StoppedBy = 'steps' | 'eos' | 'context' | 'slots';
+
+export interface StartEvent {
+  id: string;
+  /** Unix time. */
+  created: number;
+  model: string;
+  version: string;
+  prompt: string;
+  prompt_bytes?: number[];
+  prompt_ids: number[];
+  prompt_tokens: Piece[];
+  config: Record<string, unknown>;
+  warnings?: string[];
+  arms: string[];
+  layers: number;
+  heads: number;
+  vocabulary: number;
+  recording: boolean;
+}
 
 export interface SetEvent {
   arm: string;
@@ -28,23 +61,6 @@ export interface SetEvent {
   members: Member[];
 }
 
-export interface StartEvent {
-  id: string;
-  created: number | string;
-  model: string;
-  version: string;
-  prompt: string;
-  prompt_ids: number[];
-  prompt_tokens: { id: number; text: string }[];
-  config: Record<string, unknown>;
-  arms: string[];
-  layers: number;
-  heads: number;
-  vocabulary: number;
-  recording: boolean;
-}
-
-/** A matrix [layers][heads]. */
 export type PerHead = number[][];
 
 export interface AttentionEvent {
@@ -63,37 +79,134 @@ export interface CompareEvent {
   step: number;
   arms: string[];
   same: boolean;
-  kl: number[];
+  same_order: boolean;
+  same_distribution: boolean;
+  kl: (number | null)[];
   tv: number[];
   only: Record<string, number[]>;
 }
 
 export interface DoneEvent {
   id: string;
-  arms: { arm: string; steps: number; text: string; top_text: string; stopped_by: StoppedBy }[];
-  first_difference: ({ step: number } & Record<string, unknown>) | null;
+  arms: { arm: string; steps: number; text: string; text_bytes?: number[]; top_text: string; top_text_bytes?: number[]; stopped_by: StoppedBy }[];
   timing: { queued_ms: number; first_set_ms: number; total_ms: number };
+  first_difference: ({ step: number } & Record<string, unknown>) | null;
+  first_order_difference: ({ step: number } & Record<string, unknown>) | null;
+  first_distribution_difference: { step: number; max_abs: number } | null;
 }
 
-export interface ErrorBody {
-  error: { message: string; type: string; param: string | null; code: string | null };
+export interface GenerationDocument {
+  start: StartEvent;
+  sets: SetEvent[];
+  attention: AttentionEvent[];
+  compare: CompareEvent[];
+  done: DoneEvent;
 }
 
-export type Given = { id: number; probability: number }[][];
-
-/** The body of POST /v1/tempo/generate. */
 export interface GenerateRequest {
   prompt?: string;
   prompt_ids?: number[];
-  messages?: { role: string; content: string }[];
+  messages?: Message[];
+  tools?: unknown[];
+  documents?: unknown[];
+  chat_template_kwargs?: Record<string, unknown>;
+  enable_thinking?: unknown;
+  no_bos?: boolean;
+  no_special?: boolean;
   arms?: string[];
   given?: Given;
   record?: string[];
   attention?: boolean;
   top_keys?: number;
   stream?: boolean;
-  [option: string]: unknown;
+  [other: string]: unknown;
 }
+
+export interface NextAnswer {
+  entropy: number;
+  tokens: { id: number; text: string; bytes?: number[]; probability: number }[];
+  warnings?: string[];
+}
+
+export interface NextRequest {
+  prompt?: string;
+  prompt_ids?: number[];
+  messages?: Message[];
+  tools?: unknown[];
+  documents?: unknown[];
+  chat_template_kwargs?: Record<string, unknown>;
+  enable_thinking?: unknown;
+  no_bos?: boolean;
+  no_special?: boolean;
+  given?: Given;
+  top?: number;
+  [other: string]: unknown;
+}
+
+export interface GenerationEntry {
+  id: string;
+  /** Unix time. */
+  created: number;
+  prompt: string;
+  prompt_bytes?: number[];
+  arms: string[];
+  /** What asked for it; null where that is long. */
+  request: GenerateRequest | null;
+  steps: number;
+  bytes: number;
+}
+
+export interface GenerationList {
+  generations: GenerationEntry[];
+}
+
+export interface SlotToken {
+  slot: number;
+  /** Id and text are null where a run's files do not say. */
+  id: number | null;
+  text: string | null;
+  bytes?: number[];
+  /** The set that it is a member of; each token of the prompt is one by itself. */
+  set: number | null;
+  position: number;
+}
+
+export interface StepEntry {
+  step: number;
+  rows: number;
+  slots: number;
+  query_slots: number[];
+}
+
+export interface Steps {
+  arms: string[];
+  arm: string;
+  layers: number;
+  heads: number;
+  first_layer: number;
+  first_head: number;
+  tokens: SlotToken[];
+  steps: StepEntry[];
+  unit?: number;
+}
+
+export interface RunList {
+  runs: ({ id: string } & Record<string, unknown>)[];
+}
+
+export interface Run {
+  id: string;
+  captures: { unit: number; arm: string }[];
+  [other: string]: unknown;
+}
+
+export interface ReportView {
+  view: number;
+  kind: string;
+  [other: string]: unknown;
+}
+
+export type RunComparison = Record<string, unknown>;
 
 export interface OptionInfo {
   name: string;
@@ -106,24 +219,28 @@ export interface OptionInfo {
   help: string;
 }
 
+export interface ModelInfo {
+  name: string;
+  path: string;
+  architecture: string;
+  format: string;
+  parameters: number;
+  layers: number;
+  heads: number;
+  kv_heads: number;
+  d_model: number;
+  vocabulary: number;
+  context_length: number;
+  kernels: string;
+  compute: string;
+  /** What is odd about it, in words. */
+  notes: string[];
+}
+
 export interface Info {
   version: string;
-  model: {
-    name: string;
-    path: string;
-    architecture: string;
-    format: string;
-    parameters: number;
-    layers: number;
-    heads: number;
-    kv_heads: number;
-    d_model: number;
-    vocabulary: number;
-    context_length: number;
-    kernels: string;
-    compute: string;
-  };
-  chat_template: string;
+  model: ModelInfo;
+  chat_template: string | null;
   limits: { max_steps: number; max_body: number; queue: number; max_recorded_bytes: number };
   options: OptionInfo[];
   study: boolean;
@@ -136,27 +253,10 @@ export interface Preset {
   request: GenerateRequest;
 }
 
-export interface NextAnswer {
-  entropy: number;
-  tokens: { id: number; text: string; bytes?: number[]; probability: number }[];
+export interface PresetList {
+  presets: Preset[];
 }
 
-export interface GenerationEntry {
-  id: string;
-  created: number | string;
-  prompt: string;
-  arms: string[];
-  /** What asked for it; null where that is long. */
-  request: GenerateRequest | null;
-  steps: number;
-  bytes: number;
-}
-
-/** GET /v1/tempo/generations/{id}, and generate's answer without a stream. */
-export interface GenerationDocument {
-  start: StartEvent;
-  sets: SetEvent[];
-  attention: AttentionEvent[];
-  compare: CompareEvent[];
-  done: DoneEvent;
+export interface ErrorBody {
+  error: { message: string; type: string; param: string | null; code: string | null };
 }

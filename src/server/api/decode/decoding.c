@@ -6,9 +6,9 @@
 
 #include "base/names.h"
 #include "io/json.h"
-#include "server/api/openapi.h"
 #include "server/api/inside.h"
 #include "server/api/request.h"
+#include "server/api/route.h"
 #include "run/decode_fields.h"
 
 enum { MAX_GIVEN_MEMBERS = 1 << 20, MAX_SOURCE = 64 << 10 };
@@ -254,6 +254,12 @@ static const tempo_api_field next_fields[] = {
 };
 #undef FIELD
 
+const tempo_api_body tempo_api_generate_body = {"GenerateRequest", generate_fields,
+                                                sizeof(generate_fields) / sizeof(*generate_fields),
+                                                TEMPO_API_DECODING};
+const tempo_api_body tempo_api_next_body = {"NextRequest", next_fields,
+                                            sizeof(next_fields) / sizeof(*next_fields), 0};
+
 static bool read_record(tempo_api_request *r, tempo_api_problem *p)
 {
     const json_t *v;
@@ -325,18 +331,4 @@ bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r,
     tempo_api_one_arm(r);
     r->job.top_next = r->top;
     return tempo_api_prompt(a, r, p);
-}
-
-/* ---- for the OpenAPI document ---- */
-
-const tempo_api_field *tempo_api_generate_fields(size_t *n)
-{
-    *n = sizeof(generate_fields) / sizeof(*generate_fields);
-    return generate_fields;
-}
-
-const tempo_api_field *tempo_api_next_fields(size_t *n)
-{
-    *n = sizeof(next_fields) / sizeof(*next_fields);
-    return next_fields;
 }

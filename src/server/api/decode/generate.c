@@ -5,6 +5,7 @@
 #include "server/api/decode/document.h"
 #include "server/api/inside.h"
 #include "server/api/request.h"
+#include "server/api/route.h"
 
 enum { MAX_DOCUMENT = 64 << 20 };
 
@@ -193,7 +194,7 @@ static void answer_document(generation *g, tempo_exchange *x)
 
 /* ---- the route ---- */
 
-void tempo_api_generate(void *user, tempo_exchange *x)
+static void handle_generate(void *user, tempo_exchange *x)
 {
     tempo_api *a = user;
     tempo_api_problem p = {0};
@@ -214,3 +215,56 @@ void tempo_api_generate(void *user, tempo_exchange *x)
     else
         answer_document(g, x);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "POST",
+     .path = "/v1/tempo/generate",
+     .handle = handle_generate,
+     .query = "",
+     .body = &tempo_api_generate_body,
+     .summary = "Decode in sets",
+     .answer = "events start, set, attention, compare, done, error; or, with \"stream\": false, one document "
+               "of all of them",
+     .type = "GenerationDocument",
+     .media = "text/event-stream,application/json"},
+};
+
+static const tempo_api_type types[] = {
+    {"Message", "{role: string, content: string | any[], ...}"},
+    {"Given", "{id: integer, probability: number}[][]"},
+    {"Piece", "{id: integer, text: string, bytes?: integer[]}"},
+    {"Member", "{id: integer, text: string, "
+               "bytes?: integer[] `the token's bytes, where they are no UTF-8 of their own (a character may "
+               "be spread over tokens)`, "
+               "probability: number, slot?: integer? `in the context; null when the member never enters it`, "
+               "position?: number?}"},
+    {"StoppedBy", "'steps' | 'eos' | 'context' | 'slots'"},
+    {"StartEvent", "{id: string, created: integer `Unix time`, model: string, version: string, prompt: "
+                   "string, prompt_bytes?: integer[], "
+                   "prompt_ids: integer[], prompt_tokens: Piece[], config: object, warnings?: string[], "
+                   "arms: string[], layers: integer, "
+                   "heads: integer, vocabulary: integer, recording: boolean}"},
+    {"SetEvent", "{arm: string, step: integer, position: number, threshold: number, "
+                 "entropy: number `of the distribution that the set was chosen from, in nats`, reached: "
+                 "integer, capped: boolean, "
+                 "eos: boolean, given?: boolean, stopped_by: StoppedBy?, members: Member[]}"},
+    {"PerHead", "number[][]"},
+    {"AttentionEvent",
+     "{arm: string, step: integer, query_slots: integer[], slots: integer, sibling_mass: PerHead, entropy: "
+     "PerHead, "
+     "sink: PerHead, rows: {slot: integer, keys: {slot: integer, weight: number}[]}[], closing?: boolean}"},
+    {"CompareEvent", "{step: integer, arms: string[], same: boolean, same_order: boolean, same_distribution: "
+                     "boolean, kl: (number?)[], "
+                     "tv: number[], only: <integer[]>}"},
+    {"DoneEvent", "{id: string, arms: {arm: string, steps: integer, text: string, text_bytes?: integer[], "
+                  "top_text: string, "
+                  "top_text_bytes?: integer[], stopped_by: StoppedBy}[], "
+                  "timing: {queued_ms: number, first_set_ms: number, total_ms: number}, first_difference: "
+                  "{step: integer, ...}?, "
+                  "first_order_difference: {step: integer, ...}?, first_distribution_difference: {step: "
+                  "integer, max_abs: number}?}"},
+    {"GenerationDocument", "{start: StartEvent, sets: SetEvent[], attention: AttentionEvent[], compare: "
+                           "CompareEvent[], done: DoneEvent}"},
+};
+
+TEMPO_API_RESOURCE(generate, routes, types)

@@ -1,6 +1,7 @@
 /* next.c - POST /v1/tempo/next: the distribution that every threshold would choose from. */
 #include "server/api/inside.h"
 #include "server/api/request.h"
+#include "server/api/route.h"
 #include "run/decode_json.h"
 #include "files/json_out.h"
 
@@ -49,7 +50,7 @@ static void answer(tempo_api *a, tempo_job *job, tempo_exchange *x)
                              "given: the model's context or its slots end before the next step");
 }
 
-void tempo_api_next(void *user, tempo_exchange *x)
+static void handle_next(void *user, tempo_exchange *x)
 {
     tempo_api *a = user;
     tempo_api_problem p = {0};
@@ -71,3 +72,22 @@ void tempo_api_next(void *user, tempo_exchange *x)
     answer(a, job, x);
     tempo_job_close(job);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "POST",
+     .path = "/v1/tempo/next",
+     .handle = handle_next,
+     .query = "",
+     .body = &tempo_api_next_body,
+     .summary = "The distribution of the next token",
+     .answer = "entropy and the most probable tokens",
+     .type = "NextAnswer"},
+};
+
+static const tempo_api_type types[] = {
+    {"NextAnswer",
+     "{entropy: number, tokens: {id: integer, text: string, bytes?: integer[], probability: number}[], "
+     "warnings?: string[]}"},
+};
+
+TEMPO_API_RESOURCE(next, routes, types)

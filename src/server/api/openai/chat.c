@@ -1,8 +1,8 @@
 /* chat.c - POST /v1/chat/completions. */
 #include <string.h>
 
-#include "server/api/openapi.h"
 #include "server/api/openai/openai.h"
+#include "server/api/route.h"
 #include "io/json.h"
 #include "run/decode_json.h"
 
@@ -176,15 +176,30 @@ const tempo_oai_shape tempo_oai_chat = {.chat = true,
                                         .choice = make_choice,
                                         .piece = make_piece};
 
-void tempo_api_chat_completions(void *user, tempo_exchange *x)
+static void complete(void *user, tempo_exchange *x)
 {
     tempo_oai_answer(user, x, &tempo_oai_chat);
 }
 
-/* ---- for the OpenAPI document ---- */
+static const tempo_api_body body = {"ChatRequest", fields, sizeof(fields) / sizeof(*fields),
+                                    TEMPO_API_OPENAI};
 
-const tempo_api_field *tempo_api_chat_fields(size_t *n)
-{
-    *n = sizeof(fields) / sizeof(*fields);
-    return fields;
-}
+static const tempo_api_route routes[] = {
+    {.method = "POST",
+     .path = "/v1/chat/completions",
+     .handle = complete,
+     .query = "",
+     .body = &body,
+     .summary = "OpenAI's chat completions",
+     .answer = "a completion, or chunks",
+     .type = "ChatCompletion",
+     .media = "application/json,text/event-stream"},
+};
+
+static const tempo_api_type types[] = {
+    {"ChatCompletion", "{id: string, object: 'chat.completion', created: integer, model: string, choices: "
+                       "object[], usage?: object, "
+                       "warnings?: string[], ...}"},
+};
+
+TEMPO_API_RESOURCE(chat, routes, types)

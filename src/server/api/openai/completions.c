@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/api/openapi.h"
 #include "server/api/openai/openai.h"
+#include "server/api/route.h"
 #include "run/decode_json.h"
 
 /* A token as a key: what is not UTF-8, or has a NUL, as "bytes:\xe2\x80", as OpenAI writes it. */
@@ -97,15 +97,30 @@ const tempo_oai_shape tempo_oai_completions = {.chat = false,
                                                .choice = make_choice,
                                                .piece = make_piece};
 
-void tempo_api_completions(void *user, tempo_exchange *x)
+static void complete(void *user, tempo_exchange *x)
 {
     tempo_oai_answer(user, x, &tempo_oai_completions);
 }
 
-/* ---- for the OpenAPI document ---- */
+static const tempo_api_body body = {"CompletionRequest", fields, sizeof(fields) / sizeof(*fields),
+                                    TEMPO_API_OPENAI};
 
-const tempo_api_field *tempo_api_completion_fields(size_t *n)
-{
-    *n = sizeof(fields) / sizeof(*fields);
-    return fields;
-}
+static const tempo_api_route routes[] = {
+    {.method = "POST",
+     .path = "/v1/completions",
+     .handle = complete,
+     .query = "",
+     .body = &body,
+     .summary = "OpenAI's completions",
+     .answer = "a completion, or chunks",
+     .type = "Completion",
+     .media = "application/json,text/event-stream"},
+};
+
+static const tempo_api_type types[] = {
+    {"Completion", "{id: string, object: 'text_completion', created: integer, model: string, choices: "
+                   "object[], usage?: object, "
+                   "warnings?: string[], ...}"},
+};
+
+TEMPO_API_RESOURCE(completions, routes, types)

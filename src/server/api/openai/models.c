@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/api/openai/openai.h"
+#include "server/api/route.h"
 
 bool tempo_oai_is_model(const tempo_api *a, const char *name)
 {
@@ -19,20 +20,17 @@ static json_t *tell_model(const tempo_api *a)
                      (json_int_t)a->created, "owned_by", "tempo");
 }
 
-void tempo_api_list_models(void *user, tempo_exchange *x)
+static void list_models(void *user, tempo_exchange *x)
 {
-    if (!tempo_api_refuse_query(x, NULL, 0))
-        tempo_api_reply_json(x, 200, json_pack("{s:s, s:[o]}", "object", "list", "data", tell_model(user)));
+    tempo_api_reply_json(x, 200, json_pack("{s:s, s:[o]}", "object", "list", "data", tell_model(user)));
 }
 
-void tempo_api_get_model(void *user, tempo_exchange *x)
+static void get_model(void *user, tempo_exchange *x)
 {
     const tempo_api *a = user;
     const char *owner = tempo_exchange_segment(x, "owner"); /* "" in the route without it */
     char id[512];
 
-    if (tempo_api_refuse_query(x, NULL, 0))
-        return;
     const int n =
         snprintf(id, sizeof(id), "%s%s%s", owner, *owner != '\0' ? "/" : "", tempo_exchange_segment(x, "id"));
     if (n > 0 && (size_t)n < sizeof(id) && tempo_oai_is_model(a, id))
@@ -40,3 +38,34 @@ void tempo_api_get_model(void *user, tempo_exchange *x)
     else
         tempo_exchange_error_code(x, 404, "id", "model_not_found", "there is no model '%.64s' here", id);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/models",
+     .handle = list_models,
+     .query = "",
+     .summary = "The model, as OpenAI lists them",
+     .answer = "a list of one",
+     .type = "ModelList"},
+    {.method = "GET",
+     .path = "/v1/models/{id}",
+     .handle = get_model,
+     .query = "",
+     .summary = "The model",
+     .answer = "the model",
+     .type = "Model"},
+    {.method = "GET",
+     .path = "/v1/models/{owner}/{id}", /* names such as "Qwen/Qwen2.5" */
+     .handle = get_model,
+     .query = "",
+     .summary = "The model, where its name has a slash",
+     .answer = "the model",
+     .type = "Model"},
+};
+
+static const tempo_api_type types[] = {
+    {"Model", "{id: string, object: 'model', created: integer, owned_by: string}"},
+    {"ModelList", "{object: 'list', data: Model[]}"},
+};
+
+TEMPO_API_RESOURCE(models, routes, types)

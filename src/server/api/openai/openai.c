@@ -1,6 +1,6 @@
 /* openai.c - completions for OpenAI's clients: from a request to jobs. */
-#include "server/api/openapi.h"
 #include "server/api/openai/openai.h"
+#include "server/api/route.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -322,16 +322,7 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
         tempo_api_reply_problem(x, &p);
 }
 
-/* ---- for the OpenAPI document ---- */
-
-const tempo_api_field *tempo_api_openai_fields(size_t *n)
-{
-    *n = sizeof(shared_fields) / sizeof(*shared_fields);
-    return shared_fields;
-}
-
-const tempo_api_field *tempo_api_stream_option_fields(size_t *n)
-{
-    *n = sizeof(stream_fields) / sizeof(*stream_fields);
-    return stream_fields;
-}
+const tempo_api_body tempo_api_openai_body = {"", shared_fields,
+                                              sizeof(shared_fields) / sizeof(*shared_fields), 0},
+                     tempo_api_stream_options_body = {"", stream_fields,
+                                                      sizeof(stream_fields) / sizeof(*stream_fields), 0};

@@ -8,6 +8,7 @@
 #include "files/hash.h"
 #include "run/decode_json.h"
 #include "server/api/recorded/source.h"
+#include "server/api/route.h"
 
 enum {
     MAX_SLICE_BYTES = 1 << 26,
@@ -117,15 +118,12 @@ static tempo_status steps_document(tempo_attention_source *s, json_t *out, tempo
     return TEMPO_OK;
 }
 
-void tempo_api_attention_steps(void *user, tempo_exchange *x)
+static void handle_steps(void *user, tempo_exchange *x)
 {
-    static const char *const known[] = {"arm", "unit"};
     tempo_err err = {0};
     json_t *out;
     tempo_attention_source s;
 
-    if (tempo_api_refuse_query(x, known, sizeof(known) / sizeof(*known)))
-        return;
     if (tempo_attention_open(&s, user, x)) {
         out = json_object();
         if (steps_document(&s, out, &err) == TEMPO_OK) {
@@ -252,18 +250,74 @@ static void reply_slice(tempo_attention_source *s, tempo_exchange *x, size_t ste
     tempo_recorded_step_free(&r);
 }
 
-void tempo_api_attention(void *user, tempo_exchange *x)
+static void handle_weights(void *user, tempo_exchange *x)
 {
-    static const char *const known[] = {"arm", "unit", "step", "layer", "head", "row"};
     tempo_attention_pick pick;
     size_t step = 0;
     tempo_attention_source s;
 
-    if (tempo_api_refuse_query(x, known, sizeof(known) / sizeof(*known)) ||
-        !tempo_attention_step_number(x, &step) || !read_axis(x, "layer", true, &pick.layer) ||
+    if (!tempo_attention_step_number(x, &step) || !read_axis(x, "layer", true, &pick.layer) ||
         !read_axis(x, "head", true, &pick.head) || !read_axis(x, "row", false, &pick.row))
         return;
     if (tempo_attention_open(&s, user, x))
         reply_slice(&s, x, step, &pick);
     tempo_attention_close(&s);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/tempo/generations/{id}/attention",
+     .handle = handle_weights,
+     .query = "arm,step,layer,head,row",
+     .summary = "Attention weights of a step",
+     .answer = "float32, little-endian; X-Tempo-Shape has the axes",
+     .media = "application/octet-stream"},
+    {.method = "GET",
+     .path = "/v1/tempo/generations/{id}/attention/steps",
+     .handle = handle_steps,
+     .query = "arm",
+     .summary = "Recorded steps, and what the slots hold",
+     .answer = "steps with rows and slots, and the tokens of the slots",
+     .type = "Steps"},
+    {.method = "GET",
+     .path = "/v1/tempo/generations/{id}/attention/summary",
+     .handle = tempo_attention_summary_route,
+     .query = "arm,step,top_keys",
+     .summary = "A step's attention in numbers",
+     .answer = "an event `attention`",
+     .type = "AttentionEvent"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{id}/attention",
+     .handle = handle_weights,
+     .query = "unit,arm,step,layer,head,row",
+     .summary = "Attention weights that a run captured",
+     .answer = "float32, little-endian; X-Tempo-Shape has the axes",
+     .media = "application/octet-stream"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{id}/attention/steps",
+     .handle = handle_steps,
+     .query = "unit,arm",
+     .summary = "Captured steps, and what the slots hold",
+     .answer = "steps with rows and slots, and the tokens of the slots",
+     .type = "Steps"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{id}/attention/summary",
+     .handle = tempo_attention_summary_route,
+     .query = "unit,arm,step,top_keys",
+     .summary = "A captured step's attention in numbers",
+     .answer = "an event `attention`",
+     .type = "AttentionEvent"},
+};
+
+static const tempo_api_type types[] = {
+    {"SlotToken", "{slot: integer, id: integer? `id and text are null where a run's files do not say`, text: "
+                  "string?, bytes?: integer[], "
+                  "set: integer? `the set that it is a member of; each token of the prompt is one by "
+                  "itself`, position: number}"},
+    {"StepEntry", "{step: integer, rows: integer, slots: integer, query_slots: integer[]}"},
+    {"Steps", "{arms: string[], arm: string, layers: integer, heads: integer, first_layer: integer, "
+              "first_head: integer, "
+              "tokens: SlotToken[], steps: StepEntry[], unit?: integer}"},
+};
+
+TEMPO_API_RESOURCE(attention, routes, types)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/api/inside.h"
+#include "server/api/route.h"
 #include "run/decode_json.h"
 
 enum { MAX_GENERATIONS = 64, MAX_DOCUMENTS = 256 << 20 };
@@ -200,15 +201,11 @@ static json_t *describe(tempo_generation *g)
     return o;
 }
 
-void tempo_api_list_generations(void *user, tempo_exchange *x)
+static void list_generations(void *user, tempo_exchange *x)
 {
     tempo_generations *s = ((tempo_api *)user)->generations;
     json_t *list = json_array();
 
-    if (tempo_api_refuse_query(x, NULL, 0)) {
-        json_decref(list);
-        return;
-    }
     pthread_mutex_lock(&s->lock);
     drop_empty(s);
     for (size_t i = s->n; i-- > 0;)
@@ -217,15 +214,13 @@ void tempo_api_list_generations(void *user, tempo_exchange *x)
     tempo_api_reply_json(x, 200, json_pack("{s:o}", "generations", list));
 }
 
-void tempo_api_get_generation(void *user, tempo_exchange *x)
+static void get_generation(void *user, tempo_exchange *x)
 {
     tempo_api *a = user;
     const char *id = tempo_exchange_segment(x, "id");
     tempo_api_shared *document;
     bool running;
 
-    if (tempo_api_refuse_query(x, NULL, 0))
-        return;
     tempo_generation *g = tempo_generations_find(a->generations, id);
     if (g == NULL) {
         tempo_exchange_error(x, 404, "id", "there is no generation '%.64s', or others have taken its place",
@@ -247,3 +242,30 @@ void tempo_api_get_generation(void *user, tempo_exchange *x)
             x, 404, "id", "the document of generation '%.64s' was too large to be kept, or there was no room",
             id);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/tempo/generations",
+     .handle = list_generations,
+     .query = "",
+     .summary = "What was recorded",
+     .answer = "generations, the newest first",
+     .type = "GenerationList"},
+    {.method = "GET",
+     .path = "/v1/tempo/generations/{id}",
+     .handle = get_generation,
+     .query = "",
+     .summary = "A recorded generation",
+     .answer = "the document of the generation",
+     .type = "GenerationDocument"},
+};
+
+static const tempo_api_type types[] = {
+    {"GenerationEntry",
+     "{id: string, created: integer `Unix time`, prompt: string, prompt_bytes?: integer[], arms: string[], "
+     "request: GenerateRequest? `what asked for it; null where that is long`, steps: integer, bytes: "
+     "integer}"},
+    {"GenerationList", "{generations: GenerationEntry[]}"},
+};
+
+TEMPO_API_RESOURCE(generations, routes, types)

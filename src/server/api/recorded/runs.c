@@ -1,6 +1,7 @@
 /* runs.c - the database of runs, opened for each request: other programs write to it meanwhile. */
 #include "server/api/recorded/runs.h"
 #include "server/api/inside.h"
+#include "server/api/route.h"
 #include "server/api/recorded/captured.h"
 #include "registry/registry.h"
 #include "report/view.h"
@@ -55,14 +56,12 @@ bool tempo_api_show_run(tempo_api *a, tempo_exchange *x, json_t **run)
     return *run != NULL;
 }
 
-void tempo_api_runs_list(void *user, tempo_exchange *x)
+static void list_runs(void *user, tempo_exchange *x)
 {
     tempo_registry *r;
     json_t *runs = NULL;
     tempo_err err = {0};
 
-    if (tempo_api_refuse_query(x, NULL, 0))
-        return;
     tempo_status st = open_registry(user, &r, &err);
     if (st == TEMPO_OK && r == NULL)
         runs = json_array();
@@ -75,12 +74,12 @@ void tempo_api_runs_list(void *user, tempo_exchange *x)
         reply_run(x, json_pack("{s:o}", "runs", runs));
 }
 
-void tempo_api_runs_get(void *user, tempo_exchange *x)
+static void get_run(void *user, tempo_exchange *x)
 {
     json_t *run, *captures;
     tempo_err err = {0};
 
-    if (tempo_api_refuse_query(x, NULL, 0) || !tempo_api_show_run(user, x, &run))
+    if (!tempo_api_show_run(user, x, &run))
         return;
     if (tempo_captured_list(&captures, run, &err) != TEMPO_OK) {
         tempo_api_reply_err(user, x, dir_of(run), NULL, &err);
@@ -91,13 +90,13 @@ void tempo_api_runs_get(void *user, tempo_exchange *x)
     reply_run(x, run);
 }
 
-void tempo_api_runs_report(void *user, tempo_exchange *x)
+static void get_report(void *user, tempo_exchange *x)
 {
     json_t *run = NULL, *view = NULL;
     tempo_registry *r;
     tempo_err err = {0};
 
-    if (tempo_api_refuse_query(x, NULL, 0) || (r = need_registry(user, x)) == NULL)
+    if ((r = need_registry(user, x)) == NULL)
         return;
     tempo_status st = tempo_registry_show(r, tempo_exchange_segment(x, "id"), &run, &err);
     if (st == TEMPO_OK)
@@ -110,13 +109,13 @@ void tempo_api_runs_report(void *user, tempo_exchange *x)
     json_decref(run);
 }
 
-void tempo_api_runs_compare(void *user, tempo_exchange *x)
+static void compare_runs(void *user, tempo_exchange *x)
 {
     tempo_registry *r;
     json_t *doc;
     tempo_err err = {0};
 
-    if (tempo_api_refuse_query(x, NULL, 0) || (r = need_registry(user, x)) == NULL)
+    if ((r = need_registry(user, x)) == NULL)
         return;
     if (tempo_registry_compare(r, tempo_exchange_segment(x, "a"), tempo_exchange_segment(x, "b"), &doc,
                                &err) == TEMPO_OK)
@@ -125,3 +124,43 @@ void tempo_api_runs_compare(void *user, tempo_exchange *x)
         tempo_api_reply_err(user, x, NULL, NULL, &err);
     tempo_registry_free(r);
 }
+
+static const tempo_api_route routes[] = {
+    {.method = "GET",
+     .path = "/v1/tempo/runs",
+     .handle = list_runs,
+     .query = "",
+     .summary = "Runs of the database",
+     .answer = "runs, the newest first",
+     .type = "RunList"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{id}",
+     .handle = get_run,
+     .query = "",
+     .summary = "One run",
+     .answer = "models, units, metrics, verdicts, captures",
+     .type = "Run"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{id}/report",
+     .handle = get_report,
+     .query = "",
+     .summary = "What the report page draws",
+     .answer = "the report view",
+     .type = "ReportView"},
+    {.method = "GET",
+     .path = "/v1/tempo/runs/{a}/compare/{b}",
+     .handle = compare_runs,
+     .query = "",
+     .summary = "Two runs side by side",
+     .answer = "units that meet, metrics, verdicts",
+     .type = "RunComparison"},
+};
+
+static const tempo_api_type types[] = {
+    {"RunList", "{runs: {id: string, ...}[]}"},
+    {"Run", "{id: string, captures: {unit: integer, arm: string}[], ...}"},
+    {"ReportView", "{view: integer, kind: string, ...}"},
+    {"RunComparison", "{...}"},
+};
+
+TEMPO_API_RESOURCE(runs, routes, types)

@@ -34,4 +34,7 @@ bool tempo_attention_number(tempo_exchange *x, const char *name, size_t *out, bo
 /* `step`, which must be there. */
 bool tempo_attention_step_number(tempo_exchange *x, size_t *step);
 
+/* Answers .../attention/summary (summary.c); user: the tempo_api. */
+void tempo_attention_summary_route(void *user, tempo_exchange *x);
+
 #endif

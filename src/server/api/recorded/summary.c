@@ -157,14 +157,12 @@ static void reply_summary(tempo_attention_source *s, tempo_exchange *x, size_t s
     tempo_recorded_step_free(&r);
 }
 
-void tempo_api_attention_summary(void *user, tempo_exchange *x)
+void tempo_attention_summary_route(void *user, tempo_exchange *x)
 {
-    static const char *const known[] = {"arm", "unit", "step", "top_keys"};
     size_t step = 0, top_keys = DEFAULT_TOP_KEYS;
     tempo_attention_source s;
 
-    if (tempo_api_refuse_query(x, known, sizeof(known) / sizeof(*known)) ||
-        !tempo_attention_step_number(x, &step) || !tempo_attention_number(x, "top_keys", &top_keys, NULL))
+    if (!tempo_attention_step_number(x, &step) || !tempo_attention_number(x, "top_keys", &top_keys, NULL))
         return;
     if (top_keys > TEMPO_JOB_MAX_TOP) {
         tempo_exchange_error(x, 400, "top_keys", "top_keys: %zu is not from 0 to %d", top_keys,
