@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -278,11 +280,53 @@ static void test_broken(void **state)
     assert_non_null(strstr(err.msg, "text: neither an .npz archive nor safetensors: "));
 }
 
+/* A file that is cut short while it is open: the next look says so, with both sizes, and reads nothing. */
+static void test_cut_while_open(void **state)
+{
+    static const char name[] = "cut";
+    tempo_npy a;
+    const void *p;
+    char path[512], want[128], *text;
+    size_t n;
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        tempo_array_file *f;
+        tempo_err err[5] = {0};
+        test_path(path, dir, files[k]);
+        unsigned char *whole = test_read_file(path, &n);
+        test_path(path, dir, name);
+        test_write_file(path, whole, n);
+        free(whole);
+        assert_int_equal(tempo_array_file_open(&f, path, NULL), TEMPO_OK);
+        assert_int_equal(tempo_array_read(f, "f32", TEMPO_NPY_F32, 1000, &a, NULL), TEMPO_OK);
+        tempo_npy_free(&a);
+        assert_int_equal(truncate(path, (off_t)(n / 2)), 0);
+        assert_int_equal(tempo_array_read(f, "f32", TEMPO_NPY_F32, 1000, &a, &err[0]), TEMPO_E_IO);
+        assert_int_equal(tempo_array_shape(f, "f32", &a, &err[1]), TEMPO_E_IO);
+        assert_int_equal(tempo_array_view(f, "f32", TEMPO_NPY_F32, &a, &p, &err[2]), TEMPO_E_IO);
+        assert_int_equal(tempo_array_file_text(f, "metadata", 1000, &text, &err[3]), TEMPO_E_IO);
+        assert_true(a.data == NULL && p == NULL && text == NULL);
+        (void)snprintf(want, sizeof(want),
+                       "the file was cut short while it was in use: it had %zu bytes and has %zu", n, n / 2);
+        for (size_t i = 0; i < 4; i++)
+            assert_non_null(strstr(err[i].msg, want));
+        tempo_array_file_free(f);
+        /* and one that was cut before */
+        assert_int_not_equal(tempo_array_file_open(&f, path, &err[4]), TEMPO_OK);
+        assert_memory_equal(err[4].msg, path, strlen(path));
+        assert_null(strstr(err[4].msg, "neither"));
+        assert_int_not_equal(err[4].offset, TEMPO_NO_OFFSET);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floats), cmocka_unit_test(test_integers),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_views),  cmocka_unit_test(test_text_and_names), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_floats),         cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_views),
+        cmocka_unit_test(test_text_and_names), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_cut_while_open),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

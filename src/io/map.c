@@ -91,7 +91,8 @@ tempo_status tempo_map_check(const tempo_map *m, tempo_err *err)
                           (uint64_t)st.st_size < m->n ? "cut short" : "made longer", m->n,
                           (uint64_t)st.st_size);
     if (st.st_mtim.tv_sec != m->modified.tv_sec || st.st_mtim.tv_nsec != m->modified.tv_nsec)
-        return tempo_fail(err, TEMPO_E_IO, TEMPO_NO_OFFSET, "the file was written to while it was in use");
+        return tempo_fail(err, TEMPO_E_IO, TEMPO_NO_OFFSET,
+                          "the file was written to, or its time was set, while it was in use");
     return TEMPO_OK;
 }
 

@@ -18,7 +18,8 @@ typedef struct tempo_map {
 tempo_status tempo_map_open(tempo_map *out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 /* Is the file still as it was mapped?  TEMPO_E_IO when it has been cut short (a page beyond its end is a SIGBUS), has grown or
  * was written to since; the message does not name it.  What was renamed, removed, or replaced by a rename is still there, as
- * it was: that is no change.  Costs one fstat.  Fine on { 0 }.  */
+ * it was: that is no change.  A time that was set alone (touch) cannot be told from a write, of which the times are all that is
+ * left, and counts as one; a write whose time was set back is not seen.  Costs one fstat.  Fine on { 0 }.  */
 tempo_status tempo_map_check(const tempo_map *m, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_map_close(tempo_map *m); /* *m = { 0 } afterwards; fine on { 0 } */
 

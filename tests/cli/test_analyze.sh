@@ -28,6 +28,21 @@ cmp -s "$dir/npz.json" "$dir/safetensors.json" || fail 'a capture as safetensors
 works "$dir/npz/visible/attention_weights.npz" "$dir/safetensors/visible/attention_weights.safetensors"
 contains "$out" 'Identical: every bit of the'
 
+# ---- captures that were cut short: file, place, and what was to be there ----
+for format in npz safetensors; do
+    whole=$dir/$format/visible/logits_distributions.$format cut=$dir/cut.$format
+    size=$(wc -c <"$whole")
+    for n in 1 4 100 $((size / 2)) $((size - 1)); do
+        head -c "$n" "$whole" >"$cut"
+        refuses 1 "$cut: " "$cut" "$whole"
+        contains "$err" '(at byte '
+    done
+done
+head -c "$(($(wc -c <"$dir/npz/visible/logits_distributions.npz") - 1))" "$dir/npz/visible/logits_distributions.npz" >"$dir/cut.npz"
+refuses 1 'no end of a zip archive in ' "$dir/cut.npz" "$dir/npz/visible/logits_distributions.npz"
+refuses 1 "cut.safetensors: tensor \"" "$dir/cut.safetensors" "$dir/npz/visible/logits_distributions.npz"
+contains "$err" 'past the end'
+
 # ---- captures of two arms: where they differ is what the run itself says, and entropies are the run's ----
 "$tempo" generate -p I --paired --threshold 0.05 --steps 6 --json --capture "$dir/paired" >"$dir/run.json" 2>/dev/null || fail 'no capture'
 works "$dir/paired" --json

@@ -6,6 +6,8 @@
 
 #include "api_server.h"
 #include "run/decode_json.h"
+#include "support/model_writer.h"
+#include "support/tmpdir.h"
 
 static api_server server;
 
@@ -406,6 +408,32 @@ static void test_info(void **state)
     free(metrics);
 }
 
+/* What is odd about a model is told as the command tells it. */
+static void test_notes(void **state)
+{
+    (void)state;
+    api_server s;
+    size_t n = 0;
+    char dir[256], path[512];
+    const test_spec spec = test_spec_default("llama");
+    test_model *t = test_model_make(&spec);
+    test_tmpdir_create(dir);
+    test_path(path, dir, "odd.gguf");
+    test_model_set_u32(t, "tokenizer.chat_template", 7);
+    test_model_write_gguf(t, 3, path);
+    api_open(&s, test_open_model(path), NULL, NULL);
+    test_model_free(t);
+    test_tmpdir_remove(dir);
+    json_t *v = api_json(&s, "GET", "/v1/tempo/info", NULL, 200),
+           *notes = json_object_get(json_object_get(v, "model"), "notes");
+    for (const char *note; (note = tempo_model_note(s.model, n)) != NULL; n++)
+        assert_string_equal(json_string_value(json_array_get(notes, n)), note);
+    assert_true(n > 0); /* or this says nothing */
+    assert_int_equal(json_array_size(notes), n);
+    json_decref(v);
+    api_close(&s);
+}
+
 /* From the moment that the end begins, not from that of the last step on. */
 static void test_going_down(void **state)
 {
@@ -538,7 +566,7 @@ int main(void)
         cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_info),          cmocka_unit_test(test_tokenize),
         cmocka_unit_test(test_going_down),    cmocka_unit_test(test_client_goes),
-        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_notes),         cmocka_unit_test(test_shutdown),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);

@@ -545,6 +545,52 @@ static void test_warnings(void **state)
     json_decref(v);
 }
 
+/* A prompt that begins with the token that the model's rule adds is told of once, in the command's words. */
+static void test_doubled(void **state)
+{
+    (void)state;
+    static const char doubled[] = "<|begin_of_text|>Once";
+    static const struct {
+        const char *target, *fields;
+    } asks[] = {
+        {COMPLETIONS, "\"max_tokens\": 1"},
+        {"/v1/tempo/generate", "\"steps\": 1, \"stream\": false"},
+        {"/v1/tempo/next", "\"top\": 1"},
+    };
+    const tempo_tokenizer *t = tempo_model_tokenizer(server.model);
+    int32_t *ids;
+    size_t n;
+    char body[300];
+
+    assert_int_equal(tempo_tokenize(t, doubled, strlen(doubled), 0, &ids, &n, NULL), TEMPO_OK);
+    const char *words = tempo_tokens_warning(t, ids, n);
+    assert_non_null(words);
+    for (size_t i = 0; i < sizeof(asks) / sizeof(*asks); i++)
+        for (int twice = 0; twice < 2; twice++) {
+            (void)snprintf(body, sizeof(body), "{\"prompt\": \"%s\", %s}", twice ? doubled : "Once",
+                           asks[i].fields);
+            json_t *v = api_json(&server, "POST", asks[i].target, body, 200),
+                   *start = json_object_get(v, "start"),
+                   *w = json_object_get(start != NULL ? start : v, "warnings");
+            assert_int_equal(json_array_size(w), twice);
+            if (twice)
+                assert_string_equal(json_string_value(json_array_get(w, 0)), words);
+            json_decref(v);
+        }
+    (void)snprintf(body, sizeof(body),
+                   "{\"prompt\": [\"%s\", \"a\", \"%s\"], \"max_tokens\": 1, \"stream\": true}", doubled,
+                   doubled);
+    json_t *v = api_stream(&server, COMPLETIONS, body);
+    assert_int_equal(json_array_size(json_object_get(event_data(v, 0), "warnings")), 1);
+    json_decref(v);
+    (void)snprintf(body, sizeof(body),
+                   "{\"prompt\": \"%s\", \"no_bos\": true, \"steps\": 1, \"stream\": false}", doubled);
+    v = api_json(&server, "POST", "/v1/tempo/generate", body, 200);
+    assert_null(json_object_get(json_object_get(v, "start"), "warnings"));
+    json_decref(v);
+    tempo_free(ids);
+}
+
 /* Codes of OpenAI's where it has one. */
 static void test_codes(void **state)
 {
@@ -664,7 +710,8 @@ int main(void)
         cmocka_unit_test(test_tempo),         cmocka_unit_test(test_offsets),
         cmocka_unit_test(test_models),        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_bytes),         cmocka_unit_test(test_queue_full),
-        cmocka_unit_test(test_warnings),      cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_doubled),       cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_codes),
     };
 
     return cmocka_run_group_tests(tests, begin, finish);

@@ -240,6 +240,22 @@ bool tempo_api_warn(json_t **warnings, const char *name, const char *why, tempo_
     return tempo_api_refuse(p, 500, NULL, "out of memory");
 }
 
+bool tempo_api_warn_once(json_t **warnings, const char *text, tempo_api_problem *p)
+{
+    json_t *one;
+    size_t i;
+
+    if (*warnings == NULL)
+        *warnings = json_array();
+    json_array_foreach(*warnings, i, one)
+    {
+        if (strcmp(json_string_value(one), text) == 0)
+            return true;
+    }
+    return json_array_append_new(*warnings, json_string(text)) == 0 ||
+           tempo_api_refuse(p, 500, NULL, "out of memory");
+}
+
 bool tempo_api_warn_ignored(json_t **warnings, const char *prefix, const tempo_api_table *t,
                             tempo_api_problem *p)
 {

@@ -79,9 +79,11 @@ const char *tempo_api_type_name(const json_t *v);
 /* Was the field of that name there? */
 bool tempo_api_given(const tempo_api_table *t, const char *name);
 
-/* *warnings (made if NULL) gets a text for each field that was ignored, or the one text. */
+/* *warnings (made if NULL) gets a text for each field that was ignored, or the one text ("NAME: ignored, WHY"; any text, which is
+ * there once however often it is said). */
 bool tempo_api_warn_ignored(json_t **warnings, const char *prefix, const tempo_api_table *t, tempo_api_problem *p);
 bool tempo_api_warn(json_t **warnings, const char *name, const char *why, tempo_api_problem *p);
+bool tempo_api_warn_once(json_t **warnings, const char *text, tempo_api_problem *p);
 
 /* An array of whole numbers 0 .. below-1 -> *ids (free) and *n, at least one. */
 bool tempo_api_read_ids(const json_t *array, const char *param, uint32_t below, int32_t **ids, size_t *n,

@@ -20,7 +20,7 @@ static json_t *tell_next(const tempo_api *a, const tempo_event *e)
 }
 
 /* The event that carries the distribution: the set that was not given. */
-static void answer(tempo_api *a, tempo_job *job, tempo_exchange *x)
+static void answer(tempo_api *a, tempo_job *job, json_t *warnings, tempo_exchange *x)
 {
     json_t *answer = NULL;
     tempo_event *e;
@@ -43,6 +43,8 @@ static void answer(tempo_api *a, tempo_job *job, tempo_exchange *x)
         over = e->kind == TEMPO_EVENT_DONE;
         tempo_event_free(e);
     }
+    if (answer != NULL && warnings != NULL)
+        json_object_set(answer, "warnings", warnings);
     if (answer != NULL)
         tempo_api_reply_json(x, 200, answer);
     else
@@ -63,14 +65,13 @@ static void handle_next(void *user, tempo_exchange *x)
     bool ok = tempo_api_read_body(x, &body, &p) && tempo_api_read_next(a, body, &r, &p);
     if (ok && tempo_job_submit(&job, a->o.worker, &r.job, &err) != TEMPO_OK)
         ok = tempo_api_refuse_err(&p, NULL, &err);
+    if (ok)
+        answer(a, job, r.warnings, x);
+    else
+        tempo_api_reply_problem(x, &p);
+    tempo_job_close(job);
     tempo_api_request_free(&r);
     json_decref(body);
-    if (!ok) {
-        tempo_api_reply_problem(x, &p);
-        return;
-    }
-    answer(a, job, x);
-    tempo_job_close(job);
 }
 
 static const tempo_api_route routes[] = {

@@ -63,6 +63,9 @@ bool tempo_api_prompt_text(tempo_api *a, tempo_api_request *r, const char *param
     r->n_text = n;
     if (tempo_tokenize(t, r->text, n, flags, &r->ids, &r->n_ids, &err) != TEMPO_OK)
         return tempo_api_refuse_err(p, param, &err);
+    const char *warning = r->no_bos ? NULL : tempo_tokens_warning(t, r->ids, r->n_ids);
+    if (warning != NULL && !tempo_api_warn_once(&r->warnings, warning, p))
+        return false;
     return tempo_api_prompt_length(a, r, param, p);
 }
 
