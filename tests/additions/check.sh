@@ -27,4 +27,14 @@ fail() { printf 'additions: %s\n' "$*" >&2; exit 1; }
 grep -q '"hellinger"' "$work/study/report.json" || fail 'the report does not know the metric'
 rm -rf "$work/study"
 [ "$("$tempo" generate -p "The cat" -n 3 --json 2>&1 >/dev/null | grep -c "^size isolated ")" -eq 3 ] || fail "the sink hears nothing"
+"$tempo" serve --port 0 >"$work/serve.out" 2>"$work/serve.log" </dev/null & server=$!
+trap 'kill "$server" 2>/dev/null || true' EXIT
+until port=$(sed -n 's|^tempo: serving .* at http://.*:\([0-9]*\)/.*$|\1|p' "$work/serve.log") && [ -n "$port" ]; do
+    kill -0 "$server" 2>/dev/null || { cat "$work/serve.log"; fail 'the server does not start'; }
+    sleep 0.05
+done
+ask() { exec 3<>"/dev/tcp/127.0.0.1/$port"; printf 'GET %s HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n\r\n' "$1" "$port" >&3; cat <&3; exec 3>&-; }
+ask /version | grep '"version"' >/dev/null || fail 'the server does not know the route'
+ask '/version?x=1' | grep 'there is no such parameter' >/dev/null || fail 'the route takes what its row does not name'
+ask /openapi.json | grep '#/components/schemas/Version' >/dev/null || fail 'the document does not know the route'
 echo "additions: $(find "$here" -name '*.patch' | wc -l) applied, built, there"
