@@ -93,6 +93,9 @@ static void test_err_context(void **state)
     assert_false(tempo_err_strip(&err, "in "));
     assert_true(tempo_err_strip(&err, "a.gguf: "));
     assert_string_equal(err.msg, "in a.gguf: key 3");
+    err.code = TEMPO_OK; /* a caller's that was used before */
+    assert_int_equal(tempo_fail(&err, TEMPO_E_IO, 7, "anew"), TEMPO_E_IO);
+    assert_string_equal(err.field, "");
 }
 
 static void test_status_names(void **state)

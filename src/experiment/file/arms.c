@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "run/decode_fields.h"
 #include "experiment/file/read.h"
 
@@ -294,7 +295,7 @@ static tempo_status read_regime(tempo_experiment *e, const tempo_yaml_node *root
 {
     unsigned regime = 0;
     size_t n = 0;
-    const tempo_status st = tempo_yaml_choice(root, "regime", "free|lockstep", &regime, err);
+    const tempo_status st = tempo_yaml_choice(root, "regime", TEMPO_REGIMES("|"), &regime, err);
 
     if (st != TEMPO_OK)
         return st;
