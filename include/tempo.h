@@ -863,7 +863,8 @@ typedef enum tempo_regime {
 TEMPO_API const char *tempo_regime_name(tempo_regime v);
 TEMPO_API bool tempo_regime_parse(const char *text, tempo_regime *out);
 
-/* A set that a step must take: members with the probabilities that weigh the next readout. */
+/* A set that a step must take: members with the probabilities that weigh the next readout; no id twice, taken in descending
+ * probability whatever their order here.  */
 typedef struct tempo_given_set {
     const tempo_member *members; /* id and probability */
     size_t n;
@@ -874,7 +875,7 @@ typedef struct tempo_given_set {
  * on seed and step only.  The set's probability is that of softmax(logits / temperature) over the whole vocabulary.  */
 typedef struct tempo_sampling {
     bool on;
-    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1] */
+    double temperature, top_p, min_p; /* [0, inf), 0: the most probable; (0, 1]; [0, 1].  Of all arms: theirs has no say */
     uint64_t seed;
 } tempo_sampling;
 
@@ -937,13 +938,14 @@ TEMPO_API tempo_status tempo_run_create(tempo_run **out, tempo_engine *e, const 
                                         tempo_err *err) TEMPO_MUST_CHECK;
 /* What it has captured and not committed is removed. */
 TEMPO_API void tempo_run_free(tempo_run *r);
-/* What tempo_run_create checks, without an engine and from any thread. */
+/* What tempo_run_create checks of arms, regime, given sets and prompt, without an engine and from any thread. */
 TEMPO_API tempo_status tempo_run_check(const tempo_model *m, const tempo_run_options *o, const tempo_run_prompt *p,
                                        tempo_err *err) TEMPO_MUST_CHECK;
 /* Bytes that its captures take at most: tempo_capture_estimate, of all arms.  0 without capture_dir. */
 TEMPO_API uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, size_t n_prompt);
 
-/* One step of all of runs[n] that go on, in one batch (for each engine, where they have several).  TEMPO_E_STOPPED when obs or a sink stops the pass: nothing has changed.
+/* One step of all of runs[n] that go on, in one batch.  Where they have several engines there is a batch for each, one after the other.
+ * TEMPO_E_STOPPED when obs or a sink stops the pass: nothing has changed, but that runs of engines before this one were read.
  * After another failure of the pass the runs of which tempo_run_is_read says so can go on; a failure of a sink ends its run.  obs
  * may be NULL; it sees what the sinks do.  */
 TEMPO_API tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
@@ -959,9 +961,11 @@ TEMPO_API size_t tempo_run_prompt_left(const tempo_run *r);
 TEMPO_API bool tempo_run_is_read(const tempo_run *r);
 /* The closing pass of those arms of runs[n] that have stopped and want one. */
 TEMPO_API tempo_status tempo_runs_close(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
-/* Commit what it has captured (nothing of a run without a step), and tell the sinks that it has ended. */
+/* Commit what it has captured (nothing of a run without a step), and tell the sinks that it has ended.  When the captures of one arm cannot
+ * be brought to their places, those of the arms before it stay, and the sinks do not hear of an end.  */
 TEMPO_API tempo_status tempo_run_finish(tempo_run *r, bool interrupted, tempo_err *err) TEMPO_MUST_CHECK;
-/* All of that, until no run goes on.  TEMPO_E_STOPPED: what there is was finished as interrupted. */
+/* All of that, until no run goes on.  TEMPO_E_STOPPED: all were finished, as interrupted those that would have gone on.  After another
+ * failure those were finished that had come to their end; nothing is kept of the others.  */
 TEMPO_API tempo_status tempo_runs_all(tempo_run *const *runs, size_t n, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 /* The same of any number of prompts, `group` (0: 16) of them in a batch at a time; what comes of them the sinks are told, in the order
  * of the prompts within each step.  Each prompt's captures go to capture_dir/NAME, name_of (NULL: its number, from 0000) of its user; "" is capture_dir

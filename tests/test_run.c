@@ -222,7 +222,7 @@ static void test_follow(void **state)
 
 static void test_given(void **state)
 {
-    const tempo_member first[] = {{.id = 7, .probability = 0.5}, {.id = 9, .probability = 0.25}},
+    const tempo_member first[] = {{.id = 9, .probability = 0.25}, {.id = 7, .probability = 0.5 + 0.5e-10}},
                        second[] = {{.id = 3, .probability = 1}};
     const tempo_given_set given[] = {{first, 2}, {second, 1}};
     tempo_run_options o = options(2);
@@ -242,7 +242,8 @@ static void test_given(void **state)
     tempo_err err = {0};
     for (size_t t = 0; t < STEPS; t++) {
         assert_int_equal(tempo_decoders_read(&d, 1, NULL, &err), TEMPO_OK);
-        const tempo_set set = {.members = t == 0 ? first : second, .n_members = t == 0 ? 2 : 1};
+        const tempo_member sorted[] = {first[1], first[0]}; /* as sets have them */
+        const tempo_set set = {.members = t == 0 ? sorted : second, .n_members = t == 0 ? 2 : 1};
         assert_int_equal(t < 2 ? tempo_decoder_adopt(d, &set, &err) : tempo_decoder_select(d, &err),
                          TEMPO_OK);
     }
@@ -420,6 +421,73 @@ static void test_sinks(void **state)
     assert_int_equal(tempo_run_create(&r, engine, &o, &p, &err), TEMPO_E_STOPPED);
     assert_null(r);
     assert_string_equal(h.log, "b");
+}
+
+/* In lockstep those who stop with their driver are read once more, too. */
+static void test_closing_in_lockstep(void **state)
+{
+    heard h = {.fail_at = 0};
+    const tempo_sink sink = sink_of(&h);
+    tempo_run_options o = options(2);
+
+    (void)state;
+    o.regime = TEMPO_REGIME_LOCKSTEP;
+    o.sinks = &sink;
+    o.n_sinks = 1;
+    o.closing_pass = true;
+    tempo_run *r = start(&o, 0);
+    run_all(&r, 1);
+    assert_string_equal(h.log + strlen(h.log) - 3, "cce");
+    tempo_run_free(r);
+}
+
+/* What fails in one run of a batch keeps the others from nothing; those that had come to their end are
+ * finished. */
+static void test_failure_in_batch(void **state)
+{
+    heard h[3] = {{.fail_at = 0}, {.fail_at = 2}, {.fail_at = 0}};
+    tempo_sink sinks[3];
+    tempo_run *runs[3];
+    tempo_err err = {0};
+    tempo_decode_options brief = isolated;
+    const tempo_run_arm short_arm = {"brief", &brief};
+
+    (void)state;
+    brief.steps = 1;
+    for (size_t i = 0; i < 3; i++) {
+        tempo_run_options o = options(1);
+        sinks[i] = sink_of(&h[i]);
+        o.sinks = &sinks[i];
+        o.n_sinks = 1;
+        if (i == 0)
+            o.arms = &short_arm;
+        runs[i] = start(&o, i);
+    }
+    assert_int_equal(tempo_runs_step(runs, 3, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_runs_step(runs, 3, NULL, &err), TEMPO_E_IO);
+    assert_string_equal(err.msg, "the sink is full");
+    assert_int_equal(tempo_run_steps(runs[2], 0), 2); /* it has taken its set all the same */
+    err = (tempo_err){0};
+    run_all(&runs[2], 1);
+    assert_int_equal(tempo_run_steps(runs[2], 0), STEPS);
+    for (size_t i = 0; i < 3; i++)
+        tempo_run_free(runs[i]);
+
+    for (size_t i = 0; i < 2; i++) {
+        tempo_run_options o = options(1);
+        h[i] = (heard){.fail_at = i == 1 ? 2 : 0};
+        o.sinks = &sinks[i];
+        o.n_sinks = 1;
+        if (i == 0)
+            o.arms = &short_arm;
+        runs[i] = start(&o, i);
+    }
+    assert_int_equal(tempo_runs_all(runs, 2, NULL, &err), TEMPO_E_IO);
+    assert_string_equal(err.msg, "the sink is full");
+    assert_int_equal(h[0].log[strlen(h[0].log) - 1], 'e'); /* whole, and told so */
+    assert_null(strpbrk(h[1].log, "eE"));
+    tempo_run_free(runs[0]);
+    tempo_run_free(runs[1]);
 }
 
 /* A sink that fails ends its run, and no other. */
@@ -738,6 +806,12 @@ static void test_refused(void **state)
     o.given = many;
     o.n_given = STEPS + 1;
     assert_refused(&o, TEMPO_E_ARG, "6 sets are given, but steps is 5");
+    const tempo_member same[] = {
+        {.id = 3, .probability = 0.5}, {.id = 4, .probability = 0.25}, {.id = 3, .probability = 0.1}};
+    const tempo_given_set twice[] = {{&good, 1}, {same, 3}};
+    o.given = twice;
+    o.n_given = 2;
+    assert_refused(&o, TEMPO_E_ARG, "given set 1, member 2: id 3 is there twice");
     o = options(1);
     o.sampling.on = true;
     o.sampling.top_p = 0;
@@ -750,13 +824,22 @@ int main(void)
     engine = test_engine(model, 2);
     make_options();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),          cmocka_unit_test(test_prefill),
-        cmocka_unit_test(test_lockstep),       cmocka_unit_test(test_follow),
-        cmocka_unit_test(test_given),          cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_sinks),          cmocka_unit_test(test_failing_sink),
-        cmocka_unit_test(test_interrupted),    cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_capture_limits), cmocka_unit_test(test_captured_arms),
-        cmocka_unit_test(test_sampling),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_prefill),
+        cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_follow),
+        cmocka_unit_test(test_given),
+        cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_failing_sink),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_captures),
+        cmocka_unit_test(test_capture_limits),
+        cmocka_unit_test(test_captured_arms),
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_closing_in_lockstep),
+        cmocka_unit_test(test_failure_in_batch),
     };
     const int failed = cmocka_run_group_tests_name("run", tests, NULL, NULL);
     tempo_engine_free(engine);

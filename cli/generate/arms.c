@@ -83,15 +83,38 @@ static bool find_driver(generation *g)
     return false;
 }
 
+/* With the arms of a file: what only shows together with the command line. */
+static bool go_together(const generation *g)
+{
+    static const char *const ours[] = {"results.json", "results.jsonl", "manifest.json"};
+
+    for (size_t i = 0; i < g->arms->n; i++) {
+        if (g->o->sampling.on && g->arms->decoding[i].temperature != g->o->decoding.temperature) {
+            say("%s: arm '%s': with --sample all arms draw at --temperature: leave temperature out",
+                g->o->arms, g->arms->names[i]);
+            return false;
+        }
+        for (size_t k = 0; k < sizeof(ours) / sizeof(*ours) && g->o->capture != NULL; k++)
+            if (strcmp(g->arms->names[i], ours[k]) == 0) {
+                say("%s: arm '%s' is called as a file of the capture: give it another name", g->o->arms,
+                    ours[k]);
+                return false;
+            }
+    }
+    return true;
+}
+
 int arms_make(generation *g)
 {
-    tempo_err err = {.msg = "out of memory for the arms"};
+    tempo_err err = {.code = TEMPO_E_NOMEM, .offset = TEMPO_NO_OFFSET, .msg = "out of memory for the arms"};
 
     tempo_run_options_init(&g->run);
     if (g->o->arms != NULL)
         err = (tempo_err){0};
     if (make_arms(g, &err) != TEMPO_OK)
         return say_error(&err);
+    if (g->o->arms != NULL && !go_together(g))
+        return EXIT_USAGE;
     g->run.arms = g->arms->arms;
     g->run.n_arms = g->arms->n;
     g->run.regime = (tempo_regime)g->o->regime;

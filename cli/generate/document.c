@@ -6,6 +6,7 @@
 #include "io/json_file.h"
 #include "run/decode_json.h"
 #include "run/document.h"
+#include "run/run.h"
 
 static json_t *real_or_null(double v, bool there)
 {
@@ -28,7 +29,10 @@ static json_t *arms_by_name(const generation *g, uint32_t n_layers)
 
     for (size_t i = 0; i < g->arms->n; i++) {
         json_t *one = json_object();
-        tempo_json_add_decoding(one, &g->arms->decoding[i], n_layers);
+        const tempo_decode_options d = tempo_run_decoding(&g->run, i);
+        tempo_json_add_decoding(one, &d, n_layers);
+        if (d.max_slots != g->o->decoding.max_slots)
+            json_object_set_new(one, "max_slots", json_integer((json_int_t)d.max_slots));
         json_object_set_new(all, g->arms->names[i], one);
     }
     return all;
@@ -57,9 +61,10 @@ json_t *json_config(const generation *g, const tempo_run *r, size_t arm)
     const tempo_model_info *info = tempo_model_get_info(g->s.model);
     const bool several = arm == ALL_ARMS && g->arms->n > 1;
     const size_t one = arm == ALL_ARMS ? 0 : arm;
+    const tempo_decode_options own = tempo_run_decoding(&g->run, one);
     json_t *c = json_object();
 
-    tempo_json_add_decoding(c, several ? &g->o->decoding : &g->arms->decoding[one], info->n_layers);
+    tempo_json_add_decoding(c, several ? &g->o->decoding : &own, info->n_layers);
     if (several)
         json_object_set_new(c, "mode", json_null()); /* it is that of each arm */
     json_object_set_new(c, "paired", json_boolean(g->o->paired));

@@ -54,7 +54,7 @@ static char *arm_config(void *user, const tempo_run *r, size_t arm)
     json_object_set_new(c, "experiment_name", json_string("generate"));
     if (p->line != NULL)
         json_object_set(c, "prompt_id", p->line->id);
-    if (g->o->decoding.max_slots == 0) /* by free memory: files of equal runs are equal */
+    if (g->arms->decoding[arm].max_slots == 0) /* by free memory: files of equal runs are equal */
         json_object_del(c, "max_slots");
     json_object_set_new(c, "description", json_string(text));
     json_object_set_new(c, "allow_intraset_token_visibility",

@@ -162,8 +162,10 @@ static void show_difference(const tempo_run *r)
 {
     const tempo_run_differences x = tempo_run_difference(r);
 
-    if (x.distribution == SIZE_MAX)
+    if (x.distribution == SIZE_MAX && x.set == SIZE_MAX && x.order == SIZE_MAX)
         printf("No difference: every distribution is the same to the last bit.\n");
+    else if (x.distribution == SIZE_MAX) /* thresholds or limits do */
+        printf("The distributions are the same, to the last bit, at every step that all took.\n");
     else
         printf("The distributions first differ at step %zu, by up to %.3g.\n", x.distribution, x.max_abs);
     if (x.set != SIZE_MAX)

@@ -7,6 +7,9 @@
 #define TEMPO_DECODE_DECODE_H
 #include "engine/engine.h"
 
+/* A probability of several rows is a sum with rounded weights, and may come out a little above 1. */
+#define TEMPO_MOST_PROBABILITY (1.0 + 1e-9)
+
 /* ---- options.c ---- */
 /* TEMPO_E_ARG naming the option, what it was and what it must be.  n_layers bounds the visible ones. */
 /* The caller's options, complete: see base/options.h. */

@@ -408,7 +408,7 @@ static tempo_status copy_members(tempo_decoder *d, const tempo_set *set, tempo_e
         if (m->id < 0 || (uint32_t)m->id >= n_vocab)
             return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                               "member %zu has id %d, the vocabulary has ids 0 to %u", i, m->id, n_vocab - 1);
-        if (!(m->probability > 0.0 && m->probability <= 1.0 + 1e-9))
+        if (!(m->probability > 0.0 && m->probability <= TEMPO_MOST_PROBABILITY))
             return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                               "member %zu has probability %g, expected more than 0 and at most 1", i,
                               m->probability);

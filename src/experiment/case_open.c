@@ -22,10 +22,12 @@ static char *config_of(void *user, const tempo_run *run, size_t arm)
     const tempo_case *c = r->c;
     const tempo_decode_options *o = &run->arms[arm].o;
     const char *name = run->arms[arm].name;
+    const char *about = c->e->description != NULL ? c->e->description : c->e->name;
+    const size_t n_about =
+        strlen(about) < 180 ? strlen(about) : tempo_utf8_valid(about, 180); /* whole characters */
     char description[256];
 
-    (void)snprintf(description, sizeof(description), "%.180s (%s)",
-                   c->e->description != NULL ? c->e->description : c->e->name, name);
+    (void)snprintf(description, sizeof(description), "%.*s (%s)", (int)n_about, about, name);
     json_t *config =
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:s, s:s, s:b, s:b, s:b, s:s}", "experiment_name",
                   c->e->name, "arm", name, "description", description, "prompt", c->e->prompts[c->prompt],
@@ -111,6 +113,10 @@ static void add_twin(arms *a, tempo_running *r, size_t of)
 
     *o = a->decoding[of];
     o->mode = o->mode == TEMPO_ISOLATED ? TEMPO_VISIBLE : TEMPO_ISOLATED;
+    if (o->mode == TEMPO_ISOLATED) { /* of no layers */
+        o->first_visible_layer = 0;
+        o->last_visible_layer = TEMPO_ALL_LAYERS;
+    }
     (void)snprintf(a->twin_name[of], sizeof(a->twin_name[of]), "%s.twin", r->arm[of].name);
     a->arm[a->n] = (tempo_run_arm){.name = a->twin_name[of], .decoding = o};
     r->arm[of].twin = a->n++;

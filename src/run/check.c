@@ -1,5 +1,6 @@
 /* check.c - what the options of a run must be. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "capture/capture.h"
@@ -21,6 +22,25 @@ static tempo_status check_sampling(const tempo_sampling *s, tempo_err *err)
     return TEMPO_OK;
 }
 
+/* Is an id there twice?  seen: a bit for each id, all 0, and again so afterwards. */
+static tempo_status check_twice(const tempo_given_set *g, size_t step, unsigned char *seen, tempo_err *err)
+{
+    size_t twice = SIZE_MAX;
+
+    for (size_t i = 0; i < g->n; i++) {
+        const int32_t id = g->members[i].id;
+        if ((seen[id >> 3] >> (id & 7) & 1) != 0)
+            twice = twice == SIZE_MAX ? i : twice;
+        seen[id >> 3] |= (unsigned char)(1 << (id & 7));
+    }
+    for (size_t i = 0; i < g->n; i++)
+        seen[g->members[i].id >> 3] = 0;
+    return twice == SIZE_MAX ? TEMPO_OK
+                             : tempo_fail_field(err, TEMPO_E_ARG, "given",
+                                                "given set %zu, member %zu: id %d is there twice", step,
+                                                twice, g->members[twice].id);
+}
+
 static tempo_status check_given(const tempo_given_set *g, size_t step, size_t n_vocab, tempo_err *err)
 {
     if (g->n == 0 || g->n > n_vocab)
@@ -32,7 +52,7 @@ static tempo_status check_given(const tempo_given_set *g, size_t step, size_t n_
             return tempo_fail_field(err, TEMPO_E_ARG, "given",
                                     "given set %zu, member %zu has id %d, the vocabulary has ids 0 to %zu",
                                     step, i, m->id, n_vocab - 1);
-        if (!(m->probability > 0.0 && m->probability <= 1.0))
+        if (!(m->probability > 0.0 && m->probability <= TEMPO_MOST_PROBABILITY))
             return tempo_fail_field(
                 err, TEMPO_E_ARG, "given",
                 "given set %zu, member %zu has probability %g, expected more than 0 and at most 1", step, i,
@@ -112,7 +132,14 @@ tempo_status tempo_run_check(const tempo_model *m, const tempo_run_options *give
         return st;
     for (size_t i = 0; i < o->n_arms && st == TEMPO_OK; i++)
         st = check_arm(m, o, i, p, err);
+    if (st != TEMPO_OK || o->n_given == 0)
+        return st;
+    unsigned char *seen = calloc(n_vocab / 8 + 1, 1);
+    if (seen == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to check given sets");
     for (size_t i = 0; i < o->n_given && st == TEMPO_OK; i++)
-        st = check_given(&o->given[i], i, n_vocab, err);
+        if ((st = check_given(&o->given[i], i, n_vocab, err)) == TEMPO_OK)
+            st = check_twice(&o->given[i], i, seen, err);
+    free(seen);
     return st;
 }

@@ -2,10 +2,11 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "decode/decode.h"
 #include "io/json.h"
 #include "run/arms_json.h"
 
-enum { MAX_SETS = 1 << 20, MAX_MEMBERS = 1 << 24 };
+enum { MAX_SETS = 1 << 20, MAX_MEMBERS = 1 << 20 };
 
 /* The list that v is, or that its member `key` is; or NULL. */
 static const json_t *list_of(const json_t *v, const char *key)
@@ -26,7 +27,7 @@ static tempo_status read_member(const json_t *v, size_t n_vocab, tempo_member *m
     if (st == TEMPO_OK)
         st = tempo_json_f64(v, "probability", &probability, err);
     if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND) {
-        if (!(probability > 0.0 && probability <= 1.0))
+        if (!(probability > 0.0 && probability <= TEMPO_MOST_PROBABILITY))
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                               "probability: expected a number above 0 and at most 1");
         st = TEMPO_OK;

@@ -102,6 +102,16 @@ uint64_t tempo_run_estimate(const tempo_model *m, const tempo_run_options *o, si
 
 /* ---- life -------------------------------------------------------------------------- */
 
+/* Descending probability, equal ones by lower id, as every set has its members. */
+static int by_probability(const void *pa, const void *pb)
+{
+    const tempo_member *a = pa, *b = pb;
+
+    if (a->probability != b->probability)
+        return a->probability < b->probability ? 1 : -1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
 tempo_given_set *tempo_given_copy(const tempo_given_set *given, size_t n)
 {
     size_t total = 0;
@@ -114,6 +124,7 @@ tempo_given_set *tempo_given_copy(const tempo_given_set *given, size_t n)
     tempo_member *members = (tempo_member *)(void *)(sets + n + 1);
     for (size_t i = 0; i < n; members += given[i++].n) {
         memcpy(members, given[i].members, given[i].n * sizeof(*members));
+        qsort(members, given[i].n, sizeof(*members), by_probability);
         sets[i] = (tempo_given_set){members, given[i].n};
     }
     return sets;
@@ -144,7 +155,7 @@ static tempo_status open_capture(tempo_run *r, const tempo_run_options *o, size_
         config = o->config_of(o->config_user, r, i);
     else if (c.config == NULL)
         config = default_config(a, tempo_model_get_info(tempo_engine_model(r->engine))->n_layers);
-    if (config == NULL && c.config == NULL)
+    if (config == NULL && (o->config_of != NULL || c.config == NULL))
         return no_memory(err);
     c.config = config != NULL ? config : c.config;
     if (c.shared_bytes == NULL)
@@ -389,7 +400,11 @@ const tempo_set *tempo_run_set(const tempo_run *r, size_t arm, size_t step)
 
 uint64_t tempo_run_captured(const tempo_run *r)
 {
-    return r->captured;
+    uint64_t bytes = r->written;
+
+    for (size_t i = 0; i < r->n_arms; i++)
+        bytes += r->arms[i].capture != NULL ? tempo_capture_bytes(r->arms[i].capture) : 0;
+    return bytes;
 }
 
 tempo_run_differences tempo_run_difference(const tempo_run *r)

@@ -42,8 +42,9 @@ struct tempo_run {
     double *scratch; /* [n_vocab], where it samples */
     tempo_taps taps; /* that sinks see */
     size_t step;     /* steps that were taken */
-    bool interrupted, finished;
-    uint64_t captured; /* bytes, unless the options count them elsewhere */
+    bool interrupted, finished, failed;
+    uint64_t captured; /* what the captures count in, unless the options have another place */
+    uint64_t written;  /* bytes of the captures that were committed */
     tempo_step_relation relation; /* of the compared arms' last step */
     tempo_parting parting;
     tempo_run_differences differences;

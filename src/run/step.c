@@ -67,6 +67,9 @@ tempo_status tempo_runs_read(tempo_run *const *runs, size_t n, const tempo_obser
     tempo_lane **lanes = calloc(count_arms(runs, n) + 1, sizeof(*lanes));
     tempo_status st = lanes != NULL ? TEMPO_OK : no_memory(err);
 
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < runs[i]->n_arms; k++)
+            runs[i]->arms[k].read = false;
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         size_t k = 0;
         while (runs[k]->engine != runs[i]->engine)
@@ -152,8 +155,8 @@ static tempo_status take_set(tempo_run *r, size_t arm, tempo_err *err)
 static void end_followers(tempo_run *r)
 {
     for (size_t i = 0; i < r->n_arms; i++)
-        if (tempo_arm_follows(r, i) && !tempo_arm_runs(tempo_run_driver(r)))
-            r->arms[i].lane.done = true;
+        if (tempo_arm_follows(r, i) && !tempo_arm_runs(tempo_run_driver(r)) && tempo_arm_runs(&r->arms[i]))
+            r->arms[i].lane.done = true; /* one that has stopped by itself gets its closing pass */
 }
 
 static bool keep_set(tempo_arm *a, const tempo_set *set)
@@ -288,8 +291,10 @@ tempo_status tempo_run_take(tempo_run *r, tempo_err *err)
             st = r->sinks[i].step(r->sinks[i].user, r, err);
     r->step++;
     end_followers(r);
-    if (st != TEMPO_OK)
+    if (st != TEMPO_OK) {
+        r->failed = true;
         tempo_run_stop(r);
+    }
     return st;
 }
 
@@ -297,8 +302,17 @@ tempo_status tempo_runs_step(tempo_run *const *runs, size_t n, const tempo_obser
 {
     tempo_status st = tempo_runs_read(runs, n, obs, err);
 
-    for (size_t i = 0; i < n && st == TEMPO_OK; i++)
-        st = tempo_run_take(runs[i], err);
+    if (st != TEMPO_OK)
+        return st;
+    for (size_t i = 0; i < n; i++) { /* who fails keeps nobody else from taking */
+        tempo_err own = {0};
+        const tempo_status one = tempo_run_take(runs[i], &own);
+        if (one != TEMPO_OK && st == TEMPO_OK) {
+            st = one;
+            if (err != NULL && err->code == TEMPO_OK)
+                *err = own;
+        }
+    }
     return st;
 }
 
@@ -341,6 +355,7 @@ static tempo_status commit_captures(tempo_run *r, tempo_err *err)
 
     for (size_t i = 0; i < r->n_arms && st == TEMPO_OK && r->step > 0; i++) {
         tempo_capture *c = r->arms[i].capture;
+        r->written += c != NULL ? tempo_capture_bytes(c) : 0;
         r->arms[i].capture = r->arms[i].lane.capture = NULL;
         if (c != NULL)
             st = tempo_capture_commit(c, err);
@@ -367,6 +382,16 @@ tempo_status tempo_run_finish(tempo_run *r, bool interrupted, tempo_err *err)
     return st;
 }
 
+/* Has it come to its end, closing pass included? */
+static bool is_whole(const tempo_run *r)
+{
+    bool whole = !r->failed && !tempo_run_running(r);
+
+    for (size_t i = 0; i < r->n_arms; i++)
+        whole = whole && (!r->o.closing_pass || r->arms[i].closed || r->arms[i].lane.done);
+    return whole;
+}
+
 static bool any_running(tempo_run *const *runs, size_t n)
 {
     bool any = false;
@@ -384,8 +409,18 @@ tempo_status tempo_runs_all(tempo_run *const *runs, size_t n, const tempo_observ
         st = tempo_runs_step(runs, n, obs, err);
     if (st == TEMPO_OK)
         st = tempo_runs_close(runs, n, obs, err);
-    for (size_t i = 0; i < n && ended == TEMPO_OK && (st == TEMPO_OK || st == TEMPO_E_STOPPED); i++)
-        ended = tempo_run_finish(runs[i], st == TEMPO_E_STOPPED, err);
+    for (size_t i = 0; i < n; i++) {
+        const bool goes_on = st == TEMPO_E_STOPPED && !runs[i]->failed; /* what there is of it stays */
+        tempo_err own = {0};
+        if (!is_whole(runs[i]) && !goes_on)
+            continue;
+        const tempo_status one = tempo_run_finish(runs[i], !is_whole(runs[i]), &own);
+        if (one != TEMPO_OK && ended == TEMPO_OK && (st == TEMPO_OK || st == TEMPO_E_STOPPED)) {
+            ended = one;
+            if (err != NULL)
+                *err = own;
+        }
+    }
     return ended != TEMPO_OK ? ended : st;
 }
 
@@ -440,10 +475,12 @@ static tempo_status check_prompts(const many *m, tempo_err *err)
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < m->n && st == TEMPO_OK; i++) {
+        if ((st = tempo_run_check(model, &m->o, &m->prompts[i], err)) != TEMPO_OK) {
+            tempo_err_prefix(err, "prompt %zu", i);
+            break;
+        }
         const uint64_t one = tempo_run_estimate(model, &m->o, m->prompts[i].n);
         bytes = one < UINT64_MAX - bytes ? bytes + one : UINT64_MAX;
-        if ((st = tempo_run_check(model, &m->o, &m->prompts[i], err)) != TEMPO_OK)
-            tempo_err_prefix(err, "prompt %zu", i);
     }
     if (st == TEMPO_OK && m->o.capture_dir != NULL)
         st = tempo_capture_check_size(bytes, m->o.capture->max_bytes, err);

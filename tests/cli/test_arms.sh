@@ -106,6 +106,22 @@ works "${prompt[@]}" --json
 cp "$dir/out" "$dir/six.json"
 refuses 2 "p.jsonl:1, id a: arm 'far': 6 sets are given, but steps is 4" -f "$dir/p.jsonl" --arms "$dir/arms.json" --given "$dir/six.json"
 
+printf '[{"name": "cold", "temperature": 0.5}, {"name": "b"}]' >"$dir/cold.json"
+refuses 2 "cold.json: arm 'cold': with --sample all arms draw at --temperature" "${prompt[@]}" --arms "$dir/cold.json" --sample
+printf '[{"name": "results.json"}, {"name": "b"}]' >"$dir/ours.json"
+refuses 2 "ours.json: arm 'results.json' is called as a file of the capture" "${prompt[@]}" --arms "$dir/ours.json" --capture "$dir/c"
+printf '[[{"id": 3, "probability": 0.5}, {"id": 3, "probability": 0.4}]]' >"$dir/twice.json"
+refuses 2 'given set 0, member 1: id 3 is there twice' "${prompt[@]}" --given "$dir/twice.json"
+
+# ---- what holds is what documents say ----
+works "${prompt[@]}" --sample --seed 3 --json
+check_json "assert d['config']['threshold'] == 1 and d['config']['max_set'] == 1 and d['config']['sampling']['seed'] == 3"
+printf '[{"name": "all"}, {"name": "one", "steps": 1}]' >"$dir/lengths.json"
+works "${prompt[@]}" --arms "$dir/lengths.json"
+contains "$out" 'The distributions are the same, to the last bit, at every step that all took.'
+contains "$out" 'The sets first differ at step 1.'
+! grep -q 'No difference' "$dir/out" || fail 'arms of different lengths do not differ'
+
 # ---- YAML, in a program with studies ----
 if "$tempo" study --help >/dev/null 2>&1; then
     printf -- '- name: isolated\n- name: visible\n  mode: visible\n- name: far\n  positions: offset:3\n  steps: 4\n' >"$dir/arms.yaml"
