@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/conversation.h"
+#include "cli/prompt/conversation.h"
 #include "cli/message.h"
 #include "run/decode_json.h"
 

@@ -144,7 +144,7 @@ endif()
 
 # ---- lints: not of instrumented objects, whose symbols and instructions are not ours
 if(NOT TEMPO_SANITIZE AND NOT TEMPO_FUZZ AND NOT CMAKE_CROSSCOMPILING AND NOT APPLE)
-  foreach(lint prefix isa globals exports headers includes output json errors shell format man)
+  foreach(lint prefix isa globals exports headers includes sizes output json errors shell format man)
     tempo_script_test(lint_${lint} tools/lint.sh ${lint} ${PROJECT_BINARY_DIR})
     set_tests_properties(lint_${lint} PROPERTIES LABELS lint)
   endforeach()

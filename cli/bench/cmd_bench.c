@@ -10,7 +10,7 @@
 #include "cli/bench/bench.h"
 #include "cli/endings.h"
 #include "cli/message.h"
-#include "cli/prefill.h"
+#include "cli/prompt/prefill.h"
 
 /* ---- samples ---- */
 

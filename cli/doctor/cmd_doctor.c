@@ -7,7 +7,7 @@
 #include "cli/doctor/doctor.h"
 #include "cli/endings.h"
 #include "cli/message.h"
-#include "cli/prefill.h"
+#include "cli/prompt/prefill.h"
 #include "io/json_file.h"
 
 static const struct {

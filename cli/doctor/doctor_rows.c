@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/doctor/doctor.h"
-#include "cli/prefill.h"
+#include "cli/prompt/prefill.h"
 
 static uint32_t next_set(const tempo_seq *seq)
 {

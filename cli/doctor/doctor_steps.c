@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/doctor/doctor.h"
-#include "cli/prefill.h"
+#include "cli/prompt/prefill.h"
 
 static void small_run(const doctor *d, tempo_decode_options *o)
 {

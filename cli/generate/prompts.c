@@ -1,5 +1,5 @@
 /* prompts.c - the prompts of a run as tokens: one, or those of a file, a JSON object a line. */
-#include "cli/prompts.h"
+#include "cli/prompt/prompts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include "cli/generate/generate.h"
 #include "cli/message.h"
-#include "cli/prompts.h"
+#include "cli/prompt/prompts.h"
 #include "run/differ.h"
 
 #define DIM "\033[2m"

@@ -6,8 +6,8 @@
 
 #include "cli/endings.h"
 #include "cli/message.h"
-#include "cli/prefill.h"
-#include "cli/prompts.h"
+#include "cli/prompt/prefill.h"
+#include "cli/prompt/prompts.h"
 #include "io/json_file.h"
 #include "io/npy_rows.h"
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
-#include "cli/prompts.h"
+#include "cli/prompt/prompts.h"
 
 static void print_ids(const tempo_tokenizer *t, const int32_t *ids, size_t n)
 {

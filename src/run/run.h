@@ -2,7 +2,8 @@
  *
  *   run.c     its arms, made and freed; what is asked of it
  *   check.c   what its options must be
- *   step.c    read, take, tell; the closing pass, the end; many prompts
+ *   step.c    read, take, tell; the closing pass, the end
+ *   prompts.c many prompts, in groups
  *   lanes.c   one pass over many arms, and who hears of its attention
  *   differ.c  where arms differ
  *   document.c  what came of it, as JSON

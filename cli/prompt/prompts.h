@@ -1,6 +1,6 @@
 /* prompts.h - files of prompts, a JSON object a line (files/prompt_lines.h), for the commands that take -f. */
-#ifndef TEMPO_CLI_PROMPTS_H
-#define TEMPO_CLI_PROMPTS_H
+#ifndef TEMPO_CLI_PROMPT_PROMPTS_H
+#define TEMPO_CLI_PROMPT_PROMPTS_H
 #include "cli/session.h"
 #include "files/prompt_lines.h"
 

@@ -1,5 +1,5 @@
 /* prompts.c - see prompts.h. */
-#include "cli/prompts.h"
+#include "cli/prompt/prompts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* prefill.h - running a prompt outside of a decoder. */
-#ifndef TEMPO_CLI_PREFILL_H
-#define TEMPO_CLI_PREFILL_H
+#ifndef TEMPO_CLI_PROMPT_PREFILL_H
+#define TEMPO_CLI_PROMPT_PREFILL_H
 #include "cli/session.h"
 
 /* Append ids[n] to seq, every token a set of its own at the next integer position, in chunks; *logits: those of the

@@ -1,6 +1,6 @@
 /* conversation.h - prompts that are conversations: --chat, --messages and what goes with them. */
-#ifndef TEMPO_CLI_CONVERSATION_H
-#define TEMPO_CLI_CONVERSATION_H
+#ifndef TEMPO_CLI_PROMPT_CONVERSATION_H
+#define TEMPO_CLI_PROMPT_CONVERSATION_H
 #include "cli/session.h"
 
 /* What does not go together, or not without a conversation; NULL if all is well. */

@@ -1,4 +1,4 @@
-#include "cli/prefill.h"
+#include "cli/prompt/prefill.h"
 
 #include "cli/endings.h"
 #include "cli/message.h"

@@ -1,5 +1,5 @@
 /* conversation.c - see conversation.h */
-#include "cli/conversation.h"
+#include "cli/prompt/conversation.h"
 
 #include <stdlib.h>
 #include <string.h>
