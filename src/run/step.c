@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/capture.h"
 #include "run/run.h"
 #include "run/sampling.h"
 
