@@ -1,10 +1,8 @@
-/* capture.h - what commands that capture have in common: reading --record and --max-capture, telling sizes. */
+/* capture.h - what commands that capture have in common: reading --max-capture, telling sizes. */
 #ifndef TEMPO_CLI_CAPTURE_H
 #define TEMPO_CLI_CAPTURE_H
 #include <tempo.h>
 
-/* "attention:layers=20-27,heads=0-3,logits" -> record and ranges; false when it is no such list. */
-bool parse_record(const char *text, tempo_capture_options *o);
 /* "500MB", "2.5GB", "1000" -> bytes, kB = 1000; false when it is no size. */
 bool parse_bytes(const char *text, uint64_t *out);
 /* "12.3 MB"; out[32] is returned. */

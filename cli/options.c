@@ -159,11 +159,15 @@ static bool set_capture(const option_spec *s, const char *value, options *o)
     if (strcmp(s->name, "max-capture") == 0)
         return parse_bytes(value, &o->capturing.max_bytes) ||
                bad_value(s, value, "a size such as 500MB or 4GB, or 0");
-    return parse_record(value, &o->capturing) ||
-           bad_value(
-               s, value,
-               "a list of attention, logits, positions, kv; attention may be followed by :layers=A-B or "
-               ":heads=A-B");
+    tempo_err err = {0};
+    if (!o->has_record) /* the first list takes the place of what is recorded otherwise, the others add to it
+                         */
+        o->capturing.record = 0;
+    o->has_record = true;
+    if (tempo_record_parse(&o->capturing, value, &err) == TEMPO_OK)
+        return true;
+    say("--record: '%.64s' is not a list of what can be recorded: %s", value, err.msg);
+    return false;
 }
 
 /* --positions shared|unique|offset:D, --visible-layers A-B */

@@ -94,10 +94,12 @@ typedef struct options {
 
     const char *capture; /* the directory, or NULL */
     tempo_capture_options capturing;
+    bool has_record;
     bool closing_pass, has_capture_option; /* one that says what or how to capture */
 
     size_t top;
     const char *all;
+    bool all_positions;
 
     size_list rows, contexts, sequences, prompts; /* of a benchmark */
     size_t repeats, buffer_mb;

@@ -546,6 +546,9 @@ typedef struct tempo_observer {
     bool (*view)(void *user, const tempo_tap_view *view);
     const tempo_tap_selection *taps;
     size_t n_taps;
+    /* Of decoders: all rows of prompts are shown, not only the one that is read (logits too, where those are among the taps); no
+     * decoder then takes over what another has run.  tempo_decoders_prefill shows nothing all the same.  */
+    bool prompts;
 } tempo_observer;
 
 /* Run rows[n] through the model in one pass and append them to their sequences.  Rows of
@@ -779,7 +782,10 @@ typedef struct tempo_capture_options {
     unsigned record;                  /* TEMPO_RECORD_* */
     uint32_t first_layer, last_layer; /* of attention, both included; 0, TEMPO_ALL_LAYERS */
     uint32_t first_head, last_head;   /* of attention, both included; 0, TEMPO_ALL_HEADS */
-    tempo_capture_format format;      /* of attention, logits, keys and values */
+    tempo_tap_selection taps[TEMPO_TAP_COUNT]; /* [n_taps] besides, each once; attention and logits have their bits in record */
+    size_t n_taps;
+    bool prompt_rows; /* attention, logits and taps of all rows of the prompt, too; what they take stays in memory until the first step */
+    tempo_capture_format format;      /* of all arrays */
     uint64_t max_bytes;               /* of all files together; 0 = no limit */
     uint64_t *shared_bytes;           /* NULL; else a counter, 0 at first, to which several captures of one run add what
                                          they write, and which max_bytes then bounds */
@@ -793,6 +799,11 @@ typedef struct tempo_capture_options {
     const char *attention_file, *logits_file, *kv_file, *positions_file;
 } tempo_capture_options;
 
+/* Add to what o records: a list of attention, logits, positions, kv and taps (tempo_tap_parse), with commas between them:
+ * "attention:layers=20-27,logits", "resid_post:layers=4-8,z:heads=0,3".  The layers of one tap add up.  TEMPO_E_FORMAT for what is no
+ * such list and for what is there twice; whether the model has it, tempo_capture_create says.  */
+TEMPO_API tempo_status tempo_record_parse(tempo_capture_options *o, const char *list, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* The defaults: attention, logits and positions of all layers and heads, npz, 4 GB (4e9), nothing expected. */
 TEMPO_API void tempo_capture_options_init_size(tempo_capture_options *o, size_t size);
 static inline void tempo_capture_options_init(tempo_capture_options *o) { tempo_capture_options_init_size(o, sizeof(*o)); }
@@ -800,7 +811,8 @@ static inline void tempo_capture_options_init(tempo_capture_options *o) { tempo_
 /* Bytes that such a run writes at most, if no step reads more than o->rows rows: with R rows after the prompt's P slots,
  * step t reads r = (t == 0 ? 1 : R) rows and the sequence then has s = P + R t slots; it writes
  *   attention layers * heads * r * s * 4,  logits r * vocabulary * 4,  K and V 2 * layers * kv heads * head size * 4 for
- *   each new slot (P at t = 0, then R),  and in each of the files 8 s + 16 R and 2 KB of smaller arrays and headers.
+ *   each new slot (P at t = 0, then R),  each tap layers * r * (its numbers, or heads * s) * 4,  and in each of the files
+ *   8 s + 16 R and 2 KB of smaller arrays and headers; with prompt_rows also what P rows on P slots give of each.
  * steps is cut off where the model's context ends.  0 when o->steps is 0 and for options
  * that tempo_capture_create refuses; UINT64_MAX when it is beyond any disk.
  * With threshold tau no set has more than 1 / tau members, so rows = 1 / tau makes this a bound.  */
@@ -815,6 +827,8 @@ TEMPO_API tempo_status tempo_capture_create(tempo_capture **out, const char *dir
                                             const tempo_capture_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* What an observer has to show it: *n selections, none where nothing of that kind is recorded. */
 TEMPO_API const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n);
+/* Whether that observer's `prompts` has to be set (prompt_rows of the options). */
+TEMPO_API bool tempo_capture_wants_prompt(const tempo_capture *c);
 /* Feed it every view that the observer gets, those of other sequences and other taps included.  A pass that was stopped and is repeated may be fed again.  Always true, so that a callback can return it: what
  * goes wrong (memory, the limit) is said by the next tempo_capture_step.  */
 TEMPO_API bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *view);

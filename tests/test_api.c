@@ -194,8 +194,8 @@ static void test_newer(void **state)
     big.o.size = sizeof(void *); /* sizeof of a pointer to it */
     assert_said(tempo_decode_check(model, &big.o, prompt, PROMPT, &err[1]), &err[1], TEMPO_E_ARG,
                 "expected sizeof(tempo_decode_options)");
-    big.o.size = 4097; /* not believed, nor read */
-    assert_said(tempo_decode_check(model, &big.o, prompt, PROMPT, &err[2]), &err[2], TEMPO_E_ARG, "is 4097");
+    big.o.size = 65537; /* not believed, nor read */
+    assert_said(tempo_decode_check(model, &big.o, prompt, PROMPT, &err[2]), &err[2], TEMPO_E_ARG, "is 65537");
     big.o.size = SIZE_MAX;
     assert_said(tempo_decode_check(model, &big.o, prompt, PROMPT, &err[3]), &err[3], TEMPO_E_ARG, "expected");
     assert_false(tempo_decode_options_ends(&big.o, model, -1));

@@ -195,6 +195,8 @@ static void test_names(void **state)
     tempo_run_free(run);
     for (size_t f = 0; f < TEMPO_FILE_ARRAYS; f++) {
         tempo_array_file *file;
+        if (f == TEMPO_FILE_TAPS) /* its arrays are named by taps.inc */
+            continue;
         test_path(path, out, tempo_capture_file_name(name, (tempo_capture_file)f, TEMPO_CAPTURE_NPZ));
         assert_int_equal(tempo_array_file_open(&file, path, NULL), TEMPO_OK);
         for (size_t i = 0; i < tempo_array_file_count(file); i++) {

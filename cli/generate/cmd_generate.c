@@ -19,8 +19,8 @@ static int check_options(const options *o)
         problem = "--json and --jsonl: give only one of them";
     else if (o->view && (o->json || o->jsonl))
         problem = "--view is for people, --json and --jsonl are for programs: give only one of them";
-    else if (o->capture == NULL && (o->has_capture_option || o->closing_pass))
-        problem = "--record, --format, --max-capture and --closing-pass need --capture DIR";
+    else if (o->capture == NULL && (o->has_capture_option || o->closing_pass || o->capturing.prompt_rows))
+        problem = "--record, --record-prompt, --format, --max-capture and --closing-pass need --capture DIR";
     else
         problem = arms_problem(o);
     if (problem == NULL && o->view && terminal_problem() != NULL) {

@@ -46,15 +46,11 @@ static json_t *json_head(const session *s, const options *o)
                      info->kernels, "compute", info->compute);
 }
 
-/* What they have of the prompt that s holds. */
-static void add_result(json_t *root, const session *s, const ranked *r, size_t n, const double *q,
-                       double entropy)
+static void add_top(json_t *to, const session *s, const ranked *r, size_t n, const double *q, double entropy)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
-    json_t *ids = json_array(), *top = json_array();
+    json_t *top = json_array();
 
-    for (size_t i = 0; i < s->n_ids; i++)
-        json_array_append_new(ids, json_integer(s->ids[i]));
     for (size_t i = 0; i < n; i++) {
         size_t len = 0;
         const char *text = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
@@ -65,14 +61,27 @@ static void add_result(json_t *root, const session *s, const ranked *r, size_t n
         json_object_set_new(one, "logit", tempo_json_number((double)r[i].logit));
         json_array_append_new(top, one);
     }
+    json_object_set_new(to, "entropy", tempo_json_number(entropy));
+    json_object_set_new(to, "top", top);
+}
+
+/* What they have of the prompt that s holds: before what comes after it, and behind. */
+static void add_ids(json_t *root, const session *s)
+{
+    json_t *ids = json_array();
+
+    for (size_t i = 0; i < s->n_ids; i++)
+        json_array_append_new(ids, json_integer(s->ids[i]));
     json_object_set_new(root, "prompt_ids", ids);
-    json_object_set_new(root, "entropy", tempo_json_number(entropy));
-    json_object_set_new(root, "top", top);
+}
+
+static void add_text(json_t *root, const session *s)
+{
     json_set_text(root, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
     json_object_set_new(root, "warnings", json_warnings(s->warning));
 }
 
-/* To `into` where it is a document's, else as a table. */
+/* One row of logits, to `into` where it is a document's, else as a table. */
 static int report(const session *s, const options *o, const float *logits, json_t *into)
 {
     const size_t n = tempo_model_get_info(s->model)->n_vocab, top = o->top < n ? o->top : n;
@@ -91,7 +100,7 @@ static int report(const session *s, const options *o, const float *logits, json_
             r[i] = (ranked){logits[i], (int32_t)i};
         qsort(r, n, sizeof(*r), by_logit);
         if (into != NULL)
-            add_result(into, s, r, top, q, entropy);
+            add_top(into, s, r, top, q, entropy);
         else
             print_top(tempo_model_tokenizer(s->model), r, top, q);
     }
@@ -113,6 +122,60 @@ static tempo_status keep(tempo_npy_rows **all, const float *logits, tempo_err *e
     return tempo_npy_rows_commit(f, err);
 }
 
+/* ---- all positions ---- */
+
+typedef struct positions {
+    const session *s;
+    const options *o;
+    tempo_npy_rows **all;
+    json_t *list; /* or NULL: a table */
+    int code;
+} positions;
+
+static void print_position(const session *s, size_t i)
+{
+    const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
+    size_t len = 0;
+    const char *text = t != NULL ? tempo_token_bytes(t, s->ids[i], &len) : "";
+
+    printf("%safter %zu: %" PRId32 "  ", i > 0 ? "\n" : "", i, s->ids[i]);
+    show_token(text, len);
+    putchar('\n');
+}
+
+static tempo_status report_position(void *user, size_t i, const float *logits, tempo_err *err)
+{
+    positions *p = user;
+    json_t *one = p->list != NULL
+                      ? json_pack("{s:I, s:I}", "position", (json_int_t)i, "id", (json_int_t)p->s->ids[i])
+                      : NULL;
+    const tempo_status st = keep(p->all, logits, err);
+
+    if (st == TEMPO_OK && p->list == NULL)
+        print_position(p->s, i);
+    if (st == TEMPO_OK)
+        p->code = report(p->s, p->o, logits, one);
+    if (one != NULL)
+        json_array_append_new(p->list, one);
+    if (st == TEMPO_OK && p->code != EXIT_OK && err->code == TEMPO_OK)
+        err->code = TEMPO_E_STOPPED; /* it has been said why */
+    return st == TEMPO_OK && p->code != EXIT_OK ? TEMPO_E_STOPPED : st;
+}
+
+static int run_positions(const session *s, const options *o, tempo_seq *seq, tempo_npy_rows **all,
+                         json_t *into)
+{
+    positions p = {.s = s, .o = o, .all = all, .list = into != NULL ? json_array() : NULL, .code = EXIT_OK};
+    tempo_err err = {0};
+    const tempo_status st = prefill_all(s->engine, seq, s->ids, s->n_ids, report_position, &p, &err);
+
+    if (into != NULL)
+        json_object_set_new(into, "positions", p.list);
+    return p.code != EXIT_OK ? p.code : st != TEMPO_OK ? say_error(&err) : EXIT_OK;
+}
+
+/* ---- one prompt, several ---- */
+
 /* The prompt that s holds. */
 static int run(const session *s, const options *o, tempo_npy_rows **all, json_t *into)
 {
@@ -123,20 +186,40 @@ static int run(const session *s, const options *o, tempo_npy_rows **all, json_t 
 
     if (tempo_seq_create(&seq, s->engine, NULL, &err) != TEMPO_OK)
         return say_error(&err);
-    if (prefill(s->engine, seq, s->ids, s->n_ids, &logits, &err) != TEMPO_OK ||
-        keep(all, logits, &err) != TEMPO_OK)
+    if (into != NULL)
+        add_ids(into, s);
+    if (o->all_positions)
+        code = run_positions(s, o, seq, all, into);
+    else if (prefill(s->engine, seq, s->ids, s->n_ids, &logits, &err) != TEMPO_OK ||
+             keep(all, logits, &err) != TEMPO_OK)
         code = say_error(&err);
     else
         code = report(s, o, logits, into);
+    if (into != NULL)
+        add_text(into, s);
     tempo_seq_free(seq);
     return code;
 }
 
+static tempo_status open_all(tempo_npy_rows **all, const session *s, const options *o, uint64_t rows,
+                             tempo_err *err)
+{
+    *all = NULL;
+    return o->all != NULL
+               ? tempo_npy_rows_create(all, o->all, rows, tempo_model_get_info(s->model)->n_vocab, err)
+               : TEMPO_OK;
+}
+
 static int run_one(session *s, const options *o, tempo_npy_rows **all, json_t *root)
 {
+    tempo_err err = {0};
     const int code = session_read_prompt(s, o);
 
-    return code == EXIT_OK ? run(s, o, all, root) : code;
+    if (code != EXIT_OK)
+        return code;
+    if (o->all_positions && open_all(all, s, o, s->n_ids, &err) != TEMPO_OK)
+        return say_error(&err);
+    return run(s, o, all, root);
 }
 
 /* Every prompt is looked at before the first one runs: does it have tokens, is there room for it? */
@@ -184,7 +267,6 @@ static int run_lines(session *s, const options *o, const tempo_prompt_lines *lin
 
 static int run_all(session *s, const options *o, const tempo_prompt_lines *lines)
 {
-    const size_t n_vocab = tempo_model_get_info(s->model)->n_vocab;
     json_t *root = NULL;
     tempo_npy_rows *all = NULL;
     tempo_err err = {0};
@@ -192,8 +274,7 @@ static int run_all(session *s, const options *o, const tempo_prompt_lines *lines
 
     if (o->json && (root = json_head(s, o)) == NULL)
         return EXIT_FAILED;
-    if (o->all != NULL &&
-        tempo_npy_rows_create(&all, o->all, lines != NULL ? lines->n : 0, n_vocab, &err) != TEMPO_OK)
+    if (!o->all_positions && open_all(&all, s, o, lines != NULL ? lines->n : 0, &err) != TEMPO_OK)
         code = say_error(&err);
     if (code == EXIT_OK)
         code = lines != NULL ? run_lines(s, o, lines, &all, root) : run_one(s, o, &all, root);
@@ -211,6 +292,10 @@ int cmd_logits(const options *o)
     tempo_err err = {0};
     int code;
 
+    if (o->all_positions && o->all != NULL && given_prompts(o)) {
+        say("--all-positions with --all is for one prompt: those of a file have different lengths");
+        return EXIT_USAGE;
+    }
     if (given_prompts(o) && tempo_prompt_lines_load(&lines, o->file, &err) != TEMPO_OK)
         return say_error(&err);
     code = session_open_engine(&s, o);

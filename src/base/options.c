@@ -5,7 +5,7 @@
 
 #include "base/status.h"
 
-enum { MOST_BYTES = 4096 /* that a size is believed */ };
+enum { MOST_BYTES = 1 << 16 /* that a size is believed */ };
 
 void tempo_options_init(const tempo_options_kind *kind, void *out, size_t size)
 {

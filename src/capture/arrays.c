@@ -41,6 +41,14 @@ tempo_status tempo_arrays_add(tempo_arrays *a, size_t step, tempo_capture_array 
                           : tempo_safetensors_add(a->safetensors, name, type, shape, n_dims, data, err);
 }
 
+tempo_status tempo_arrays_add_floats(tempo_arrays *a, const char *name, const uint64_t *shape,
+                                     unsigned n_dims, const float *data, tempo_err *err)
+{
+    return a->npz != NULL
+               ? tempo_npz_add(a->npz, name, TEMPO_NPY_F32, shape, n_dims, data, err)
+               : tempo_safetensors_add(a->safetensors, name, TEMPO_NPY_F32, shape, n_dims, data, err);
+}
+
 tempo_status tempo_arrays_add_text(tempo_arrays *a, const char *name, const char *utf8, tempo_err *err)
 {
     return a->npz != NULL ? tempo_npz_add_text(a->npz, name, utf8, err)

@@ -1,21 +1,19 @@
 /* capture.c - a decoder's steps, each written when it is complete.
  *
- * Views of a pass are gathered in the order of the file, [layers, heads, rows, slots], so that the step's
- * array is written from where it lies: one copy, the checksum, the write.  How many rows a pass reads is
- * known from the last set before the first view comes.  */
+ * Views of a pass are gathered in the order of the file (gather.c), so that the step's arrays are written
+ * from where they lie: one copy, the checksum, the write.  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "capture/capture.h"
 #include "io/json.h"
 
 enum {
-    CHECKED_FLOATS = 1 << 20, /* from here on it is asked whether there is so much memory */
-    STEP_ARRAYS = 5,          /* in a file, at most */
-    UNKNOWN_STEPS = 1000,     /* room for so many when nothing is known */
-    SMALL_STEP_BYTES = 2048,  /* headers of a step in one file */
+    STEP_ARRAYS = 5,         /* in a file, at most */
+    UNKNOWN_STEPS = 1000,    /* room for so many when nothing is known */
+    SMALL_STEP_BYTES = 2048, /* headers of a step in one file */
 };
 
 /* ---- life ---- */
@@ -38,7 +36,8 @@ static tempo_status open_files(tempo_capture *c, const tempo_capture_options *o,
 {
     const uint64_t most = (uint64_t)c->model->hp.n_ctx + 2; /* a step has a position of its own */
     const uint64_t steps = o->steps > 0 ? o->steps : UNKNOWN_STEPS;
-    const uint64_t names = (steps < most ? steps : most) * STEP_ARRAYS + 4;
+    const uint64_t names =
+        (steps < most ? steps : most) * (STEP_ARRAYS + o->n_taps) + 4 + (o->prompt_rows ? o->n_taps : 0);
     const size_t text = o->config != NULL ? strlen(o->config) : 0;
     tempo_status st = TEMPO_OK;
 
@@ -56,16 +55,6 @@ static tempo_status check_start(const tempo_capture *c, tempo_err *err)
                       "a capture begins with a decoder's first step, this one has taken some");
 }
 
-static void select_taps(tempo_capture *c)
-{
-    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0)
-        return;
-    c->taps[c->n_taps].tap = TEMPO_TAP_PATTERN;
-    for (uint32_t l = c->opt.first_layer; l <= c->opt.last_layer; l++)
-        c->taps[c->n_taps].layers[l / 64] |= UINT64_C(1) << l % 64;
-    c->n_taps++;
-}
-
 tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const tempo_decoder *d,
                                   const tempo_capture_options *given, tempo_err *err)
 {
@@ -78,10 +67,9 @@ tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const te
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a capture");
     c->decoder = d;
     c->model = tempo_decoder_seq(d)->engine->model;
-    c->pass.layer = UINT32_MAX;
     if ((st = check_start(c, err)) != TEMPO_OK ||
         (st = tempo_capture_options_take(&c->opt, given, err)) != TEMPO_OK ||
-        (st = tempo_capture_options_check(&c->opt, &c->model->hp, err)) != TEMPO_OK ||
+        (st = tempo_capture_options_check(&c->opt, c->model, err)) != TEMPO_OK ||
         (st = parse_config(c, o->config, err)) != TEMPO_OK ||
         (st = tempo_capture_check_size(tempo_capture_estimate(given, c->model), o->max_bytes, err)) !=
             TEMPO_OK ||
@@ -90,7 +78,7 @@ tempo_status tempo_capture_create(tempo_capture **out, const char *dir, const te
         tempo_capture_abort(c);
         return st;
     }
-    select_taps(c);
+    c->n_taps = tempo_capture_select(&c->opt, c->model, c->taps, &c->n_step_taps);
     *out = c;
     return TEMPO_OK;
 }
@@ -104,7 +92,8 @@ static void capture_free(tempo_capture *c)
         free(c->paths[i]);
     json_decref(c->config);
     free(c->dir);
-    free(c->buffer);
+    tempo_gather_free(&c->pass);
+    tempo_gather_free(&c->prompt);
     free(c);
 }
 
@@ -181,73 +170,39 @@ static size_t heads_of(const tempo_capture *c)
     return c->opt.last_head - c->opt.first_head + 1;
 }
 
-static tempo_status reserve(tempo_capture *c, size_t floats, tempo_err *err)
-{
-    tempo_status st;
-
-    if (floats <= c->buffer_cap)
-        return TEMPO_OK;
-    if (floats >= CHECKED_FLOATS && (st = tempo_memory_check((floats - c->buffer_cap) * sizeof(float),
-                                                             "the attention of a step", err)) != TEMPO_OK)
-        return st;
-    free(c->buffer); /* what it held is written */
-    c->buffer = malloc(floats * sizeof(*c->buffer));
-    c->buffer_cap = c->buffer != NULL ? floats : 0;
-    return c->buffer != NULL
-               ? TEMPO_OK
-               : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to gather %zu numbers", floats);
-}
-
 /* ---- views ---- */
 
-/* Rows that the running pass of the decoder reads. */
-static size_t pending_rows(const tempo_decoder *d)
+/* Begin to gather what taps[n] show of so many rows, if that is the first view of a pass, or again the first
+ * of one that is repeated.  */
+static tempo_status begin_pass(tempo_capture *c, tempo_gather *g, size_t n_taps, const tempo_tap_view *v,
+                               size_t rows, size_t slots, tempo_err *err)
 {
-    const tempo_set *set = tempo_decoder_last_set(d);
-    size_t n = 0;
-
-    if (set == NULL)
-        return 1; /* the prompt's last */
-    for (size_t i = 0; i < set->n_members; i++)
-        n += set->members[i].slot >= 0;
-    return n;
-}
-
-static tempo_status begin_pass(tempo_capture *c, const tempo_tap_view *v, tempo_err *err)
-{
-    tempo_capture_pass *p = &c->pass;
-    size_t floats = layers_of(c) * heads_of(c);
+    const bool again = v->tap == g->tap && v->layer == g->layer && v->slot == g->slot;
     tempo_status st;
 
-    *p = (tempo_capture_pass){.layer = v->layer, .rows = pending_rows(c->decoder), .slots = v->dims[1]};
-    if (__builtin_mul_overflow(floats, p->rows, &floats) ||
-        __builtin_mul_overflow(floats, p->slots, &floats) || floats > SIZE_MAX / sizeof(float))
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "the attention of %zu rows on %zu slots",
-                          p->rows, p->slots);
-    if ((st = check_limit(c, (uint64_t)floats * sizeof(float), err)) != TEMPO_OK)
+    if (g->views > 0 && !again)
+        return TEMPO_OK;
+    if ((st = tempo_gather_begin(g, c->model, c->taps, n_taps, rows, slots, err)) != TEMPO_OK)
         return st;
-    return reserve(c, floats, err);
+    g->tap = v->tap;
+    g->layer = v->layer;
+    g->slot = v->slot;
+    return check_limit(c, (uint64_t)g->floats * sizeof(float), err);
 }
 
-/* Find the row's place among the decoder's own.  A pass that is repeated begins with its first layer again.
- */
-static tempo_status place_view(tempo_capture *c, const tempo_tap_view *v, tempo_err *err)
+static tempo_status take_view(tempo_capture *c, size_t tap, const tempo_tap_view *v, tempo_err *err)
 {
-    tempo_capture_pass *p = &c->pass;
-    const bool next = v->layer == p->layer && v->row > p->batch_row && p->row + 1 < p->rows;
+    const tempo_tap_selection *s = &c->taps[tap];
+    const tempo_reading r = tempo_decoder_reading(c->decoder, v->slot);
     tempo_status st = TEMPO_OK;
 
-    if (next)
-        p->row++;
-    else if (v->layer == c->opt.first_layer)
-        st = begin_pass(c, v, err);
-    else
-        p->row = 0;
-    p->layer = v->layer;
-    p->batch_row = v->row;
-    if (st == TEMPO_OK && (p->row >= p->rows || v->dims[1] != p->slots))
-        st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                        "a view of layer %u does not belong to the pass: was one left out?", v->layer);
+    if (c->opt.prompt_rows && r.prompt &&
+        (st = begin_pass(c, &c->prompt, c->n_taps, v, r.slots, r.slots, err)) == TEMPO_OK)
+        st = tempo_gather_view(&c->prompt, c->model, s, v->slot, v, err);
+    if (st != TEMPO_OK || !r.read || tap >= c->n_step_taps)
+        return st;
+    if ((st = begin_pass(c, &c->pass, c->n_step_taps, v, r.rows, r.slots, err)) == TEMPO_OK)
+        st = tempo_gather_view(&c->pass, c->model, s, r.row, v, err);
     return st;
 }
 
@@ -257,20 +212,18 @@ const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n)
     return c->taps;
 }
 
+bool tempo_capture_wants_prompt(const tempo_capture *c)
+{
+    return c->opt.prompt_rows;
+}
+
 bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *v)
 {
-    const tempo_capture_pass *p = &c->pass;
-    const size_t heads = heads_of(c);
-
-    if ((c->opt.record & TEMPO_RECORD_ATTENTION) == 0 || v->tap != TEMPO_TAP_PATTERN ||
-        c->failed.code != TEMPO_OK || v->seq != tempo_decoder_seq(c->decoder) ||
-        v->layer < c->opt.first_layer || v->layer > c->opt.last_layer ||
-        place_view(c, v, &c->failed) != TEMPO_OK)
+    if (c->failed.code != TEMPO_OK || v->seq != tempo_decoder_seq(c->decoder))
         return true;
-    for (size_t h = 0; h < heads; h++)
-        memcpy(c->buffer + (((v->layer - c->opt.first_layer) * heads + h) * p->rows + p->row) * p->slots,
-               v->values + (c->opt.first_head + h) * v->dims[1], p->slots * sizeof(float));
-    c->pass.views++;
+    for (size_t i = 0; i < c->n_taps && c->failed.code == TEMPO_OK; i++)
+        if (tempo_taps_include(&c->taps[i], 1, v))
+            (void)take_view(c, i, v, &c->failed);
     return true;
 }
 
@@ -330,19 +283,61 @@ static tempo_status write_small(const tempo_capture *c, tempo_arrays *a, const s
     return tempo_arrays_add(a, c->steps, TEMPO_ARRAY_LOGICAL, NULL, 0, &logical, err);
 }
 
+/* Did everything come that the step shows? */
+static tempo_status check_views(const tempo_capture *c, const step *s, tempo_err *err)
+{
+    const tempo_gather *p = &c->pass;
+    size_t expected = 0;
+
+    for (size_t i = 0; i < c->n_step_taps; i++)
+        expected += tempo_gathered_shape(c->model, &c->taps[i]).layers * s->rows;
+    if (p->views != expected || (expected > 0 && (p->rows != s->rows || p->slots != s->slots)))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "step %zu: %zu views came, expected %zu: the observer has to feed each", c->steps,
+                          p->views, expected);
+    if (c->steps == 0 && c->opt.prompt_rows && c->prompt.views < c->prompt.expected)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%zu views of the prompt came, expected %zu: its observer has `prompts` set",
+                          c->prompt.views, c->prompt.expected);
+    return TEMPO_OK;
+}
+
 static tempo_status write_attention(tempo_capture *c, const step *s, tempo_err *err)
 {
-    const tempo_capture_pass *p = &c->pass;
     const uint64_t shape[] = {layers_of(c), 1, heads_of(c), s->rows, s->slots};
     tempo_arrays *a = c->arrays[TEMPO_FILE_ATTENTION];
+    const tempo_status st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5,
+                                             c->pass.buffer + c->pass.at[TEMPO_TAP_PATTERN], err);
 
-    if (p->views != layers_of(c) * s->rows || p->rows != s->rows || p->slots != s->slots)
-        return tempo_fail(
-            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-            "step %zu: %zu views of attention came, expected %zu: the observer has to feed each", c->steps,
-            p->views, layers_of(c) * s->rows);
-    const tempo_status st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5, c->buffer, err);
     return st == TEMPO_OK ? write_small(c, a, s, err) : st;
+}
+
+/* The array PREFIX_TAP of what was gathered. */
+static tempo_status write_tap(tempo_capture *c, const tempo_gather *g, const tempo_tap_selection *s,
+                              const char *prefix, tempo_err *err)
+{
+    uint64_t shape[4];
+    const unsigned n_dims = tempo_gather_shape(g, c->model, s, shape);
+    char name[96];
+
+    (void)snprintf(name, sizeof(name), "%s_%s", prefix, tempo_tap_get_info(NULL, s->tap).short_name);
+    return tempo_arrays_add_floats(c->arrays[TEMPO_FILE_TAPS], name, shape, n_dims, g->buffer + g->at[s->tap],
+                                   err);
+}
+
+static tempo_status write_taps(tempo_capture *c, const step *s, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+    char prefix[32];
+
+    for (size_t i = 0; i < c->n_taps && st == TEMPO_OK && c->steps == 0 && c->opt.prompt_rows; i++)
+        st = write_tap(c, &c->prompt, &c->taps[i], "prompt", err);
+    tempo_gather_free(&c->prompt);
+    (void)snprintf(prefix, sizeof(prefix), "step_%zu", c->steps);
+    for (size_t i = 0; i < c->n_step_taps && st == TEMPO_OK; i++)
+        if (c->taps[i].tap != TEMPO_TAP_PATTERN)
+            st = write_tap(c, &c->pass, &c->taps[i], prefix, err);
+    return st == TEMPO_OK ? write_small(c, c->arrays[TEMPO_FILE_TAPS], s, err) : st;
 }
 
 static tempo_status write_logits(const tempo_capture *c, const step *s, tempo_err *err)
@@ -365,7 +360,7 @@ static tempo_status write_cache(tempo_capture *c, const step *s, unsigned which,
     const tempo_seq *seq = tempo_decoder_seq(c->decoder);
     const size_t n = s->slots - c->slots, d = hp->head_dim;
     const uint64_t shape[] = {hp->n_layers, hp->n_kv_heads, n, d};
-    float *to = c->buffer;
+    float *to = c->pass.buffer;
     tempo_status st = TEMPO_OK;
 
     for (uint32_t l = 0; l < hp->n_layers; l++)
@@ -375,7 +370,7 @@ static tempo_status write_cache(tempo_capture *c, const step *s, unsigned which,
     if (st != TEMPO_OK)
         return st;
     return tempo_arrays_add(c->arrays[TEMPO_FILE_KV], c->steps, which == 0 ? TEMPO_ARRAY_K : TEMPO_ARRAY_V,
-                            shape, 4, c->buffer, err);
+                            shape, 4, c->pass.buffer, err);
 }
 
 static uint64_t cache_floats(const tempo_capture *c, const step *s)
@@ -383,6 +378,11 @@ static uint64_t cache_floats(const tempo_capture *c, const step *s)
     const tempo_hparams *hp = &c->model->hp;
 
     return (uint64_t)hp->n_layers * hp->n_kv_heads * hp->head_dim * (s->slots - c->slots);
+}
+
+static tempo_status make_room(tempo_capture *c, const step *s, tempo_err *err)
+{
+    return tempo_gather_room(&c->pass, (size_t)cache_floats(c, s), err) != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
 }
 
 /* Bytes that the step adds. */
@@ -393,6 +393,9 @@ static uint64_t step_bytes(const tempo_capture *c, const step *s)
 
     if (c->arrays[TEMPO_FILE_ATTENTION] != NULL)
         n += (uint64_t)layers_of(c) * heads_of(c) * s->rows * s->slots * sizeof(float) + small;
+    if (c->arrays[TEMPO_FILE_TAPS] != NULL) /* attention once too often, which is written elsewhere */
+        n += (c->pass.floats + (c->steps == 0 ? c->prompt.floats : 0)) * sizeof(float) + small +
+             (c->n_taps + c->n_step_taps) * 192;
     if (c->arrays[TEMPO_FILE_LOGITS] != NULL)
         n += (uint64_t)s->rows * c->model->hp.n_vocab * sizeof(float) + small;
     if (c->arrays[TEMPO_FILE_KV] != NULL)
@@ -402,14 +405,17 @@ static uint64_t step_bytes(const tempo_capture *c, const step *s)
 
 static tempo_status write_step(tempo_capture *c, const step *s, tempo_err *err)
 {
-    tempo_status st = check_limit(c, step_bytes(c, s), err);
+    tempo_status st = check_views(c, s, err);
 
+    if (st == TEMPO_OK)
+        st = check_limit(c, step_bytes(c, s), err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_ATTENTION] != NULL)
         st = write_attention(c, s, err);
+    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_TAPS] != NULL)
+        st = write_taps(c, s, err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_LOGITS] != NULL)
         st = write_logits(c, s, err);
-    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_KV] != NULL &&
-        (st = reserve(c, (size_t)cache_floats(c, s), err)) == TEMPO_OK &&
+    if (st == TEMPO_OK && c->arrays[TEMPO_FILE_KV] != NULL && (st = make_room(c, s, err)) == TEMPO_OK &&
         (st = write_cache(c, s, 0, err)) == TEMPO_OK)
         st = write_cache(c, s, 1, err);
     if (st == TEMPO_OK && s->set != NULL)
@@ -432,7 +438,7 @@ static tempo_status take_step(tempo_capture *c, const tempo_set *set, tempo_err 
     if (st == TEMPO_OK) {
         c->slots = s.slots;
         c->steps++;
-        c->pass = (tempo_capture_pass){.layer = UINT32_MAX};
+        c->pass.views = 0;
         count_bytes(c);
     } else if (c->failed.code == TEMPO_OK) {
         if (err != NULL)

@@ -74,7 +74,8 @@ static tempo_status set_paths(tempo_capture *c, const tempo_capture_options *o, 
                {TEMPO_FILE_LOGITS, TEMPO_RECORD_LOGITS, o->logits_file},
                {TEMPO_FILE_KV, TEMPO_RECORD_KV, o->kv_file},
                {TEMPO_FILE_ROPE, TEMPO_RECORD_POSITIONS, o->positions_file}};
-    tempo_status st = TEMPO_OK;
+    const bool taps = o->n_taps > 0 || o->prompt_rows;
+    tempo_status st = taps ? set_path(c, TEMPO_FILE_TAPS, NULL, err) : TEMPO_OK;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(*all) && st == TEMPO_OK; i++)
         if (all[i].bit == 0 || (o->record & all[i].bit) != 0)
@@ -248,6 +249,35 @@ static tempo_status finish_arrays(tempo_capture *c, size_t i, const char *metada
     return st;
 }
 
+static json_t *bits_json(const uint64_t *bits, uint32_t n)
+{
+    json_t *a = json_array();
+
+    for (uint32_t i = 0; i < n; i++)
+        if (tempo_tap_has(bits, i))
+            json_array_append_new(a, json_integer(i));
+    return a;
+}
+
+/* {short name: {"name", "layers", "heads"}}: what index 0 and the others of an array are. */
+static json_t *taps_json(const tempo_capture *c)
+{
+    json_t *doc = json_object();
+
+    for (size_t i = 0; i < c->n_taps; i++) {
+        const tempo_tap_info t = tempo_tap_get_info(c->model, c->taps[i].tap);
+        char name[96];
+        (void)snprintf(name, sizeof(name), "%s%s", t.by_layer ? "blocks.L." : "", t.name);
+        json_t *one = json_pack("{s:s}", "name", name);
+        if (t.by_layer)
+            json_object_set_new(one, "layers", bits_json(c->taps[i].layers, c->model->hp.n_layers));
+        if (t.n_heads > 0)
+            json_object_set_new(one, "heads", bits_json(c->taps[i].heads, t.n_heads));
+        json_object_set_new(doc, t.short_name, one);
+    }
+    return doc;
+}
+
 static char *make_metadata(const tempo_capture *c)
 {
     const tempo_capture_options *o = &c->opt;
@@ -255,6 +285,10 @@ static char *make_metadata(const tempo_capture *c)
                             "num_steps", (json_int_t)c->steps, "closed", c->closed, "layers",
                             (json_int_t)o->first_layer, (json_int_t)o->last_layer, "heads",
                             (json_int_t)o->first_head, (json_int_t)o->last_head, "config", c->config);
+    if (doc != NULL && c->paths[TEMPO_FILE_TAPS] != NULL) {
+        json_object_set_new(doc, "taps", taps_json(c));
+        json_object_set_new(doc, "prompt_rows", json_boolean(o->prompt_rows));
+    }
     char *text = doc != NULL ? json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
 
     json_decref(doc);

@@ -57,14 +57,25 @@ static tempo_status check_names(const tempo_capture_options *o, tempo_err *err)
     return st;
 }
 
-tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_hparams *hp, tempo_err *err)
+tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_model *m, tempo_err *err)
 {
-    tempo_status st;
+    const tempo_hparams *hp = &m->hp;
+    tempo_status st = TEMPO_OK;
 
-    if (o->record == 0 || (o->record & ~(unsigned)TEMPO_RECORD_ALL) != 0)
-        return tempo_fail_field(err, TEMPO_E_ARG, "record",
-                                "record is %#x, expected some of attention, logits, positions, kv",
-                                o->record);
+    if ((o->record == 0 && o->n_taps == 0) || o->n_taps > TEMPO_TAP_COUNT ||
+        (o->record & ~(unsigned)TEMPO_RECORD_ALL) != 0)
+        return tempo_fail_field(
+            err, TEMPO_E_ARG, "record",
+            "record is %#x with %zu taps, expected some of attention, logits, positions, kv or taps",
+            o->record, o->n_taps);
+    if (o->prompt_rows && o->n_taps == 0 && (o->record & (TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS)) == 0)
+        return tempo_fail_field(
+            err, TEMPO_E_ARG, "record",
+            "of the prompt's rows nothing is recorded: neither attention, nor logits, nor a tap");
+    for (size_t i = 0; i < o->n_taps && st == TEMPO_OK; i++)
+        st = tempo_tap_check(&o->taps[i], m, err);
+    if (st != TEMPO_OK)
+        return st;
     if (tempo_capture_format_name(o->format) == NULL)
         return tempo_fail_field(err, TEMPO_E_ARG, "format", "format %d is not npz or safetensors",
                                 (int)o->format);
@@ -88,28 +99,60 @@ const char *tempo_capture_size_text(uint64_t bytes, char out[32])
     return out;
 }
 
+static void set_range(uint64_t *bits, uint32_t first, uint32_t last)
+{
+    for (uint32_t i = first; i <= last; i++)
+        bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+size_t tempo_capture_select(const tempo_capture_options *o, const tempo_model *m,
+                            tempo_tap_selection taps[TEMPO_TAP_COUNT], size_t *steps)
+{
+    size_t n = 0;
+
+    if ((o->record & TEMPO_RECORD_ATTENTION) != 0) {
+        taps[n] = (tempo_tap_selection){.tap = TEMPO_TAP_PATTERN};
+        set_range(taps[n].layers, o->first_layer,
+                  o->last_layer < m->hp.n_layers ? o->last_layer : m->hp.n_layers - 1);
+        set_range(taps[n++].heads, o->first_head,
+                  o->last_head < m->hp.n_heads ? o->last_head : m->hp.n_heads - 1);
+    }
+    for (size_t i = 0; i < o->n_taps; i++)
+        if (o->taps[i].tap != TEMPO_TAP_PATTERN && o->taps[i].tap != TEMPO_TAP_LOGITS)
+            taps[n++] = o->taps[i];
+    *steps = n;
+    if (o->prompt_rows && (o->record & TEMPO_RECORD_LOGITS) != 0)
+        taps[n++] = (tempo_tap_selection){.tap = TEMPO_TAP_LOGITS};
+    return n;
+}
+
 /* In double: it is an estimate, and nothing overflows. */
 uint64_t tempo_capture_estimate(const tempo_capture_options *given, const tempo_model *m)
 {
     const tempo_hparams *hp = &m->hp;
     tempo_capture_options real;
+    tempo_tap_selection taps[TEMPO_TAP_COUNT];
+    size_t n, n_steps;
     if (tempo_capture_options_take(&real, given, NULL) != TEMPO_OK || real.steps == 0 ||
-        tempo_capture_options_check(&real, hp, NULL) != TEMPO_OK)
+        tempo_capture_options_check(&real, m, NULL) != TEMPO_OK)
         return 0;
     const tempo_capture_options *o = &real;
     const size_t room = o->prompt < hp->n_ctx ? hp->n_ctx - o->prompt + 1 : 1;
     const double steps = (double)(o->steps < room ? o->steps : room);
     const double P = (double)o->prompt, R = (double)(o->rows > 0 ? o->rows : 1);
-    const double layers = real.last_layer - real.first_layer + 1.0,
-                 heads = real.last_head - real.first_head + 1.0;
     const double rows = 1 + (steps - 1) * R;                      /* that are read, in all */
     const double slots = P * steps + R * steps * (steps - 1) / 2; /* summed over steps */
     const double cells = P + (steps - 1) * R * P + R * R * steps * (steps - 1) / 2; /* rows times slots */
     const double small = 8 * slots + 16 * R * steps + SMALL_BYTES * steps;
     double bytes = SMALL_BYTES + 64 * rows; /* the JSON files */
 
-    if ((o->record & TEMPO_RECORD_ATTENTION) != 0)
-        bytes += layers * heads * cells * 4 + small;
+    n = tempo_capture_select(&real, m, taps, &n_steps);
+    for (size_t i = 0; i < n_steps; i++)
+        bytes += 4 * tempo_gathered_floats(m, &taps[i], rows, cells);
+    for (size_t i = 0; i < n && o->prompt_rows; i++)
+        bytes += 4 * tempo_gathered_floats(m, &taps[i], P, P * P) + SMALL_BYTES;
+    bytes += ((o->record & TEMPO_RECORD_ATTENTION) != 0) * small +
+             (o->n_taps > 0 || o->prompt_rows) * (small + (double)n * 192 * steps);
     if ((o->record & TEMPO_RECORD_LOGITS) != 0)
         bytes += rows * hp->n_vocab * 4 + small;
     if ((o->record & TEMPO_RECORD_POSITIONS) != 0)

@@ -34,6 +34,16 @@ typedef struct tempo_readout_in {
 tempo_status tempo_readout_mix(double *q, double *entropy, const tempo_readout_in *in,
                                tempo_err *err) TEMPO_MUST_CHECK;
 
+/* ---- decoder.c ---- */
+/* What a slot of the running pass is to its decoder. */
+typedef struct tempo_reading {
+    bool prompt;       /* a row of the prompt */
+    bool read;         /* one of those that the step reads: */
+    size_t row, rows;  /* which, of how many */
+    size_t slots;      /* of the sequence when they have all run */
+} tempo_reading;
+tempo_reading tempo_decoder_reading(const tempo_decoder *d, size_t slot);
+
 /* ---- select.c ---- */
 typedef struct tempo_choice {
     int32_t id;

@@ -197,6 +197,40 @@ static void put_rows(const tempo_decoder *d, size_t k, tempo_row *rows)
     }
 }
 
+tempo_reading tempo_decoder_reading(const tempo_decoder *d, size_t slot)
+{
+    const size_t first = d->seq->n_slots, rows = d->n_pending - d->n_done;
+
+    if (d->steps == 0)
+        return (tempo_reading){true, slot + 1 == first + rows, 0, 1, first + rows};
+    return (tempo_reading){false, slot >= first && slot < first + rows, slot - first, rows, first + rows};
+}
+
+/* Does the observer see all rows of prompts? */
+static bool sees_prompts(const tempo_observer *obs)
+{
+    return obs != NULL && obs->prompts && obs->view != NULL;
+}
+
+/* What its rows want in that case: logits too, where they are seen. */
+static void show_prompt(tempo_row *rows, size_t n, const tempo_observer *obs)
+{
+    unsigned want = TEMPO_WANT_TAPS;
+
+    for (size_t i = 0; i < obs->n_taps; i++)
+        want |= obs->taps[i].tap == TEMPO_TAP_LOGITS ? TEMPO_WANT_LOGITS : 0u;
+    for (size_t i = 0; i < n; i++)
+        rows[i].want |= want;
+}
+
+/* The observer of a part of a prompt that is not read. */
+static tempo_observer observer_of_part(const tempo_observer *obs)
+{
+    if (obs == NULL || sees_prompts(obs))
+        return obs != NULL ? *obs : (tempo_observer){0};
+    return (tempo_observer){.user = obs->user, .poll = obs->poll};
+}
+
 static bool same_prompt(const tempo_decoder *a, const tempo_decoder *b)
 {
     if (b->steps != 0 || a->n_pending != b->n_pending || a->seq->kv != b->seq->kv ||
@@ -246,15 +280,16 @@ static bool follows(tempo_decoder *const *ds, size_t i, tempo_status *st, tempo_
 /* Run a prompt but for its last `rest` rows. */
 static tempo_status run_chunks(tempo_decoder *d, size_t rest, const tempo_observer *obs, tempo_err *err)
 {
-    const tempo_observer poll = {.user = obs != NULL ? obs->user : NULL,
-                                 .poll = obs != NULL ? obs->poll : NULL};
+    const tempo_observer part = observer_of_part(obs);
     tempo_row rows[PROMPT_CHUNK];
     tempo_status st = TEMPO_OK;
 
     while (st == TEMPO_OK && rows_left(d) > rest) {
         const size_t left = rows_left(d) - rest, n = left < PROMPT_CHUNK ? left : PROMPT_CHUNK;
         put_rows(d, n, rows);
-        st = tempo_engine_forward(d->engine, rows, n, &poll, err);
+        if (sees_prompts(obs))
+            show_prompt(rows, n, obs);
+        st = tempo_engine_forward(d->engine, rows, n, &part, err);
         if (st == TEMPO_OK)
             d->n_done += n;
     }
@@ -269,9 +304,9 @@ static tempo_status run_prompts(tempo_decoder *const *ds, size_t n, const tempo_
 
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         bool shared = false;
-        if (ds[i]->steps != 0 || follows(ds, i, &st, err))
+        if (ds[i]->steps != 0 || (!sees_prompts(obs) && follows(ds, i, &st, err)))
             continue;
-        for (size_t j = i + 1; j < n && !shared; j++)
+        for (size_t j = i + 1; j < n && !shared && !sees_prompts(obs); j++)
             shared = ds[j]->n_done == 0 && same_prompt(ds[i], ds[j]);
         st = run_chunks(ds[i], shared ? 1 : PROMPT_CHUNK, obs, err);
     }
@@ -296,6 +331,8 @@ static tempo_status run_pending(tempo_decoder *const *ds, size_t n, const tempo_
         d->batch_at = at;
         d->batch_rows = d->n_pending - d->n_done;
         put_rows(d, d->batch_rows, rows + at);
+        if (d->steps == 0 && sees_prompts(obs))
+            show_prompt(rows + at, d->batch_rows, obs);
     }
     st = tempo_engine_pass(ds[0]->engine, rows, total, obs, err);
     free(rows);

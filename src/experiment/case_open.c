@@ -43,31 +43,6 @@ static char *config_of(void *user, const tempo_run *run, size_t arm)
     return text;
 }
 
-static tempo_status parse_ranges(const tempo_experiment *e, tempo_capture_options *o, tempo_err *err)
-{
-    for (size_t i = 0; i < e->n_record; i++) {
-        unsigned long a, b;
-        int used = 0;
-        const char *p = e->record_text[i];
-        if (strncmp(p, "attention:", 10) != 0)
-            continue;
-        for (p += 10; *p != '\0'; p += used + (p[used] == ',')) {
-            if (sscanf(p, "layers=%9lu-%9lu%n", &a, &b, &used) == 2) {
-                o->first_layer = (uint32_t)a;
-                o->last_layer = (uint32_t)b;
-            } else if (sscanf(p, "heads=%9lu-%9lu%n", &a, &b, &used) == 2) {
-                o->first_head = (uint32_t)a;
-                o->last_head = (uint32_t)b;
-            } else {
-                return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                                  "%s: record: '%s': expected layers=A-B or heads=A-B after the colon",
-                                  e->path, e->record_text[i]);
-            }
-        }
-    }
-    return TEMPO_OK;
-}
-
 /* Which layers and heads attention has: those that are asked for, of those that there are. */
 static void keep_ranges(tempo_running *r, const tempo_capture_options *o)
 {
@@ -79,12 +54,12 @@ static void keep_ranges(tempo_running *r, const tempo_capture_options *o)
     r->heads[1] = o->last_head < m->n_heads ? o->last_head : m->n_heads - 1;
 }
 
-static tempo_status capture_options(tempo_running *r, tempo_capture_options *o, tempo_err *err)
+static void capture_options(tempo_running *r, tempo_capture_options *o)
 {
     const tempo_experiment *e = r->c->e;
 
-    tempo_capture_options_init(o);
-    o->record = e->record | TEMPO_RECORD_POSITIONS;
+    *o = e->recording;
+    o->record |= TEMPO_RECORD_POSITIONS;
     if (r->c->o->max_bytes > 0)
         o->max_bytes = r->c->o->max_bytes;
     o->replace = true;
@@ -92,9 +67,7 @@ static tempo_status capture_options(tempo_running *r, tempo_capture_options *o, 
     o->logits_file = e->logits_file;
     o->kv_file = e->kv_file;
     o->positions_file = e->positions_file;
-    const tempo_status st = parse_ranges(e, o, err);
     keep_ranges(r, o);
-    return st;
 }
 
 /* ---- arms ---- */
@@ -157,6 +130,7 @@ tempo_status tempo_case_open(tempo_running *r, const tempo_sink *sink, tempo_err
     arms a = {.n = 0};
     tempo_status st;
 
+    capture_options(r, &capture);
     add_arms(&a, r);
     tempo_run_options_init(&o);
     o.arms = a.arm;
@@ -172,7 +146,6 @@ tempo_status tempo_case_open(tempo_running *r, const tempo_sink *sink, tempo_err
     o.sinks = sink;
     o.n_sinks = 1;
     if ((st = tempo_path_join(dir, sizeof(dir), c->dir, c->e->arms[0].name, err)) != TEMPO_OK ||
-        (st = capture_options(r, &capture, err)) != TEMPO_OK ||
         (st = tempo_run_create(&r->run, c->engine, &o, &prompt, err)) != TEMPO_OK)
         return st;
     for (size_t i = 0; i < c->e->n_arms; i++)

@@ -88,6 +88,9 @@ static json_t *recorded_json(const tempo_experiment *e)
     for (size_t i = 0; i < 4; i++)
         if ((e->record & 1u << i) != 0)
             json_array_append_new(list, json_string(names[i]));
+    for (size_t i = 0; i < e->recording.n_taps; i++)
+        json_array_append_new(list,
+                              json_string(tempo_tap_get_info(NULL, e->recording.taps[i].tap).short_name));
     return list;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "capture/taps.h"
+#include "decode/decode.h"
 
 enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
 
@@ -115,12 +116,14 @@ static bool hand_out(void *user, const tempo_tap_view *v)
     bool on = true;
 
     if (l != NULL) {
-        /* the rows of a set are the new slots of its sequence; of a prompt the last one is read */
-        const size_t row = l->rows > 1 ? v->slot - tempo_seq_slot_count(v->seq) : 0;
-        if (l->watch && v->tap == TEMPO_TAP_PATTERN)
-            keep(l, row, v);
+        const tempo_reading r = tempo_decoder_reading(l->d, v->slot);
+        const size_t row = r.row;
         if (l->capture != NULL)
             (void)tempo_capture_view(l->capture, v);
+        if (!r.read) /* a row of the prompt that a capture wants */
+            return true;
+        if (l->watch && v->tap == TEMPO_TAP_PATTERN)
+            keep(l, row, v);
         if (l->view != NULL && tempo_taps_include(l->taps, l->n_taps, v))
             on = l->view(l->user, l->number, row, v);
     }
@@ -156,7 +159,13 @@ static tempo_observer observer_of(pass *p)
         tempo_taps_add(&p->taps, p->obs->taps, p->obs->n_taps);
     for (size_t i = 0; i < p->n; i++)
         add_taps(&p->taps, p->lanes[i]);
+    bool prompts = false;
+
+    for (size_t i = 0; i < p->n; i++)
+        prompts =
+            prompts || (p->lanes[i]->capture != NULL && tempo_capture_wants_prompt(p->lanes[i]->capture));
     return (tempo_observer){.user = p,
+                            .prompts = prompts,
                             .poll = poll_pass,
                             .view = p->taps.n > 0 ? hand_out : NULL,
                             .taps = p->taps.list,

@@ -83,8 +83,8 @@ refuse 2 'need --capture' --format npz
 refuse 2 'need --capture' --max-capture 1GB
 refuse 2 'need --capture' --closing-pass
 for list in '' ',' 'attention,' none attention,attention attention: attention:layers attention:layers=2-1 attention:layers=1-x \
-    logits:layers=1-2 layers=1-2 attention,layers=1-2 attention:layers=-1 attention:heads=0-3,positions,heads=1; do
-    refuse 2 'is not a list of attention' --capture "$dir/refused" --record "$list"
+    logits:layers=1-2 layers=1-2 attention:layers=-1 attention:heads=0-3,positions,heads=1; do
+    refuse 2 'is not a list of what can be recorded' --capture "$dir/refused" --record "$list"
 done
 for size in '' x 1XB -1 0x10 1e3 .5GB 1GBx 0.1 99999999999999TB; do
     refuse 2 'is not a size' --capture "$dir/refused" --max-capture "$size"
@@ -92,6 +92,19 @@ done
 capture --capture "$dir/narrow" --record attention:layers=2-3,heads=1,positions --max-capture 0
 is "$(names "$dir/narrow")" './attention_weights.npz ./experiment_metadata.json ./manifest.json ./parallel_sets.json ./results.json ./results.jsonl ./rope_positions.json '
 [ "$(wc -c <"$dir/narrow/attention_weights.npz")" -lt "$(wc -c <"$dir/one/attention_weights.npz")" ] || fail 'narrowing narrows nothing'
+
+# taps, lists that add up, the prompt's rows
+capture --capture "$dir/taps" --record resid_post:layers=4-7 --record z:heads=0,3,kv --record 'blocks.1.hook_resid_post' --record-prompt
+is "$(names "$dir/taps")" './experiment_metadata.json ./kv_cache.npz ./manifest.json ./parallel_sets.json ./results.json ./results.jsonl ./taps.npz '
+grep -qaF 'step_1_z.npy' "$dir/taps/taps.npz" || fail 'no step_1_z in taps.npz'
+refuse 2 'resid_post: layers 8-12: the model has layers 0 to 7' --capture "$dir/refused" --record resid_post:layers=8-12
+refuse 2 'k: heads 4: the model has key/value heads 0 to 3' --capture "$dir/refused" --record k:heads=4
+refuse 2 '(llama) has no experts' --capture "$dir/refused" --record expert_weights
+refuse 2 'there are embed, pos_embed, resid_pre' --capture "$dir/refused" --record residuals
+refuse 2 "'kv' is there twice" --capture "$dir/refused" --record kv --record kv
+refuse 2 'need --capture' --record-prompt
+refuse 2 'nothing is recorded' --capture "$dir/refused" --record kv --record-prompt
+refuse 1 '--max-capture allows 1.0 MB' --capture "$dir/refused" --record result --record-prompt --max-capture 1MB
 
 # more than was expected, while it runs; a disk that is full at the end
 "$tempo" generate -p "$prompt" -t 0.0001 -n 8 --capture "$dir/refused" --max-capture 2.5MB >"$dir/out" 2>"$dir/err" </dev/null

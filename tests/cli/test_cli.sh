@@ -352,6 +352,14 @@ assert any(t['name'] == 'model.norm.weight' and t['shape'] == [d['model']['d_mod
 works logits -p 'The cat sat on the' --top 3 --json
 check_json "
 assert len(d['top']) == 3 and d['top'][0]['probability'] > d['top'][1]['probability'] and d['prompt'] == 'The cat sat on the'"
+works logits -p 'The cat sat on the' --all-positions --top 1 --json --all "$dir/l.npy"
+check_json "
+p = d['positions']; assert [q['position'] for q in p] == [0, 1, 2, 3, 4, 5] and [q['id'] for q in p] == d['prompt_ids']
+assert all(len(q['top']) == 1 and q['entropy'] > 0 for q in p)"
+grep -qF "'shape': (6, 4096)" "$dir/l.npy" || fail 'logits of all positions are no [6, 4096]'
+works logits -p 'The cat sat on the' --all-positions --top 1
+[ "$(grep -c '^after ' "$dir/out")" -eq 6 ] || fail 'no table for each position'
+refuses 2 'is for one prompt' logits -f "$dir/p.jsonl" --all-positions --all "$dir/none.npy"
 works logits -p 'The cat sat on the' --all "$dir/l.npy"
 [ "$(wc -c <"$dir/l.npy")" -eq $((128 + 4 * 4096)) ] || fail "l.npy has $(wc -c <"$dir/l.npy") bytes"
 works doctor --json --threads 1 --kv f16

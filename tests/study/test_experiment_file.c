@@ -365,7 +365,9 @@ static void test_refused(void **state)
          "3:9: driver: there is no arm 'c'"},
         {"prompt: x\nregime: lockstep\ndriver: c\narms: [{name: a}, {name: b}, {name: c, replay: published}]",
          "3:9: driver: 'c' is a replay, which takes no part in lockstep"},
-        {"prompt: x\nrecord: [attn]", "2:10: record: 'attn' is not one of attention|logits|positions|kv"},
+        {"prompt: x\nrecord: [z, logits:heads=1]",
+         "2:13: record: 'logits:heads=1': expected attention, logits, positions, kv or a tap (logits have no "
+         "layers and heads)"},
         {"prompt: x\nrecord: [kv, kv]", "2:14: record: 'kv' is there twice"},
         {"prompt: x\nattention_output_file: ../a.npz",
          "2:24: attention_output_file: expected a file name of its own, without directories"},
@@ -420,7 +422,7 @@ static void test_all_errors(void **state)
                                "modle: m\n"
                                "steps: abc\n"
                                "threshold: 7\n"
-                               "record: [kv, attn, kv]\n"
+                               "record: [kv, z:x1, kv]\n"
                                "use_mcts: maybe\n"
                                "steps: 3\n"
                                "published: {outputs: [], runs: [{steps: 0}]}\n"
@@ -432,7 +434,8 @@ static void test_all_errors(void **state)
         "2:1: unknown key 'modle'; did you mean 'model'?",
         "3:8: steps: 'abc' is not an integer from 1 to 1000000000",
         "4:12: threshold: '7' is not a number above 0 and at most 1",
-        "5:14: record: 'attn' is not one of attention|logits|positions|kv",
+        "5:14: record: 'z:x1': expected attention, logits, positions, kv or a tap ('z:x1': expected "
+        "NAME[:layers=4-8][:heads=0,3], each once, of numbers up to 1023)",
         "5:20: record: 'kv' is there twice",
         "6:11: use_mcts: 'maybe' is not true or false",
         "7:1: duplicate key 'steps', it is in line 3 already",

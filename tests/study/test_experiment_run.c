@@ -435,7 +435,7 @@ static void test_refusals(void **state)
     assert_null(run_text(lockstep, NULL, NULL, NULL, &st, &err));
     assert_int_equal(st, TEMPO_E_ARG);
     assert_non_null(strstr(err.msg, "holds files that are not of an experiment"));
-    assert_null(run_text("prompt: x\nrecord: ['attention:layers=2']\n", NULL, NULL, NULL, &st, &err));
+    assert_null(run_text("prompt: x\nrecord: ['attention:layers=2-']\n", NULL, NULL, NULL, &st, &err));
     assert_non_null(strstr(err.msg, "layers"));
     assert_null(run_text("prompt: x\narms: [{name: a, mode: visible, visible_layers: 3-99}, {name: b}]\n",
                          NULL, NULL, NULL, &st, &err));

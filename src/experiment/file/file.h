@@ -21,6 +21,7 @@ enum {
     TEMPO_EXPERIMENT_MAX_SETS = 256,    /* of a published run */
     TEMPO_EXPERIMENT_NAME_CHARS = 32,   /* of an arm, with its NUL */
     TEMPO_EXPERIMENT_FILE_CHARS = 128,  /* of an output file, with its NUL */
+    TEMPO_EXPERIMENT_RECORDS = 64,      /* names in `record` */
 };
 
 /* Bits of `record`. */
@@ -91,7 +92,8 @@ typedef struct tempo_experiment {
     size_t driver;   /* lockstep: the arm whose sets all others take; never a replay arm */
 
     unsigned record;           /* TEMPO_EXPERIMENT_* */
-    const char *record_text[4]; /* [n_record] as --record spells them: "attention:layers=20-27" */
+    tempo_capture_options recording; /* the same, for the capture */
+    const char *record_text[TEMPO_EXPERIMENT_RECORDS]; /* [n_record] as --record spells them: "attention:layers=20-27" */
     size_t n_record;
     /* Names inside the arm's directory, always set: the file's, else attention_weights.npz,
      * logits_distributions.npz, kv_cache.npz, rope_positions.json, cross_parallel_scores.json.  */

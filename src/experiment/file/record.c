@@ -6,8 +6,7 @@
 #include "capture/names.h"
 #include "experiment/file/read.h"
 
-static const char record_names[] = "attention|logits|positions|kv";
-enum { N_RECORDS = 4 };
+enum { N_RECORDS = 4 }; /* that capture_* know */
 
 /* ---- which arrays ---- */
 
@@ -21,6 +20,9 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
     bool matrices = true, whole = true;
     tempo_status st = tempo_yaml_bool(root, "save_attention_matrices", &matrices, err);
 
+    tempo_capture_options_init(&e->recording);
+    e->recording.record = 0;
+
     st = tempo_yaml_both(st, tempo_yaml_bool(root, "save_full_distributions", &whole, err));
     for (size_t i = 0; i < N_RECORDS; i++) {
         bool on = false;
@@ -28,6 +30,7 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
         if (!on || (i == 0 && !matrices))
             continue;
         e->record |= 1u << i;
+        e->recording.record = e->record;
         e->record_text[e->n_record++] = names[i];
     }
     if ((v = tempo_yaml_get(root, "save_attention_matrices")) != NULL) {
@@ -48,28 +51,20 @@ static tempo_status read_captures(tempo_experiment *e, const tempo_yaml_node *ro
 
 static tempo_status read_one(tempo_experiment *e, const tempo_yaml_node *v, tempo_err *err)
 {
-    const size_t n = strcspn(v->text, ":");
-    const char *name = record_names;
-    unsigned i = 0;
+    tempo_err said = {0};
 
-    while (i < N_RECORDS && (strcspn(name, "|") != n || memcmp(name, v->text, n) != 0)) {
-        name += strcspn(name, "|") + 1;
-        i++;
-    }
-    if (i == N_RECORDS)
-        return tempo_yaml_fail(err, v, "'%.40s' is not one of %s", v->text, record_names);
-    if ((e->record >> i & 1) != 0)
-        return tempo_yaml_fail(err, v, "'%.*s' is there twice", (int)n, v->text);
-    e->record |= 1u << i;
+    if (tempo_record_parse(&e->recording, v->text, &said) != TEMPO_OK)
+        return tempo_yaml_fail(err, v, "%s", said.msg);
+    e->record = e->recording.record;
     e->record_text[e->n_record++] = v->text;
     return TEMPO_OK;
 }
 
-/* record: a list of what --record takes; what follows a colon is for the recorder to read. */
+/* record: a list of what --record takes. */
 static tempo_status read_record(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
     const tempo_yaml_node *list;
-    tempo_status st = tempo_yaml_list(root, "record", TEMPO_YAML_STR, N_RECORDS, &list, err);
+    tempo_status st = tempo_yaml_list(root, "record", TEMPO_YAML_STR, TEMPO_EXPERIMENT_RECORDS, &list, err);
 
     if (e->n_record > 0) /* capture_* said so already: together they are an error */
         return st;
@@ -140,9 +135,9 @@ static tempo_status read_output(tempo_experiment *e, const tempo_yaml_node *root
 
 static tempo_status read_outputs(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
 {
-    char usual[4][TEMPO_CAPTURE_KEY];
+    char usual[TEMPO_FILE_COUNT][TEMPO_CAPTURE_KEY];
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < TEMPO_FILE_COUNT; i++)
         (void)tempo_capture_file_name(usual[i], (tempo_capture_file)i, TEMPO_CAPTURE_NPZ);
     const output outputs[] = {{"attention_output_file", usual[TEMPO_FILE_ATTENTION], e->attention_file,
                                (e->record & TEMPO_EXPERIMENT_ATTENTION) != 0, "recorded attention"},
