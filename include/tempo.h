@@ -785,6 +785,8 @@ typedef struct tempo_capture_options {
     tempo_tap_selection taps[TEMPO_TAP_COUNT]; /* [n_taps] besides, each once; attention and logits have their bits in record */
     size_t n_taps;
     bool prompt_rows; /* attention, logits and taps of all rows of the prompt, too; what they take stays in memory until the first step */
+    bool square;      /* attention of every slot so far in each step, [.., slots, slots], as the original project's scripts want it; the
+                         matrix of the last step stays in memory */
     tempo_capture_format format;      /* of all arrays */
     uint64_t max_bytes;               /* of all files together; 0 = no limit */
     uint64_t *shared_bytes;           /* NULL; else a counter, 0 at first, to which several captures of one run add what
@@ -812,7 +814,8 @@ static inline void tempo_capture_options_init(tempo_capture_options *o) { tempo_
  * step t reads r = (t == 0 ? 1 : R) rows and the sequence then has s = P + R t slots; it writes
  *   attention layers * heads * r * s * 4,  logits r * vocabulary * 4,  K and V 2 * layers * kv heads * head size * 4 for
  *   each new slot (P at t = 0, then R),  each tap layers * r * (its numbers, or heads * s) * 4,  and in each of the files
- *   8 s + 16 R and 2 KB of smaller arrays and headers; with prompt_rows also what P rows on P slots give of each.
+ *   8 s + 16 R and 2 KB of smaller arrays and headers; with prompt_rows also what P rows on P slots give of each; with square
+ *   attention has s rows in place of r.
  * steps is cut off where the model's context ends.  0 when o->steps is 0 and for options
  * that tempo_capture_create refuses; UINT64_MAX when it is beyond any disk.
  * With threshold tau no set has more than 1 / tau members, so rows = 1 / tau makes this a bound.  */
@@ -827,7 +830,7 @@ TEMPO_API tempo_status tempo_capture_create(tempo_capture **out, const char *dir
                                             const tempo_capture_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* What an observer has to show it: *n selections, none where nothing of that kind is recorded. */
 TEMPO_API const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n);
-/* Whether that observer's `prompts` has to be set (prompt_rows of the options). */
+/* Whether that observer's `prompts` has to be set (prompt_rows or square of the options). */
 TEMPO_API bool tempo_capture_wants_prompt(const tempo_capture *c);
 /* Feed it every view that the observer gets, those of other sequences and other taps included.  A pass that was stopped and is repeated may be fed again.  Always true, so that a callback can return it: what
  * goes wrong (memory, the limit) is said by the next tempo_capture_step.  */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,6 +200,87 @@ static void test_written_is_shown(void **state)
     test_tmpdir_remove(dir);
 }
 
+/* ---- attention of all slots so far ---- */
+
+/* Row `slot` of head 3 in layer 1, of step t's matrix: what was seen when it was read, and nothing of later
+ * slots. */
+static void check_square(const tempo_npz *z, const seen *s, size_t t, size_t slots)
+{
+    char name[48];
+    size_t n;
+
+    (void)snprintf(name, sizeof(name), "step_%zu_attention", t);
+    tempo_npy x = array(z, name, 5, (uint64_t[]){2, 1, 4, slots, slots});
+    for (size_t r = 0; r < slots; r++) {
+        const float *want = find(s, TEMPO_TAP_PATTERN, 1, r, &n),
+                    *got = (float *)x.data + ((4 + 3) * slots + r) * slots;
+        assert_memory_equal(got, want + 3 * (n / 4), n / 4 * sizeof(float));
+        for (size_t j = n / 4; j < slots; j++)
+            assert_true(got[j] == 0.0f);
+    }
+    tempo_npy_free(&x);
+    (void)snprintf(name, sizeof(name), "step_%zu_query_slots", t);
+    x = array(z, name, 1, (uint64_t[]){slots});
+    assert_int_equal(((int64_t *)x.data)[slots - 1], slots - 1);
+    tempo_npy_free(&x);
+}
+
+static void test_square(void **state)
+{
+    (void)state;
+    tempo_model *m = open_long_model();
+    tempo_engine *e = test_engine(m, 2);
+    tempo_decoder *with = make_decoder(e), *without = make_decoder(e);
+    const tempo_tap_selection pattern = {.tap = TEMPO_TAP_PATTERN};
+    seen *s = calloc(1, sizeof(*s));
+    size_t slots[STEPS], rows = 0;
+    tempo_capture_options o;
+    tempo_capture *c;
+    tempo_err err = {0};
+    char dir[256], path[512];
+
+    test_tmpdir_create(dir);
+    test_path(path, dir, "c");
+    tempo_capture_options_init(&o);
+    o.prompt = N_PROMPT;
+    o.steps = STEPS;
+    o.rows = 3;
+    o.record = 0;
+    assert_int_equal(tempo_record_parse(&o, "attention:square", &err), TEMPO_OK);
+    assert_true(o.square);
+    const uint64_t estimate = tempo_capture_estimate(&o, m);
+    assert_int_equal(tempo_capture_create(&c, path, with, &o, &err), TEMPO_OK);
+    tempo_observer obs = {.user = c, .view = feed, .prompts = tempo_capture_wants_prompt(c)};
+    obs.taps = tempo_capture_taps(c, &obs.n_taps);
+    const tempo_observer look = {.user = s, .view = keep, .taps = &pattern, .n_taps = 1, .prompts = true};
+    for (size_t t = 0; t < STEPS; t++) {
+        assert_int_equal(tempo_decoders_step(&with, 1, &obs, &err), TEMPO_OK);
+        slots[t] = tempo_seq_slot_count(tempo_decoder_seq(with));
+        rows += slots[t] > N_PROMPT;
+        if (tempo_capture_step(c, &err) != TEMPO_OK)
+            fail_msg("%s", err.msg);
+        assert_int_equal(tempo_decoders_step(&without, 1, &look, &err), TEMPO_OK);
+    }
+    assert_true(rows > 0);
+    assert_true(tempo_capture_bytes(c) <= estimate);
+    assert_true(tempo_capture_bytes(c) * 10 > estimate * 9);
+    assert_int_equal(tempo_capture_commit(c, &err), TEMPO_OK);
+    tempo_npz *z;
+    test_path(path, dir, "c/attention_weights.npz");
+    assert_int_equal(tempo_npz_open(&z, path, &err), TEMPO_OK);
+    for (size_t t = 0; t < STEPS; t++)
+        check_square(z, s, t, slots[t]);
+    tempo_npz_free(z);
+    for (size_t i = 0; i < s->n; i++)
+        free(s->views[i].v);
+    free(s);
+    tempo_decoder_free(with);
+    tempo_decoder_free(without);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+    test_tmpdir_remove(dir);
+}
+
 /* ---- what to record ---- */
 
 static void test_record(void **state)
@@ -214,7 +296,9 @@ static void test_record(void **state)
                {"attention:layers=0,2", "one range"},
                {"z:heads=1,z:heads=2", "'z' is there twice, with other heads"},
                {"logits:layers=1", "logits have no layers"},
-               {"kv:heads=1", "is no tap"}};
+               {"kv:heads=1", "is no tap"},
+               {"z:square", "only attention can be square"},
+               {"logits:square", "only attention can be square"}};
     tempo_capture_options o;
     tempo_err err = {0};
 
@@ -237,11 +321,16 @@ static void test_record(void **state)
     assert_int_equal(o.n_taps, 2);
     assert_int_equal(o.taps[0].layers[0], 0x2d);
     assert_int_equal(o.taps[1].tap, TEMPO_TAP_Z);
+    assert_false(o.square);
+    tempo_capture_options_init(&o);
+    o.record = 0;
+    assert_int_equal(tempo_record_parse(&o, "attention:layers=1:square:heads=0-1", &err), TEMPO_OK);
+    assert_true(o.square && o.first_layer == 1 && o.last_head == 1);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_written_is_shown),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_written_is_shown), cmocka_unit_test(test_square),
                                        cmocka_unit_test(test_record)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,14 +176,28 @@ static void note_shapes(comparison *c, uint32_t step, const tempo_step_attention
     (void)json_array_append_new(c->steps, r);
 }
 
+/* The attention of a step, whose rows are those that it read. */
+static tempo_status read_step(const tempo_steps *s, uint32_t step, tempo_step_attention *a, tempo_err *err)
+{
+    const tempo_status st = tempo_steps_attention(s, step, a, err);
+
+    if (st != TEMPO_OK || a->n_rows < a->n_slots || a->n_slots == 1)
+        return st;
+    tempo_step_attention_free(a);
+    return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                      "%s: step %" PRIu32 " has the attention of all slots (attention:square), expected that "
+                                          "of the rows it read: capture it without square",
+                      s->name, step);
+}
+
 static tempo_status compare_step(comparison *c, uint32_t step, json_t *warnings, tempo_err *err)
 {
     tempo_step_attention a, b = {0};
-    tempo_status st = tempo_steps_attention(c->a, step, &a, err);
+    tempo_status st = read_step(c->a, step, &a, err);
 
     if (st != TEMPO_OK)
         return st;
-    if ((st = tempo_steps_attention(c->b, step, &b, err)) != TEMPO_OK)
+    if ((st = read_step(c->b, step, &b, err)) != TEMPO_OK)
         goto out;
     if (a.n_layers != b.n_layers || a.n_heads != b.n_heads) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
@@ -340,7 +354,7 @@ static tempo_status look_at_step(look *l, const tempo_steps *s, uint32_t step, c
     tempo_step_attention a;
     tempo_maps m = {0};
     json_t *r = NULL;
-    tempo_status st = tempo_steps_attention(s, step, &a, err);
+    tempo_status st = read_step(s, step, &a, err);
 
     if (st != TEMPO_OK)
         return st;

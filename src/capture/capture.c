@@ -94,6 +94,7 @@ static void capture_free(tempo_capture *c)
     free(c->dir);
     tempo_gather_free(&c->pass);
     tempo_gather_free(&c->prompt);
+    free(c->square);
     free(c);
 }
 
@@ -196,8 +197,9 @@ static tempo_status take_view(tempo_capture *c, size_t tap, const tempo_tap_view
     const tempo_reading r = tempo_decoder_reading(c->decoder, v->slot);
     tempo_status st = TEMPO_OK;
 
-    if (c->opt.prompt_rows && r.prompt &&
-        (st = begin_pass(c, &c->prompt, c->n_taps, v, r.slots, r.slots, err)) == TEMPO_OK)
+    const size_t of_prompt = c->opt.prompt_rows ? c->n_taps : c->opt.square; /* attention is the first */
+    if (tap < of_prompt && r.prompt &&
+        (st = begin_pass(c, &c->prompt, of_prompt, v, r.slots, r.slots, err)) == TEMPO_OK)
         st = tempo_gather_view(&c->prompt, c->model, s, v->slot, v, err);
     if (st != TEMPO_OK || !r.read || tap >= c->n_step_taps)
         return st;
@@ -214,7 +216,7 @@ const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n)
 
 bool tempo_capture_wants_prompt(const tempo_capture *c)
 {
-    return c->opt.prompt_rows;
+    return c->opt.prompt_rows || c->opt.square;
 }
 
 bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *v)
@@ -295,11 +297,35 @@ static tempo_status check_views(const tempo_capture *c, const step *s, tempo_err
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "step %zu: %zu views came, expected %zu: the observer has to feed each", c->steps,
                           p->views, expected);
-    if (c->steps == 0 && c->opt.prompt_rows && c->prompt.views < c->prompt.expected)
+    if (c->steps == 0 && tempo_capture_wants_prompt(c) && c->prompt.views < c->prompt.expected)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "%zu views of the prompt came, expected %zu: its observer has `prompts` set",
                           c->prompt.views, c->prompt.expected);
     return TEMPO_OK;
+}
+
+/* All slots ask, and what they saw when they were read stays. */
+static tempo_status write_square(tempo_capture *c, const step *s, tempo_err *err)
+{
+    const uint64_t shape[] = {layers_of(c), 1, heads_of(c), s->slots, s->slots};
+    tempo_arrays *a = c->arrays[TEMPO_FILE_ATTENTION];
+    int64_t *all = malloc(s->slots * sizeof(*all));
+    step whole = *s;
+    tempo_status st =
+        all != NULL ? tempo_square_grow(c, s->rows, s->slots, err)
+                    : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for step %zu", c->steps);
+
+    for (size_t i = 0; all != NULL && i < s->slots; i++)
+        all[i] = (int64_t)i;
+    whole.rows = s->slots;
+    whole.query_slots = all;
+    if (st == TEMPO_OK &&
+        (st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5, c->square, err)) == TEMPO_OK)
+        st = write_small(c, a, &whole, err);
+    free(all);
+    if (c->arrays[TEMPO_FILE_TAPS] == NULL)
+        tempo_gather_free(&c->prompt);
+    return st;
 }
 
 static tempo_status write_attention(tempo_capture *c, const step *s, tempo_err *err)
@@ -392,7 +418,9 @@ static uint64_t step_bytes(const tempo_capture *c, const step *s)
     uint64_t n = 64 + 32 * s->members;
 
     if (c->arrays[TEMPO_FILE_ATTENTION] != NULL)
-        n += (uint64_t)layers_of(c) * heads_of(c) * s->rows * s->slots * sizeof(float) + small;
+        n += (uint64_t)layers_of(c) * heads_of(c) * (c->opt.square ? s->slots : s->rows) * s->slots *
+                 sizeof(float) +
+             small + (c->opt.square ? 8 * s->slots : 0);
     if (c->arrays[TEMPO_FILE_TAPS] != NULL) /* attention once too often, which is written elsewhere */
         n += (c->pass.floats + (c->steps == 0 ? c->prompt.floats : 0)) * sizeof(float) + small +
              (c->n_taps + c->n_step_taps) * 192;
@@ -410,7 +438,7 @@ static tempo_status write_step(tempo_capture *c, const step *s, tempo_err *err)
     if (st == TEMPO_OK)
         st = check_limit(c, step_bytes(c, s), err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_ATTENTION] != NULL)
-        st = write_attention(c, s, err);
+        st = c->opt.square ? write_square(c, s, err) : write_attention(c, s, err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_TAPS] != NULL)
         st = write_taps(c, s, err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_LOGITS] != NULL)

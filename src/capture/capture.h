@@ -1,6 +1,6 @@
 /* capture.h - one decoder's steps on their way to files.  Private to src/capture; what callers see is in tempo.h.
  *
- * record.c reads what to record, options.c checks and estimates, gather.c is what a pass shows, arrays.c is one file of arrays in either format, files.c the directory and the JSON
+ * record.c reads what to record, options.c checks and estimates, gather.c is what a pass shows, square.c the attention of all rows so far, arrays.c is one file of arrays in either format, files.c the directory and the JSON
  * files, capture.c the steps.  Formats: docs/capture.md.  */
 #ifndef TEMPO_CAPTURE_CAPTURE_H
 #define TEMPO_CAPTURE_CAPTURE_H
@@ -48,6 +48,7 @@ struct tempo_capture {
     tempo_outfile *sets;
     tempo_gather pass;   /* the running one; then keys, then values */
     tempo_gather prompt; /* all rows of the prompt, until the first step is written */
+    float *square;       /* [layers, heads, slots, slots] attention of the last step that was written; options.square */
     tempo_err failed; /* in a view */
     uint64_t counted; /* bytes that were added to *opt.shared_bytes */
     size_t steps;     /* written, the closing one included */
@@ -82,6 +83,10 @@ unsigned tempo_gather_shape(const tempo_gather *g, const tempo_model *m, const t
 /* Its buffer for something else: [floats], or NULL. */
 float *tempo_gather_room(tempo_gather *g, size_t floats, tempo_err *err);
 void tempo_gather_free(tempo_gather *g);
+
+/* ---- square.c ---- */
+/* c->square as the step has it that was just read: the rows before it, hidden from the slots that are new, and its own. */
+tempo_status tempo_square_grow(tempo_capture *c, size_t rows, size_t slots, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- arrays.c ---- */
 /* names: how many arrays will have a name, for a format that needs to know; text: bytes of its metadata. */

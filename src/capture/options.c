@@ -68,6 +68,9 @@ tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_m
             err, TEMPO_E_ARG, "record",
             "record is %#x with %zu taps, expected some of attention, logits, positions, kv or taps",
             o->record, o->n_taps);
+    if (o->square && (o->record & TEMPO_RECORD_ATTENTION) == 0)
+        return tempo_fail_field(err, TEMPO_E_ARG, "record",
+                                "square is about attention, which is not recorded");
     if (o->prompt_rows && o->n_taps == 0 && (o->record & (TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS)) == 0)
         return tempo_fail_field(
             err, TEMPO_E_ARG, "record",
@@ -147,6 +150,13 @@ uint64_t tempo_capture_estimate(const tempo_capture_options *given, const tempo_
     double bytes = SMALL_BYTES + 64 * rows; /* the JSON files */
 
     n = tempo_capture_select(&real, m, taps, &n_steps);
+    if (o->square) { /* s rows in each step, and 8 bytes more for each */
+        const double squares =
+            steps * P * P + P * R * steps * (steps - 1) + R * R * (steps - 1) * steps * (2 * steps - 1) / 6;
+        bytes += 4 * (tempo_gathered_floats(m, &taps[0], rows, squares) -
+                      tempo_gathered_floats(m, &taps[0], rows, cells)) +
+                 8 * slots;
+    }
     for (size_t i = 0; i < n_steps; i++)
         bytes += 4 * tempo_gathered_floats(m, &taps[i], rows, cells);
     for (size_t i = 0; i < n && o->prompt_rows; i++)

@@ -74,7 +74,21 @@ static tempo_status add_tap(tempo_capture_options *o, const tempo_tap_selection 
     return TEMPO_OK;
 }
 
-static tempo_status add_piece(tempo_capture_options *o, const char *piece, tempo_err *err)
+/* Takes the word "square" out of a piece, if it stands between colons. */
+static bool take_square(char *piece)
+{
+    static const char word[] = ":square";
+    const size_t n = sizeof(word) - 1;
+
+    for (char *p = strstr(piece, word); p != NULL; p = strstr(p + n, word))
+        if (p[n] == '\0' || p[n] == ':') {
+            memmove(p, p + n, strlen(p + n) + 1);
+            return true;
+        }
+    return false;
+}
+
+static tempo_status add_piece(tempo_capture_options *o, char *piece, tempo_err *err)
 {
     static const struct {
         const char *name;
@@ -83,19 +97,24 @@ static tempo_status add_piece(tempo_capture_options *o, const char *piece, tempo
         {"logits", TEMPO_RECORD_LOGITS}, {"positions", TEMPO_RECORD_POSITIONS}, {"kv", TEMPO_RECORD_KV}};
     tempo_tap_selection s;
     tempo_err said = {0};
+    const bool square = take_square(piece);
 
     for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
-        if (strcmp(piece, whole[i].name) == 0) {
+        if (!square && strcmp(piece, whole[i].name) == 0) {
             if ((o->record & whole[i].bit) != 0)
                 return fail_twice(piece, err);
             o->record |= whole[i].bit;
             return TEMPO_OK;
         }
     const tempo_status st = tempo_tap_parse(&s, NULL, piece, &said);
+    if (square && (st != TEMPO_OK || s.tap != TEMPO_TAP_PATTERN))
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "'%.64s': only attention can be square",
+                          piece);
     if (st != TEMPO_OK || s.tap == TEMPO_TAP_LOGITS)
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                           "'%.64s': expected attention, logits, positions, kv or a tap (%.380s)", piece,
                           st != TEMPO_OK ? said.msg : "logits have no layers and heads");
+    o->square = o->square || square;
     return s.tap == TEMPO_TAP_PATTERN ? add_attention(o, &s, err) : add_tap(o, &s, err);
 }
 

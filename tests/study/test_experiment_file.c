@@ -434,8 +434,8 @@ static void test_all_errors(void **state)
         "2:1: unknown key 'modle'; did you mean 'model'?",
         "3:8: steps: 'abc' is not an integer from 1 to 1000000000",
         "4:12: threshold: '7' is not a number above 0 and at most 1",
-        "5:14: record: 'z:x1': expected attention, logits, positions, kv or a tap ('z:x1': expected "
-        "NAME[:layers=4-8][:heads=0,3], each once, of numbers up to 1023)",
+        ("5:14: record: 'z:x1': expected attention, logits, positions, kv or a tap ('z:x1': expected "
+         "NAME[:layers=4-8][:heads=0,3], each once, of numbers up to 1023)"),
         "5:20: record: 'kv' is there twice",
         "6:11: use_mcts: 'maybe' is not true or false",
         "7:1: duplicate key 'steps', it is in line 3 already",
