@@ -185,8 +185,8 @@ static tempo_status read_step(const tempo_steps *s, uint32_t step, tempo_step_at
         return st;
     tempo_step_attention_free(a);
     return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                      "%s: step %" PRIu32 " has the attention of all slots (attention:square), expected that "
-                                          "of the rows it read: capture it without square",
+                      "%s: step %" PRIu32 " has the attention of all slots, expected that of the rows it "
+                      "read: capture attention without :square",
                       s->name, step);
 }
 

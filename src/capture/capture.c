@@ -309,20 +309,18 @@ static tempo_status write_square(tempo_capture *c, const step *s, tempo_err *err
 {
     const uint64_t shape[] = {layers_of(c), 1, heads_of(c), s->slots, s->slots};
     tempo_arrays *a = c->arrays[TEMPO_FILE_ATTENTION];
-    int64_t *all = malloc(s->slots * sizeof(*all));
     step whole = *s;
-    tempo_status st =
-        all != NULL ? tempo_square_grow(c, s->rows, s->slots, err)
-                    : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for step %zu", c->steps);
+    tempo_status st = tempo_square_grow(c, s->rows, s->slots, err);
 
-    for (size_t i = 0; all != NULL && i < s->slots; i++)
-        all[i] = (int64_t)i;
     whole.rows = s->slots;
-    whole.query_slots = all;
-    if (st == TEMPO_OK &&
-        (st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5, c->square, err)) == TEMPO_OK)
+    if (st == TEMPO_OK && (whole.query_slots = tempo_square_slots(s->slots, err)) == NULL)
+        st = TEMPO_E_NOMEM;
+    if (st == TEMPO_OK)
+        st = tempo_arrays_add(a, c->steps, TEMPO_ARRAY_ATTENTION, shape, 5, c->square, err);
+    if (st == TEMPO_OK)
         st = write_small(c, a, &whole, err);
-    free(all);
+    if (whole.query_slots != s->query_slots)
+        free(whole.query_slots);
     if (c->arrays[TEMPO_FILE_TAPS] == NULL)
         tempo_gather_free(&c->prompt);
     return st;

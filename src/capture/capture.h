@@ -87,6 +87,8 @@ void tempo_gather_free(tempo_gather *g);
 /* ---- square.c ---- */
 /* c->square as the step has it that was just read: the rows before it, hidden from the slots that are new, and its own. */
 tempo_status tempo_square_grow(tempo_capture *c, size_t rows, size_t slots, tempo_err *err) TEMPO_MUST_CHECK;
+/* 0 .. slots - 1, for free(); NULL: no memory. */
+int64_t *tempo_square_slots(size_t slots, tempo_err *err);
 
 /* ---- arrays.c ---- */
 /* names: how many arrays will have a name, for a format that needs to know; text: bytes of its metadata. */

@@ -48,3 +48,17 @@ tempo_status tempo_square_grow(tempo_capture *c, size_t rows, size_t slots, temp
     c->square = to;
     return TEMPO_OK;
 }
+
+int64_t *tempo_square_slots(size_t slots, tempo_err *err)
+{
+    int64_t *all = malloc(slots * sizeof(*all));
+
+    if (all == NULL) {
+        (void)tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the numbers of %zu slots",
+                         slots);
+        return NULL;
+    }
+    for (size_t i = 0; i < slots; i++)
+        all[i] = (int64_t)i;
+    return all;
+}
