@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "io/npz.h"
-#include "server/worker/attention.h"
+#include "metrics/recorded.h"
 #include "server/api/recorded/captured.h"
 
 #define CHECK(x) ((x) ? (void)0 : abort())
