@@ -175,7 +175,7 @@ static size_t float_end(const lexer *x, size_t i)
     return end > whole ? end : 0;
 }
 
-/* 0b, 0o, 0x with digits of that base; gives the end, or 0. */
+/* 0b, 0o, 0x with digits of that base; gives the end, or 0, and then *base is as it was. */
 static size_t based_end(const lexer *x, size_t i, int *base)
 {
     static const char letters[] = "bBoOxX";
@@ -186,15 +186,18 @@ static size_t based_end(const lexer *x, size_t i, int *base)
 
     if (letter == NULL)
         return 0;
-    *base = bases[(letter - letters) / 2];
+    const int of = bases[(letter - letters) / 2];
     for (; end < x->n; end++) {
         const size_t digit = end + (x->s[end] == '_');
         const int v = digit < x->n ? hex_value(x->s[digit]) : -1;
-        if (v < 0 || v >= *base)
+        if (v < 0 || v >= of)
             break;
         end = digit;
     }
-    return end > i + 2 ? end : 0;
+    if (end == i + 2)
+        return 0;
+    *base = of;
+    return end;
 }
 
 static tempo_status lex_number(lexer *x)
