@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "stats/stats.h"
+#include "study/yaml_document.h"
 #include "yaml/yaml.h"
 
 enum { MAX_ID = 31, MOST_DRAWS = 100000000, MOST_STEPS = 100000, MOST_PAIRS = 100000 };
@@ -232,8 +233,9 @@ static tempo_status read_numbers(tempo_hypotheses *h, const tempo_yaml_node *roo
     return tempo_yaml_both(st, tempo_yaml_f64(root, "position_offset", fraction, &h->position_offset, err));
 }
 
-static tempo_status fill(tempo_hypotheses *h, tempo_err *err)
+static tempo_status fill(void *object, tempo_err *err)
 {
+    tempo_hypotheses *h = object;
     static const char *const known[] = {
         "alpha",  "thresholds", "steps",           "permutations",   "exact_to",   "resamples", "seeds",
         "timing", "noise",      "position_offset", "knockout_bands", "hypotheses", "title",     NULL};
@@ -261,18 +263,12 @@ tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, co
                                     const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_hypotheses *h = calloc(1, sizeof(*h));
-    tempo_err why = {0};
-    tempo_status st;
 
     *out = NULL;
     if (h == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&h->doc, path, bytes, n, &why)) == TEMPO_OK) {
-        h->path = tempo_yaml_name(h->doc);
-        st = fill(h, &why);
-    }
-    if ((st = tempo_yaml_settle(h->doc, st, &why, tell, err)) == TEMPO_OK)
-        st = tempo_hash_bytes(bytes, n, h->sha256, err);
+    const tempo_yaml_document d = {h, fill, &h->doc, &h->path, h->sha256};
+    const tempo_status st = tempo_yaml_document_read(&d, path, bytes, n, tell, err);
     if (st != TEMPO_OK)
         tempo_hypotheses_free(h);
     else

@@ -8,6 +8,7 @@
 
 #include "files/json_out.h"
 #include "files/prompt_lines.h"
+#include "study/yaml_document.h"
 #include "yaml/yaml.h"
 
 /* What no two prompts may share, and whose it is. */
@@ -129,8 +130,9 @@ static tempo_status read_all(tempo_prompts *p, const tempo_yaml_node *list, temp
     return st;
 }
 
-static tempo_status fill(tempo_prompts *p, tempo_err *err)
+static tempo_status fill(void *object, tempo_err *err)
 {
+    tempo_prompts *p = object;
     static const char *const known[] = {"prompts", NULL};
     const tempo_yaml_node *root = tempo_yaml_root(p->doc), *list;
     tempo_prompt *prompts;
@@ -239,16 +241,9 @@ static tempo_status finish_lines(tempo_prompts *p, tempo_err *err)
 static tempo_status parse_yaml(tempo_prompts *p, const char *path, const void *bytes, size_t n,
                                const tempo_yaml_tell *tell, tempo_err *err)
 {
-    tempo_err why = {0};
-    tempo_status st = tempo_yaml_parse(&p->doc, path, bytes, n, &why);
+    const tempo_yaml_document d = {p, fill, &p->doc, &p->path, p->sha256};
 
-    if (st == TEMPO_OK) {
-        p->path = tempo_yaml_name(p->doc);
-        st = fill(p, &why);
-    }
-    if ((st = tempo_yaml_settle(p->doc, st, &why, tell, err)) == TEMPO_OK)
-        st = tempo_hash_bytes(bytes, n, p->sha256, err);
-    return st;
+    return tempo_yaml_document_read(&d, path, bytes, n, tell, err);
 }
 
 tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "experiment/file/read.h"
+#include "study/yaml_document.h"
 
 /* Ours, and those of the published files that act; foreign.c has the others. */
 static const char *const acting[] = {
@@ -264,8 +265,9 @@ static tempo_status read_rest(tempo_experiment *e, const tempo_yaml_node *root, 
     return st;
 }
 
-static tempo_status fill(tempo_experiment *e, tempo_err *err)
+static tempo_status fill(void *object, tempo_err *err)
 {
+    tempo_experiment *e = object;
     const tempo_yaml_node *root = tempo_yaml_root(e->doc);
     tempo_status st;
 
@@ -289,18 +291,12 @@ tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, co
                                     const tempo_yaml_tell *tell, tempo_err *err)
 {
     tempo_experiment *e = calloc(1, sizeof(*e));
-    tempo_err why = {0};
-    tempo_status st;
 
     *out = NULL;
     if (e == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    if ((st = tempo_yaml_parse(&e->doc, path, bytes, n, &why)) == TEMPO_OK) {
-        e->path = tempo_yaml_name(e->doc);
-        st = fill(e, &why);
-    }
-    if ((st = tempo_yaml_settle(e->doc, st, &why, tell, err)) == TEMPO_OK)
-        st = tempo_hash_bytes(bytes, n, e->sha256, err);
+    const tempo_yaml_document d = {e, fill, &e->doc, &e->path, e->sha256};
+    const tempo_status st = tempo_yaml_document_read(&d, path, bytes, n, tell, err);
     if (st != TEMPO_OK)
         tempo_experiment_free(e);
     else
