@@ -217,6 +217,7 @@ static void test_refused(void **state)
         {"{% if %}{% endif %}", TEMPO_E_FORMAT, "column 7: expected an expression, found '%}'"},
         {"{{ 1 2 }}", TEMPO_E_FORMAT, "column 6: expected }}, found '2'"},
         {"{{ 0x }}", TEMPO_E_FORMAT, "column 5: expected }}, found 'x'"},
+        {"{{ 0x_ }}", TEMPO_E_FORMAT, "column 5: expected }}, found 'x_'"},
         {"{{ 0bg }}", TEMPO_E_FORMAT, "column 5: expected }}, found 'bg'"},
         {"{{ (1 }}", TEMPO_E_FORMAT, "column 7: '}' closes nothing"},
         {"{{ ] }}", TEMPO_E_FORMAT, "column 4: ']' closes nothing"},

@@ -355,6 +355,36 @@ static tempo_status count_steps(const char *pattern, const char *unit, size_t n,
     return st;
 }
 
+/* What fails at a place in one search may match there in a search that begins at it. */
+static void test_search_begin(void **state)
+{
+    enum { N = 1000 };
+    static const char pattern[] = "a*(?:\\Gb|c)|a";
+    tempo_passage t = {0};
+    tempo_regex_work w = {0};
+    tempo_regex *r;
+    tempo_err err = {0};
+    tempo_span m = {0};
+    bool found = true;
+    size_t from = 0;
+
+    (void)state;
+    assert_int_equal(tempo_regex_compile(&r, pattern, sizeof(pattern) - 1, TEMPO_REGEX, &err), TEMPO_OK);
+    for (size_t i = 0; i < N; i++)
+        assert_true(tempo_passage_append(&t, "a", 1, false));
+    assert_true(tempo_passage_append(&t, "b", 1, false));
+    tempo_regex_begin(&w, t.p, t.n);
+    for (; from < N; from = m.end) {
+        assert_int_equal(tempo_regex_find(r, &w, from, &found, &m, &err), TEMPO_OK);
+        assert_true(found && m.begin == from && m.end == from + 1);
+    }
+    assert_int_equal(tempo_regex_find(r, &w, from, &found, &m, &err), TEMPO_OK);
+    assert_true(found && m.begin == N && m.end == N + 1); /* the b */
+    tempo_regex_free(r);
+    tempo_regex_work_free(&w);
+    tempo_passage_free(&t);
+}
+
 /* Patterns that backtracking without memory takes quadratic or exponential time for. */
 static void test_work(void **state)
 {
@@ -377,7 +407,7 @@ static void test_work(void **state)
          "Ll}\\p{M}]*",
          "\u0301"},
     };
-    enum { N = 20000 };
+    enum { N = 1000 };
     uint64_t few, many;
 
     (void)state;
@@ -400,7 +430,8 @@ int main(void)
         cmocka_unit_test(test_forms),         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_many_marks),    cmocka_unit_test(test_growth),
         cmocka_unit_test(test_behaviors),     cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_named_refused), cmocka_unit_test(test_work),
+        cmocka_unit_test(test_named_refused), cmocka_unit_test(test_search_begin),
+        cmocka_unit_test(test_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

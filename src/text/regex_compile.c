@@ -373,6 +373,7 @@ static tempo_status compile(compiler *c, uint32_t n)
     case TEMPO_NODE_BEHIND:
         return compile_behind(c, node);
     case TEMPO_NODE_ANCHOR:
+        c->r->from_start = c->r->from_start || node->value == TEMPO_ANCHOR_START;
         return emit(c, TEMPO_OP_ANCHOR, node->value, NULL);
     default:
         return TEMPO_OK;

@@ -76,7 +76,7 @@ static void begin_to_remember(const tempo_regex *r, tempo_regex_work *w)
     const size_t words = (size_t)(bits / 64 + 1);
 
     w->soft = UINT64_MAX;
-    if (r->n_slots > 0 || bits > MEMORY_BITS)
+    if (r->n_slots > 0 || r->from_start || bits > MEMORY_BITS)
         return;
     if (words > w->failed_cap) {
         uint64_t *p = realloc(w->failed, words * sizeof(*p));

@@ -101,6 +101,7 @@ struct tempo_regex {
     tempo_charset *sets;     /* [n_sets] */
     tempo_charset word;      /* of \b */
     size_t n, cap, n_choices, choices_cap, n_sets, n_memory, n_slots;
+    bool from_start;  /* it asks where the search began (\\G): what fails at a place may match there in another search */
     bool starts[257]; /* bytes with which a match may begin; [256]: at the end */
 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/float_text.h"
+#include "base/text.h"
 #include "chat/builtin/format.h"
 
 /* ---- padding ---- */

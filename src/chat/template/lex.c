@@ -222,8 +222,7 @@ static tempo_status lex_number(lexer *x)
             x->i += x->s[x->i] == '0' ? 1 : 2;
     else if (x->i == 0)
         x->i = skip_digits(x, begin);
-    const size_t skip = base == 10 ? 0 : 2;
-    if (!tempo_chat_parse_int(span(x, begin + skip, x->i), base, &v, &big))
+    if (!tempo_chat_parse_int(span(x, begin, x->i), base, &v, &big))
         return big ? push_refused(x, begin, "a number beyond 2^63")
                    : tempo_chat_fail(x->p, begin, TEMPO_E_FORMAT, x->err, "this is no number");
     return push_span(x, TEMPO_LEX_INTEGER, begin, v);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/float_text.h"
+#include "base/text.h"
 #include "chat/template/state.h"
 #include "chat/template/text.h"
 
