@@ -185,8 +185,7 @@ TEMPO_API size_t tempo_model_tensor_count(const tempo_model *m);
 /* i < tempo_model_tensor_count; strings are borrowed from the model. */
 TEMPO_API tempo_tensor_info tempo_model_tensor_at(const tempo_model *m, size_t i);
 /* Values of that tensor, of whatever type, as float32: out[n], from the element `first` on in the order of its dims (the last
- * one runs fastest).  TEMPO_E_ARG when there are not so many, TEMPO_E_UNSUPPORTED for a type that is not known, TEMPO_E_FORMAT
- * for one whose bytes are not in the file, TEMPO_E_IO when the file has changed since.  */
+ * one runs fastest).  TEMPO_E_ARG when there are not so many, TEMPO_E_UNSUPPORTED for a type that is not known, TEMPO_E_IO when the file has changed since.  */
 TEMPO_API tempo_status tempo_model_tensor_read(const tempo_model *m, size_t i, uint64_t first, size_t n, float *out,
                                                tempo_err *err) TEMPO_MUST_CHECK;
 
@@ -802,8 +801,9 @@ typedef struct tempo_capture_options {
 } tempo_capture_options;
 
 /* Add to what o records: a list of attention, logits, positions, kv and taps (tempo_tap_parse), with commas between them:
- * "attention:layers=20-27,logits", "resid_post:layers=4-8,z:heads=0,3".  The layers of one tap add up.  TEMPO_E_FORMAT for what is no
- * such list and for what is there twice; whether the model has it, tempo_capture_create says.  */
+ * "attention:layers=20-27,logits", "resid_post:layers=4-8,z:heads=0,3".  The layers of one tap add up; attention may be ":square".  The
+ * defaults record something: set record to 0 first to begin from nothing.  TEMPO_E_FORMAT for what is no such list and for what is there twice;
+ * whether the model has it, tempo_capture_create says.  TEMPO_E_ARG for options that are not of this version's size.  */
 TEMPO_API tempo_status tempo_record_parse(tempo_capture_options *o, const char *list, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* The defaults: attention, logits and positions of all layers and heads, npz, 4 GB (4e9), nothing expected. */

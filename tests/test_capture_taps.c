@@ -281,6 +281,54 @@ static void test_square(void **state)
     test_tmpdir_remove(dir);
 }
 
+/* ---- what cannot be captured ---- */
+
+static void test_refused(void **state)
+{
+    (void)state;
+    tempo_model *m = open_long_model();
+    tempo_engine *e = test_engine(m, 1);
+    tempo_decoder *d = make_decoder(e);
+    tempo_capture_options o;
+    tempo_capture *c;
+    char dir[256], path[512];
+    static const struct {
+        tempo_tap taps[2];
+        size_t n;
+        const char *says;
+    } bad[] = {{{TEMPO_TAP_Z, TEMPO_TAP_Z}, 2, "taps[0] and taps[1] are both z"},
+               {{TEMPO_TAP_Z, TEMPO_TAP_PATTERN}, 2, "taps[1] is attention, which record asks for"},
+               {{TEMPO_TAP_LOGITS, 0}, 1, "taps[0] is logits"}};
+
+    test_tmpdir_create(dir);
+    test_path(path, dir, "c");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        tempo_err err = {0};
+        tempo_capture_options_init(&o);
+        for (size_t k = 0; k < bad[i].n; k++)
+            o.taps[k].tap = bad[i].taps[k];
+        o.n_taps = bad[i].n;
+        assert_int_equal(tempo_capture_create(&c, path, d, &o, &err), TEMPO_E_ARG);
+        assert_string_equal(err.field, "taps");
+        if (strstr(err.msg, bad[i].says) == NULL)
+            fail_msg("'%s' does not say '%s'", err.msg, bad[i].says);
+    }
+    /* rows of the prompt that nobody feeds are missed, whatever they are of */
+    tempo_err err = {0};
+    tempo_capture_options_init(&o);
+    o.record = TEMPO_RECORD_LOGITS;
+    o.prompt_rows = true;
+    assert_int_equal(tempo_capture_create(&c, path, d, &o, &err), TEMPO_OK);
+    assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_capture_step(c, &err), TEMPO_E_ARG);
+    assert_non_null(strstr(err.msg, "0 views of the prompt came, expected 150"));
+    tempo_capture_abort(c);
+    tempo_decoder_free(d);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+    test_tmpdir_remove(dir);
+}
+
 /* ---- what to record ---- */
 
 static void test_record(void **state)
@@ -331,7 +379,7 @@ static void test_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_written_is_shown), cmocka_unit_test(test_square),
-                                       cmocka_unit_test(test_record)};
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_record)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,8 +139,7 @@ uint64_t tempo_capture_bytes(const tempo_capture *c)
     return n;
 }
 
-/* May so many bytes follow? */
-static tempo_status check_limit(const tempo_capture *c, uint64_t more, tempo_err *err)
+tempo_status tempo_capture_check_limit(const tempo_capture *c, uint64_t more, tempo_err *err)
 {
     const uint64_t own = tempo_capture_bytes(c), max = c->opt.max_bytes;
     const uint64_t others = c->opt.shared_bytes != NULL ? *c->opt.shared_bytes - c->counted : 0;
@@ -169,64 +168,6 @@ static size_t layers_of(const tempo_capture *c)
 static size_t heads_of(const tempo_capture *c)
 {
     return c->opt.last_head - c->opt.first_head + 1;
-}
-
-/* ---- views ---- */
-
-/* Begin to gather what taps[n] show of so many rows, if that is the first view of a pass, or again the first
- * of one that is repeated.  */
-static tempo_status begin_pass(tempo_capture *c, tempo_gather *g, size_t n_taps, const tempo_tap_view *v,
-                               size_t rows, size_t slots, tempo_err *err)
-{
-    const bool again = v->tap == g->tap && v->layer == g->layer && v->slot == g->slot;
-    tempo_status st;
-
-    if (g->views > 0 && !again)
-        return TEMPO_OK;
-    if ((st = tempo_gather_begin(g, c->model, c->taps, n_taps, rows, slots, err)) != TEMPO_OK)
-        return st;
-    g->tap = v->tap;
-    g->layer = v->layer;
-    g->slot = v->slot;
-    return check_limit(c, (uint64_t)g->floats * sizeof(float), err);
-}
-
-static tempo_status take_view(tempo_capture *c, size_t tap, const tempo_tap_view *v, tempo_err *err)
-{
-    const tempo_tap_selection *s = &c->taps[tap];
-    const tempo_reading r = tempo_decoder_reading(c->decoder, v->slot);
-    tempo_status st = TEMPO_OK;
-
-    const size_t of_prompt = c->opt.prompt_rows ? c->n_taps : c->opt.square; /* attention is the first */
-    if (tap < of_prompt && r.prompt &&
-        (st = begin_pass(c, &c->prompt, of_prompt, v, r.slots, r.slots, err)) == TEMPO_OK)
-        st = tempo_gather_view(&c->prompt, c->model, s, v->slot, v, err);
-    if (st != TEMPO_OK || !r.read || tap >= c->n_step_taps)
-        return st;
-    if ((st = begin_pass(c, &c->pass, c->n_step_taps, v, r.rows, r.slots, err)) == TEMPO_OK)
-        st = tempo_gather_view(&c->pass, c->model, s, r.row, v, err);
-    return st;
-}
-
-const tempo_tap_selection *tempo_capture_taps(const tempo_capture *c, size_t *n)
-{
-    *n = c->n_taps;
-    return c->taps;
-}
-
-bool tempo_capture_wants_prompt(const tempo_capture *c)
-{
-    return c->opt.prompt_rows || c->opt.square;
-}
-
-bool tempo_capture_view(tempo_capture *c, const tempo_tap_view *v)
-{
-    if (c->failed.code != TEMPO_OK || v->seq != tempo_decoder_seq(c->decoder))
-        return true;
-    for (size_t i = 0; i < c->n_taps && c->failed.code == TEMPO_OK; i++)
-        if (tempo_taps_include(&c->taps[i], 1, v))
-            (void)take_view(c, i, v, &c->failed);
-    return true;
 }
 
 /* ---- a step ---- */
@@ -297,10 +238,16 @@ static tempo_status check_views(const tempo_capture *c, const step *s, tempo_err
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "step %zu: %zu views came, expected %zu: the observer has to feed each", c->steps,
                           p->views, expected);
-    if (c->steps == 0 && tempo_capture_wants_prompt(c) && c->prompt.views < c->prompt.expected)
+    if (c->steps > 0)
+        return TEMPO_OK;
+    expected = 0;
+    for (size_t i = 0; i < tempo_capture_taps_of_prompt(c); i++)
+        expected += tempo_gathered_shape(c->model, &c->taps[i]).layers * s->slots;
+    if (c->prompt.views < expected)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                          "%zu views of the prompt came, expected %zu: its observer has `prompts` set",
-                          c->prompt.views, c->prompt.expected);
+                          "%zu views of the prompt came, expected %zu: its observer has `prompts` set, and "
+                          "no part of it runs ahead",
+                          c->prompt.views, expected);
     return TEMPO_OK;
 }
 
@@ -420,8 +367,8 @@ static uint64_t step_bytes(const tempo_capture *c, const step *s)
                  sizeof(float) +
              small + (c->opt.square ? 8 * s->slots : 0);
     if (c->arrays[TEMPO_FILE_TAPS] != NULL) /* attention once too often, which is written elsewhere */
-        n += (c->pass.floats + (c->steps == 0 ? c->prompt.floats : 0)) * sizeof(float) + small +
-             (c->n_taps + c->n_step_taps) * 192;
+        n += (c->pass.floats + (c->steps == 0 && c->opt.prompt_rows ? c->prompt.floats : 0)) * sizeof(float) +
+             small + (c->n_taps + c->n_step_taps) * 192;
     if (c->arrays[TEMPO_FILE_LOGITS] != NULL)
         n += (uint64_t)s->rows * c->model->hp.n_vocab * sizeof(float) + small;
     if (c->arrays[TEMPO_FILE_KV] != NULL)
@@ -434,7 +381,7 @@ static tempo_status write_step(tempo_capture *c, const step *s, tempo_err *err)
     tempo_status st = check_views(c, s, err);
 
     if (st == TEMPO_OK)
-        st = check_limit(c, step_bytes(c, s), err);
+        st = tempo_capture_check_limit(c, step_bytes(c, s), err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_ATTENTION] != NULL)
         st = c->opt.square ? write_square(c, s, err) : write_attention(c, s, err);
     if (st == TEMPO_OK && c->arrays[TEMPO_FILE_TAPS] != NULL)

@@ -69,6 +69,14 @@ size_t tempo_capture_select(const tempo_capture_options *o, const tempo_model *m
 /* "12.3 GB"; out[32] is returned. */
 const char *tempo_capture_size_text(uint64_t bytes, char out[32]);
 
+/* ---- capture.c ---- */
+/* TEMPO_E_LIMIT when so many bytes more would be too many. */
+tempo_status tempo_capture_check_limit(const tempo_capture *c, uint64_t more, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- views.c ---- */
+/* The first so many taps are shown of all rows of the prompt; attention is the first. */
+size_t tempo_capture_taps_of_prompt(const tempo_capture *c);
+
 /* ---- gather.c ---- */
 bool tempo_tap_by_slot(tempo_tap tap); /* has it a number for each slot? */
 tempo_gathered tempo_gathered_shape(const tempo_model *m, const tempo_tap_selection *s);

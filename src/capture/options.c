@@ -57,6 +57,24 @@ static tempo_status check_names(const tempo_capture_options *o, tempo_err *err)
     return st;
 }
 
+/* Each once, and none that record is about. */
+static tempo_status check_tap(const tempo_capture_options *o, size_t i, const tempo_model *m, tempo_err *err)
+{
+    const tempo_tap tap = o->taps[i].tap;
+    const tempo_status st = tempo_tap_check(&o->taps[i], m, err);
+
+    if (st != TEMPO_OK)
+        return st;
+    if (tap == TEMPO_TAP_PATTERN || tap == TEMPO_TAP_LOGITS)
+        return tempo_fail_field(err, TEMPO_E_ARG, "taps", "taps[%zu] is %s, which record asks for", i,
+                                tap == TEMPO_TAP_PATTERN ? "attention" : "logits");
+    for (size_t k = 0; k < i; k++)
+        if (o->taps[k].tap == tap)
+            return tempo_fail_field(err, TEMPO_E_ARG, "taps", "taps[%zu] and taps[%zu] are both %s", k, i,
+                                    tempo_tap_get_info(NULL, tap).short_name);
+    return TEMPO_OK;
+}
+
 tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_model *m, tempo_err *err)
 {
     const tempo_hparams *hp = &m->hp;
@@ -76,7 +94,7 @@ tempo_status tempo_capture_options_check(tempo_capture_options *o, const tempo_m
             err, TEMPO_E_ARG, "record",
             "of the prompt's rows nothing is recorded: neither attention, nor logits, nor a tap");
     for (size_t i = 0; i < o->n_taps && st == TEMPO_OK; i++)
-        st = tempo_tap_check(&o->taps[i], m, err);
+        st = check_tap(o, i, m, err);
     if (st != TEMPO_OK)
         return st;
     if (tempo_capture_format_name(o->format) == NULL)

@@ -122,6 +122,10 @@ tempo_status tempo_record_parse(tempo_capture_options *o, const char *list, temp
 {
     char piece[PIECE];
 
+    if (o->size != sizeof(*o) || o->n_taps > TEMPO_TAP_COUNT)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "size is %zu and n_taps %zu: call tempo_capture_options_init of this version first",
+                          o->size, o->n_taps);
     do {
         if (!take_piece(&list, piece))
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "a name is missing or too long");

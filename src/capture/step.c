@@ -33,7 +33,7 @@ static tempo_status tell(const tempo_steps *s, const char *key, tempo_status st,
     if (st != TEMPO_OK && err != NULL && err->code == TEMPO_OK) {
         *err = *why;
         tempo_err_prefix_once(err, key, "%s", key);
-        tempo_err_prefix_once(err, s->name, "%s", s->name);
+        tempo_err_prefix_first(err, s->name, "%s", s->name);
     }
     return st;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/names.h"
+#include "base/text.h"
 #include "io/json.h"
 
 enum { MAX_METADATA_BYTES = 1 << 26 };
@@ -94,15 +95,10 @@ static void read_metadata(tempo_steps *s)
 static char *make_shown(const char *path)
 {
     const size_t n = strlen(path);
-    char *s = strdup(path);
+    char *s = malloc(n + 1);
 
-    for (size_t i = 0; s != NULL && i < n; i++) {
-        const size_t bad = i + tempo_utf8_valid(s + i, n - i);
-        if (bad < n)
-            s[bad] = '?';
-        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-            s[i] = '?';
-    }
+    if (s != NULL)
+        tempo_utf8_shown(s, path, n);
     return s;
 }
 

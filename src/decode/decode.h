@@ -11,10 +11,10 @@
 #define TEMPO_MOST_PROBABILITY (1.0 + 1e-9)
 
 /* ---- options.c ---- */
-/* TEMPO_E_ARG naming the option, what it was and what it must be.  n_layers bounds the visible ones. */
 /* The caller's options, complete: see base/options.h. */
 tempo_status tempo_decode_options_take(tempo_decode_options *out, const tempo_decode_options *given, tempo_err *err)
     TEMPO_MUST_CHECK;
+/* TEMPO_E_ARG naming the option, what it was and what it must be.  n_layers bounds the visible ones. */
 tempo_status tempo_decode_options_check(const tempo_decode_options *o, uint32_t n_layers,
                                         tempo_err *err) TEMPO_MUST_CHECK;
 

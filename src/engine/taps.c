@@ -10,7 +10,7 @@
 enum { BITS = 64 * TEMPO_TAP_WORDS };
 _Static_assert((int)BITS >= (int)TEMPO_MAX_LAYERS && (int)BITS >= (int)TEMPO_MAX_HEADS,
                "a bit for each layer and head");
-_Static_assert(TEMPO_TAP_COUNT <= 64, "masks of taps have 64 bits");
+_Static_assert(TEMPO_TAP_COUNT < 64, "masks of taps have 64 bits");
 
 typedef enum shape { MODEL, ONE, HEADS, KV_HEADS, SLOTS, SHARES, FF, EXPERTS, VOCAB } shape;
 typedef enum where { ONCE, LAYER } where;
