@@ -121,6 +121,8 @@ static void test_refused(void **state)
         {"\"\\u12g4\"", 3, "four hexadecimal"},
         {"\"\\u12", 3, "four hexadecimal"},
         {"01", 1, "expected the end"},
+        {"{\"a\": None}", 6, "expected a value"},
+        {"[Inf]", 1, "expected a value"},
         {"-", 1, "expected a digit"},
         {"-a", 1, "expected a digit"},
         {"1.", 2, "expected a digit"},
@@ -132,7 +134,7 @@ static void test_refused(void **state)
         {"nul", 0, "expected a value"},
         {"True", 0, "expected a value"},
         {"nan", 0, "expected a value"},
-        {"Inf", 0, "expected a digit"},
+        {"Inf", 0, "expected a value"},
         {"-NaN", 1, "expected a digit"},
         {"'a'", 0, "expected a value"},
         {"[1] // why", 4, "expected the end"},
@@ -288,6 +290,8 @@ static void test_nul_keys(void **state)
     assert_int_equal(sum, 3 * 1 + 1 * 2);
     json_decref(o);
 #endif
+    const char text[] = "{\"a\": 1, \"a\\u0000\": 2}"; /* requests: it would be taken for "a" */
+    assert_refused_by(tempo_json_parse_strict, text, sizeof(text) - 1, TEMPO_E_FORMAT, 9, "a key with a NUL");
 }
 
 /* Numbers are read alike where a comma is the decimal point. */

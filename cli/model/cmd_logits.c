@@ -9,29 +9,18 @@
 #include "cli/prompt/prefill.h"
 #include "cli/prompt/prompts.h"
 #include "io/json_file.h"
+#include "metrics/metrics.h"
 #include "io/npy_rows.h"
 
-typedef struct ranked {
-    float logit;
-    int32_t id;
-} ranked;
-
-static int by_logit(const void *pa, const void *pb)
-{
-    const ranked *a = pa, *b = pb;
-
-    if (a->logit != b->logit)
-        return a->logit > b->logit ? -1 : 1;
-    return (a->id > b->id) - (a->id < b->id);
-}
-
-static void print_top(const tempo_tokenizer *t, const ranked *r, size_t n, const double *q)
+/* The tokens ids[n]. */
+static void print_top(const tempo_tokenizer *t, const int32_t *ids, size_t n, const float *logits,
+                      const double *q)
 {
     printf("%8s  %11s  %9s  token\n", "id", "probability", "logit");
     for (size_t i = 0; i < n; i++) {
         size_t len = 0;
-        const char *s = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
-        printf("%8" PRId32 "  %11.6f  %9.4f  ", r[i].id, q[r[i].id], (double)r[i].logit);
+        const char *s = t != NULL ? tempo_token_bytes(t, ids[i], &len) : "";
+        printf("%8" PRId32 "  %11.6f  %9.4f  ", ids[i], q[ids[i]], (double)logits[ids[i]]);
         show_token(s, len);
         putchar('\n');
     }
@@ -46,19 +35,20 @@ static json_t *json_head(const session *s, const options *o)
                      info->kernels, "compute", info->compute);
 }
 
-static void add_top(json_t *to, const session *s, const ranked *r, size_t n, const double *q, double entropy)
+static void add_top(json_t *to, const session *s, const int32_t *ids, size_t n, const float *logits,
+                    const double *q, double entropy)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(s->model);
     json_t *top = json_array();
 
     for (size_t i = 0; i < n; i++) {
         size_t len = 0;
-        const char *text = t != NULL ? tempo_token_bytes(t, r[i].id, &len) : "";
+        const char *text = t != NULL ? tempo_token_bytes(t, ids[i], &len) : "";
         json_t *one = json_object();
-        json_object_set_new(one, "id", json_integer(r[i].id));
+        json_object_set_new(one, "id", json_integer(ids[i]));
         json_set_text(one, "text", "bytes", text, len);
-        json_object_set_new(one, "probability", tempo_json_number(q[r[i].id]));
-        json_object_set_new(one, "logit", tempo_json_number((double)r[i].logit));
+        json_object_set_new(one, "probability", tempo_json_number(q[ids[i]]));
+        json_object_set_new(one, "logit", tempo_json_number((double)logits[ids[i]]));
         json_array_append_new(top, one);
     }
     json_object_set_new(to, "entropy", tempo_json_number(entropy));
@@ -85,27 +75,27 @@ static void add_text(json_t *root, const session *s)
 static int report(const session *s, const options *o, const float *logits, json_t *into)
 {
     const size_t n = tempo_model_get_info(s->model)->n_vocab, top = o->top < n ? o->top : n;
-    ranked *r = malloc(n * sizeof(*r));
-    double *q = malloc(n * sizeof(*q)), entropy;
+    double *q = malloc(2 * n * sizeof(*q)), *exact = q + n, entropy;
+    int32_t *ids = malloc((top + 1) * sizeof(*ids));
     tempo_err err = {0};
     int code = EXIT_OK;
 
-    if (r == NULL || q == NULL) {
+    if (q == NULL || ids == NULL) {
         say("out of memory for %zu logits", n);
         code = EXIT_FAILED;
     } else if (tempo_distribution(s->engine, logits, n, q, &entropy, &err) != TEMPO_OK) {
         code = say_error(&err);
     } else {
-        for (size_t i = 0; i < n; i++)
-            r[i] = (ranked){logits[i], (int32_t)i};
-        qsort(r, n, sizeof(*r), by_logit);
+        for (size_t i = 0; i < n; i++) /* q can be 0 where logits still differ */
+            exact[i] = (double)logits[i];
+        (void)tempo_top_k(exact, n, top, ids);
         if (into != NULL)
-            add_top(into, s, r, top, q, entropy);
+            add_top(into, s, ids, top, logits, q, entropy);
         else
-            print_top(tempo_model_tokenizer(s->model), r, top, q);
+            print_top(tempo_model_tokenizer(s->model), ids, top, logits, q);
     }
     free(q);
-    free(r);
+    free(ids);
     return code;
 }
 

@@ -54,13 +54,15 @@ typedef struct texts {
 static int write_messages(texts *t, const session *s, const options *o)
 {
     json_t *list = json_array(), *user = json_stringn(s->text, s->n_text);
+    const bool system =
+        o->system == NULL || tempo_utf8_valid(o->system, strlen(o->system)) == strlen(o->system);
     int code = EXIT_OK;
 
     if (o->system != NULL)
         (void)json_array_append_new(list, json_pack("{s:s, s:s?}", "role", "system", "content", o->system));
     (void)json_array_append_new(list, json_pack("{s:s, s:o?}", "role", "user", "content", user));
     if (user == NULL || json_array_size(list) != 1 + (size_t)(o->system != NULL)) {
-        say("the prompt is not valid UTF-8, as a message must be");
+        say("%s is not valid UTF-8, as a message must be", system ? "the prompt" : "--system");
         code = EXIT_FAILED;
     } else if ((t->messages = json_dumps(list, JSON_COMPACT)) == NULL) {
         say("out of memory for the prompt");

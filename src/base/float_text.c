@@ -1,4 +1,4 @@
-#include "base/float_text.h"
+#include "base/text.h"
 
 #include <float.h>
 #include <math.h>

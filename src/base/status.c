@@ -90,9 +90,27 @@ static bool failed(const tempo_err *err)
     return err != NULL && err->code != TEMPO_OK;
 }
 
+static bool in_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+}
+
+/* The name itself, not the beginning of another word. */
 static bool begins(const tempo_err *err, const char *name)
 {
-    return strncmp(err->msg, name, strlen(name)) == 0;
+    const size_t n = strlen(name);
+
+    return strncmp(err->msg, name, n) == 0 && !in_word(err->msg[n]);
+}
+
+static bool holds(const tempo_err *err, const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (const char *p = n > 0 ? strstr(err->msg, name) : NULL; p != NULL; p = strstr(p + 1, name))
+        if (!in_word(p[n]) && (p == err->msg || !in_word(p[-1])))
+            return true;
+    return false;
 }
 
 void tempo_err_prefix(tempo_err *err, const char *fmt, ...)
@@ -121,7 +139,7 @@ void tempo_err_prefix_once(tempo_err *err, const char *name, const char *fmt, ..
 {
     va_list ap;
 
-    if (!failed(err) || strstr(err->msg, name) != NULL)
+    if (!failed(err) || holds(err, name))
         return;
     va_start(ap, fmt);
     prefix(err, fmt, ap);
@@ -138,7 +156,7 @@ bool tempo_err_strip(tempo_err *err, const char *name)
 {
     const size_t n = strlen(name);
 
-    if (!begins(err, name))
+    if (strncmp(err->msg, name, n) != 0)
         return false;
     memmove(err->msg, err->msg + n, strlen(err->msg + n) + 1);
     return true;

@@ -1,5 +1,7 @@
 /* utf8.c - what is UTF-8 and what is not.  Source: the Unicode Standard, table 3-7 (well-formed UTF-8 byte
  * sequences): no overlong forms, no surrogates, nothing above U+10FFFF. */
+#include "base/text.h"
+
 #include "tempo.h"
 
 /* Bytes of the well-formed sequence at s[n], n > 0; 0 if there is none. */
@@ -37,4 +39,17 @@ size_t tempo_utf8_valid(const char *s, size_t n)
     while (at < n && (len = sequence((const unsigned char *)s + at, n - at)) > 0)
         at += len;
     return at;
+}
+
+void tempo_utf8_shown(char *out, const char *p, size_t n)
+{
+    for (size_t i = 0, valid = 0; i < n; i++) { /* p[i .. valid) is UTF-8 */
+        if (i == valid)
+            valid += tempo_utf8_valid(p + i, n - i);
+        if (i == valid)
+            valid++, out[i] = '?';
+        else
+            out[i] = (unsigned char)p[i] < 0x20 || p[i] == 0x7f ? '?' : p[i];
+    }
+    out[n] = '\0';
 }

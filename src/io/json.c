@@ -333,6 +333,10 @@ static json_t *parse_number(parser *p)
 
     if (!pay(p, COST_NUMBER) || !parse_not_finite(p, &v) || v != NULL)
         return v;
+    if (peek(p) != '-' && !is_digit(peek(p))) { /* None, Inf */
+        (void)wrong(p, p->at, "expected a value");
+        return NULL;
+    }
     p->at += peek(p) == '-';
     if (peek(p) == '0')
         p->at++; /* what follows is no part of it */
@@ -439,6 +443,8 @@ static bool parse_member(parser *p, json_t *object)
     const size_t n = p->used - key - 1;
     if (!pay(p, COST_PAIR + n))
         return false;
+    if (p->strict && memchr(p->stack + key, '\0', n) != NULL)
+        return wrong(p, key_at, "a key with a NUL in it");
     if (p->strict && get_member(object, p->stack + key, n) != NULL)
         return wrong(p, key_at, "a duplicate key");
     skip_space(p);

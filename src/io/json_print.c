@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/float_text.h"
+#include "base/text.h"
 #include "io/json.h"
 
 static bool print_value(FILE *f, const json_t *v);

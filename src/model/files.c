@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
+
 void *tempo_files_alloc(tempo_loader *ld, size_t n)
 {
     struct tempo_model_files *f = ld->f;
@@ -36,15 +38,7 @@ char *tempo_files_text(tempo_loader *ld, const char *p, size_t n)
 
     if (s == NULL)
         return NULL;
-    for (size_t i = 0, valid = 0; i < n; i++) { /* p[i .. valid) is UTF-8 */
-        if (i == valid)
-            valid += tempo_utf8_valid(p + i, n - i);
-        if (i == valid)
-            valid++, s[i] = '?';
-        else
-            s[i] = (unsigned char)p[i] < 0x20 || p[i] == 0x7f ? '?' : p[i];
-    }
-    s[n] = '\0';
+    tempo_utf8_shown(s, p, n);
     return s;
 }
 

@@ -28,6 +28,13 @@ cmp -s "$dir/npz.json" "$dir/safetensors.json" || fail 'a capture as safetensors
 works "$dir/npz/visible/attention_weights.npz" "$dir/safetensors/visible/attention_weights.safetensors"
 contains "$out" 'Identical: every bit of the'
 
+# ---- paths are text of any language ----
+cp -r "$dir/npz" "$dir/café"
+works "$dir/café" --json
+contains "$out" 'café'
+works "$dir/café/visible/logits_distributions.npz" "$dir/npz/visible/logits_distributions.npz"
+contains "$out" 'Identical: every bit of the'
+
 # ---- captures that were cut short: file, place, and what was to be there ----
 for format in npz safetensors; do
     whole=$dir/$format/visible/logits_distributions.$format cut=$dir/cut.$format

@@ -252,7 +252,7 @@ static void test_best_tokens(void **state)
     (void)state;
     for (size_t k = 0; k <= 8; k++) {
         const size_t n = k < 6 ? k : 6;
-        assert_int_equal(tempo_best_tokens(values, 6, k, ids), n);
+        assert_int_equal(tempo_top_k(values, 6, k, ids), n);
         assert_memory_equal(ids, expected, n * sizeof(*ids));
     }
 }

@@ -1,5 +1,5 @@
 /* openapi.c - GET /openapi.json. */
-#include "server/api/openapi.h"
+#include "server/api/fields.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static void add_range(json_t *schema, const tempo_api_field *f)
                             whole ? json_integer((json_int_t)f->high) : tempo_json_number(f->high));
 }
 
-json_t *tempo_openapi_field(const tempo_api_field *f)
+static json_t *field_schema(const tempo_api_field *f)
 {
     static const char *const types[] = {
         [TEMPO_API_FLAG] = "boolean", [TEMPO_API_SIZE] = "integer",  [TEMPO_API_INT] = "integer",
@@ -82,7 +82,7 @@ static void add_fields(json_t *properties, const tempo_api_field *fields, size_t
         (void)snprintf(name, sizeof(name), "%s", fields[i].name);
         for (char *p = name; *p != '\0'; p++)
             *p = *p == '-' ? '_' : *p;
-        json_object_set_new(properties, name, tempo_openapi_field(&fields[i]));
+        json_object_set_new(properties, name, field_schema(&fields[i]));
     }
 }
 
@@ -207,7 +207,7 @@ static void add_route(json_t *paths, json_t *schemas, const tempo_api_route *r)
         json_object_set_new(schemas, r->body->name, body_schema(r->body));
 }
 
-json_t *tempo_openapi_document(void)
+static json_t *make_document(void)
 {
     json_t *paths = json_object(), *schemas = json_object();
     const tempo_api_resource *r;
@@ -233,7 +233,7 @@ json_t *tempo_openapi_document(void)
 static void get_openapi(void *user, tempo_exchange *x)
 {
     (void)user;
-    tempo_api_reply_json(x, 200, tempo_openapi_document());
+    tempo_api_reply_json(x, 200, make_document());
 }
 
 static const tempo_api_route routes[] = {

@@ -160,8 +160,9 @@ static bool read_custom(const tempo_api_field *f, const json_t *v, const char *n
 {
     const bool layers = strcmp(f->name, "visible-layers") == 0;
     const char *s = json_string_value(v);
+    const bool whole = s != NULL && strlen(s) == json_string_length(v); /* no NUL in it */
 
-    if (s != NULL && (layers ? tempo_decode_parse_layers(s, o) : tempo_decode_parse_positions(s, o)))
+    if (whole && (layers ? tempo_decode_parse_layers(s, o) : tempo_decode_parse_positions(s, o)))
         return true;
     return refuse_value(v, s != NULL, name, p,
                         layers ? "two layers \"A-B\" with A <= B"

@@ -127,7 +127,7 @@ static bool check_request(tempo_exchange *x)
         tempo_exchange_error(x, 503, NULL, "the server is going down");
         return false;
     }
-    return check_content(x);
+    return check_query(x) && check_content(x);
 }
 
 /* ---- the body -------------------------------------------------------------------------------- */
@@ -241,8 +241,7 @@ void tempo_exchange_run(tempo_http_conn *c, const tempo_http_head *head, char *t
             x.early = true;
             if (read_body(&x)) {
                 x.early = false;
-                if (check_query(&x))
-                    x.route->handle(c->h->o.user, &x);
+                x.route->handle(c->h->o.user, &x);
                 if (!x.answered)
                     tempo_exchange_error(&x, 500, NULL, "the route gave no answer");
             }
@@ -267,11 +266,6 @@ void tempo_exchange_refuse(tempo_http_conn *c, unsigned status, const char *mess
 }
 
 /* ---- what handlers ask ------------------------------------------------------------------------ */
-
-const char *tempo_exchange_method(const tempo_exchange *x)
-{
-    return x->method;
-}
 
 const char *tempo_exchange_path(const tempo_exchange *x)
 {

@@ -54,7 +54,6 @@ void tempo_http_stop(tempo_http *h, double grace_s);
 void tempo_http_free(tempo_http *h);
 
 /* ---- the request: strings live as long as the exchange ----------------------------- */
-const char *tempo_exchange_method(const tempo_exchange *x);
 const char *tempo_exchange_path(const tempo_exchange *x);                     /* the route's pattern */
 const char *tempo_exchange_segment(const tempo_exchange *x, const char *name); /* what {name} stands for; "" if no such */
 const char *tempo_exchange_query(const tempo_exchange *x, const char *name);   /* decoded; NULL if absent */

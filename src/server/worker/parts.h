@@ -40,8 +40,6 @@ tempo_event_box *tempo_event_make(tempo_event_kind kind, const tempo_event_room 
 void tempo_score_row(const float *logits, size_t n, double *logprobs);
 /* logprobs[n] = log q[n]. */
 void tempo_score_mixture(const double *q, size_t n, double *logprobs);
-/* The k greatest of values[n] in descending order, equal ones by lower id, to ids[k]; returns min(k, n). */
-size_t tempo_best_tokens(const double *values, size_t n, size_t k, int32_t *ids);
 /* The token itself, then the k best: scores[1 + min(k, n)].  ids: [k]. */
 size_t tempo_score_token(const double *logprobs, size_t n, int32_t token, size_t k, int32_t *ids, tempo_score *scores);
 

@@ -1,6 +1,7 @@
 /* scores.c - log probabilities and the best of them. */
 #include <math.h>
 
+#include "metrics/metrics.h"
 #include "server/worker/parts.h"
 
 void tempo_score_row(const float *logits, size_t n, double *logprobs)
@@ -22,25 +23,10 @@ void tempo_score_mixture(const double *q, size_t n, double *logprobs)
         logprobs[i] = q[i] > 0 ? log(q[i]) : -(double)INFINITY;
 }
 
-size_t tempo_best_tokens(const double *values, size_t n, size_t k, int32_t *ids)
-{
-    size_t have = 0;
-
-    for (size_t i = 0; i < n && k > 0; i++) {
-        if (have == k && !(values[i] > values[ids[k - 1]]))
-            continue;
-        size_t at = have < k ? have++ : k - 1;
-        for (; at > 0 && values[i] > values[ids[at - 1]]; at--)
-            ids[at] = ids[at - 1];
-        ids[at] = (int32_t)i;
-    }
-    return have;
-}
-
 size_t tempo_score_token(const double *logprobs, size_t n, int32_t token, size_t k, int32_t *ids,
                          tempo_score *scores)
 {
-    const size_t best = tempo_best_tokens(logprobs, n, k, ids);
+    const size_t best = tempo_top_k(logprobs, n, k, ids);
 
     scores[0] = (tempo_score){token, logprobs[token]};
     for (size_t i = 0; i < best; i++)

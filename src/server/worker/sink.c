@@ -162,7 +162,7 @@ static tempo_event_box *make_set_event(const tempo_job *j, const tempo_decoder *
     b->event.stopped = tempo_decoder_stopped(d);
     if (room.scores > 0)
         score_set(w, d, j->o.top_scores, a.scores);
-    (void)tempo_best_tokens(q, w->n_vocab, room.next, w->ids);
+    (void)tempo_top_k(q, w->n_vocab, room.next, w->ids);
     for (size_t i = 0; i < room.next; i++)
         a.next[i] = (tempo_member){w->ids[i], q[w->ids[i]], -1, 0.0};
     return b;
