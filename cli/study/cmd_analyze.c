@@ -27,7 +27,7 @@ static int analyze(json_t **report, const options *o)
 }
 
 /* The report as text, on standard output or in a file; FAILED with a message. */
-static int put_report(const json_t *report, const tempo_analyze_style *style, const char *path)
+static int put_report(const json_t *report, const tempo_page_style *style, const char *path)
 {
     tempo_err err = {0};
     char *text = tempo_analyze_text(report, style);
@@ -47,8 +47,8 @@ static int put_report(const json_t *report, const tempo_analyze_style *style, co
 
 static int show(json_t *report, const options *o)
 {
-    const tempo_analyze_style terminal = {.color = use_colors(o->color), .width = terminal_width()};
-    const tempo_analyze_style file = {.markdown = true, .width = 100};
+    const tempo_page_style terminal = {.color = use_colors(o->color), .width = terminal_width()};
+    const tempo_page_style file = {.markdown = true, .width = 100};
     int code = EXIT_OK;
 
     if (o->output != NULL)

@@ -30,7 +30,7 @@ static int put_html(const options *o, const char *dir)
 /* The report on standard output; takes it. */
 static int put_report(const options *o, const char *dir, json_t *report)
 {
-    const tempo_report_style style = {.color = use_colors(o->color), .width = terminal_width()};
+    const tempo_page_style style = {.color = use_colors(o->color), .width = terminal_width()};
     const int code = put_html(o, dir);
     char *text;
 

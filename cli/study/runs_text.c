@@ -6,20 +6,9 @@
 #include <string.h>
 
 #include "cli/session.h"
+#include "files/json_out.h"
 
 /* ---- pieces ---- */
-
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
-static long long integer(const json_t *o, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(o, key));
-}
 
 /* s, and spaces up to a width. */
 static void show_cell(const char *s, size_t width)
@@ -71,7 +60,7 @@ static void show_headline(const json_t *headline)
             break;
         }
         printf("%s", i > 0 ? ", " : "");
-        show_cell(text(one, "id"), 0);
+        show_cell(tempo_text_at(one, "id"), 0);
         for (size_t k = 0; k < json_array_size(verdicts); k++) {
             putchar(k == 0 ? ' ' : '/');
             show_cell(json_string_value(json_array_get(verdicts, k)), 0);
@@ -92,7 +81,7 @@ void show_runs(const json_t *list)
     for (size_t c = 0; c < COLUMNS; c++) {
         width[c] = strlen(columns[c]);
         for (size_t i = 0; i < json_array_size(list); i++) {
-            const char *s = text(json_array_get(list, i), columns[c]);
+            const char *s = tempo_text_at(json_array_get(list, i), columns[c]);
             const size_t n = token_width(s, strlen(s));
             width[c] = n > width[c] ? n : width[c];
         }
@@ -103,7 +92,7 @@ void show_runs(const json_t *list)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);
         for (size_t c = 0; c < COLUMNS; c++) {
-            show_cell(text(one, columns[c]), width[c]);
+            show_cell(tempo_text_at(one, columns[c]), width[c]);
             printf("  ");
         }
         show_headline(json_object_get(one, "headline"));
@@ -117,7 +106,7 @@ void show_runs(const json_t *list)
 static void show_words(const json_t *o, const char *const *keys, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const char *s = text(o, keys[i]);
+        const char *s = tempo_text_at(o, keys[i]);
         printf("%s", s[0] != '\0' ? ", " : "");
         show_cell(s, 0);
     }
@@ -129,20 +118,20 @@ static void show_models(const json_t *models)
 
     for (size_t i = 0; i < json_array_size(models); i++) {
         const json_t *m = json_array_get(models, i);
-        printf("model %-8lld ", integer(m, "model"));
-        show_cell(text(m, "name"), 0);
+        printf("model %-8lld ", tempo_whole_at(m, "model"));
+        show_cell(tempo_text_at(m, "name"), 0);
         show_words(m, facts, sizeof(facts) / sizeof(*facts));
         if (json_is_integer(json_object_get(m, "parameters")))
-            printf(", %lld parameters", integer(m, "parameters"));
+            printf(", %lld parameters", tempo_whole_at(m, "parameters"));
         putchar('\n');
-        if (text(m, "path")[0] != '\0') {
+        if (tempo_text_at(m, "path")[0] != '\0') {
             printf("%-14s ", "");
-            show_cell(text(m, "path"), 0);
+            show_cell(tempo_text_at(m, "path"), 0);
             putchar('\n');
         }
-        if (text(m, "sha256")[0] != '\0') {
+        if (tempo_text_at(m, "sha256")[0] != '\0') {
             printf("%-14s SHA-256 ", "");
-            show_cell(text(m, "sha256"), 0);
+            show_cell(tempo_text_at(m, "sha256"), 0);
             putchar('\n');
         }
     }
@@ -150,18 +139,19 @@ static void show_models(const json_t *models)
 
 static void show_arm(const json_t *a)
 {
-    printf("     %s", text(a, "arm")[0] != '\0' ? "" : "sets");
-    show_cell(text(a, "arm"), 0);
-    printf(": %lld step%s, %lld member%s", integer(a, "steps"), integer(a, "steps") == 1 ? "" : "s",
-           integer(a, "members"), integer(a, "members") == 1 ? "" : "s");
-    if (text(a, "stopped_by")[0] != '\0') {
+    printf("     %s", tempo_text_at(a, "arm")[0] != '\0' ? "" : "sets");
+    show_cell(tempo_text_at(a, "arm"), 0);
+    printf(": %lld step%s, %lld member%s", tempo_whole_at(a, "steps"),
+           tempo_whole_at(a, "steps") == 1 ? "" : "s", tempo_whole_at(a, "members"),
+           tempo_whole_at(a, "members") == 1 ? "" : "s");
+    if (tempo_text_at(a, "stopped_by")[0] != '\0') {
         printf(", stopped by ");
-        show_cell(text(a, "stopped_by"), 0);
+        show_cell(tempo_text_at(a, "stopped_by"), 0);
     }
     putchar('\n');
-    if (text(a, "text")[0] != '\0') {
+    if (tempo_text_at(a, "text")[0] != '\0') {
         printf("       ");
-        show_cell(text(a, "text"), 0);
+        show_cell(tempo_text_at(a, "text"), 0);
         putchar('\n');
     }
 }
@@ -171,21 +161,21 @@ static void show_unit(const json_t *u)
     const json_t *prompt = json_object_get(u, "prompt"), *arms = json_object_get(u, "arms"), *value;
     const char *name;
 
-    printf("%4lld ", integer(u, "unit"));
-    if (text(u, "name")[0] != '\0') {
-        show_cell(text(u, "name"), 0);
+    printf("%4lld ", tempo_whole_at(u, "unit"));
+    if (tempo_text_at(u, "name")[0] != '\0') {
+        show_cell(tempo_text_at(u, "name"), 0);
         printf(": ");
     }
     printf("threshold ");
     show_number(json_object_get(u, "threshold"));
     if (json_is_integer(json_object_get(u, "model")))
-        printf(", model %lld", integer(u, "model"));
-    if (text(prompt, "stratum")[0] != '\0') {
+        printf(", model %lld", tempo_whole_at(u, "model"));
+    if (tempo_text_at(prompt, "stratum")[0] != '\0') {
         printf(", ");
-        show_cell(text(prompt, "stratum"), 0);
+        show_cell(tempo_text_at(prompt, "stratum"), 0);
     }
     printf(", \"");
-    show_cell(text(prompt, "text"), 0);
+    show_cell(tempo_text_at(prompt, "text"), 0);
     printf("\"\n");
     for (size_t i = 0; i < json_array_size(arms); i++)
         show_arm(json_array_get(arms, i));
@@ -218,9 +208,9 @@ static void show_verdict(const json_t *v)
     static const char *const keys[] = {"model", "threshold", "n", "mean", "bound", "p_adjusted"};
 
     printf("  ");
-    show_cell(text(v, "id"), 8);
+    show_cell(tempo_text_at(v, "id"), 8);
     putchar(' ');
-    show_cell(text(v, "verdict"), 13);
+    show_cell(tempo_text_at(v, "verdict"), 13);
     show_numbers(v, keys, sizeof(keys) / sizeof(*keys));
     if (json_is_number(json_object_get(v, "low")) && json_is_number(json_object_get(v, "high"))) {
         printf("  interval [");
@@ -230,7 +220,7 @@ static void show_verdict(const json_t *v)
         putchar(']');
     }
     for (size_t i = 0; i < 2; i++) {
-        const char *word = text(v, i == 0 ? "family" : "kind");
+        const char *word = tempo_text_at(v, i == 0 ? "family" : "kind");
         if (word[0] != '\0')
             printf("  ");
         show_cell(word, 0);
@@ -240,10 +230,10 @@ static void show_verdict(const json_t *v)
 
 static void show_artefact(const json_t *a)
 {
-    printf("  %12lld ", integer(a, "bytes"));
-    show_cell(text(a, "sha256"), 64);
+    printf("  %12lld ", tempo_whole_at(a, "bytes"));
+    show_cell(tempo_text_at(a, "sha256"), 64);
     putchar(' ');
-    show_cell(text(a, "path"), 0);
+    show_cell(tempo_text_at(a, "path"), 0);
     putchar('\n');
 }
 
@@ -252,7 +242,7 @@ static void show_metric(const json_t *m)
     static const char *const keys[] = {"n", "mean", "min", "max"};
 
     printf("  ");
-    show_cell(text(m, "name"), 24);
+    show_cell(tempo_text_at(m, "name"), 24);
     show_numbers(m, keys, sizeof(keys) / sizeof(*keys));
     putchar('\n');
 }
@@ -302,20 +292,20 @@ void show_run(const json_t *run)
 static void show_side(const char *label, const json_t *r)
 {
     printf("%s  ", label);
-    show_cell(text(r, "id"), 0);
+    show_cell(tempo_text_at(r, "id"), 0);
     printf("  ");
-    show_cell(text(r, "kind"), 0);
+    show_cell(tempo_text_at(r, "kind"), 0);
     printf("  ");
-    show_cell(text(r, "model"), 0);
+    show_cell(tempo_text_at(r, "model"), 0);
     printf("  ");
-    show_cell(text(r, "created"), 0);
+    show_cell(tempo_text_at(r, "created"), 0);
     putchar('\n');
 }
 
 static void show_arm_pair(const json_t *a)
 {
     enum { SHOWN = 12 };
-    const char *x = text(a, "a"), *y = text(a, "b");
+    const char *x = tempo_text_at(a, "a"), *y = tempo_text_at(a, "b");
     const json_t *differ = json_object_get(a, "differ");
     const size_t n = json_array_size(differ);
 
@@ -330,11 +320,11 @@ static void show_arm_pair(const json_t *a)
         printf(" and ");
         show_cell(y[0] != '\0' ? y : "sets", 0);
     }
-    printf(": steps %lld and %lld, ", integer(a, "steps_a"), integer(a, "steps_b"));
+    printf(": steps %lld and %lld, ", tempo_whole_at(a, "steps_a"), tempo_whole_at(a, "steps_b"));
     if (n == 0)
-        printf("the same sets at all %lld of both\n", integer(a, "common"));
+        printf("the same sets at all %lld of both\n", tempo_whole_at(a, "common"));
     else
-        printf("different sets at %zu of %lld:", n, integer(a, "common"));
+        printf("different sets at %zu of %lld:", n, tempo_whole_at(a, "common"));
     for (size_t i = 0; i < n && i < SHOWN; i++)
         printf(" %lld", (long long)json_integer_value(json_array_get(differ, i)));
     if (n > 0)
@@ -346,7 +336,7 @@ static void show_prompt_line(const json_t *u)
     printf("  threshold ");
     show_number(json_object_get(u, "threshold"));
     printf(", \"");
-    show_cell(text(u, "prompt"), 0);
+    show_cell(tempo_text_at(u, "prompt"), 0);
     printf("\"\n");
 }
 
@@ -362,16 +352,16 @@ static void show_unit_pair(const json_t *u)
 static void show_metric_pair(const json_t *m)
 {
     printf("  ");
-    show_cell(text(m, "name"), 24);
-    printf(" (%s)  n %lld  mean ", text(m, "scope"), integer(m, "n"));
+    show_cell(tempo_text_at(m, "name"), 24);
+    printf(" (%s)  n %lld  mean ", tempo_text_at(m, "scope"), tempo_whole_at(m, "n"));
     show_number(json_object_get(m, "mean_a"));
     printf(" and ");
     show_number(json_object_get(m, "mean_b"));
-    if (integer(m, "unequal") == 0) {
+    if (tempo_whole_at(m, "unequal") == 0) {
         printf("  all equal\n");
         return;
     }
-    printf("  %lld differ, by at most ", integer(m, "unequal"));
+    printf("  %lld differ, by at most ", tempo_whole_at(m, "unequal"));
     show_number(json_object_get(m, "max_difference"));
     putchar('\n');
 }
@@ -379,13 +369,13 @@ static void show_metric_pair(const json_t *m)
 static void show_verdict_pair(const json_t *v)
 {
     printf("  ");
-    show_cell(text(v, "id"), 8);
+    show_cell(tempo_text_at(v, "id"), 8);
     if (json_is_number(json_object_get(v, "threshold"))) {
         printf(" threshold ");
         show_number(json_object_get(v, "threshold"));
     }
     for (int side = 0; side < 2; side++) {
-        const char *verdict = text(v, side == 0 ? "verdict_a" : "verdict_b");
+        const char *verdict = tempo_text_at(v, side == 0 ? "verdict_a" : "verdict_b");
         printf("  %s: ", side == 0 ? "A" : "B");
         show_cell(verdict[0] != '\0' ? verdict : "none", 0);
         printf(" (mean ");
@@ -401,14 +391,14 @@ void show_comparison(const json_t *c)
 {
     show_side("A", json_object_get(c, "a"));
     show_side("B", json_object_get(c, "b"));
-    if (strcmp(text(c, "compared_by"), "text") == 0)
+    if (strcmp(tempo_text_at(c, "compared_by"), "text") == 0)
         printf("The runs have no model in common: sets are compared by their texts.\n");
     show_section(c, "units", "prompts of both", show_unit_pair);
     show_section(c, "only_a", "only in A", show_prompt_line);
     show_section(c, "only_b", "only in B", show_prompt_line);
     show_section(c, "metrics", "metrics", show_metric_pair);
-    if (integer(c, "metrics_of_one") > 0)
-        printf("  %lld values are in one of the two only\n", integer(c, "metrics_of_one"));
+    if (tempo_whole_at(c, "metrics_of_one") > 0)
+        printf("  %lld values are in one of the two only\n", tempo_whole_at(c, "metrics_of_one"));
     show_section(c, "verdicts", "verdicts", show_verdict_pair);
     printf("\n%s\n",
            json_is_true(json_object_get(c, "same")) ? "The two agree in everything." : "The two differ.");
@@ -420,9 +410,9 @@ void show_gone(const json_t *gone, bool dry_run)
 {
     for (size_t i = 0; i < json_array_size(gone); i++) {
         const json_t *one = json_array_get(gone, i);
-        show_cell(text(one, "id"), 0);
+        show_cell(tempo_text_at(one, "id"), 0);
         printf("  ");
-        show_cell(text(one, "dir"), 0);
+        show_cell(tempo_text_at(one, "dir"), 0);
         putchar('\n');
     }
     if (json_array_size(gone) == 0)

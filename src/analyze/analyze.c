@@ -49,15 +49,6 @@ json_t *tempo_json_matrix(const double *v, size_t n_rows, size_t n_columns)
     return out;
 }
 
-double tempo_json_value(const json_t *j)
-{
-    const char *s = json_string_value(j);
-
-    if (s != NULL && strstr(s, "Infinity") != NULL)
-        return s[0] == '-' ? -HUGE_VAL : HUGE_VAL;
-    return json_is_number(j) ? json_number_value(j) : (double)NAN;
-}
-
 /* ---- files ---- */
 
 static tempo_status no_memory(tempo_err *err)

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/status.h"
+#include "draw/page.h"
 
 /* Two .npz files with attention, logits or both; what only one has is not compared.  For attention the
  * isolated one comes first; where it is the second that is blind to siblings they are exchanged, with a
@@ -20,14 +21,8 @@ tempo_status tempo_analyze_pair(json_t **out, const char *a, const char *b, temp
  * compared with every other. TEMPO_E_NOTFOUND when there is no capture in it.  */
 tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
 
-typedef struct tempo_analyze_style {
-    bool markdown; /* headings, tables and fences, instead of a terminal's text */
-    bool color;
-    size_t width; /* columns */
-} tempo_analyze_style;
-
 /* The document as a text that the caller frees; NULL without memory. */
-char *tempo_analyze_text(const json_t *report, const tempo_analyze_style *style);
+char *tempo_analyze_text(const json_t *report, const tempo_page_style *style);
 /* Write it to path, complete or not at all. */
 tempo_status tempo_analyze_save(const char *path, const char *text, tempo_err *err) TEMPO_MUST_CHECK;
 

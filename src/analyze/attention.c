@@ -1,5 +1,6 @@
 /* attention.c - attention of two captures step by step, and of one. */
 #include "analyze/parts.h"
+#include "io/json_at.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -9,8 +9,6 @@ json_t *tempo_analyze_number(double x);
 /* v[n] as an array; v[rows, columns] as an array of arrays. */
 json_t *tempo_analyze_numbers(const double *v, size_t n);
 json_t *tempo_json_matrix(const double *v, size_t n_rows, size_t n_columns);
-/* The number that such a value stands for; NAN for anything else, NULL included. */
-double tempo_json_value(const json_t *j);
 
 /* Compare the steps that both have.  `parted`: the step whose sets differ, from which on rows of later steps
  * have different contexts and stay out of the means; UINT32_MAX for none known.  Warnings go to the array.  */

@@ -1,12 +1,32 @@
 /* text.c - an analysis as text for people, from its JSON document alone. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "analyze/page.h"
-#include "analyze/parts.h"
+#include "analyze/analyze.h"
+#include "io/json_at.h"
 
 enum { N_HEADS_SHOWN = 8, N_SHIFTS_SHOWN = 5 };
+
+/* A layers x heads map of the report c, under a title. */
+static void show_map(tempo_page *p, const char *title, const json_t *c, const json_t *map)
+{
+    tempo_heat h = {.row_name = "layer",
+                    .column_name = "head",
+                    .first_row = tempo_size_at(c, "first_layer"),
+                    .first_column = tempo_size_at(c, "first_head")};
+    double *values = tempo_matrix_of(map, &h.n_rows, &h.n_columns);
+
+    p->t.failed |= values == NULL;
+    if (values == NULL)
+        return;
+    h.values = values;
+    tempo_page_say(p, "%s", title);
+    tempo_page_heat(p, &h);
+    tempo_page_end(p);
+    free(values);
+}
 
 /* ---- attention ---- */
 
@@ -128,7 +148,7 @@ static void show_siblings(tempo_page *p, const json_t *c)
         tempo_number_at(s, "uniform_share"), tempo_number_at(s, "nearest_share"));
     if (tempo_number_at(s, "mass") == 0)
         return;
-    tempo_page_heat(p, "Share on siblings, first slot excluded:", c, json_object_get(s, "share_map"));
+    show_map(p, "Share on siblings, first slot excluded:", c, json_object_get(s, "share_map"));
     tempo_page_say(p, "Heads that attend to siblings most:");
     tempo_table t = tempo_page_table(p, 5, names, widths);
     for (size_t i = 0; i < json_array_size(heads) && i < N_HEADS_SHOWN; i++) {
@@ -182,8 +202,8 @@ static void compare_attention(tempo_page *p, const json_t *c)
     show_layers(p, c);
     show_siblings(p, c);
     if (tempo_size_at(c, "steps_compared") > 0)
-        tempo_page_heat(p, "Jensen-Shannon divergence (nat):", c,
-                        json_object_get(json_object_get(c, "difference"), "js_map"));
+        show_map(p, "Jensen-Shannon divergence (nat):", c,
+                 json_object_get(json_object_get(c, "difference"), "js_map"));
 }
 
 /* ---- logits ---- */
@@ -275,7 +295,7 @@ static void show_capture_attention(tempo_page *p, const json_t *c)
 {
     const json_t *d1 = json_object_get(c, "d1");
 
-    tempo_page_heading(p, 2, "Attention of %s%s", tempo_text_at(c, "file"), "");
+    tempo_page_heading(p, 2, "Attention of %s", tempo_text_at(c, "file"));
     show_sum_error(p, "it", tempo_number_at(c, "sum_error"));
     if (json_is_object(d1))
         tempo_page_say(p, "Positions: the members of %zu of %zu sets share one position exactly%s.",
@@ -296,7 +316,7 @@ static void show_capture_logits(tempo_page *p, const json_t *c)
     static const int widths[5] = {5, 5, 8, 9, 11};
     const json_t *steps = json_object_get(c, "steps");
 
-    tempo_page_heading(p, 2, "Logits of %s%s", tempo_text_at(c, "file"), "");
+    tempo_page_heading(p, 2, "Logits of %s", tempo_text_at(c, "file"));
     tempo_page_say(p, "The first row of every step; entropy in nats:");
     tempo_table t = tempo_page_table(p, 5, names, widths);
     for (size_t i = 0; i < json_array_size(steps); i++) {
@@ -311,28 +331,28 @@ static void show_capture_logits(tempo_page *p, const json_t *c)
     tempo_page_end(p);
 }
 
-char *tempo_analyze_text(const json_t *report, const tempo_analyze_style *style)
+char *tempo_analyze_text(const json_t *report, const tempo_page_style *style)
 {
     tempo_page p = {.style = style};
     size_t i;
     const json_t *one;
 
     if (style->markdown)
-        tempo_page_heading(&p, 1, "Analysis of captures%s%s", "", "");
+        tempo_page_heading(&p, 1, "Analysis of captures");
     json_array_foreach(json_object_get(report, "warnings"), i, one)
     {
         tempo_page_say(&p, "Note: %s.", json_string_value(one));
     }
     json_array_foreach(json_object_get(report, "comparisons"), i, one)
     {
-        if (strcmp(tempo_text_at(one, "kind"), "attention") == 0)
+        if (tempo_text_is(one, "kind", "attention"))
             compare_attention(&p, one);
         else
             compare_logits(&p, one);
     }
     json_array_foreach(json_object_get(report, "captures"), i, one)
     {
-        if (strcmp(tempo_text_at(one, "kind"), "attention") == 0)
+        if (tempo_text_is(one, "kind", "attention"))
             show_capture_attention(&p, one);
         else
             show_capture_logits(&p, one);

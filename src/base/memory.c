@@ -152,3 +152,10 @@ tempo_status tempo_memory_check(uint64_t bytes, const char *what, tempo_err *err
                       m.limited ? "the limit of a control group (container) leaves" : "the machine has",
                       (double)m.available / 1e6, (double)m.total / 1e6);
 }
+
+tempo_status tempo_memory_check_floats(size_t floats, const char *what, tempo_err *err)
+{
+    enum { ASKED = 1 << 20 };
+
+    return floats < ASKED ? TEMPO_OK : tempo_memory_check(floats * sizeof(float), what, err);
+}

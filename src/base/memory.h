@@ -19,5 +19,7 @@ tempo_memory tempo_memory_read(const char *root);
 /* May so many bytes more be taken?  TEMPO_E_NOMEM, naming `what` and both figures, where the system would have to end a
  * process; a part is left alone for what is not asked for.  */
 tempo_status tempo_memory_check(uint64_t bytes, const char *what, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same for so many floats, where they are enough to ask (4 MiB): what is asked is read from files of the system. */
+tempo_status tempo_memory_check_floats(size_t floats, const char *what, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

@@ -11,8 +11,6 @@
 #include "base/status.h"
 #include "capture/capture.h"
 
-enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
-
 /* Bits below n. */
 static size_t rank(const uint64_t *bits, uint32_t n)
 {
@@ -50,8 +48,7 @@ static tempo_status reserve(tempo_gather *g, size_t floats, tempo_err *err)
 
     if (floats <= g->cap)
         return TEMPO_OK;
-    if (floats >= CHECKED_FLOATS &&
-        (st = tempo_memory_check((floats - g->cap) * sizeof(float), "what a step shows", err)) != TEMPO_OK)
+    if ((st = tempo_memory_check_floats(floats - g->cap, "what a step shows", err)) != TEMPO_OK)
         return st;
     free(g->buffer); /* what it held is written */
     g->buffer = malloc(floats * sizeof(*g->buffer));

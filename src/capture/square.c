@@ -10,8 +10,6 @@
 #include "base/status.h"
 #include "capture/capture.h"
 
-enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
-
 /* The matrix of one head: `old` rows and slots of from, then `rows` new ones, [rows, slots]. */
 static void put_head(float *to, const float *from, size_t old, const float *fresh, size_t rows, size_t slots)
 {
@@ -34,8 +32,7 @@ tempo_status tempo_square_grow(tempo_capture *c, size_t rows, size_t slots, temp
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
                           "step %zu: %zu rows on %zu slots after %zu: was a step left out?", c->steps, fresh,
                           slots, old);
-    if (floats >= CHECKED_FLOATS &&
-        (st = tempo_memory_check(floats * sizeof(float), "the attention of all slots", err)) != TEMPO_OK)
+    if ((st = tempo_memory_check_floats(floats, "the attention of all slots", err)) != TEMPO_OK)
         return st;
     float *to = malloc(floats * sizeof(*to));
     if (to == NULL)

@@ -15,7 +15,7 @@ static double entropy_mean(const json_t *steps)
     double sum = 0.0;
 
     for (size_t i = 0; i < json_array_size(steps); i++)
-        sum += tempo_json_get_number(json_array_get(steps, i), "entropy");
+        sum += tempo_number_at(json_array_get(steps, i), "entropy");
     return sum / (double)json_array_size(steps);
 }
 

@@ -24,13 +24,6 @@ json_t *tempo_json_interval(double lo, double hi)
     return json_pack("[o, o]", tempo_json_number(lo), tempo_json_number(hi));
 }
 
-double tempo_json_get_number(const json_t *object, const char *key)
-{
-    const json_t *v = json_object_get(object, key);
-
-    return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
 tempo_status tempo_text_save(const char *path, const char *text, size_t n, tempo_err *err)
 {
     tempo_outfile *f;

@@ -3,14 +3,13 @@
 #define TEMPO_FILES_JSON_OUT_H
 #include <jansson.h>
 
+#include "io/json_at.h"
 #include "io/json_file.h"
 
 /* x[n] as an array of tempo_json_number. */
 json_t *tempo_json_numbers(const double *x, size_t n);
 /* [lo, hi], each as such. */
 json_t *tempo_json_interval(double lo, double hi);
-/* The number at key, or NaN where there is none. */
-double tempo_json_get_number(const json_t *object, const char *key);
 
 /* Write a document to path, complete or not at all; doubles come back as they were.  A NULL document is
  * TEMPO_E_NOMEM; the reference to it is taken on every path.  */

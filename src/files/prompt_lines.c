@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "io/json.h"
 
 bool tempo_is_prompt_lines(const char *path)
@@ -45,33 +46,6 @@ static tempo_status bad_line(reader *r, const char *fmt, ...)
                       what);
 }
 
-static const char *kind_of(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "a list";
-    case JSON_STRING:
-        return "a text";
-    case JSON_NULL:
-        return "null";
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return "true or false";
-    default:
-        return "a number";
-    }
-}
-
-static bool is_name(const char *s)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-    return strspn(s, first) > 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0' &&
-           strlen(s) < TEMPO_PROMPT_NAME_CHARS;
-}
-
 /* What a file may be called: the id itself, or what is left of it and a hash of it. */
 static tempo_status make_name(tempo_prompt_line *l, tempo_err *err)
 {
@@ -80,7 +54,7 @@ static tempo_status make_name(tempo_prompt_line *l, tempo_err *err)
     size_t n = 0;
     tempo_status st;
 
-    if (is_name(l->key)) {
+    if (tempo_is_plain_name(l->key, TEMPO_PROMPT_NAME_CHARS)) {
         (void)snprintf(l->name, sizeof(l->name), "%s", l->key);
         return TEMPO_OK;
     }
@@ -118,7 +92,7 @@ static tempo_status read_id(reader *r, tempo_prompt_line *l, const json_t *o)
     if (st != TEMPO_OK)
         return st;
     if (!json_is_string(id) && !json_is_integer(id))
-        return bad_line(r, "\"id\" is %s, expected a text or an integer", kind_of(id));
+        return bad_line(r, "\"id\" is %s, expected a text or an integer", tempo_json_type_name(id));
     if (json_is_string(id) &&
         (json_string_length(id) == 0 || strlen(json_string_value(id)) != json_string_length(id)))
         return bad_line(r, "\"id\" is empty or holds a NUL, expected a text or an integer");
@@ -146,7 +120,7 @@ static tempo_status read_text(reader *r, tempo_prompt_line *l, const json_t *o)
         return bad_line(r, "\"prompt\" and \"text\" are both there, expected one of them");
     if (!json_is_string(v) || tempo_json_not_finite(v, NULL))
         return bad_line(r, "\"%s\" is %s, expected a text", name,
-                        tempo_json_not_finite(v, NULL) ? "a number" : kind_of(v));
+                        tempo_json_not_finite(v, NULL) ? "a number" : tempo_json_type_name(v));
     if (json_string_length(v) == 0)
         return bad_line(r, "\"%s\" is empty, expected a text", name);
     l->text = json_string_value(v);
@@ -161,7 +135,7 @@ static tempo_status read_stratum(reader *r, tempo_prompt_line *l, const json_t *
     if (v == NULL)
         return TEMPO_OK;
     if (!json_is_string(v))
-        return bad_line(r, "\"stratum\" is %s, expected a text", kind_of(v));
+        return bad_line(r, "\"stratum\" is %s, expected a text", tempo_json_type_name(v));
     l->stratum = json_string_value(v);
     return keep(r, v);
 }
@@ -196,7 +170,7 @@ static tempo_status read_line(reader *r, const char *text, size_t n)
         return st == TEMPO_E_NOMEM ? no_memory(r)
                                    : bad_line(r, "%.160s, expected a JSON object in a line", why.msg);
     if (!json_is_object(o))
-        st = bad_line(r, "%s, expected an object {\"id\": .., \"prompt\": \"..\"}", kind_of(o));
+        st = bad_line(r, "%s, expected an object {\"id\": .., \"prompt\": \"..\"}", tempo_json_type_name(o));
     else if ((st = read_id(r, &l, o)) == TEMPO_OK && (st = read_text(r, &l, o)) == TEMPO_OK &&
              (st = read_stratum(r, &l, o)) == TEMPO_OK && (st = make_name(&l, r->err)) == TEMPO_OK)
         st = add_line(r, &l);

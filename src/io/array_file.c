@@ -60,13 +60,8 @@ tempo_status tempo_array_file_open(tempo_array_file **out, const char *path, tem
     *out = NULL;
     if ((st = tempo_map_open(&map, path, err)) != TEMPO_OK)
         return st;
-    if ((st = tempo_array_file_parse(out, map.p, map.n, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", path);
-        tempo_map_close(&map);
-        return st;
-    }
-    (*out)->map = map;
-    return TEMPO_OK;
+    st = tempo_array_file_parse(out, map.p, map.n, err);
+    return tempo_map_keep(&map, st, path, st == TEMPO_OK ? &(*out)->map : NULL, err);
 }
 
 void tempo_array_file_free(tempo_array_file *f)

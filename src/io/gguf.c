@@ -451,13 +451,7 @@ tempo_status tempo_gguf_open(tempo_gguf *out, const char *path, tempo_err *err)
     *out = (tempo_gguf){0};
     if ((st = tempo_map_open(&map, path, err)) != TEMPO_OK)
         return st;
-    if ((st = tempo_gguf_parse(out, map.p, map.n, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", path);
-        tempo_map_close(&map);
-        return st;
-    }
-    out->map = map;
-    return TEMPO_OK;
+    return tempo_map_keep(&map, tempo_gguf_parse(out, map.p, map.n, err), path, &out->map, err);
 }
 
 void tempo_gguf_free(tempo_gguf *g)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "io/map.h"
 
 /* What jansson 2.14 takes on a 64-bit machine for one of each, malloc's rounding included. */
@@ -129,23 +130,8 @@ static bool push(parser *p, const char *s, size_t n)
 static bool push_char(parser *p, uint32_t c)
 {
     char s[4];
-    size_t n = 0;
 
-    if (c < 0x80) {
-        s[n++] = (char)c;
-    } else if (c < 0x800) {
-        s[n++] = (char)(0xc0 | c >> 6);
-    } else if (c < 0x10000) {
-        s[n++] = (char)(0xe0 | c >> 12);
-        s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    } else {
-        s[n++] = (char)(0xf0 | c >> 18);
-        s[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-        s[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-    }
-    if (c >= 0x80)
-        s[n++] = (char)(0x80 | (c & 0x3f));
-    return push(p, s, n);
+    return push(p, s, tempo_utf8_write(s, c));
 }
 
 /* The four digits at `at`; false if they are not there. */
@@ -155,10 +141,10 @@ static bool read_hex(const parser *p, uint64_t at, uint32_t *out)
     if (p->n - at < 4)
         return false;
     for (uint64_t i = at; i < at + 4; i++) {
-        const char c = p->text[i], letter = (char)(c | 0x20);
-        if (!is_digit(c) && (letter < 'a' || letter > 'f'))
+        const int digit = tempo_hex_digit(p->text[i]);
+        if (digit < 0)
             return false;
-        *out = *out << 4 | (uint32_t)(is_digit(c) ? c - '0' : letter - 'a' + 10);
+        *out = *out << 4 | (uint32_t)digit;
     }
     return true;
 }

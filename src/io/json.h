@@ -36,6 +36,8 @@ tempo_status tempo_json_u64(const json_t *obj, const char *key, uint64_t max, ui
 tempo_status tempo_json_f64(const json_t *obj, const char *key, double *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_json_bool(const json_t *obj, const char *key, bool *out, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_json_str(const json_t *obj, const char *key, const char **out, tempo_err *err) TEMPO_MUST_CHECK;
+/* What v is, for messages: "an object", "a string", "an integer" ... */
+const char *tempo_json_type_name(const json_t *v);
 
 /* The tree as compact text for free(), each real in the fewest digits that read back as it: what someone wrote as 3.1 is
  * told as 3.1.  NULL: no memory, or v was NULL.  */

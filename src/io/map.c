@@ -104,3 +104,14 @@ void tempo_map_close(tempo_map *m)
     }
     *m = (tempo_map){0};
 }
+
+tempo_status tempo_map_keep(tempo_map *m, tempo_status st, const char *path, tempo_map *owner, tempo_err *err)
+{
+    if (st == TEMPO_OK) {
+        *owner = *m;
+    } else {
+        tempo_err_prefix(err, "%s", path);
+        tempo_map_close(m);
+    }
+    return st;
+}

@@ -23,4 +23,8 @@ tempo_status tempo_map_open(tempo_map *out, const char *path, tempo_err *err) TE
 tempo_status tempo_map_check(const tempo_map *m, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_map_close(tempo_map *m); /* *m = { 0 } afterwards; fine on { 0 } */
 
+/* What becomes of a map whose content was read with st: `owner` has it, or it is closed and the error begins with path.
+ * Returns st; owner counts only when that is TEMPO_OK.  */
+tempo_status tempo_map_keep(tempo_map *m, tempo_status st, const char *path, tempo_map *owner, tempo_err *err);
+
 #endif

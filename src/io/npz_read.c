@@ -104,13 +104,8 @@ tempo_status tempo_npz_open(tempo_npz **out, const char *path, tempo_err *err)
     *out = NULL;
     if ((st = tempo_map_open(&map, path, err)) != TEMPO_OK)
         return st;
-    if ((st = tempo_npz_parse(out, map.p, map.n, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", path);
-        tempo_map_close(&map);
-        return st;
-    }
-    (*out)->map = map;
-    return TEMPO_OK;
+    st = tempo_npz_parse(out, map.p, map.n, err);
+    return tempo_map_keep(&map, st, path, st == TEMPO_OK ? &(*out)->map : NULL, err);
 }
 
 void tempo_npz_free(tempo_npz *z)

@@ -287,13 +287,7 @@ tempo_status tempo_safetensors_open(tempo_safetensors *out, const char *path, te
     *out = (tempo_safetensors){0};
     if ((st = tempo_map_open(&map, path, err)) != TEMPO_OK)
         return st;
-    if ((st = tempo_safetensors_parse(out, map.p, map.n, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "%s", path);
-        tempo_map_close(&map);
-        return st;
-    }
-    out->map = map;
-    return TEMPO_OK;
+    return tempo_map_keep(&map, tempo_safetensors_parse(out, map.p, map.n, err), path, &out->map, err);
 }
 
 void tempo_safetensors_free(tempo_safetensors *s)

@@ -75,7 +75,7 @@ static tempo_status begin(family *f, const tempo_slice *s, const json_t *floor, 
     if (f->x == NULL)
         return no_memory(err);
     for (size_t k = 0; k < TEMPO_PRIMARIES; k++) {
-        const double noise = tempo_json_get_number(floor, tempo_primaries[k]);
+        const double noise = tempo_number_at(floor, tempo_primaries[k]);
         double *x = f->x + k * s->n;
         f->e[k] = (tempo_endpoint){.name = tempo_primaries[k],
                                    .kind = k == D2 ? TEMPO_ENDPOINT_SIGNED : TEMPO_ENDPOINT_MAGNITUDE,
@@ -231,8 +231,8 @@ static tempo_status put_control(json_t *decision, const family *f, tempo_err *er
     tempo_status st;
 
     for (size_t i = 0; i < s->n; i++) {
-        const double a = tempo_json_get_number(s->control[i], "share"),
-                     b = tempo_json_get_number(s->control[i], "control");
+        const double a = tempo_number_at(s->control[i], "share"),
+                     b = tempo_number_at(s->control[i], "control");
         if (!isfinite(a - b))
             continue;
         own += a;

@@ -66,8 +66,7 @@ static tempo_status contrasts(json_t *out, const tempo_slice *s, double *x, temp
     for (size_t i = 0; i < 3 && st == TEMPO_OK; i++)
         st = contrast(list, names[i], x, tempo_slice_values(s, "values", names[i], x), s->hypotheses, err);
     for (size_t i = 0; i < s->n; i++) {
-        const double d =
-            tempo_json_get_number(s->control[i], "share") - tempo_json_get_number(s->control[i], "control");
+        const double d = tempo_number_at(s->control[i], "share") - tempo_number_at(s->control[i], "control");
         if (isfinite(d))
             x[n++] = d;
     }
@@ -91,8 +90,7 @@ static tempo_status step_metric(json_t *list, const tempo_slice *s, const char *
     for (size_t i = 0; i < s->n && st == TEMPO_OK; i++) {
         const json_t *steps = json_object_get(s->unit[i], "steps");
         for (size_t t = 0; t < json_array_size(steps); t++) {
-            const double v =
-                tempo_json_get_number(json_object_get(json_array_get(steps, t), "metrics"), name);
+            const double v = tempo_number_at(json_object_get(json_array_get(steps, t), "metrics"), name);
             if (isfinite(v)) {
                 x[n++] = v;
                 sizes[clusters]++;
@@ -183,7 +181,7 @@ static bool fill_row(const tempo_slice *s, size_t i, head_maps *m)
 {
     const json_t *heads = json_object_get(s->unit[i], "heads"),
                  *rows = json_object_get(heads, "sibling_share");
-    const double uniform = tempo_json_get_number(heads, "uniform_share");
+    const double uniform = tempo_number_at(heads, "uniform_share");
     double *to = m->share + m->prompts * m->layers * m->heads;
 
     if (!isfinite(uniform) || json_array_size(rows) != m->layers)
@@ -287,8 +285,8 @@ static json_t *knockouts(const tempo_slice *s)
             double sum = 0.0;
             size_t n = 0;
             for (size_t i = 0; i < s->n; i++) {
-                const double v = tempo_json_get_number(
-                    json_array_get(json_object_get(s->unit[i], "knockout"), b), keys[k]);
+                const double v =
+                    tempo_number_at(json_array_get(json_object_get(s->unit[i], "knockout"), b), keys[k]);
                 if (isfinite(v)) {
                     sum += v;
                     n++;
@@ -312,8 +310,7 @@ static json_t *strata(const tempo_slice *s)
             double sum = 0.0;
             size_t m = 0;
             for (size_t i = 0; i < s->n; i++) {
-                const double v =
-                    tempo_json_get_number(json_object_get(s->unit[i], "values"), tempo_primaries[e]);
+                const double v = tempo_number_at(json_object_get(s->unit[i], "values"), tempo_primaries[e]);
                 if (s->prompts->prompts[i].stratum_index == k && isfinite(v)) {
                     sum += v;
                     m++;
@@ -330,7 +327,7 @@ static json_t *strata(const tempo_slice *s)
 
 static double shift_of(const json_t *t)
 {
-    return fabs(tempo_json_get_number(t, "visible") - tempo_json_get_number(t, "isolated"));
+    return fabs(tempo_number_at(t, "visible") - tempo_number_at(t, "isolated"));
 }
 
 /* The tokens whose probability differs most, of all steps of all prompts. */

@@ -25,7 +25,7 @@ size_t tempo_slice_values(const tempo_slice *s, const char *object, const char *
     size_t n = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        const double v = tempo_json_get_number(json_object_get(s->unit[i], object), key);
+        const double v = tempo_number_at(json_object_get(s->unit[i], object), key);
         if (isfinite(v))
             x[n++] = v;
     }
@@ -256,7 +256,7 @@ static size_t count_strata(const reading *r)
 
 static tempo_status save(const char *dir, json_t *report, tempo_err *err)
 {
-    static const tempo_report_style style = {.markdown = true, .width = 100};
+    static const tempo_page_style style = {.markdown = true, .width = 100};
     char path[TEMPO_STUDY_PATH];
     char *text = tempo_study_report_text(report, &style);
     tempo_status st =

@@ -6,6 +6,7 @@
 #define TEMPO_REPORT_H
 #include <jansson.h>
 
+#include "draw/page.h"
 #include "draw/draw.h"
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
@@ -20,14 +21,8 @@ tempo_status tempo_study_run(json_t **report, const tempo_study_options *o, temp
  * *report is the document (json_decref it).  TEMPO_E_NOTFOUND without a study.json.  */
 tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
 
-typedef struct tempo_report_style {
-    bool markdown; /* else for a terminal */
-    bool color;
-    size_t width;  /* of the terminal */
-} tempo_report_style;
-
 /* The report as text, for free(); NULL only without memory. */
-char *tempo_study_report_text(const json_t *report, const tempo_report_style *style);
+char *tempo_study_report_text(const json_t *report, const tempo_page_style *style);
 
 /* ---- inside ---- */
 

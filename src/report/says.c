@@ -7,28 +7,6 @@
 #include "report/report.h"
 #include "stats/stats.h"
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
-static double number(const json_t *o, const char *key)
-{
-    return tempo_json_get_number(o, key);
-}
-
-static long long whole(const json_t *o, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(o, key));
-}
-
-static bool is(const json_t *o, const char *key, const char *value)
-{
-    return strcmp(text_of(o, key), value) == 0;
-}
-
 /* " (95% interval a to b)", or nothing where there is none. */
 static void put_interval(tempo_text *t, const json_t *d, const char *key, int level)
 {
@@ -41,8 +19,8 @@ static void put_interval(tempo_text *t, const json_t *d, const char *key, int le
 
 static void put_mean(tempo_text *t, const json_t *d)
 {
-    tempo_text_add(t, "The mean %s is %.3g", text_of(d, "metric"), number(d, "mean"));
-    if (is(d, "verdict", "equivalent"))
+    tempo_text_add(t, "The mean %s is %.3g", tempo_text_at(d, "metric"), tempo_number_at(d, "mean"));
+    if (tempo_text_is(d, "verdict", "equivalent"))
         put_interval(t, d, "ci90", 90);
     else
         put_interval(t, d, "ci95", 95);
@@ -52,7 +30,7 @@ static void put_mean(tempo_text *t, const json_t *d)
 
 static void put_equivalent_from(tempo_text *t, const json_t *d, bool is_signed)
 {
-    const double up_to = number(d, "equivalent_up_to"), bound = number(d, "bound");
+    const double up_to = tempo_number_at(d, "equivalent_up_to"), bound = tempo_number_at(d, "bound");
 
     if (isfinite(up_to))
         tempo_text_add(
@@ -66,19 +44,19 @@ static void put_equivalent_from(tempo_text *t, const json_t *d, bool is_signed)
 /* A magnitude, by the side of the bound on which its mean lies; a contrast, for both things it could be. */
 static void put_power(tempo_text *t, const json_t *d)
 {
-    const double different = number(d, "different_from");
+    const double different = tempo_number_at(d, "different_from");
 
-    if (!isfinite(number(d, "margin")))
+    if (!isfinite(tempo_number_at(d, "margin")))
         return;
     tempo_text_add(t, "  A study like this one shows");
-    if (is(d, "kind", "signed")) {
+    if (tempo_text_is(d, "kind", "signed")) {
         if (isfinite(different))
             tempo_text_add(
                 t,
                 " that it is not 0 about four times in five where the true mean is at least %.3g from 0, and",
                 different);
         put_equivalent_from(t, d, true);
-    } else if (number(d, "mean") > number(d, "bound")) {
+    } else if (tempo_number_at(d, "mean") > tempo_number_at(d, "bound")) {
         if (isfinite(different))
             tempo_text_add(
                 t,
@@ -97,10 +75,11 @@ static void put_power(tempo_text *t, const json_t *d)
 static void put_different(tempo_text *t, const json_t *d)
 {
     put_mean(t, d);
-    if (is(d, "kind", "signed"))
-        tempo_text_add(t, ", which is not 0; that it lies within +-%.3g is not shown.", number(d, "bound"));
+    if (tempo_text_is(d, "kind", "signed"))
+        tempo_text_add(t, ", which is not 0; that it lies within +-%.3g is not shown.",
+                       tempo_number_at(d, "bound"));
     else
-        tempo_text_add(t, ", above the bound of %.3g.", number(d, "bound"));
+        tempo_text_add(t, ", above the bound of %.3g.", tempo_number_at(d, "bound"));
 }
 
 static void put_inconclusive(tempo_text *t, const json_t *d)
@@ -108,27 +87,29 @@ static void put_inconclusive(tempo_text *t, const json_t *d)
     const json_t *method = json_object_get(json_object_get(d, "different"), "method");
 
     put_mean(t, d);
-    if (!is(d, "kind", "signed"))
-        tempo_text_add(t, ": neither below nor above the bound of %.3g is shown.", number(d, "bound"));
+    if (!tempo_text_is(d, "kind", "signed"))
+        tempo_text_add(t, ": neither below nor above the bound of %.3g is shown.",
+                       tempo_number_at(d, "bound"));
     else if (json_is_string(method))
         tempo_text_add(t, ": neither that it is not 0 nor that it lies within +-%.3g is shown.",
-                       number(d, "bound"));
+                       tempo_number_at(d, "bound"));
     else
         tempo_text_add(
             t,
             ": that it lies within +-%.3g is not shown, and with fewer than %d values that are not 0 "
             "it is not tested against 0.",
-            number(d, "bound"), TEMPO_MIN_PROMPTS);
+            tempo_number_at(d, "bound"), TEMPO_MIN_PROMPTS);
     put_power(t, d);
 }
 
 static void put_too_few(tempo_text *t, const json_t *d)
 {
-    const long long n = whole(d, "n"), counted = whole(d, "counted"), needed = whole(d, "needed");
+    const long long n = tempo_whole_at(d, "n"), counted = tempo_whole_at(d, "counted"),
+                    needed = tempo_whole_at(d, "needed");
 
     put_mean(t, d);
-    tempo_text_add(t, " against a bound of %s%.3g.  ", is(d, "kind", "signed") ? "+-" : "",
-                   number(d, "bound"));
+    tempo_text_add(t, " against a bound of %s%.3g.  ", tempo_text_is(d, "kind", "signed") ? "+-" : "",
+                   tempo_number_at(d, "bound"));
     if (n < TEMPO_MIN_PROMPTS)
         tempo_text_add(t, "%lld prompts have a value, fewer than %d", n, TEMPO_MIN_PROMPTS);
     else if (counted < TEMPO_MIN_COUNTED)
@@ -144,17 +125,17 @@ static void put_too_few(tempo_text *t, const json_t *d)
 
 static void put_verdict(tempo_text *t, const json_t *d)
 {
-    if (is(d, "verdict", "identical")) {
+    if (tempo_text_is(d, "verdict", "identical")) {
         tempo_text_add(t, "Every distribution is equal to the bit.");
-    } else if (is(d, "verdict", "equivalent")) {
+    } else if (tempo_text_is(d, "verdict", "equivalent")) {
         put_mean(t, d);
-        tempo_text_add(t, ", within the bound of %s%.3g.", is(d, "kind", "signed") ? "+-" : "",
-                       number(d, "bound"));
-    } else if (is(d, "verdict", "different")) {
+        tempo_text_add(t, ", within the bound of %s%.3g.", tempo_text_is(d, "kind", "signed") ? "+-" : "",
+                       tempo_number_at(d, "bound"));
+    } else if (tempo_text_is(d, "verdict", "different")) {
         put_different(t, d);
-    } else if (is(d, "verdict", "inconclusive")) {
+    } else if (tempo_text_is(d, "verdict", "inconclusive")) {
         put_inconclusive(t, d);
-    } else if (is(d, "verdict", "too few prompts")) {
+    } else if (tempo_text_is(d, "verdict", "too few prompts")) {
         put_too_few(t, d);
     } else {
         tempo_text_add(t, "Fewer than two prompts have a value.");
@@ -166,8 +147,8 @@ static void put_verdict(tempo_text *t, const json_t *d)
 /* Does one say "equivalent" where the other says "different"? */
 static bool contradicts(const json_t *a, const json_t *b)
 {
-    return (is(a, "verdict", "equivalent") && is(b, "verdict", "different")) ||
-           (is(a, "verdict", "different") && is(b, "verdict", "equivalent"));
+    return (tempo_text_is(a, "verdict", "equivalent") && tempo_text_is(b, "verdict", "different")) ||
+           (tempo_text_is(a, "verdict", "different") && tempo_text_is(b, "verdict", "equivalent"));
 }
 
 static void put_other_measures(tempo_text *t, const json_t *d, bool markdown)
@@ -182,9 +163,9 @@ static void put_other_measures(tempo_text *t, const json_t *d, bool markdown)
     tempo_text_add(t, "  Measured otherwise:");
     json_array_foreach(list, i, one)
     {
-        tempo_text_add(t, "%s %s %.3g%s against %.3g, %s", i > 0 ? ";" : "", text_of(one, "measure"),
-                       number(one, "mean"), is(one, "unit", "nat") ? " nat" : "", number(one, "bound"),
-                       text_of(one, "verdict"));
+        tempo_text_add(t, "%s %s %.3g%s against %.3g, %s", i > 0 ? ";" : "", tempo_text_at(one, "measure"),
+                       tempo_number_at(one, "mean"), tempo_text_is(one, "unit", "nat") ? " nat" : "",
+                       tempo_number_at(one, "bound"), tempo_text_at(one, "verdict"));
         contradicted = contradicted || contradicts(d, one);
     }
     if (contradicted)
@@ -203,30 +184,30 @@ static void put_largest_layer(tempo_text *t, const json_t *d)
     const json_t *l = json_object_get(d, "largest_layer");
 
     if (json_is_object(l))
-        tempo_text_add(t, "  It is largest in layer %lld: %.3g (%s).", whole(l, "layer"), number(l, "mean"),
-                       text_of(l, "verdict"));
+        tempo_text_add(t, "  It is largest in layer %lld: %.3g (%s).", tempo_whole_at(l, "layer"),
+                       tempo_number_at(l, "mean"), tempo_text_at(l, "verdict"));
 }
 
 static void put_first_slot(tempo_text *t, const json_t *d)
 {
-    if (isfinite(number(d, "first_slot_mass")))
+    if (isfinite(tempo_number_at(d, "first_slot_mass")))
         tempo_text_add(t, "  The first slot, which the share leaves out, takes %.3g of all attention.",
-                       number(d, "first_slot_mass"));
+                       tempo_number_at(d, "first_slot_mass"));
 }
 
 /* "Siblings exchanged for strangers": the control of C as a line of its own. */
 static void put_control(tempo_text *t, const json_t *d, bool markdown)
 {
     const json_t *c = json_object_get(d, "control");
-    const double mean = number(c, "mean");
+    const double mean = tempo_number_at(c, "mean");
 
     if (!json_is_object(c))
         return;
     tempo_text_add(t,
                    markdown ? "- **C, siblings exchanged (exploratory): %s.** "
                             : "  C, siblings exchanged (exploratory): %s. ",
-                   text_of(c, "verdict"));
-    if (is(c, "verdict", "no data")) {
+                   tempo_text_at(c, "verdict"));
+    if (tempo_text_is(c, "verdict", "no data")) {
         tempo_text_add(t, "Fewer than two prompts have a stranger's set of equal size.\n");
         return;
     }
@@ -234,20 +215,21 @@ static void put_control(tempo_text *t, const json_t *d, bool markdown)
         t,
         "In the first parallel set members give their own siblings %.3g of their attention (the first slot "
         "excluded), and strangers of equal rank in their place %.3g: siblings less strangers are %.3g",
-        number(c, "share"), number(c, "control"), mean);
-    put_interval(t, c, is(c, "verdict", "equivalent") ? "ci90" : "ci95",
-                 is(c, "verdict", "equivalent") ? 90 : 95);
-    if (is(c, "verdict", "equivalent"))
+        tempo_number_at(c, "share"), tempo_number_at(c, "control"), mean);
+    put_interval(t, c, tempo_text_is(c, "verdict", "equivalent") ? "ci90" : "ci95",
+                 tempo_text_is(c, "verdict", "equivalent") ? 90 : 95);
+    if (tempo_text_is(c, "verdict", "equivalent"))
         tempo_text_add(t, ", within +-%.3g: being siblings makes no difference of that size.",
-                       number(c, "bound"));
-    else if (is(c, "verdict", "different"))
+                       tempo_number_at(c, "bound"));
+    else if (tempo_text_is(c, "verdict", "different"))
         tempo_text_add(t, ", which is not 0: siblings get %s than strangers would.",
                        mean < 0 ? "less" : "more");
-    else if (is(c, "verdict", "inconclusive"))
+    else if (tempo_text_is(c, "verdict", "inconclusive"))
         tempo_text_add(t, ": whether being siblings makes a difference is not shown.");
     else
-        tempo_text_add(t, "; %lld prompts are too few to say whether that is a difference.", whole(c, "n"));
-    if (is(c, "verdict", "inconclusive"))
+        tempo_text_add(t, "; %lld prompts are too few to say whether that is a difference.",
+                       tempo_whole_at(c, "n"));
+    if (tempo_text_is(c, "verdict", "inconclusive"))
         put_power(t, c);
     tempo_text_add(t, "\n");
 }
@@ -258,13 +240,13 @@ static void put_position(tempo_text *t, const json_t *d)
         t,
         "  This is of D = %g: members %g apart instead of at one position, which also brings them nearer to "
         "all that follows; another D may give another verdict.",
-        number(d, "position_offset"), number(d, "position_offset"));
-    if (is(d, "direction", "sharing dampens"))
+        tempo_number_at(d, "position_offset"), tempo_number_at(d, "position_offset"));
+    if (tempo_text_is(d, "direction", "sharing dampens"))
         tempo_text_add(
             t,
             "  Direction: above 0, apart siblings change each other's predictions more; sharing a position "
             "dampens it.");
-    else if (is(d, "direction", "sharing amplifies"))
+    else if (tempo_text_is(d, "direction", "sharing amplifies"))
         tempo_text_add(
             t,
             "  Direction: below 0, apart siblings change each other's predictions less; sharing a position "
@@ -275,12 +257,13 @@ static void put_position(tempo_text *t, const json_t *d)
 
 void tempo_report_says(tempo_text *t, const json_t *decision, bool markdown)
 {
-    tempo_text_add(t, markdown ? "- **%s: %s.** " : "  %s: %s. ", text_of(decision, "id"),
-                   text_of(decision, "verdict"));
+    tempo_text_add(t, markdown ? "- **%s: %s.** " : "  %s: %s. ", tempo_text_at(decision, "id"),
+                   tempo_text_at(decision, "verdict"));
     put_verdict(t, decision);
     put_largest_layer(t, decision);
     put_first_slot(t, decision);
-    if (json_object_get(decision, "position_offset") != NULL && !is(decision, "verdict", "no data"))
+    if (json_object_get(decision, "position_offset") != NULL &&
+        !tempo_text_is(decision, "verdict", "no data"))
         put_position(t, decision);
     put_other_measures(t, decision, markdown);
     tempo_text_add(t, "\n");

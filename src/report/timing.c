@@ -59,8 +59,8 @@ tempo_status tempo_report_timing(json_t **out, const char *dir, size_t model, co
     if (x == NULL || *out == NULL)
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the times");
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
-        x[i] = tempo_json_get_number(json_array_get(pairs, i), "isolated_s");
-        x[n + i] = tempo_json_get_number(json_array_get(pairs, i), "visible_s");
+        x[i] = tempo_number_at(json_array_get(pairs, i), "isolated_s");
+        x[n + i] = tempo_number_at(json_array_get(pairs, i), "visible_s");
     }
     if (st == TEMPO_OK && n >= 2) {
         st = test_pairs(*out, x, x + n, n, h, err);

@@ -158,9 +158,8 @@ static tempo_status collect_values(json_t *list, const char *dir, const json_t *
     for (size_t m = 0; m < json_array_size(models); m++) {
         const json_t *thresholds = json_object_get(json_array_get(models, m), "thresholds");
         for (size_t t = 0; t < json_array_size(thresholds) && st == TEMPO_OK; t++)
-            st =
-                collect_slice(list, dir, m, tempo_json_get_number(json_array_get(thresholds, t), "threshold"),
-                              prompts, n, err);
+            st = collect_slice(list, dir, m, tempo_number_at(json_array_get(thresholds, t), "threshold"),
+                               prompts, n, err);
     }
     return st;
 }

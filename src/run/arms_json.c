@@ -148,9 +148,22 @@ static tempo_status read_options(const json_t *arm, tempo_decode_options *d, tem
     return st;
 }
 
-static const char *name_without(const tempo_decode_options *d)
+const char *tempo_arm_name(const tempo_decode_options *d)
 {
     return d->replay != TEMPO_REPLAY_NONE ? tempo_replay_name(d->replay) : tempo_mode_name(d->mode);
+}
+
+bool tempo_arm_by_name(tempo_decode_options *d, const json_t *name)
+{
+    const char *text = json_string_value(name);
+    tempo_decode_options named = *d;
+
+    if (text == NULL || strlen(text) != json_string_length(name) ||
+        (!tempo_mode_parse(text, &named.mode) &&
+         (!tempo_replay_parse(text, &named.replay) || named.replay == TEMPO_REPLAY_NONE)))
+        return false;
+    *d = named;
+    return true;
 }
 
 static tempo_status read_arm(tempo_arm_list *l, const json_t *arm, const tempo_decode_options *base,
@@ -171,7 +184,7 @@ static tempo_status read_arm(tempo_arm_list *l, const json_t *arm, const tempo_d
                           TEMPO_ARM_NAME_CHARS - 1);
     if ((st = read_options(arm, &d, err)) != TEMPO_OK)
         return st;
-    const char *text = name != NULL ? json_string_value(name) : name_without(&d);
+    const char *text = name != NULL ? json_string_value(name) : tempo_arm_name(&d);
     for (size_t i = 0; i < l->n; i++)
         if (strcmp(l->names[i], text) == 0)
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "name: arm %zu is named '%s', too", i,

@@ -19,6 +19,11 @@ typedef struct tempo_arm_list {
 /* One more arm.  An isolated one has no visible layers, whatever d says.  TEMPO_E_LIMIT when there are too many. */
 tempo_status tempo_arm_add(tempo_arm_list *l, const char *name, const tempo_decode_options *d, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* What an arm is called that has no name of its own: by its replay, or by its mode.  And decoding by such a name, all else as it
+ * is; false: v is none, and d is as it was.  */
+const char *tempo_arm_name(const tempo_decode_options *d);
+bool tempo_arm_by_name(tempo_decode_options *d, const json_t *v);
+
 /* A list of objects: "name" (letters, digits, '_', '-', '.'; without it that of the mode, or of the replay) and options of
  * decoding by their names (with '_' or '-'), which override base.  Messages name the arm and the option.  *out is for free().  */
 tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
@@ -35,7 +40,7 @@ typedef struct tempo_given_list {
 } tempo_given_list;
 
 /* A list of sets, or an object whose "steps" is one (the document of a run with one arm).  A set is a list of members, or an
- * object whose "members" is one; a member is an object with "id" and "probability".  */
+ * object whose "members" is one; a member is an object with "id" and "probability".  The error's field is "[1]", "[1][2]" or "[1][2].id".  */
 tempo_status tempo_given_read(tempo_given_list **out, const json_t *v, size_t n_vocab, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_given_load(tempo_given_list **out, const char *path, size_t n_vocab, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_given_free(tempo_given_list *l); /* takes NULL */

@@ -9,8 +9,6 @@
 #include "capture/taps.h"
 #include "decode/decode.h"
 
-enum { CHECKED_FLOATS = 1 << 20 }; /* from here on it is asked whether there is so much memory */
-
 typedef struct pass {
     tempo_lane *const *lanes;
     size_t n, last;            /* last: where the last view's lane was; rows come lane by lane */
@@ -78,13 +76,11 @@ static size_t grown(size_t need)
 static tempo_status make_room(tempo_lane *const *lanes, size_t n, tempo_err *err)
 {
     size_t more = 0;
-    tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < n; i++)
         if (will_run(lanes[i]) && floats_to_keep(lanes[i]) > lanes[i]->cap)
             more += grown(floats_to_keep(lanes[i])) - lanes[i]->cap;
-    if (more >= CHECKED_FLOATS)
-        st = tempo_memory_check(more * sizeof(float), "the attention of a step", err);
+    tempo_status st = tempo_memory_check_floats(more, "the attention of a step", err);
     for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
         tempo_lane *l = lanes[i];
         const size_t cap = grown(floats_to_keep(l));

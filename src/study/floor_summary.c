@@ -19,7 +19,7 @@ static double quantile_of(json_t *const *files, size_t n, const char *group, con
 
     for (size_t i = 0; i < n; i++) {
         const json_t *values = json_object_get(json_object_get(files[i], "values"), group);
-        const double v = tempo_json_get_number(values, metric);
+        const double v = tempo_number_at(values, metric);
         if (isfinite(v))
             x[m++] = v;
     }

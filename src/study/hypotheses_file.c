@@ -259,35 +259,35 @@ static tempo_status fill(void *object, tempo_err *err)
 
 /* ---- the object ---- */
 
+static void free_any(void *object)
+{
+    tempo_hypotheses_free(object);
+}
+
+static const tempo_yaml_form form = {sizeof(tempo_hypotheses),
+                                     offsetof(tempo_hypotheses, doc),
+                                     offsetof(tempo_hypotheses, path),
+                                     offsetof(tempo_hypotheses, sha256),
+                                     fill,
+                                     free_any};
+
 tempo_status tempo_hypotheses_parse(tempo_hypotheses **out, const char *path, const void *bytes, size_t n,
                                     const tempo_yaml_tell *tell, tempo_err *err)
 {
-    tempo_hypotheses *h = calloc(1, sizeof(*h));
+    void *object;
+    const tempo_status st = tempo_yaml_document_parse(&object, &form, path, bytes, n, tell, err);
 
-    *out = NULL;
-    if (h == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    const tempo_yaml_document d = {h, fill, &h->doc, &h->path, h->sha256};
-    const tempo_status st = tempo_yaml_document_read(&d, path, bytes, n, tell, err);
-    if (st != TEMPO_OK)
-        tempo_hypotheses_free(h);
-    else
-        *out = h;
+    *out = object;
     return st;
 }
 
 tempo_status tempo_hypotheses_load(tempo_hypotheses **out, const char *path, const tempo_yaml_tell *tell,
                                    tempo_err *err)
 {
-    char *bytes;
-    size_t n;
-    tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
+    void *object;
+    const tempo_status st = tempo_yaml_document_load(&object, &form, path, tell, err);
 
-    *out = NULL;
-    if (st != TEMPO_OK)
-        return tempo_yaml_settle(NULL, st, err, tell, NULL);
-    st = tempo_hypotheses_parse(out, path, bytes, n, tell, err);
-    free(bytes);
+    *out = object;
     return st;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "files/json_out.h"
 #include "files/prompt_lines.h"
 #include "study/yaml_document.h"
@@ -18,14 +19,6 @@ typedef struct entry {
     const tempo_yaml_node *node; /* of value, in YAML */
 } entry;
 
-static bool is_name(const char *s)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-    return strspn(s, first) > 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0' &&
-           strlen(s) < TEMPO_PROMPTS_ID_CHARS;
-}
-
 static tempo_status read_name(const tempo_yaml_node *map, const char *key, const char **out, tempo_err *err)
 {
     const tempo_status st = tempo_yaml_str(map, key, out, err);
@@ -34,7 +27,7 @@ static tempo_status read_name(const tempo_yaml_node *map, const char *key, const
         return st;
     if (*out == NULL)
         return tempo_yaml_fail(err, map, "a prompt without %s", key);
-    if (!is_name(*out))
+    if (!tempo_is_plain_name(*out, TEMPO_PROMPTS_ID_CHARS))
         return tempo_yaml_fail(err, tempo_yaml_get(map, key),
                                "expected lower-case letters, digits, _ and -, at most %d",
                                TEMPO_PROMPTS_ID_CHARS - 1);
@@ -204,7 +197,7 @@ static tempo_status take_lines(tempo_prompts *p, tempo_err *err)
                                  .line = l->line};
         if (strlen(l->text) != l->n)
             return bad_line(p, prompt, err, "the text holds a NUL, expected none");
-        if (!is_name(prompt->stratum))
+        if (!tempo_is_plain_name(prompt->stratum, TEMPO_PROMPTS_ID_CHARS))
             return bad_line(p, prompt, err,
                             "\"stratum\": expected lower-case letters, digits, _ and -, at most 63");
         if (!count_stratum(p, prompt))
@@ -215,76 +208,74 @@ static tempo_status take_lines(tempo_prompts *p, tempo_err *err)
 
 /* ---- the object ---- */
 
-static tempo_status begin(tempo_prompts **p, const char *path, tempo_err *err)
+static void free_any(void *object)
 {
-    *p = calloc(1, sizeof(**p));
-    return *p != NULL ? TEMPO_OK : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
+    tempo_prompts_free(object);
 }
 
-static tempo_status end(tempo_prompts *p, tempo_status st, tempo_prompts **out)
+static const tempo_yaml_form form = {sizeof(tempo_prompts),
+                                     offsetof(tempo_prompts, doc),
+                                     offsetof(tempo_prompts, path),
+                                     offsetof(tempo_prompts, sha256),
+                                     fill,
+                                     free_any};
+
+/* `lines`, which were read with st, become *out or are freed. */
+static tempo_status keep_lines(tempo_prompts **out, tempo_prompt_lines *lines, tempo_status st,
+                               tempo_err *why, const tempo_yaml_tell *tell, tempo_err *err)
 {
-    if (st != TEMPO_OK)
+    tempo_prompts *p = NULL;
+
+    if (st == TEMPO_OK && (p = calloc(1, sizeof(*p))) == NULL) {
+        tempo_prompt_lines_free(lines);
+        st = tempo_fail(why, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory");
+    } else if (st == TEMPO_OK) {
+        p->lines = lines;
+        p->path = lines->path;
+        memcpy(p->sha256, lines->sha256, sizeof(p->sha256));
+        st = take_lines(p, why);
+    }
+    if ((st = tempo_yaml_settle(NULL, st, why, tell, err)) != TEMPO_OK)
         tempo_prompts_free(p);
     else
         *out = p;
     return st;
 }
 
-/* What was read of lines is in p->lines. */
-static tempo_status finish_lines(tempo_prompts *p, tempo_err *err)
-{
-    p->path = p->lines->path;
-    memcpy(p->sha256, p->lines->sha256, sizeof(p->sha256));
-    return take_lines(p, err);
-}
-
-static tempo_status parse_yaml(tempo_prompts *p, const char *path, const void *bytes, size_t n,
-                               const tempo_yaml_tell *tell, tempo_err *err)
-{
-    const tempo_yaml_document d = {p, fill, &p->doc, &p->path, p->sha256};
-
-    return tempo_yaml_document_read(&d, path, bytes, n, tell, err);
-}
-
 tempo_status tempo_prompts_parse(tempo_prompts **out, const char *path, const void *bytes, size_t n,
                                  const tempo_yaml_tell *tell, tempo_err *err)
 {
-    tempo_prompts *p;
+    tempo_prompt_lines *lines = NULL;
     tempo_err why = {0};
-    tempo_status st = begin(&p, path, err);
+    void *object;
+    tempo_status st;
 
     *out = NULL;
-    if (st != TEMPO_OK)
-        return st;
-    if (!tempo_is_prompt_lines(path))
-        return end(p, parse_yaml(p, path, bytes, n, tell, err), out);
-    if ((st = tempo_prompt_lines_parse(&p->lines, path, bytes, n, &why)) == TEMPO_OK)
-        st = finish_lines(p, &why);
-    return end(p, tempo_yaml_settle(NULL, st, &why, tell, err), out);
+    if (tempo_is_prompt_lines(path)) {
+        st = tempo_prompt_lines_parse(&lines, path, bytes, n, &why);
+        return keep_lines(out, lines, st, &why, tell, err);
+    }
+    st = tempo_yaml_document_parse(&object, &form, path, bytes, n, tell, err);
+    *out = object;
+    return st;
 }
 
 tempo_status tempo_prompts_load(tempo_prompts **out, const char *path, const tempo_yaml_tell *tell,
                                 tempo_err *err)
 {
-    tempo_prompts *p;
+    tempo_prompt_lines *lines = NULL;
     tempo_err why = {0};
-    char *bytes = NULL;
-    size_t n;
+    void *object;
     tempo_status st;
 
     *out = NULL;
-    if (!tempo_is_prompt_lines(path)) {
-        if ((st = tempo_yaml_read_file(path, &bytes, &n, &why)) != TEMPO_OK)
-            return tempo_yaml_settle(NULL, st, &why, tell, err);
-        st = tempo_prompts_parse(out, path, bytes, n, tell, err);
-        free(bytes);
-        return st;
+    if (tempo_is_prompt_lines(path)) {
+        st = tempo_prompt_lines_load(&lines, path, &why);
+        return keep_lines(out, lines, st, &why, tell, err);
     }
-    if ((st = begin(&p, path, err)) != TEMPO_OK)
-        return st;
-    if ((st = tempo_prompt_lines_load(&p->lines, path, &why)) == TEMPO_OK)
-        st = finish_lines(p, &why);
-    return end(p, tempo_yaml_settle(NULL, st, &why, tell, err), out);
+    st = tempo_yaml_document_load(&object, &form, path, tell, err);
+    *out = object;
+    return st;
 }
 
 tempo_status tempo_prompts_path(char *path, size_t cap, const char *dir, const char *like, tempo_err *err)

@@ -36,20 +36,14 @@ uint32_t tempo_parser_take_char(tempo_parser *r)
     return c;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
 /* Up to `most` digits of base 8 or 16; returns how many there were. */
 static size_t take_number(tempo_parser *r, int base, size_t most, uint32_t *out)
 {
     size_t n = 0;
 
     *out = 0;
-    for (int d; n < most && !tempo_parser_at_end(r) && (d = hex_digit(r->p[r->i])) >= 0 && d < base; n++) {
+    for (int d; n < most && !tempo_parser_at_end(r) && (d = tempo_hex_digit(r->p[r->i])) >= 0 && d < base;
+         n++) {
         *out = *out * (uint32_t)base + (uint32_t)d;
         r->i++;
     }

@@ -2,6 +2,7 @@
  * (characters, escapes, classes) and regex_tree.c (the tree, failures).  */
 #ifndef TEMPO_TEXT_REGEX_PARSER_H
 #define TEMPO_TEXT_REGEX_PARSER_H
+#include "base/text.h"
 #include "text/regex_parts.h"
 
 typedef struct tempo_parser {

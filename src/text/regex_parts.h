@@ -2,6 +2,7 @@
  * regex_match.c. */
 #ifndef TEMPO_TEXT_REGEX_PARTS_H
 #define TEMPO_TEXT_REGEX_PARTS_H
+#include "base/text.h"
 #include "text/charset.h"
 #include "text/regex.h"
 

@@ -148,50 +148,6 @@ bool tempo_unicode_each_fold(tempo_fold_fn f, void *with)
 
 /* ---- UTF-8 ---- */
 
-uint32_t tempo_utf8_read(const char *s, size_t *len)
-{
-    const unsigned char *u = (const unsigned char *)s;
-
-    if (u[0] < 0x80) {
-        *len = 1;
-        return u[0];
-    }
-    if (u[0] < 0xe0) {
-        *len = 2;
-        return (u[0] & 0x1fu) << 6 | (u[1] & 0x3fu);
-    }
-    if (u[0] < 0xf0) {
-        *len = 3;
-        return (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
-    }
-    *len = 4;
-    return (u[0] & 0x07u) << 18 | (u[1] & 0x3fu) << 12 | (u[2] & 0x3fu) << 6 | (u[3] & 0x3fu);
-}
-
-size_t tempo_utf8_write(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xc0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xe0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
-
 /* ---- sets ---- */
 
 static bool each_range(const tempo_range *ranges, size_t n, tempo_range_fn f, void *with)

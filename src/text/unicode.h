@@ -67,11 +67,6 @@ bool tempo_unicode_is_mark(uint32_t c);
 /* Lower case without context, Unicode 17.0.0; out[3], returns how many. */
 size_t tempo_unicode_lower(uint32_t c, uint32_t *out);
 
-/* The character at s in valid UTF-8, and how many bytes it has. */
-uint32_t tempo_utf8_read(const char *s, size_t *len);
-/* UTF-8 of c into out[4]; returns how many bytes. */
-size_t tempo_utf8_write(char *out, uint32_t c);
-
 /* ---- sets, for regular expressions ---- */
 
 /* Call f for each range of what has a category of the mask (bits 1 << tempo_category), in rising order; false

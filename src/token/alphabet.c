@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "base/text.h"
+
 static bool is_itself(unsigned b)
 {
     return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
@@ -32,15 +34,9 @@ size_t tempo_alphabet_spell(char *out, const char *bytes, size_t n)
 {
     size_t len = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        const unsigned code = code_of((unsigned char)bytes[i]);
-        if (code < 0x80) {
-            out[len++] = (char)code;
-        } else { /* below U+0800: two bytes of UTF-8 */
-            out[len++] = (char)(0xc0 | code >> 6);
-            out[len++] = (char)(0x80 | (code & 0x3f));
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        len += tempo_utf8_write(out + len,
+                                code_of((unsigned char)bytes[i])); /* below U+0800: at most two bytes */
     return len;
 }
 

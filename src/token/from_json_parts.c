@@ -5,6 +5,7 @@
  * say what kind of tokenizer it is.  Source: the tokenizers library.  */
 #include <string.h>
 
+#include "io/json_at.h"
 #include "token/tokenizer.h"
 
 typedef struct parts {
@@ -25,13 +26,6 @@ static tempo_status unsupported(const parts *r, const char *what, const char *na
                       name);
 }
 
-static const char *text_of(const json_t *part, const char *key)
-{
-    const char *s = json_string_value(json_object_get(part, key));
-
-    return s != NULL ? s : "";
-}
-
 static bool is_set(const json_t *part, const char *key)
 {
     return json_is_true(json_object_get(part, key));
@@ -39,7 +33,7 @@ static bool is_set(const json_t *part, const char *key)
 
 static bool is_type(const json_t *part, const char *type)
 {
-    return strcmp(text_of(part, "type"), type) == 0;
+    return strcmp(tempo_text_at(part, "type"), type) == 0;
 }
 
 /* Call f for the part itself, or for each part of a "Sequence" of them, `list`. */
@@ -76,7 +70,7 @@ static tempo_status read_pattern(const parts *r, const json_t *part, const json_
     *text = plain != NULL ? plain : json_object_get(pattern, "Regex");
     return json_is_string(*text)
                ? TEMPO_OK
-               : malformed(r, text_of(part, "type"), "a \"pattern\" that is a Regex or a String");
+               : malformed(r, tempo_text_at(part, "type"), "a \"pattern\" that is a Regex or a String");
 }
 
 /* ---- normalizer ---- */
@@ -146,7 +140,7 @@ static tempo_status read_step(parts *r, const json_t *part)
         return read_replace(r, part);
     if (is_type(part, "Prepend"))
         return read_prepend(r, part);
-    return unsupported(r, r->what, text_of(part, "type"));
+    return unsupported(r, r->what, tempo_text_at(part, "type"));
 }
 
 tempo_status tempo_tokenizer_read_normalizer(tempo_tokenizer *t, const json_t *part, tempo_err *err)
@@ -167,7 +161,7 @@ static tempo_status read_behavior(const parts *r, const json_t *part, const char
                                         [TEMPO_SPLIT_PREVIOUS] = "MergedWithPrevious",
                                         [TEMPO_SPLIT_NEXT] = "MergedWithNext",
                                         [TEMPO_SPLIT_CONTIGUOUS] = "Contiguous"};
-    const char *name = json_object_get(part, "behavior") != NULL ? text_of(part, "behavior") : missing;
+    const char *name = json_object_get(part, "behavior") != NULL ? tempo_text_at(part, "behavior") : missing;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(name, names[i]) == 0) {
@@ -198,12 +192,12 @@ static tempo_status read_split(const parts *r, const json_t *part)
 
 static tempo_status read_metaspace(const parts *r, const json_t *part)
 {
-    const char *scheme = text_of(part, "prepend_scheme");
+    const char *scheme = tempo_text_at(part, "prepend_scheme");
     const bool never = json_is_false(json_object_get(part, "add_prefix_space"));
     tempo_tokenizer *t = r->t;
     tempo_status st;
 
-    if (strcmp(text_of(part, "replacement"), TEMPO_SPACE_MARK) != 0)
+    if (strcmp(tempo_text_at(part, "replacement"), TEMPO_SPACE_MARK) != 0)
         return malformed(r, "Metaspace", "\"replacement\" U+2581");
     t->spm = true;
     if (strcmp(scheme, "first") == 0)
@@ -240,7 +234,7 @@ static tempo_status read_byte_level(parts *r, const json_t *part)
 
 static tempo_status read_delimiter(const parts *r, const json_t *part)
 {
-    const char *delimiter = text_of(part, "delimiter");
+    const char *delimiter = tempo_text_at(part, "delimiter");
 
     if (delimiter[0] == '\0')
         return malformed(r, "CharDelimiterSplit", "a \"delimiter\"");
@@ -277,7 +271,7 @@ static tempo_status read_stage(parts *r, const json_t *part)
         return add(r, "\\s", TEMPO_SPLIT_REMOVED, false);
     if (is_type(part, "CharDelimiterSplit"))
         return read_delimiter(r, part);
-    return unsupported(r, r->what, text_of(part, "type"));
+    return unsupported(r, r->what, tempo_text_at(part, "type"));
 }
 
 tempo_status tempo_tokenizer_read_pre_tokenizer(tempo_tokenizer *t, const json_t *part, bool *byte_level,

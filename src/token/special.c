@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "text/unicode.h"
 
 void tempo_specials_free(tempo_specials *l)

@@ -184,12 +184,12 @@ for p in d:
 assert len({p['directory'] for p in d}) == 3 and all('/' not in p['directory'] for p in d)"
 if [ -n "$(find "$dir/captured" -mindepth 1 -maxdepth 1 -name '.*')" ]; then fail 'a capture of prompts leaves hidden files'; fi
 printf '{"prompt": "fine"}\n{"prompt": 3}\n' >"$dir/bad.jsonl"
-refuses 1 'bad.jsonl:2: "prompt" is a number, expected a text' generate -f "$dir/bad.jsonl"
+refuses 1 'bad.jsonl:2: "prompt" is an integer, expected a text' generate -f "$dir/bad.jsonl"
 refuses 1 'no-such.jsonl: cannot be opened' generate -f "$dir/no-such.jsonl"
 refuses 2 '--view' generate -f "$dir/p.jsonl" --view
 refuses 2 'holds prompts' tokenize --decode -f "$dir/p.jsonl"
 for command in logits tokenize; do
-    refuses 1 'bad.jsonl:2: "prompt" is a number, expected a text' $command -f "$dir/bad.jsonl"
+    refuses 1 'bad.jsonl:2: "prompt" is an integer, expected a text' $command -f "$dir/bad.jsonl"
     works $command -f "$dir/p.jsonl"
     for text in '== cat ==' '== 7 ==' '== A/../b =='; do contains "$out" "$text"; done
 done

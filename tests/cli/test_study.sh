@@ -67,7 +67,7 @@ assert sorted(p['prompt'] for p in json.load(open('$dir/lines/timing-m0.json'))[
 works run --resume --out "$dir/lines" --no-db
 works report "$dir/lines"
 printf '{"id": 1, "prompt": 2}\n' >"$dir/p.jsonl"
-expect 1 'p.jsonl:1: "prompt" is a number, expected a text' run --prompts "$dir/p.jsonl" --out "$dir/c"
+expect 1 'p.jsonl:1: "prompt" is an integer, expected a text' run --prompts "$dir/p.jsonl" --out "$dir/c"
 
 # ---- what is refused ----
 expect 2 'run or report'

@@ -128,7 +128,7 @@ static void is(const json_t *report, const char *path, bool expected)
 
 static char *text_of(const json_t *report, bool markdown)
 {
-    const tempo_analyze_style style = {markdown, false, 80};
+    const tempo_page_style style = {markdown, false, 80};
     char *s = tempo_analyze_text(report, &style);
 
     assert_non_null(s);

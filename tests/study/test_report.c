@@ -211,7 +211,7 @@ static double item(const json_t *list, size_t i)
 
 static double num(const json_t *o, const char *key)
 {
-    return tempo_json_get_number(o, key);
+    return tempo_number_at(o, key);
 }
 
 static long long count(const json_t *o, const char *key)
@@ -539,7 +539,7 @@ static void test_text(void **state)
 {
     (void)state;
     for (int markdown = 0; markdown < 2; markdown++) {
-        const tempo_report_style style = {.markdown = markdown == 1, .width = 100};
+        const tempo_page_style style = {.markdown = markdown == 1, .width = 100};
         char *text = tempo_study_report_text(report, &style);
         assert_non_null(text);
         assert_non_null(strstr(text, "A2: equivalent"));
@@ -576,7 +576,7 @@ static void test_text(void **state)
  * the registered one.  */
 static void test_departures(void **state)
 {
-    const tempo_report_style style = {.markdown = true, .width = 100};
+    const tempo_page_style style = {.markdown = true, .width = 100};
     tempo_err err = {0};
     char path[512], aside[512];
     json_t *doc;

@@ -406,7 +406,7 @@ static void test_refused(void **state)
     json_t *doc;
     assert_int_equal(tempo_study_report(&doc, dir, &err), TEMPO_OK);
     assert_true(json_is_true(json_object_get(doc, "files_changed")));
-    const tempo_report_style style = {.width = 80};
+    const tempo_page_style style = {.width = 80};
     char *text = tempo_study_report_text(doc, &style);
     assert_non_null(strstr(text, "WARNING"));
     free(text);
@@ -433,7 +433,7 @@ static void test_position_offset(void **state)
     }
     /* and that is the one units were made with */
     json_t *unit = load(whole, "units/m0-t0.05-b-2.json");
-    assert_true(tempo_json_get_number(unit, "position_offset") == 0.05);
+    assert_true(tempo_number_at(unit, "position_offset") == 0.05);
     const json_t *steps = json_object_get(unit, "steps");
     for (size_t i = 0; i < json_array_size(steps); i++) {
         const size_t m = json_array_size(json_object_get(json_array_get(steps, i), "members"));

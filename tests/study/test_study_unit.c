@@ -101,7 +101,7 @@ static json_t *unit_json(tempo_engine *e, const tempo_unit_options *o, const int
 /* Of nested objects: "values", "B".  NaN where there is none. */
 static double value(const json_t *doc, const char *object, const char *key)
 {
-    return tempo_json_get_number(json_object_get(doc, object), key);
+    return tempo_number_at(json_object_get(doc, object), key);
 }
 
 static double metric(const json_t *doc, size_t step, const char *key)
@@ -395,10 +395,9 @@ static void check_prompt(tempo_engine *e, json_t *list, size_t prompt)
                other = tv_of(q.data, k.data, p.count);
     assert_near("position_tv_isolated", metric(doc, t, "position_tv_isolated"), position.value,
                 position.tolerance);
-    assert_near("tv_to_isolated", tempo_json_get_number(knockout, "tv_to_isolated"), layers.value,
+    assert_near("tv_to_isolated", tempo_number_at(knockout, "tv_to_isolated"), layers.value,
                 layers.tolerance);
-    assert_near("tv_to_visible", tempo_json_get_number(knockout, "tv_to_visible"), other.value,
-                other.tolerance);
+    assert_near("tv_to_visible", tempo_number_at(knockout, "tv_to_visible"), other.value, other.tolerance);
     check_attention(doc, t, &a, &b);
     /* identity I7: in layer 0 the arms differ by the siblings' mass alone */
     assert_true(value(doc, "checks", "layer0") <= 4e-6);
@@ -468,12 +467,11 @@ static void test_bands(void **state)
     assert_true(json_integer_value(json_object_get(doc, "parallel_steps")) > 0);
     /* all layers is what visible is; isolated is not */
     assert_true(value(doc, "values", "B") > 0);
-    assert_true(tempo_json_get_number(json_array_get(bands, 0), "tv_to_visible") == 0.0);
-    assert_true(tempo_json_get_number(json_array_get(bands, 0), "tv_to_isolated") ==
-                value(doc, "values", "B"));
+    assert_true(tempo_number_at(json_array_get(bands, 0), "tv_to_visible") == 0.0);
+    assert_true(tempo_number_at(json_array_get(bands, 0), "tv_to_isolated") == value(doc, "values", "B"));
     for (size_t i = 1; i < 3; i++) {
-        assert_true(tempo_json_get_number(json_array_get(bands, i), "tv_to_visible") > 0.0);
-        assert_true(tempo_json_get_number(json_array_get(bands, i), "tv_to_isolated") > 0.0);
+        assert_true(tempo_number_at(json_array_get(bands, i), "tv_to_visible") > 0.0);
+        assert_true(tempo_number_at(json_array_get(bands, i), "tv_to_isolated") > 0.0);
     }
     assert_false(json_is_true(json_object_get(json_object_get(doc, "checks"), "same_q")));
     json_decref(doc);

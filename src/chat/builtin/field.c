@@ -106,7 +106,7 @@ static tempo_status format_char(tempo_chat_call *c, int64_t i, const tempo_chat_
     if (i < 0 || i > 0x10ffff || (i >= 0xd800 && i < 0xe000))
         return tempo_chat_call_fail(c, TEMPO_E_ARG, "%s: %" PRId64 " is no character", c->name, i);
     plain.precision = -1;
-    return tempo_chat_format_text(c, (tempo_chat_str){text, NULL, tempo_chat_encode(text, (uint32_t)i)},
+    return tempo_chat_format_text(c, (tempo_chat_str){text, NULL, tempo_utf8_write(text, (uint32_t)i)},
                                   &plain, b);
 }
 

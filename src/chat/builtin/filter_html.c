@@ -161,7 +161,7 @@ static tempo_status unescape(tempo_chat_call *c, tempo_chat_str text, tempo_chat
             return tempo_chat_call_fail(c, TEMPO_E_UNSUPPORTED, "%s: the entity %.*s; is not supported",
                                         c->name, (int)(end - begin < 40 ? end - begin : 40), text.p + begin);
         if (ch != 0)
-            st = tempo_chat_append_like(c->s->heap, b, out, tempo_chat_encode(out, ch), text, begin);
+            st = tempo_chat_append_like(c->s->heap, b, out, tempo_utf8_write(out, ch), text, begin);
         else
             st = tempo_chat_add(c, b, tempo_chat_part(text, begin, begin + 1));
         n = ch != 0 ? end + 1 - at : begin + 1 - at;

@@ -224,7 +224,7 @@ static tempo_status translated(tempo_chat_call *c, const tempo_chat_value *to, s
     if (!tempo_chat_is_int(to) || to->i < 0 || to->i > 0x10ffff || (to->i >= 0xd800 && to->i < 0xe000))
         return tempo_chat_call_fail(c, TEMPO_E_ARG, "translate: %s is no character",
                                     tempo_chat_kind_name(to));
-    return tempo_chat_append_like(c->s->heap, b, text, tempo_chat_encode(text, (uint32_t)to->i), c->self.str,
+    return tempo_chat_append_like(c->s->heap, b, text, tempo_utf8_write(text, (uint32_t)to->i), c->self.str,
                                   at);
 }
 

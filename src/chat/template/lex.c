@@ -3,6 +3,7 @@
  * line).  */
 #include <string.h>
 
+#include "base/text.h"
 #include "chat/template/state.h"
 #include "chat/template/text.h"
 
@@ -62,14 +63,6 @@ static bool follows(const lexer *x, size_t at, const char *text)
 
 /* ---- strings ---- */
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* \xHH, \uHHHH, \UHHHHHHHH, \ooo: the escape's digits at *i become a character at out, whose bytes are
  * counted. */
 static bool numeric_escape(const char *s, size_t end, size_t *i, char kind, char *out, size_t *n)
@@ -80,14 +73,14 @@ static bool numeric_escape(const char *s, size_t end, size_t *i, char kind, char
     size_t k = 0;
 
     for (; k < most && *i < end; k++, (*i)++) {
-        const int v = hex_value(s[*i]);
+        const int v = tempo_hex_digit(s[*i]);
         if (v < 0 || v >= base)
             break;
         c = c * (uint32_t)base + (uint32_t)v;
     }
     if ((kind != '0' && k < most) || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
         return false;
-    *n += tempo_chat_encode(out + *n, c);
+    *n += tempo_utf8_write(out + *n, c);
     return true;
 }
 
@@ -189,7 +182,7 @@ static size_t based_end(const lexer *x, size_t i, int *base)
     const int of = bases[(letter - letters) / 2];
     for (; end < x->n; end++) {
         const size_t digit = end + (x->s[end] == '_');
-        const int v = digit < x->n ? hex_value(x->s[digit]) : -1;
+        const int v = digit < x->n ? tempo_hex_digit(x->s[digit]) : -1;
         if (v < 0 || v >= of)
             break;
         end = digit;
@@ -275,10 +268,11 @@ static tempo_status lex_operator(lexer *x)
 
 /* ---- tags ---- */
 
-static void skip_space(lexer *x)
+static size_t after_space(const lexer *x, size_t i)
 {
-    while (x->i < x->n && tempo_chat_is_space(tempo_chat_decode(x->s + x->i)))
-        x->i += tempo_chat_char_len(x->s[x->i]);
+    while (i < x->n && tempo_chat_is_space(tempo_chat_decode(x->s + i)))
+        i += tempo_chat_char_len(x->s[i]);
+    return i;
 }
 
 static tempo_status lex_inside(lexer *x)
@@ -314,7 +308,7 @@ static void end_tag(lexer *x, char sign, bool block)
     const size_t begin = x->i;
 
     if (sign == '-')
-        skip_space(x);
+        x->i = after_space(x, x->i);
     else if (block && sign != '+' && x->i < x->n && x->s[x->i] == '\n')
         x->i++;
     x->line_begins = x->i > begin && x->s[x->i - 1] == '\n';
@@ -331,7 +325,7 @@ static tempo_status lex_tag(lexer *x, bool block)
     if ((st = push_span(x, block ? TEMPO_LEX_BLOCK_BEGIN : TEMPO_LEX_PRINT_BEGIN, begin, 0)) != TEMPO_OK)
         return st;
     for (;;) {
-        skip_space(x);
+        x->i = after_space(x, x->i);
         if (x->i >= x->n)
             return tempo_chat_fail(x->p, begin, TEMPO_E_FORMAT, x->err, "a tag without an end");
         if ((n = tag_end(x, block)) > 0)
@@ -384,23 +378,16 @@ static tempo_chat_str text_before(const lexer *x, size_t tag)
     return tempo_chat_strip(rest, NULL, true, true).n == 0 ? tempo_chat_part(text, 0, line) : text;
 }
 
-static size_t skip_space_from(const lexer *x, size_t i)
-{
-    while (i < x->n && tempo_chat_is_space(tempo_chat_decode(x->s + i)))
-        i += tempo_chat_char_len(x->s[i]);
-    return i;
-}
-
 /* {% raw %} or {% endraw %} begins at `tag`: gives its end, and *sign its last sign; else 0. */
 static size_t raw_tag(const lexer *x, size_t tag, const char *name, char *sign)
 {
     size_t i = tag + 2;
 
     i += i < x->n && (x->s[i] == '-' || x->s[i] == '+');
-    i = skip_space_from(x, i);
+    i = after_space(x, i);
     if (i > x->n || !follows(x, i, name))
         return 0;
-    i = skip_space_from(x, i + strlen(name));
+    i = after_space(x, i + strlen(name));
     *sign = i < x->n && (x->s[i] == '-' || (x->s[i] == '+' && strcmp(name, "endraw") == 0)) ? x->s[i] : '\0';
     i += *sign != '\0';
     return i < x->n && follows(x, i, "%}") ? i + 2 : 0;
@@ -413,7 +400,7 @@ static tempo_status lex_raw(lexer *x, size_t end, char sign)
 
     x->i = end;
     if (sign == '-')
-        skip_space(x);
+        x->i = after_space(x, x->i);
     x->line_begins = x->s[x->i - 1] == '\n';
     for (size_t tag = x->i; tag < x->n; tag++) {
         if (!follows(x, tag, "{%") || (end = raw_tag(x, tag, "endraw", &sign)) == 0)

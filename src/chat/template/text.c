@@ -3,33 +3,6 @@
 
 #include <string.h>
 
-uint32_t tempo_chat_decode(const char *s)
-{
-    const unsigned char *u = (const unsigned char *)s;
-
-    switch (tempo_chat_char_len(*s)) {
-    case 1:
-        return u[0];
-    case 2:
-        return (u[0] & 0x1fu) << 6 | (u[1] & 0x3fu);
-    case 3:
-        return (u[0] & 0x0fu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
-    default:
-        return (u[0] & 0x07u) << 18 | (u[1] & 0x3fu) << 12 | (u[2] & 0x3fu) << 6 | (u[3] & 0x3fu);
-    }
-}
-
-size_t tempo_chat_encode(char *out, uint32_t c)
-{
-    const size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-
-    for (size_t i = n; i-- > 1; c >>= 6)
-        out[i] = (char)(0x80 | (c & 0x3f));
-    out[0] = (char)(lead[n] | c);
-    return n;
-}
-
 size_t tempo_chat_length(tempo_chat_str s)
 {
     size_t n = 0;
@@ -247,7 +220,7 @@ tempo_status tempo_chat_change_case(tempo_chat_heap *h, tempo_chat_str s, tempo_
             n = tempo_chat_map_case(c, here, to);
         for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
             char text[4];
-            const size_t len = tempo_chat_encode(text, to[i]);
+            const size_t len = tempo_utf8_write(text, to[i]);
             st = tempo_chat_append_like(h, &b, text, len, s, at);
         }
         if (first &&

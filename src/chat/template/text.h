@@ -2,6 +2,7 @@
  * All text here is valid UTF-8.  Every function keeps, byte for byte, where its result is from.  */
 #ifndef TEMPO_CHAT_TEMPLATE_TEXT_H
 #define TEMPO_CHAT_TEMPLATE_TEXT_H
+#include "base/text.h"
 #include "chat/parts.h"
 
 static inline size_t tempo_chat_char_len(char first)
@@ -11,9 +12,12 @@ static inline size_t tempo_chat_char_len(char first)
     return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-uint32_t tempo_chat_decode(const char *s);
-/* Bytes written to out[4]; c is a Unicode scalar value. */
-size_t tempo_chat_encode(char *out, uint32_t c);
+static inline uint32_t tempo_chat_decode(const char *s)
+{
+    size_t len;
+
+    return tempo_utf8_read(s, &len);
+}
 
 /* Characters of s. */
 size_t tempo_chat_length(tempo_chat_str s);

@@ -23,12 +23,12 @@ static const json_t *steps_compared(const json_t *c)
 
 static void add_step(numbers *x, const json_t *s)
 {
-    const double kl = tempo_json_get_number(s, "kl_isolated_visible"),
-                 cosine = tempo_json_get_number(s, "row_cosine"), tv = tempo_json_get_number(s, "tv");
+    const double kl = tempo_number_at(s, "kl_isolated_visible"), cosine = tempo_number_at(s, "row_cosine"),
+                 tv = tempo_number_at(s, "tv");
 
     x->compared++;
     x->identical += json_is_true(json_object_get(s, "identical"));
-    x->top1_same += tempo_json_get_number(json_object_get(s, "top_k"), "1") == 1.0;
+    x->top1_same += tempo_number_at(json_object_get(s, "top_k"), "1") == 1.0;
     x->kl += kl;
     x->kl_max = kl > x->kl_max ? kl : x->kl_max;
     x->cosine += cosine;
@@ -41,11 +41,11 @@ static void add_arm(numbers *x, const json_t *arm)
     const json_t *p = json_object_get(arm, "positions"), *sizes = json_object_get(arm, "set_sizes");
 
     if (json_is_true(json_object_get(arm, "shared_positions"))) {
-        x->parallel_sets += (size_t)tempo_results_whole(p, "parallel_sets");
-        x->one_position += (size_t)tempo_results_whole(p, "one_position");
+        x->parallel_sets += (size_t)tempo_whole_at(p, "parallel_sets");
+        x->one_position += (size_t)tempo_whole_at(p, "one_position");
     }
     for (size_t i = 0; i < json_array_size(sizes); i++) {
-        const double n = tempo_results_item(sizes, i);
+        const double n = tempo_element(sizes, i);
         x->widest = n > (double)x->widest ? (size_t)n : x->widest;
     }
 }
@@ -60,8 +60,8 @@ static void add_weights(numbers *x, const json_t *scores)
     x->sibling = x->prior = n > 0 ? 0.0 : (double)NAN;
     json_array_foreach(scores, i, s)
     {
-        x->sibling += tempo_json_get_number(s, "mean") / (double)n;
-        x->prior += tempo_json_get_number(s, "prior_context_mean") / (double)n;
+        x->sibling += tempo_number_at(s, "mean") / (double)n;
+        x->prior += tempo_number_at(s, "prior_context_mean") / (double)n;
     }
 }
 
@@ -94,11 +94,11 @@ static bool mass_layers(const json_t *c, double **layers, size_t *n, size_t *ste
     const json_t *list = json_object_get(mass, "layers");
 
     *n = json_array_size(list);
-    *steps = (size_t)tempo_results_whole(mass, "steps");
+    *steps = (size_t)tempo_whole_at(mass, "steps");
     if (*n == 0 || (*layers = malloc(*n * sizeof(**layers))) == NULL)
         return false;
     for (size_t l = 0; l < *n; l++)
-        (*layers)[l] = tempo_results_item(list, l);
+        (*layers)[l] = tempo_element(list, l);
     return true;
 }
 
@@ -118,7 +118,7 @@ static bool js_layers(const json_t *c, double **layers, size_t *n, size_t *steps
                 return false;
         }
         for (size_t l = 0; l < *n; l++)
-            (*layers)[l] += tempo_results_item(list, l);
+            (*layers)[l] += tempo_element(list, l);
         ++*steps;
     }
     for (size_t l = 0; l < *n; l++)
@@ -186,8 +186,7 @@ static void put_top(tempo_text *t, const json_t *c)
     json_object_foreach((json_t *)(uintptr_t)first, k, v)
     {
         double sum = 0.0;
-        json_array_foreach(steps_compared(c), i, s) sum +=
-            tempo_json_get_number(json_object_get(s, "top_k"), k);
+        json_array_foreach(steps_compared(c), i, s) sum += tempo_number_at(json_object_get(s, "top_k"), k);
         tempo_text_add(t, "%s %.3g of the top %s", n++ > 0 ? "," : "; in common on average:",
                        sum / (double)json_array_size(steps_compared(c)), k);
     }
@@ -311,7 +310,7 @@ static void say_outputs(tempo_text *t, const json_t *result, const json_t *c, co
     else if (tempo_results_lockstep(result))
         tempo_text_add(
             t, "both modes were given the same sets and would have chosen others at %lld of %zu steps.",
-            tempo_results_whole(json_object_get(c, "comparison"), "set_changes"), x->compared);
+            tempo_whole_at(json_object_get(c, "comparison"), "set_changes"), x->compared);
     else if (x->parting == SIZE_MAX)
         tempo_text_add(t, "both modes choose the same sets to the end.");
     else

@@ -32,7 +32,7 @@ static void put_data(tempo_text *t, const json_t *summary, const hypothesis *h)
     EACH_EXPERIMENT(i, result, summary)
     {
         if (h->needs == NULL || tempo_is_recorded(result, h->needs))
-            tempo_text_add(t, "%s%s", n++ > 0 ? ", " : "", tempo_results_string(result, "experiment"));
+            tempo_text_add(t, "%s%s", n++ > 0 ? ", " : "", tempo_text_at(result, "experiment"));
     }
     tempo_text_add(t, n == 0 ? "none of these experiments has it" : "");
 }
@@ -102,7 +102,7 @@ static void put_command(tempo_text *t, const json_t *summary, const char *what)
         if (!tempo_is_recorded(result, what))
             continue;
         tempo_text_add(t, "`tempo analyze ");
-        tempo_results_put_token(t, tempo_results_string(result, "directory"));
+        tempo_results_put_token(t, tempo_text_at(result, "directory"));
         tempo_text_add(t, "`");
         return;
     }

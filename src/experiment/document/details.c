@@ -16,8 +16,8 @@ const char *tempo_other_model(const json_t *published)
 /* Where the arm's files are, as the list of files has them. */
 static void arm_folder(char out[200], const json_t *result, const json_t *c, const char *name)
 {
-    const char *folder = tempo_results_string(c, "folder");
-    const bool flat = strcmp(tempo_results_string(result, "layout"), "flat") == 0 &&
+    const char *folder = tempo_text_at(c, "folder");
+    const bool flat = strcmp(tempo_text_at(result, "layout"), "flat") == 0 &&
                       json_object_size(json_object_get(c, "arms")) == 1;
 
     if (flat)
@@ -29,14 +29,14 @@ static void arm_folder(char out[200], const json_t *result, const json_t *c, con
 static void put_arm_row(tempo_text *t, const json_t *result, const json_t *c, const char *name,
                         const json_t *arm)
 {
-    const double seconds = tempo_json_get_number(arm, "generation_time");
+    const double seconds = tempo_number_at(arm, "generation_time");
     char begin[200];
     tempo_tally files = {0};
 
     arm_folder(begin, result, c, name);
     tempo_tally_files(&files, result, NULL, begin);
-    tempo_text_add(t, "| %s | %lld | %lld | ", name, tempo_results_whole(arm, "n_steps"),
-                   tempo_results_whole(arm, "total_tokens"));
+    tempo_text_add(t, "| %s | %lld | %lld | ", name, tempo_whole_at(arm, "n_steps"),
+                   tempo_whole_at(arm, "total_tokens"));
     tempo_results_put_sizes(t, json_object_get(arm, "set_sizes"));
     if (isfinite(seconds))
         tempo_text_add(t, " | %.4fs | ", seconds);
@@ -48,18 +48,18 @@ static void put_arm_row(tempo_text *t, const json_t *result, const json_t *c, co
 
 static void put_published_rows(tempo_text *t, const json_t *published)
 {
-    const char *together = tempo_results_string(published, "data_size");
+    const char *together = tempo_text_at(published, "data_size");
     const json_t *r;
     size_t i;
 
     json_array_foreach(json_object_get(published, "runs"), i, r)
     {
-        const char *size = tempo_results_string(r, "data_size");
-        tempo_text_add(t, "| published, %s%s | %lld | %lld | ", tempo_results_string(r, "mode"),
-                       tempo_other_model(published), tempo_results_whole(r, "steps"),
-                       tempo_results_whole(r, "total_tokens"));
+        const char *size = tempo_text_at(r, "data_size");
+        tempo_text_add(t, "| published, %s%s | %lld | %lld | ", tempo_text_at(r, "mode"),
+                       tempo_other_model(published), tempo_whole_at(r, "steps"),
+                       tempo_whole_at(r, "total_tokens"));
         tempo_results_put_sizes(t, json_object_get(r, "set_sizes"));
-        tempo_text_add(t, " | %.3fs | ", tempo_json_get_number(r, "seconds"));
+        tempo_text_add(t, " | %.3fs | ", tempo_number_at(r, "seconds"));
         if (*size != '\0')
             tempo_text_add(t, "%s |\n", size);
         else if (*together != '\0')
@@ -76,11 +76,10 @@ static void put_published_text(tempo_text *t, const json_t *published)
 
     json_array_foreach(json_object_get(published, "runs"), i, r)
     {
-        if (*tempo_results_string(r, "text") == '\0')
+        if (*tempo_text_at(r, "text") == '\0')
             continue;
-        tempo_text_add(t, "- published, %s%s: `", tempo_results_string(r, "mode"),
-                       tempo_other_model(published));
-        tempo_results_put_token(t, tempo_results_string(r, "text"));
+        tempo_text_add(t, "- published, %s%s: `", tempo_text_at(r, "mode"), tempo_other_model(published));
+        tempo_results_put_token(t, tempo_text_at(r, "text"));
         tempo_text_add(t, "`\n");
     }
 }
@@ -92,9 +91,9 @@ static void put_config(tempo_text *t, const json_t *result, const json_t *c)
     size_t n = 0;
 
     tempo_text_add(t, "**Config**:\n\n- Prompt: `");
-    tempo_results_put_token(t, tempo_results_string(c, "prompt"));
+    tempo_results_put_token(t, tempo_text_at(c, "prompt"));
     tempo_text_add(t, "`\n- Max steps: %lld\n- Selection threshold: %g\n- Arms: ",
-                   tempo_results_whole(result, "max_steps"), tempo_json_get_number(c, "threshold"));
+                   tempo_whole_at(result, "max_steps"), tempo_number_at(c, "threshold"));
     EACH_ARM(name, arm, c) tempo_text_add(t, "%s%s", n++ > 0 ? ", " : "", name);
     tempo_text_add(t,
                    " (%s)\n- Capture: ", tempo_results_lockstep(result) ? "lockstep" : "each its own sets");
@@ -109,7 +108,7 @@ static void put_shape(tempo_text *t, const json_t *shape)
 {
     for (size_t i = 0; i < json_array_size(shape); i++) {
         const json_t *d = json_array_get(shape, i);
-        const double least = tempo_results_item(d, 0), most = tempo_results_item(d, 1);
+        const double least = tempo_element(d, 0), most = tempo_element(d, 1);
         if (least == most)
             tempo_text_add(t, "%s%.0f", i > 0 ? ", " : "", least);
         else
@@ -133,10 +132,10 @@ static void put_tensors(tempo_text *t, const json_t *result, const json_t *c, co
         if (one == NULL)
             continue;
         arm_folder(folder, result, c, name);
-        (void)snprintf(path, sizeof(path), "%s%.190s", folder, tempo_results_string(names, key));
+        (void)snprintf(path, sizeof(path), "%s%.190s", folder, tempo_text_at(names, key));
         tempo_tally_files(&file, result, NULL, path);
         tempo_text_add(t, "| %s | %s | %lld | [", name, tempo_file_kinds[k].plural,
-                       tempo_results_whole(one, "count"));
+                       tempo_whole_at(one, "count"));
         put_shape(t, json_object_get(one, "shape"));
         tempo_text_add(t, "] | %s | ", axes[k]);
         tempo_results_put_bytes(t, file.bytes);
@@ -177,7 +176,7 @@ static void put_earlier(tempo_text *t, const json_t *summary, const json_t *resu
             continue;
         if (n++ == 0)
             tempo_text_add(t, " The same run as %s, which records something else:",
-                           tempo_results_string(earlier, "experiment"));
+                           tempo_text_at(earlier, "experiment"));
         tempo_text_add(t, "%s %s %s", n > 1 ? "," : "", name,
                        tempo_same_steps(arm, other) ? "identical" : "different");
     }
@@ -192,9 +191,9 @@ static void put_outputs(tempo_text *t, const json_t *summary, const json_t *resu
     tempo_results_put_outputs(t, result, c);
     tempo_text_add(t, ".");
     put_earlier(t, summary, result, c);
-    if (*tempo_results_string(published, "outputs") != '\0')
+    if (*tempo_text_at(published, "outputs") != '\0')
         tempo_text_add(t, " Published%s: %s.", tempo_other_model(published),
-                       tempo_results_string(published, "outputs"));
+                       tempo_text_at(published, "outputs"));
     tempo_text_add(t, "\n\n");
 }
 
@@ -232,7 +231,7 @@ static void put_case(tempo_text *t, const json_t *summary, const json_t *result,
     EACH_ARM(name, arm, c)
     {
         tempo_text_add(t, "- %s: `", name);
-        tempo_results_put_token(t, tempo_results_string(arm, "text"));
+        tempo_results_put_token(t, tempo_text_at(arm, "text"));
         tempo_text_add(t, "`\n");
     }
     put_published_text(t, published);
@@ -257,8 +256,8 @@ static void put_captured(tempo_text *t, const json_t *result)
         tempo_text_add(t, "\n");
     }
     json_array_foreach(json_object_get(result, "notes"), i, note)
-        tempo_text_add(t, "%s- Note, `%s`: %s\n", i == 0 ? "\n" : "", tempo_results_string(note, "key"),
-                       tempo_results_string(note, "text"));
+        tempo_text_add(t, "%s- Note, `%s`: %s\n", i == 0 ? "\n" : "", tempo_text_at(note, "key"),
+                       tempo_text_at(note, "text"));
     tempo_text_add(t, "\n---\n\n");
 }
 
@@ -271,13 +270,12 @@ void tempo_put_details(tempo_text *t, const json_t *summary)
     EACH_EXPERIMENT(i, result, summary)
     {
         const json_t *published = json_object_get(result, "published");
-        tempo_text_add(t, "### Experiment %zu: %s\n\n", i + 1, tempo_results_string(result, "experiment"));
-        if (*tempo_results_string(result, "goal") != '\0')
-            tempo_text_add(t, "**Goal**: %s\n\n", tempo_results_string(result, "goal"));
+        tempo_text_add(t, "### Experiment %zu: %s\n\n", i + 1, tempo_text_at(result, "experiment"));
+        if (*tempo_text_at(result, "goal") != '\0')
+            tempo_text_add(t, "**Goal**: %s\n\n", tempo_text_at(result, "goal"));
         EACH_CASE(k, c, result) put_case(t, summary, result, c);
-        if (*tempo_results_string(published, "remark") != '\0')
-            tempo_text_add(t, "**Of the published figures**: %s\n\n",
-                           tempo_results_string(published, "remark"));
+        if (*tempo_text_at(published, "remark") != '\0')
+            tempo_text_add(t, "**Of the published figures**: %s\n\n", tempo_text_at(published, "remark"));
         tempo_put_contradictions(t, published);
         put_captured(t, result);
     }

@@ -23,7 +23,7 @@ static bool is_kind(const json_t *result, const tempo_file_kind *kind, const cha
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
 
     if (kind->key != NULL)
-        return strcmp(base, tempo_results_string(names, kind->key)) == 0;
+        return strcmp(base, tempo_text_at(names, kind->key)) == 0;
     for (size_t i = 0; i < TEMPO_FILE_KINDS; i++)
         if (tempo_file_kinds[i].key != NULL && is_kind(result, &tempo_file_kinds[i], path))
             return false;
@@ -37,7 +37,7 @@ void tempo_tally_files(tempo_tally *t, const json_t *result, const tempo_file_ki
 
     json_array_foreach(json_object_get(result, "files"), i, f)
     {
-        const char *path = tempo_results_string(f, "path");
+        const char *path = tempo_text_at(f, "path");
         if (strncmp(path, begin, strlen(begin)) != 0 || (kind != NULL && !is_kind(result, kind, path)))
             continue;
         t->bytes += json_number_value(json_object_get(f, "bytes"));
@@ -75,7 +75,7 @@ bool tempo_same_steps(const json_t *a, const json_t *b)
             return false;
         json_array_foreach(p, k, m)
         {
-            if (tempo_results_whole(m, "id") != tempo_results_whole(json_array_get(q, k), "id"))
+            if (tempo_whole_at(m, "id") != tempo_whole_at(json_array_get(q, k), "id"))
                 return false;
         }
     }
@@ -89,7 +89,7 @@ bool tempo_same_run(const json_t *result, const json_t *c, const json_t *other_r
 
     if (!json_equal(json_object_get(c, "prompt"), json_object_get(other, "prompt")) ||
         !json_equal(json_object_get(c, "threshold"), json_object_get(other, "threshold")) ||
-        tempo_results_whole(result, "max_steps") != tempo_results_whole(other_result, "max_steps") ||
+        tempo_whole_at(result, "max_steps") != tempo_whole_at(other_result, "max_steps") ||
         tempo_results_lockstep(result) != tempo_results_lockstep(other_result))
         return false;
     EACH_ARM(name, arm, c)
@@ -182,7 +182,7 @@ bool tempo_has_js(const json_t *c, const char *arm)
     (void)arm;
     json_array_foreach(json_object_get(json_object_get(c, "comparison"), "steps"), i, s)
     {
-        if (isfinite(tempo_json_get_number(s, "attention_js")))
+        if (isfinite(tempo_number_at(s, "attention_js")))
             return true;
     }
     return false;
@@ -207,7 +207,7 @@ static void add_comparison(tempo_findings *f, const json_t *result, const json_t
 
     if (tempo_results_lockstep(result)) {
         f->lockstep++;
-        f->changes += (size_t)tempo_results_whole(comparison, "set_changes");
+        f->changes += (size_t)tempo_whole_at(comparison, "set_changes");
         f->lockstep_steps += json_array_size(json_object_get(comparison, "steps"));
     } else {
         const bool alike = json_is_true(json_object_get(comparison, "identical_sets"));
@@ -227,7 +227,7 @@ static void add_js(tempo_findings *f, const json_t *c)
     f->js.runs++;
     json_array_foreach(json_object_get(json_object_get(c, "comparison"), "steps"), i, s)
     {
-        const double js = tempo_json_get_number(s, "attention_js");
+        const double js = tempo_number_at(s, "attention_js");
         if (isfinite(js)) {
             f->js.sum += js;
             f->js.n++;
@@ -238,12 +238,12 @@ static void add_js(tempo_findings *f, const json_t *c)
 static void add_mass(tempo_pool_mean *m, const json_t *arm)
 {
     const json_t *mass = json_object_get(arm, "sibling_mass"), *layers = json_object_get(mass, "layers");
-    const size_t steps = (size_t)tempo_results_whole(mass, "steps"), n = json_array_size(layers);
+    const size_t steps = (size_t)tempo_whole_at(mass, "steps"), n = json_array_size(layers);
 
     m->runs++;
     m->n += steps;
     for (size_t l = 0; l < n; l++)
-        m->sum += tempo_results_item(layers, l) * (double)steps / (double)n;
+        m->sum += tempo_element(layers, l) * (double)steps / (double)n;
 }
 
 static void add_arm(tempo_findings *f, const json_t *arm)
@@ -253,8 +253,8 @@ static void add_arm(tempo_findings *f, const json_t *arm)
     f->replays += same != NULL;
     f->replays_same += json_is_true(same);
     if (json_is_true(json_object_get(arm, "shared_positions"))) {
-        f->sets += (size_t)tempo_results_whole(p, "parallel_sets");
-        f->one_position += (size_t)tempo_results_whole(p, "one_position");
+        f->sets += (size_t)tempo_whole_at(p, "parallel_sets");
+        f->one_position += (size_t)tempo_whole_at(p, "one_position");
     }
 }
 
@@ -274,7 +274,7 @@ static void add_case(tempo_findings *f, const json_t *summary, const json_t *res
 
     f->runs += tempo_earlier_run(summary, result, c, &as) == NULL;
     f->prompts += !prompt_before(summary, c);
-    add_value(&f->faster, tempo_json_get_number(json_object_get(c, "timing"), "visible_faster_percent"));
+    add_value(&f->faster, tempo_number_at(json_object_get(c, "timing"), "visible_faster_percent"));
     if (has_comparison(c, NULL) && !tempo_had_before(summary, result, c, has_comparison, NULL))
         add_comparison(f, result, c);
     if (tempo_has_js(c, NULL) && !tempo_had_before(summary, result, c, tempo_has_js, NULL))
@@ -301,11 +301,10 @@ tempo_findings tempo_find(const json_t *summary)
         const json_t *published = json_object_get(result, "published");
         f.experiments++;
         if (json_is_object(published)) {
-            f.published_name = tempo_results_string(published, "model");
+            f.published_name = tempo_text_at(published, "model");
             f.published_model = f.published_model && json_is_true(json_object_get(published, "same_model"));
-            if (tempo_json_get_number(published, "visible_faster_percent") !=
-                0.0) /* 0: the document gives none */
-                add_value(&f.published_faster, tempo_json_get_number(published, "visible_faster_percent"));
+            if (tempo_number_at(published, "visible_faster_percent") != 0.0) /* 0: the document gives none */
+                add_value(&f.published_faster, tempo_number_at(published, "visible_faster_percent"));
         }
         tempo_tally_files(&f.files, result, NULL, "");
         EACH_CASE(k, c, result) add_case(&f, summary, result, c);

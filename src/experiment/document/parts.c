@@ -6,25 +6,6 @@
 #include "files/json_out.h"
 #include "draw/say.h"
 
-const char *tempo_results_string(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
-long long tempo_results_whole(const json_t *o, const char *key)
-{
-    return (long long)json_integer_value(json_object_get(o, key));
-}
-
-double tempo_results_item(const json_t *list, size_t i)
-{
-    const json_t *v = json_array_get(list, i);
-
-    return json_is_number(v) ? json_number_value(v) : (double)NAN;
-}
-
 const json_t *tempo_results_case(const json_t *result, size_t i)
 {
     const json_t *cases = json_object_get(result, "cases");
@@ -39,7 +20,7 @@ bool tempo_results_compared(const json_t *c)
 
 bool tempo_results_lockstep(const json_t *result)
 {
-    return strcmp(tempo_results_string(result, "regime"), "lockstep") == 0;
+    return strcmp(tempo_text_at(result, "regime"), "lockstep") == 0;
 }
 
 double tempo_results_largest_tv(const json_t *c)
@@ -50,7 +31,7 @@ double tempo_results_largest_tv(const json_t *c)
 
     json_array_foreach(json_object_get(json_object_get(c, "comparison"), "steps"), i, s)
     {
-        const double tv = tempo_json_get_number(s, "tv");
+        const double tv = tempo_number_at(s, "tv");
         worst = isnan(worst) || tv > worst ? tv : worst;
     }
     return worst;
@@ -78,7 +59,7 @@ void tempo_results_put_sets(tempo_text *t, const json_t *arm)
         json_array_foreach(json_object_get(step, "members"), k, m)
         {
             tempo_text_add(t, k > 0 ? "/" : "");
-            tempo_results_put_token(t, tempo_results_string(m, "text"));
+            tempo_results_put_token(t, tempo_text_at(m, "text"));
         }
         tempo_text_add(t, "]");
     }
@@ -92,7 +73,7 @@ void tempo_results_put_sizes(tempo_text *t, const json_t *sizes)
     }
     tempo_text_add(t, "[");
     for (size_t i = 0; i < json_array_size(sizes); i++)
-        tempo_text_add(t, "%s%.0f", i > 0 ? ", " : "", tempo_results_item(sizes, i));
+        tempo_text_add(t, "%s%.0f", i > 0 ? ", " : "", tempo_element(sizes, i));
     tempo_text_add(t, "]");
 }
 
@@ -106,9 +87,9 @@ void tempo_results_put_bytes(tempo_text *t, double n)
 
 void tempo_results_put_faster(tempo_text *t, const char *before, const json_t *timing, const char *after)
 {
-    const double f = tempo_json_get_number(timing, "visible_faster_percent");
+    const double f = tempo_number_at(timing, "visible_faster_percent");
     const json_t *ci = json_object_get(timing, "visible_faster_interval");
-    const double low = tempo_results_item(ci, 0), high = tempo_results_item(ci, 1);
+    const double low = tempo_element(ci, 0), high = tempo_element(ci, 1);
 
     if (!isfinite(f))
         return;
@@ -116,7 +97,7 @@ void tempo_results_put_faster(tempo_text *t, const char *before, const json_t *t
     tempo_say_faster(t, f, 1);
     tempo_text_add(t, " (95%% interval: ");
     tempo_say_faster_interval(t, low, high, 1);
-    tempo_text_add(t, "; %lld pairs)%s%s", tempo_results_whole(timing, "pairs"),
+    tempo_text_add(t, "; %lld pairs)%s%s", tempo_whole_at(timing, "pairs"),
                    low <= 0.0 && high >= 0.0 ? ", which these runs cannot tell from 0" : "", after);
 }
 
@@ -133,13 +114,12 @@ void tempo_results_put_outputs(tempo_text *t, const json_t *result, const json_t
             t,
             "all arms were given the same sets; of %zu steps, isolated and visible would have chosen "
             "different sets at %lld",
-            json_array_size(json_object_get(comparison, "steps")),
-            tempo_results_whole(comparison, "set_changes"));
+            json_array_size(json_object_get(comparison, "steps")), tempo_whole_at(comparison, "set_changes"));
     else if (json_is_true(json_object_get(comparison, "identical_sets")))
         tempo_text_add(t, "identical sets in isolated and visible mode");
     else
         tempo_text_add(t, "isolated and visible part at step %lld",
-                       tempo_results_whole(comparison, "first_difference"));
+                       tempo_whole_at(comparison, "first_difference"));
     if (isfinite(tempo_results_largest_tv(c)))
         tempo_text_add(t, "; distributions %sare up to %.3g apart (total variation)",
                        json_is_null(json_object_get(comparison, "first_difference")) ? "" : "up to there ",

@@ -28,9 +28,9 @@ enum { ATTENTION, TV, SETS, PANELS = 12 };
 /* "exp1_attention", or with the case's folder where there are several. */
 static void name_case(char out[TEMPO_PLOT_NAME], const json_t *result, const json_t *c)
 {
-    const char *folder = tempo_results_string(c, "folder");
+    const char *folder = tempo_text_at(c, "folder");
 
-    (void)snprintf(out, TEMPO_PLOT_NAME, "%.60s%s%.60s", tempo_results_string(result, "experiment"),
+    (void)snprintf(out, TEMPO_PLOT_NAME, "%.60s%s%.60s", tempo_text_at(result, "experiment"),
                    *folder != '\0' ? "/" : "", folder);
 }
 
@@ -78,7 +78,7 @@ static void add_tv(tempo_plot *p, const json_t *summary)
                 n > 0 && tempo_earlier_run(summary, result, c, &as) == NULL ? malloc(n * sizeof(*y)) : NULL;
             if (y == NULL)
                 continue;
-            json_array_foreach(steps, k, s) y[k] = tempo_json_get_number(s, "tv");
+            json_array_foreach(steps, k, s) y[k] = tempo_number_at(s, "tv");
             name_case(name, result, c);
             tempo_plot_add(p, name, y, n);
         }
@@ -93,7 +93,7 @@ static void add_sizes(tempo_plot *p, const char *name, const json_t *sizes)
     if (y == NULL)
         return;
     for (size_t i = 0; i < n; i++)
-        y[i] = tempo_results_item(sizes, i);
+        y[i] = tempo_element(sizes, i);
     tempo_plot_add(p, name, y, n);
 }
 
@@ -111,7 +111,7 @@ static void add_sets(tempo_plot *p, const json_t *result, const json_t *c)
     EACH_ARM(arm_name, arm, c) add_sizes(p, arm_name, json_object_get(arm, "set_sizes"));
     json_array_foreach(json_object_get(published, "runs"), k, r)
     {
-        (void)snprintf(name, sizeof(name), "published, %.60s%s", tempo_results_string(r, "mode"),
+        (void)snprintf(name, sizeof(name), "published, %.60s%s", tempo_text_at(r, "mode"),
                        tempo_other_model(published));
         add_sizes(p, name, json_object_get(r, "set_sizes"));
     }

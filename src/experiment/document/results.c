@@ -34,8 +34,8 @@ static void put_runs(tempo_text *t, const json_t *summary, const tempo_findings 
                 {
                     if (tempo_same_run(other, d, result, c)) {
                         if (same == 0)
-                            tempo_text_add(t, "; %s", tempo_results_string(result, "experiment"));
-                        tempo_text_add(t, ", %s", tempo_results_string(other, "experiment"));
+                            tempo_text_add(t, "; %s", tempo_text_at(result, "experiment"));
+                        tempo_text_add(t, ", %s", tempo_text_at(other, "experiment"));
                         same++;
                     }
                 }
@@ -52,18 +52,18 @@ static void put_overview(tempo_text *t, const json_t *summary, const tempo_findi
 
     tempo_text_add(t, "# TEMPO Experiment Results\n\n## Overview\n\n%zu experiment%s on ", f->experiments,
                    plural(f->experiments));
-    tempo_results_put_token(t, tempo_results_string(model, "name"));
+    tempo_results_put_token(t, tempo_text_at(model, "name"));
     tempo_text_add(
         t,
         " (%s, %.4g parameters), with all members of a set in the context at one position, isolation that "
         "acts, and a replay of what the published code computed beside them.\n\n",
-        tempo_results_string(model, "architecture"), tempo_json_get_number(model, "parameters"));
-    tempo_text_add(t, "**Execution Date**: %s  \n", tempo_results_string(summary, "date"));
+        tempo_text_at(model, "architecture"), tempo_number_at(model, "parameters"));
+    tempo_text_add(t, "**Execution Date**: %s  \n", tempo_text_at(summary, "date"));
     put_runs(t, summary, f);
     tempo_text_add(t, "**Data Captured**: ");
     tempo_results_put_bytes(t, f->files.bytes);
-    tempo_text_add(t, "  \n**Kernels**: %s, %s, %lld threads\n\n", tempo_results_string(summary, "kernels"),
-                   tempo_results_string(summary, "compute"), tempo_results_whole(summary, "threads"));
+    tempo_text_add(t, "  \n**Kernels**: %s, %s, %lld threads\n\n", tempo_text_at(summary, "kernels"),
+                   tempo_text_at(summary, "compute"), tempo_whole_at(summary, "threads"));
 }
 
 static void put_replay_finding(tempo_text *t, const tempo_findings *f)

@@ -4,10 +4,8 @@
 #define TEMPO_EXPERIMENT_DOCUMENT_RESULTS_H
 #include "draw/draw.h"
 #include "experiment/run.h"
+#include "io/json_at.h"
 
-const char *tempo_results_string(const json_t *o, const char *key); /* "" when there is none */
-long long tempo_results_whole(const json_t *o, const char *key);
-double tempo_results_item(const json_t *list, size_t i); /* NaN when it is no number */
 /* The i-th case of an experiment, which is the result itself when there is one; NULL beyond the last. */
 const json_t *tempo_results_case(const json_t *result, size_t i);
 bool tempo_results_compared(const json_t *c);  /* has an isolated and a visible arm */

@@ -39,18 +39,18 @@ static void put_time_row(tempo_text *t, const json_t *result, const json_t *c)
     const json_t *timing = json_object_get(c, "timing"), *arms = json_object_get(c, "arms");
     const json_t *ci = json_object_get(timing, "visible_faster_interval"),
                  *published = json_object_get(result, "published");
-    const double faster = tempo_json_get_number(timing, "visible_faster_percent"),
-                 said = tempo_json_get_number(published, "visible_faster_percent");
+    const double faster = tempo_number_at(timing, "visible_faster_percent"),
+                 said = tempo_number_at(published, "visible_faster_percent");
 
-    tempo_text_add(t, "| %s |", tempo_results_string(result, "experiment"));
-    put_seconds(t, tempo_json_get_number(json_object_get(arms, "isolated"), "generation_time"));
-    put_seconds(t, tempo_json_get_number(json_object_get(arms, "visible"), "generation_time"));
-    put_seconds(t, tempo_json_get_number(json_object_get(arms, "replay"), "generation_time"));
+    tempo_text_add(t, "| %s |", tempo_text_at(result, "experiment"));
+    put_seconds(t, tempo_number_at(json_object_get(arms, "isolated"), "generation_time"));
+    put_seconds(t, tempo_number_at(json_object_get(arms, "visible"), "generation_time"));
+    put_seconds(t, tempo_number_at(json_object_get(arms, "replay"), "generation_time"));
     if (isfinite(faster)) {
-        tempo_text_add(t, " %.3f | ", tempo_json_get_number(timing, "isolated_over_visible"));
+        tempo_text_add(t, " %.3f | ", tempo_number_at(timing, "isolated_over_visible"));
         tempo_say_faster(t, faster, 1);
         tempo_text_add(t, " | ");
-        tempo_say_faster_interval(t, tempo_results_item(ci, 0), tempo_results_item(ci, 1), 1);
+        tempo_say_faster_interval(t, tempo_element(ci, 0), tempo_element(ci, 1), 1);
         tempo_text_add(t, " |");
     } else {
         tempo_text_add(t, " - | - | - |");
@@ -74,17 +74,17 @@ static void put_left_out(tempo_text *t, const json_t *summary)
     {
         const json_t *published = json_object_get(result, "published");
         double isolated = (double)NAN, visible = (double)NAN;
-        if (tempo_json_get_number(published, "visible_faster_percent") != 0.0)
+        if (tempo_number_at(published, "visible_faster_percent") != 0.0)
             continue;
         json_array_foreach(json_object_get(published, "runs"), k, r)
         {
-            const bool is_visible = strcmp(tempo_results_string(r, "mode"), "visible") == 0;
-            *(is_visible ? &visible : &isolated) = tempo_json_get_number(r, "seconds");
+            const bool is_visible = strcmp(tempo_text_at(r, "mode"), "visible") == 0;
+            *(is_visible ? &visible : &isolated) = tempo_number_at(r, "seconds");
         }
         if (!(isolated > 0.0 && visible > 0.0))
             continue;
         tempo_text_add(t, "%s %s (by its times ", n++ == 0 ? "; it leaves out" : ",",
-                       tempo_results_string(result, "experiment"));
+                       tempo_text_at(result, "experiment"));
         tempo_say_faster(t, 100.0 * (1.0 - visible / isolated), 1);
         tempo_text_add(t, ")");
     }
@@ -143,8 +143,8 @@ static range range_of(const json_t *sizes)
     range r = {INFINITY, 0.0};
 
     for (size_t s = 0; s < json_array_size(sizes); s++) {
-        r.least = fmin(r.least, tempo_results_item(sizes, s));
-        r.most = fmax(r.most, tempo_results_item(sizes, s));
+        r.least = fmin(r.least, tempo_element(sizes, s));
+        r.most = fmax(r.most, tempo_element(sizes, s));
     }
     return r;
 }
@@ -162,11 +162,11 @@ static void put_range(tempo_text *t, const json_t *sizes)
 static void put_token_row(tempo_text *t, const json_t *result, const json_t *c, const char *name,
                           const json_t *arm)
 {
-    tempo_text_add(t, "| %s | %s | `", tempo_results_string(result, "experiment"), name);
-    put_cell(t, tempo_results_string(c, "prompt"));
-    tempo_text_add(t, "` | %lld | ", tempo_results_whole(arm, "total_tokens"));
+    tempo_text_add(t, "| %s | %s | `", tempo_text_at(result, "experiment"), name);
+    put_cell(t, tempo_text_at(c, "prompt"));
+    tempo_text_add(t, "` | %lld | ", tempo_whole_at(arm, "total_tokens"));
     put_range(t, json_object_get(arm, "set_sizes"));
-    tempo_text_add(t, " | %.3f nat |\n", tempo_json_get_number(arm, "mean_entropy"));
+    tempo_text_add(t, " | %.3f nat |\n", tempo_number_at(arm, "mean_entropy"));
 }
 
 /* What the document says: the range that it names, and that of the sets of the run. */
@@ -175,10 +175,10 @@ static void put_published_row(tempo_text *t, const json_t *result, const json_t 
     const json_t *said = json_object_get(r, "tokens_per_step"),
                  *published = json_object_get(result, "published");
 
-    tempo_text_add(t, "| %s | published, %s%s | `", tempo_results_string(result, "experiment"),
-                   tempo_results_string(r, "mode"), tempo_other_model(published));
-    put_cell(t, tempo_results_string(tempo_results_case(result, 0), "prompt"));
-    tempo_text_add(t, "` | %lld | ", tempo_results_whole(r, "total_tokens"));
+    tempo_text_add(t, "| %s | published, %s%s | `", tempo_text_at(result, "experiment"),
+                   tempo_text_at(r, "mode"), tempo_other_model(published));
+    put_cell(t, tempo_text_at(tempo_results_case(result, 0), "prompt"));
+    tempo_text_add(t, "` | %lld | ", tempo_whole_at(r, "total_tokens"));
     if (json_is_array(said)) {
         put_range(t, said);
         tempo_text_add(t, " as it says");
@@ -237,8 +237,7 @@ void tempo_put_contradictions(tempo_text *t, const json_t *published)
                        said.least, said.most);
         for (size_t k = i; k < json_array_size(runs); k++)
             if (same_figures(json_array_get(runs, k), r))
-                tempo_text_add(t, "%s%s", k > i ? ", " : "",
-                               tempo_results_string(json_array_get(runs, k), "mode"));
+                tempo_text_add(t, "%s%s", k > i ? ", " : "", tempo_text_at(json_array_get(runs, k), "mode"));
         tempo_text_add(t, "), and the sets of that run have %.0f to %.0f.\n\n", had.least, had.most);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "base/text.h"
 #include "run/decode_fields.h"
 #include "experiment/file/read.h"
 
@@ -141,7 +142,7 @@ static tempo_status read_name(tempo_experiment *e, tempo_experiment_arm *arm, co
         return st;
     if (name == NULL)
         return tempo_yaml_fail(err, map, "an arm without a name");
-    if (!tempo_experiment_is_name(name))
+    if (!tempo_is_plain_name(name, TEMPO_EXPERIMENT_NAME_CHARS))
         return tempo_yaml_fail(err, at, "expected lower-case letters, digits, _ and -, at most %d",
                                TEMPO_EXPERIMENT_NAME_CHARS - 1);
     if (tempo_experiment_arm_find(e, name) != NULL)

@@ -81,14 +81,6 @@ tempo_status tempo_experiment_check_pair(const tempo_yaml_node *map, const char 
                                late->key, early->key, (unsigned)early->key_line);
 }
 
-bool tempo_experiment_is_name(const char *s)
-{
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-    return strspn(s, first) > 0 && s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0' &&
-           strlen(s) < TEMPO_EXPERIMENT_NAME_CHARS;
-}
-
 static tempo_status check_exclusive(const tempo_yaml_node *root, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
@@ -287,35 +279,35 @@ static tempo_status fill(void *object, tempo_err *err)
 
 /* ---- the object ---- */
 
+static void free_any(void *object)
+{
+    tempo_experiment_free(object);
+}
+
+static const tempo_yaml_form form = {sizeof(tempo_experiment),
+                                     offsetof(tempo_experiment, doc),
+                                     offsetof(tempo_experiment, path),
+                                     offsetof(tempo_experiment, sha256),
+                                     fill,
+                                     free_any};
+
 tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, const void *bytes, size_t n,
                                     const tempo_yaml_tell *tell, tempo_err *err)
 {
-    tempo_experiment *e = calloc(1, sizeof(*e));
+    void *object;
+    const tempo_status st = tempo_yaml_document_parse(&object, &form, path, bytes, n, tell, err);
 
-    *out = NULL;
-    if (e == NULL)
-        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", path);
-    const tempo_yaml_document d = {e, fill, &e->doc, &e->path, e->sha256};
-    const tempo_status st = tempo_yaml_document_read(&d, path, bytes, n, tell, err);
-    if (st != TEMPO_OK)
-        tempo_experiment_free(e);
-    else
-        *out = e;
+    *out = object;
     return st;
 }
 
 tempo_status tempo_experiment_load(tempo_experiment **out, const char *path, const tempo_yaml_tell *tell,
                                    tempo_err *err)
 {
-    char *bytes;
-    size_t n;
-    tempo_status st = tempo_yaml_read_file(path, &bytes, &n, err);
+    void *object;
+    const tempo_status st = tempo_yaml_document_load(&object, &form, path, tell, err);
 
-    *out = NULL;
-    if (st != TEMPO_OK)
-        return tempo_yaml_settle(NULL, st, err, tell, NULL);
-    st = tempo_experiment_parse(out, path, bytes, n, tell, err);
-    free(bytes);
+    *out = object;
     return st;
 }
 

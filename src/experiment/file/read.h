@@ -26,7 +26,4 @@ tempo_status tempo_experiment_read_record(tempo_experiment *e, const tempo_yaml_
 /* The block `published`. */
 tempo_status tempo_experiment_read_published(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* Lower-case letters, digits, _ and -, beginning with a letter or digit, shorter than TEMPO_EXPERIMENT_NAME_CHARS. */
-bool tempo_experiment_is_name(const char *s);
-
 #endif

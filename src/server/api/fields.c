@@ -176,7 +176,7 @@ bool tempo_api_parse(const char *body, size_t n, json_t **out, tempo_api_problem
         return tempo_api_refuse_err(p, NULL, &err);
     if (json_is_object(*out))
         return true;
-    tempo_api_refuse(p, 400, NULL, "the body is %s, expected a JSON object", tempo_api_type_name(*out));
+    tempo_api_refuse(p, 400, NULL, "the body is %s, expected a JSON object", tempo_json_type_name(*out));
     json_decref(*out);
     *out = NULL;
     return false;

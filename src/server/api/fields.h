@@ -75,7 +75,6 @@ bool tempo_api_read_value(const tempo_api_field *f, const json_t *v, const char 
 /* Does the value ask for nothing? */
 bool tempo_api_is_neutral(const json_t *v);
 /* "an object", "a number", .. */
-const char *tempo_api_type_name(const json_t *v);
 /* Was the field of that name there? */
 bool tempo_api_given(const tempo_api_table *t, const char *name);
 

@@ -4,6 +4,7 @@
 
 #include "server/api/inside.h"
 #include "server/api/route.h"
+#include "run/arms_json.h"
 #include "run/decode_json.h"
 #include "experiment/file/file.h"
 #include "files/find_file.h"
@@ -39,17 +40,12 @@ static const char *const experiments[] = {"exp1", "exp2", "exp3", "exp4", "exp5"
 
 /* ---- an experiment's file as a request ----------------------------------------------------- */
 
-static const char *arm_name(const tempo_decode_options *d)
-{
-    return d->replay != TEMPO_REPLAY_NONE ? tempo_replay_name(d->replay) : tempo_mode_name(d->mode);
-}
-
 static json_t *arms_json(const tempo_experiment *e)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < e->n_arms && json_array_size(list) < TEMPO_JOB_MAX_ARMS; i++) {
-        const char *name = arm_name(&e->arms[i].decoding);
+        const char *name = tempo_arm_name(&e->arms[i].decoding);
         bool there = false;
         for (size_t k = 0; k < json_array_size(list); k++)
             there |= strcmp(json_string_value(json_array_get(list, k)), name) == 0;

@@ -22,8 +22,7 @@ typedef struct tempo_api_request {
     size_t n_text;
     int32_t *ids; /* [n_ids] */
     size_t n_ids;
-    tempo_given_set *given_sets; /* [job.n_given], their members in one block */
-    tempo_member *members;
+    struct tempo_given_list *sets; /* what job.given is of, or NULL */
     tempo_job_options job;
 } tempo_api_request;
 

@@ -4,28 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json.h"
 #include "run/decode_fields.h"
 #include "run/decode_json.h"
 #include "server/api/fields.h"
-
-const char *tempo_api_type_name(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        return "an object";
-    case JSON_ARRAY:
-        return "an array";
-    case JSON_STRING:
-        return "a string";
-    case JSON_INTEGER:
-    case JSON_REAL:
-        return "a number";
-    case JSON_NULL:
-        return "null";
-    default:
-        return "true or false";
-    }
-}
 
 /* A number as it was written, or shorter: the fewest digits that mean it. */
 static const char *real_text(double x, char out[64])
@@ -54,7 +36,7 @@ static const char *value_text(const json_t *v, char out[64])
         (void)snprintf(out, 64, "'%.*s'", (int)tempo_utf8_valid(s, strnlen(s, 50)), s);
         return out;
     default:
-        return tempo_api_type_name(v);
+        return tempo_json_type_name(v);
     }
 }
 

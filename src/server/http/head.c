@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "server/http/inside.h"
 
 enum { MAX_METHOD = 32, MAX_CHUNK_LINE = 1024, MAX_TRAILER = 8 << 10 };
@@ -268,17 +269,10 @@ bool tempo_http_body_over(const tempo_http_body *b)
     return b->state == END;
 }
 
-static int hex_digit(char c)
-{
-    const char low = (char)(c | 0x20);
-
-    return is_digit(c) ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /* One byte of what is between the chunks' data. */
 static const char *take_byte(tempo_http_body *b, char c)
 {
-    const int digit = hex_digit(c);
+    const int digit = tempo_hex_digit(c);
 
     switch ((body_state)b->state) {
     case SIZE:

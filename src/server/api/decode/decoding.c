@@ -6,12 +6,13 @@
 
 #include "base/names.h"
 #include "io/json.h"
+#include "run/arms_json.h"
 #include "server/api/inside.h"
 #include "server/api/request.h"
 #include "server/api/route.h"
 #include "run/decode_fields.h"
 
-enum { MAX_GIVEN_MEMBERS = 1 << 20, MAX_SOURCE = 64 << 10 };
+enum { MAX_SOURCE = 64 << 10 };
 
 /* ---- options ---- */
 
@@ -83,21 +84,11 @@ bool tempo_api_check_decoding(tempo_api *a, const tempo_api_request *r, const ch
 
 /* ---- arms ---- */
 
-static const char arm_names[] = TEMPO_MODES("|") "|published|published-nocache";
-enum { FIRST_REPLAY = 3 };
-
-static void set_arm(tempo_job_arm *arm, const tempo_decode_options *d, int kind)
+static void set_arm(tempo_job_arm *arm, const tempo_decode_options *d)
 {
-    size_t n;
-    const char *name = tempo_choice_at(arm_names, kind, &n);
-
     *arm = (tempo_job_arm){.decoding = *d};
-    memcpy(arm->name, name, n);
-    if (kind < FIRST_REPLAY)
-        arm->decoding.mode = (tempo_mode)kind;
-    else
-        arm->decoding.replay = kind == FIRST_REPLAY ? TEMPO_REPLAY_PUBLISHED : TEMPO_REPLAY_NOCACHE;
-    if (arm->decoding.mode == TEMPO_ISOLATED) {
+    (void)snprintf(arm->name, sizeof(arm->name), "%s", tempo_arm_name(d));
+    if (d->mode == TEMPO_ISOLATED) {
         arm->decoding.first_visible_layer = 0;
         arm->decoding.last_visible_layer = TEMPO_ALL_LAYERS;
     }
@@ -105,19 +96,32 @@ static void set_arm(tempo_job_arm *arm, const tempo_decode_options *d, int kind)
 
 void tempo_api_one_arm(tempo_api_request *r)
 {
-    const tempo_decode_options *d = &r->decoding;
-
     r->job.n_arms = 1;
-    set_arm(&r->job.arms[0], d,
-            d->replay == TEMPO_REPLAY_NONE ? (int)d->mode
-                                           : FIRST_REPLAY + (d->replay == TEMPO_REPLAY_NOCACHE));
+    set_arm(&r->job.arms[0], &r->decoding);
+}
+
+/* An arm is called by its mode or its replay, each at most once. */
+static bool read_arm(tempo_api_request *r, size_t i, const json_t *v, tempo_api_problem *p)
+{
+    tempo_decode_options d = r->decoding;
+
+    if (!tempo_arm_by_name(&d, v))
+        return tempo_api_refuse(p, 400, "arms", "[%zu] is not one of " TEMPO_MODES(", ") ", %s, %s", i,
+                                tempo_replay_name(TEMPO_REPLAY_PUBLISHED),
+                                tempo_replay_name(TEMPO_REPLAY_NOCACHE));
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(r->job.arms[k].name, tempo_arm_name(&d)) == 0)
+            return tempo_api_refuse(p, 400, "arms", "[%zu] is %s again, expected each arm at most once", i,
+                                    tempo_arm_name(&d));
+    set_arm(&r->job.arms[i], &d);
+    return true;
 }
 
 static bool read_arms(tempo_api_request *r, tempo_api_problem *p)
 {
     const json_t *v;
     size_t i;
-    unsigned seen = 0;
+    bool replay = false, sees = false;
 
     if (was_given(r, "mode") || was_given(r, "replay"))
         return tempo_api_refuse(p, 400, was_given(r, "mode") ? "mode" : "replay",
@@ -126,93 +130,48 @@ static bool read_arms(tempo_api_request *r, tempo_api_problem *p)
         return tempo_api_refuse(p, 400, "arms", "expected 1 to %d arms", TEMPO_JOB_MAX_ARMS);
     json_array_foreach(r->arms, i, v)
     {
-        const int k = json_is_string(v)
-                          ? tempo_choice_find(arm_names, json_string_value(v), json_string_length(v))
-                          : -1;
-        if (k < 0 || (seen >> k & 1) != 0)
-            return tempo_api_refuse(p, 400, "arms",
-                                    "[%zu] is not one of isolated, visible, causal, published, "
-                                    "published-nocache, each at most once",
-                                    i);
-        seen |= 1u << k;
-        set_arm(&r->job.arms[i], &r->decoding, k);
+        if (!read_arm(r, i, v, p))
+            return false;
+        replay |= r->job.arms[i].decoding.replay != TEMPO_REPLAY_NONE;
+        sees |= r->job.arms[i].decoding.mode != TEMPO_ISOLATED;
     }
     r->job.n_arms = json_array_size(r->arms);
-    if (seen >> FIRST_REPLAY != 0 && !refuse_replayed(r, "", p))
+    if (replay && !refuse_replayed(r, "", p))
         return false;
-    if ((seen & 6) == 0 && was_given(r, "visible_layers"))
+    if (!sees && was_given(r, "visible_layers"))
         return tempo_api_refuse(p, 400, "visible_layers", "no arm is visible or causal");
     return true;
 }
 
 /* ---- given sets ---- */
 
-typedef struct member_fields {
-    size_t id;
-    double probability;
-} member_fields;
-
-static bool read_member(const json_t *v, size_t step, size_t i, uint32_t n_vocab, tempo_member *m,
-                        tempo_api_problem *p)
+/* What is refused of them: the field within `given`. */
+static bool refuse_given(tempo_api_problem *p, const tempo_err *err)
 {
-    const tempo_api_field fields[] = {
-        {.name = "id", .kind = TEMPO_API_SIZE, .offset = offsetof(member_fields, id), .high = n_vocab - 1.0},
-        {.name = "probability",
-         .kind = TEMPO_API_REAL,
-         .offset = offsetof(member_fields, probability),
-         .high = 1,
-         .low_excluded = true},
-    };
-    member_fields f = {0};
-    tempo_api_table t = {fields, 2, &f, 0, 0};
-    char prefix[64];
+    char param[96];
 
-    (void)snprintf(prefix, sizeof(prefix), "given[%zu][%zu].", step, i);
-    if (!json_is_object(v))
-        return tempo_api_refuse(p, 400, "given", "[%zu][%zu] is not an object {\"id\", \"probability\"}",
-                                step, i);
-    if (!tempo_api_read(v, prefix, false, &t, 1, p))
-        return false;
-    if (t.given != 3)
-        return tempo_api_refuse(p, 400, "given", "[%zu][%zu] has no %s", step, i,
-                                (t.given & 1) == 0 ? "id" : "probability");
-    *m = (tempo_member){.id = (int32_t)f.id, .probability = f.probability, .slot = -1};
-    return true;
+    name_field(param, "given", err->field);
+    return tempo_api_refuse_err(p, param, err);
 }
 
 static bool read_given(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
 {
-    const uint32_t n_vocab = tempo_model_get_info(a->o.model)->n_vocab;
     const size_t n = json_array_size(r->given);
-    const json_t *set, *v;
-    size_t step, i, total = 0, at = 0;
+    tempo_err err = {0};
 
-    json_array_foreach(r->given, step, set)
-    {
-        if (json_array_size(set) == 0)
-            return tempo_api_refuse(p, 400, "given", "[%zu] is not an array of members", step);
-        if (json_array_size(set) > TEMPO_API_MAX_SET)
-            return tempo_api_refuse(p, 400, "given", "[%zu] has %zu members, this server's limit is %d", step,
-                                    json_array_size(set), TEMPO_API_MAX_SET);
-        total += json_array_size(set);
-    }
     if (n == 0)
         return true;
-    if (n + r->decoding.steps > a->o.max_steps || total > MAX_GIVEN_MEMBERS)
+    if (n + r->decoding.steps > a->o.max_steps)
         return tempo_api_refuse(p, 400, "given",
                                 "%zu given sets and %zu steps are more than this server's limit of %zu", n,
                                 r->decoding.steps, a->o.max_steps);
-    r->given_sets = calloc(n, sizeof(*r->given_sets));
-    r->members = calloc(total, sizeof(*r->members));
-    if (r->given_sets == NULL || r->members == NULL)
-        return tempo_api_refuse(p, 500, "given", "out of memory");
-    json_array_foreach(r->given, step, set)
-    {
-        r->given_sets[step] = (tempo_given_set){r->members + at, json_array_size(set)};
-        json_array_foreach(set, i,
-                           v) if (!read_member(v, step, i, n_vocab, &r->members[at++], p)) return false;
-    }
-    r->job.given = r->given_sets;
+    if (tempo_given_read(&r->sets, r->given, tempo_model_get_info(a->o.model)->n_vocab, &err) != TEMPO_OK)
+        return refuse_given(p, &err);
+    for (size_t i = 0; i < n; i++)
+        if (r->sets->sets[i].n > TEMPO_API_MAX_SET)
+            return tempo_api_refuse(p, 400, "given", "[%zu] has %zu members, this server's limit is %d", i,
+                                    r->sets->sets[i].n, TEMPO_API_MAX_SET);
+    r->job.given = r->sets->sets;
     r->job.n_given = n;
     return true;
 }

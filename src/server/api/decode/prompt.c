@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run/arms_json.h"
 #include "server/api/inside.h"
 #include "server/api/request.h"
 
@@ -16,10 +17,9 @@ void tempo_api_request_free(tempo_api_request *r)
 {
     tempo_free(r->text);
     tempo_free(r->ids);
-    free(r->given_sets);
+    tempo_given_free(r->sets);
     json_decref(r->warnings);
     free(r->source);
-    free(r->members);
 }
 
 bool tempo_api_prompt_length(tempo_api *a, tempo_api_request *r, const char *param, tempo_api_problem *p)

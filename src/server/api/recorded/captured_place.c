@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "io/json.h"
+#include "io/json_at.h"
 #include "server/api/recorded/captured.h"
 
 enum { MAX_CAPTURES = 4096 }; /* of a run that are listed */
@@ -37,13 +38,6 @@ static bool enter(char *path, size_t cap, const char *dir, const char *name)
     return n > 0 && (size_t)n < cap && is_directory(path);
 }
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s != NULL ? s : "";
-}
-
 /* The unit's part of results.json: one of the cases, or all of it. */
 static const json_t *case_of(const json_t *results, size_t unit)
 {
@@ -56,7 +50,7 @@ static const json_t *case_of(const json_t *results, size_t unit)
 static bool place_of(const json_t *run, const json_t *results, size_t unit, const char *arm, size_t n_arms,
                      char *out, size_t cap)
 {
-    const char *dir = text_of(run, "dir"), *folder = text_of(case_of(results, unit), "folder");
+    const char *dir = tempo_text_at(run, "dir"), *folder = tempo_text_at(case_of(results, unit), "folder");
     char base[4096];
 
     if (strlen(dir) >= sizeof(base) || dir[0] != '/')
@@ -66,8 +60,8 @@ static bool place_of(const json_t *run, const json_t *results, size_t unit, cons
         return false;
     if (is_plain(arm, "-_") && enter(out, cap, base, arm))
         return tempo_captured_is_there(out);
-    const bool itself =
-        strcmp(text_of(run, "kind"), "generate") == 0 || strcmp(text_of(results, "layout"), "flat") == 0;
+    const bool itself = strcmp(tempo_text_at(run, "kind"), "generate") == 0 ||
+                        strcmp(tempo_text_at(results, "layout"), "flat") == 0;
     if (n_arms != 1 || !itself || strlen(base) >= cap)
         return false;
     (void)snprintf(out, cap, "%s", base); /* one arm's files lie in the directory itself */
@@ -81,9 +75,9 @@ static tempo_status load_results(json_t **out, const json_t *run, tempo_err *err
     tempo_status st;
 
     *out = NULL;
-    if (strlen(text_of(run, "dir")) >= 4096)
+    if (strlen(tempo_text_at(run, "dir")) >= 4096)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "the run's directory has too long a path");
-    (void)snprintf(path, sizeof(path), "%s/results.json", text_of(run, "dir"));
+    (void)snprintf(path, sizeof(path), "%s/results.json", tempo_text_at(run, "dir"));
     st = tempo_json_load(out, path, &inner);
     if (st == TEMPO_E_NOTFOUND)
         return TEMPO_OK; /* a run that was stopped, or a study */
@@ -98,12 +92,12 @@ static void each_capture(const json_t *run, const json_t *results, on_capture me
     const json_t *units = json_object_get(run, "units");
     char dir[4096];
 
-    if (strcmp(text_of(run, "kind"), "study") == 0)
+    if (strcmp(tempo_text_at(run, "kind"), "study") == 0)
         return;
     for (size_t u = 0; u < json_array_size(units); u++) {
         const json_t *arms = json_object_get(json_array_get(units, u), "arms");
         for (size_t a = 0; a < json_array_size(arms); a++) {
-            const char *arm = text_of(json_array_get(arms, a), "arm");
+            const char *arm = tempo_text_at(json_array_get(arms, a), "arm");
             if (place_of(run, results, u, arm, json_array_size(arms), dir, sizeof(dir)) &&
                 !met(user, u, arm, dir))
                 return;
@@ -165,7 +159,7 @@ static bool has_arm(const json_t *run, const size_t *unit, const char *arm)
     for (size_t u = 0; u < json_array_size(units); u++) {
         const json_t *arms = json_object_get(json_array_get(units, u), "arms");
         for (size_t a = 0; a < json_array_size(arms) && (unit == NULL || *unit == u); a++)
-            if (strcmp(text_of(json_array_get(arms, a), "arm"), arm) == 0)
+            if (strcmp(tempo_text_at(json_array_get(arms, a), "arm"), arm) == 0)
                 return true;
     }
     return false;
