@@ -119,8 +119,7 @@ static tempo_status read_text(reader *r, tempo_prompt_line *l, const json_t *o)
     if (prompt != NULL && text != NULL)
         return bad_line(r, "\"prompt\" and \"text\" are both there, expected one of them");
     if (!json_is_string(v) || tempo_json_not_finite(v, NULL))
-        return bad_line(r, "\"%s\" is %s, expected a text", name,
-                        tempo_json_not_finite(v, NULL) ? "a number" : tempo_json_type_name(v));
+        return bad_line(r, "\"%s\" is %s, expected a text", name, tempo_json_type_name(v));
     if (json_string_length(v) == 0)
         return bad_line(r, "\"%s\" is empty, expected a text", name);
     l->text = json_string_value(v);

@@ -283,39 +283,9 @@ tempo_status tempo_npz_read(const tempo_npz *z, const char *name, uint64_t max_b
     return st;
 }
 
-static tempo_status shape_entry(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out, tempo_err *err)
-{
-    tempo_zip_stream s = {0};
-    uint64_t bytes;
-    bool swapped;
-    tempo_status st;
-
-    if ((st = tempo_zip_stream_open(&s, &z->zip, e, err)) == TEMPO_OK &&
-        (st = read_header(&s, out, &swapped, err)) == TEMPO_OK)
-        st = count_bytes(&s, out, &bytes, err);
-    tempo_zip_stream_close(&s);
-    return st;
-}
-
-tempo_status tempo_npz_shape(const tempo_npz *z, const char *name, tempo_npy *out, tempo_err *err)
-{
-    const array *a;
-    tempo_status st;
-
-    *out = (tempo_npy){0};
-    if ((st = find_array(z, name, &a, err)) != TEMPO_OK)
-        return st;
-    if ((st = shape_entry(z, a->entry, out, err)) != TEMPO_OK) {
-        tempo_err_prefix(err, "array %s", a->name);
-        *out = (tempo_npy){0};
-    }
-    return st;
-}
-
-/* ---- one array where it lies --------------------------------------------------------- */
-
-static tempo_status view_entry(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out,
-                               const void **data, tempo_err *err)
+/* An array's header, and with `data` where its elements lie. */
+static tempo_status look_at(const tempo_npz *z, const tempo_zip_entry *e, tempo_npy *out, const void **data,
+                            tempo_err *err)
 {
     tempo_zip_stream s = {0};
     uint64_t bytes;
@@ -324,7 +294,7 @@ static tempo_status view_entry(const tempo_npz *z, const tempo_zip_entry *e, tem
 
     if ((st = tempo_zip_stream_open(&s, &z->zip, e, err)) != TEMPO_OK ||
         (st = read_header(&s, out, &swapped, err)) != TEMPO_OK ||
-        (st = count_bytes(&s, out, &bytes, err)) != TEMPO_OK)
+        (st = count_bytes(&s, out, &bytes, err)) != TEMPO_OK || data == NULL)
         goto out;
     *data = s.p;
     if (e->method != TEMPO_ZIP_STORED || swapped || (uintptr_t)s.p % tempo_npy_type_bytes(out->type) != 0)
@@ -337,20 +307,33 @@ out:
     return st;
 }
 
-tempo_status tempo_npz_view(const tempo_npz *z, const char *name, tempo_npy *out, const void **data,
-                            tempo_err *err)
+static tempo_status look_at_array(const tempo_npz *z, const char *name, tempo_npy *out, const void **data,
+                                  tempo_err *err)
 {
     const array *a;
     tempo_status st;
 
     *out = (tempo_npy){0};
-    *data = NULL;
     if ((st = find_array(z, name, &a, err)) != TEMPO_OK)
         return st;
-    if ((st = view_entry(z, a->entry, out, data, err)) != TEMPO_OK) {
+    if ((st = look_at(z, a->entry, out, data, err)) != TEMPO_OK) {
         tempo_err_prefix(err, "array %s", a->name);
         *out = (tempo_npy){0};
-        *data = NULL;
     }
+    return st;
+}
+
+tempo_status tempo_npz_shape(const tempo_npz *z, const char *name, tempo_npy *out, tempo_err *err)
+{
+    return look_at_array(z, name, out, NULL, err);
+}
+
+tempo_status tempo_npz_view(const tempo_npz *z, const char *name, tempo_npy *out, const void **data,
+                            tempo_err *err)
+{
+    const tempo_status st = look_at_array(z, name, out, data, err);
+
+    if (st != TEMPO_OK)
+        *data = NULL;
     return st;
 }

@@ -71,11 +71,12 @@ static tempo_status run_prefix(tempo_seq *seq, const tempo_control_sets *s, temp
     return st;
 }
 
-/* Each member among strangers: m forks, as many to a pass as fit. */
-static tempo_status run_strangers(tempo_engine *e, const tempo_seq *prefix, const tempo_control_sets *s,
-                                  watch *w, tempo_err *err)
+/* Each member among strangers: m forks, as many to a pass as fit.  `own`: the set itself, all of whose rows
+ * are watched, on one. */
+static tempo_status run_sets(tempo_engine *e, const tempo_seq *prefix, const tempo_control_sets *s, watch *w,
+                             bool own, tempo_err *err)
 {
-    const size_t most = s->m >= PASS_ROWS ? 1 : PASS_ROWS / s->m;
+    const size_t n = own ? 1 : s->m, most = own || s->m >= PASS_ROWS ? 1 : PASS_ROWS / s->m;
     const tempo_observer obs = {.user = w,
                                 .view = add_share,
                                 .poll = poll_watch,
@@ -87,11 +88,11 @@ static tempo_status run_strangers(tempo_engine *e, const tempo_seq *prefix, cons
                           ? TEMPO_OK
                           : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the control");
 
-    for (size_t rank = 0; rank < s->m && st == TEMPO_OK;) {
+    for (size_t rank = 0; rank < n && st == TEMPO_OK;) {
         size_t k = 0;
-        for (; k < most && rank < s->m && st == TEMPO_OK; k++, rank++)
+        for (; k < most && rank < n && st == TEMPO_OK; k++, rank++)
             if ((st = tempo_seq_fork(&forks[k], prefix, err)) == TEMPO_OK)
-                put_set(s, forks[k], s->strangers, rank, false, rows + k * s->m);
+                put_set(s, forks[k], own ? s->own : s->strangers, rank, own, rows + k * s->m);
         if (st == TEMPO_OK)
             st = tempo_engine_forward(e, rows, k * s->m, &obs, err);
         while (k > 0) {
@@ -101,29 +102,6 @@ static tempo_status run_strangers(tempo_engine *e, const tempo_seq *prefix, cons
     }
     free(rows);
     free(forks);
-    return st;
-}
-
-static tempo_status run_own(tempo_engine *e, const tempo_seq *prefix, const tempo_control_sets *s, watch *w,
-                            tempo_err *err)
-{
-    const tempo_observer obs = {.user = w,
-                                .view = add_share,
-                                .poll = poll_watch,
-                                .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},
-                                .n_taps = 1};
-    tempo_row *rows = calloc(s->m, sizeof(*rows));
-    tempo_seq *fork = NULL;
-    tempo_status st = rows != NULL
-                          ? tempo_seq_fork(&fork, prefix, err)
-                          : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the control");
-
-    if (st == TEMPO_OK) {
-        put_set(s, fork, s->own, 0, true, rows);
-        st = tempo_engine_forward(e, rows, s->m, &obs, err);
-    }
-    tempo_seq_free(fork);
-    free(rows);
     return st;
 }
 
@@ -139,8 +117,8 @@ tempo_status tempo_control_run(tempo_engine *e, const tempo_control_sets *s, boo
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "a control needs a set of two or more");
     if ((st = tempo_seq_create(&prefix, e, NULL, err)) == TEMPO_OK &&
         (st = run_prefix(prefix, s, e, &siblings, err)) == TEMPO_OK &&
-        (st = run_own(e, prefix, s, &siblings, err)) == TEMPO_OK &&
-        (st = run_strangers(e, prefix, s, &strangers, err)) == TEMPO_OK) {
+        (st = run_sets(e, prefix, s, &siblings, true, err)) == TEMPO_OK &&
+        (st = run_sets(e, prefix, s, &strangers, false, err)) == TEMPO_OK) {
         *own = siblings.sum / (double)siblings.n;
         *control = strangers.sum / (double)strangers.n;
     }

@@ -360,6 +360,24 @@ static void skip_extended(tempo_parser *r)
     }
 }
 
+static void append(tempo_parser *r, uint32_t *first, uint32_t *last, uint32_t atom)
+{
+    if (*first == 0)
+        *first = atom;
+    else
+        r->t->nodes[*last].next = atom;
+    *last = atom;
+}
+
+/* The atoms from first to last, which are none where first is 0. */
+static tempo_status sequence_of(tempo_parser *r, uint32_t first, uint32_t last, uint32_t *out)
+{
+    if (first == 0)
+        return tempo_parser_add_node(r, TEMPO_NODE_EMPTY, 0, out);
+    *out = first;
+    return first == last ? TEMPO_OK : tempo_parser_add_node(r, TEMPO_NODE_SEQUENCE, first, out);
+}
+
 static tempo_status parse_sequence(tempo_parser *r, uint32_t *out)
 {
     uint32_t first = 0, last = 0, atom;
@@ -375,19 +393,9 @@ static tempo_status parse_sequence(tempo_parser *r, uint32_t *out)
         skip_extended(r);
         if ((st = parse_repeats(r, &atom)) != TEMPO_OK)
             return st;
-        if (first == 0)
-            first = atom;
-        else
-            r->t->nodes[last].next = atom;
-        last = atom;
+        append(r, &first, &last, atom);
     }
-    if (first == 0)
-        return tempo_parser_add_node(r, TEMPO_NODE_EMPTY, 0, out);
-    if (first == last) {
-        *out = first;
-        return TEMPO_OK;
-    }
-    return tempo_parser_add_node(r, TEMPO_NODE_SEQUENCE, first, out);
+    return sequence_of(r, first, last, out);
 }
 
 static tempo_status parse_alternatives(tempo_parser *r, uint32_t *out)
@@ -445,14 +453,9 @@ static tempo_status parse_literal(tempo_parser *r, uint32_t *out)
     while (!tempo_parser_at_end(r)) {
         if ((st = add_char(r, tempo_parser_take_char(r), &atom)) != TEMPO_OK)
             return st;
-        if (first == 0)
-            first = atom;
-        else
-            r->t->nodes[last].next = atom;
-        last = atom;
+        append(r, &first, &last, atom);
     }
-    return first != 0 ? tempo_parser_add_node(r, TEMPO_NODE_SEQUENCE, first, out)
-                      : tempo_parser_add_node(r, TEMPO_NODE_EMPTY, 0, out);
+    return sequence_of(r, first, last, out);
 }
 
 tempo_status tempo_regex_parse(tempo_tree *t, const char *pattern, size_t n, tempo_regex_kind kind,

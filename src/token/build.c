@@ -19,6 +19,18 @@ tempo_status tempo_tokenizer_create(tempo_tokenizer **out, tempo_err *err)
     return TEMPO_OK;
 }
 
+tempo_status tempo_tokenizer_keep(tempo_tokenizer **out, tempo_status st, const tempo_err *why,
+                                  tempo_err *err)
+{
+    if (st == TEMPO_OK)
+        return st;
+    tempo_tokenizer_free(*out);
+    *out = NULL;
+    if (err != NULL && err->code == TEMPO_OK)
+        *err = *why;
+    return st;
+}
+
 void tempo_tokenizer_free(tempo_tokenizer *t)
 {
     if (t == NULL)

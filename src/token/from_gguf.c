@@ -346,11 +346,5 @@ tempo_status tempo_tokenizer_from_gguf(tempo_tokenizer **out, const tempo_gguf *
 
     if (st == TEMPO_OK)
         st = read(&r);
-    if (st == TEMPO_OK)
-        return st;
-    tempo_tokenizer_free(*out);
-    *out = NULL;
-    if (err != NULL && err->code == TEMPO_OK)
-        *err = local;
-    return st;
+    return tempo_tokenizer_keep(out, st, &local, err);
 }

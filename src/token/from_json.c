@@ -421,11 +421,5 @@ tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *toke
     r.t = *out;
     if (st == TEMPO_OK)
         st = read(&r, config);
-    if (st == TEMPO_OK)
-        return st;
-    tempo_tokenizer_free(*out);
-    *out = NULL;
-    if (err != NULL && err->code == TEMPO_OK)
-        *err = local;
-    return st;
+    return tempo_tokenizer_keep(out, st, &local, err);
 }

@@ -34,6 +34,8 @@ struct tempo_tokenizer {
 
 /* An empty tokenizer, for the readers of both file formats to fill. */
 tempo_status tempo_tokenizer_create(tempo_tokenizer **out, tempo_err *err) TEMPO_MUST_CHECK;
+/* *out, which was read with st, or NULL: then err, unless it has an error already, is `why`.  Returns st. */
+tempo_status tempo_tokenizer_keep(tempo_tokenizer **out, tempo_status st, const tempo_err *why, tempo_err *err);
 /* What both file formats do in the end: byte tokens, merge priorities, special tokens. */
 tempo_status tempo_tokenizer_finish(tempo_tokenizer *t, tempo_err *err) TEMPO_MUST_CHECK;
 /* The steps of normalisation, and the stages of cutting, of an empty tokenizer: made when the first is added.

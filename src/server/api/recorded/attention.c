@@ -239,14 +239,10 @@ static void reply_slice(tempo_attention_source *s, tempo_exchange *x, size_t ste
                         const tempo_attention_pick *pick)
 {
     tempo_recorded_step r;
-    tempo_err err = {0};
 
-    if (!tempo_attention_hold(s, x, step))
+    if (!tempo_attention_read(s, x, step, &r))
         return;
-    if (tempo_attention_step(s, step, true, &r, &err) == TEMPO_OK)
-        slice_step(s, x, &r, pick);
-    else
-        (void)tempo_attention_fail(s, x, "step", &err);
+    slice_step(s, x, &r, pick);
     tempo_recorded_step_free(&r);
 }
 

@@ -39,20 +39,6 @@ tempo_status tempo_attention_step(tempo_attention_source *s, size_t i, bool data
                       tempo_attention_steps(s));
 }
 
-bool tempo_attention_hold(tempo_attention_source *s, tempo_exchange *x, size_t step)
-{
-    const size_t n = s->captured != NULL && step < tempo_attention_steps(s)
-                         ? tempo_captured_copy_bytes(s->captured, step)
-                         : 0;
-
-    if (!tempo_api_hold(s->a, n)) {
-        tempo_api_reply_full(x);
-        return false;
-    }
-    s->held += n;
-    return true;
-}
-
 bool tempo_attention_number(tempo_exchange *x, const char *name, size_t *out, bool *given)
 {
     const char *s = tempo_exchange_query(x, name);
@@ -81,6 +67,33 @@ bool tempo_attention_fail(const tempo_attention_source *s, tempo_exchange *x, co
 {
     tempo_api_reply_err(s->a, x, json_string_value(json_object_get(s->run, "dir")), param, err);
     return false;
+}
+
+static bool hold(tempo_attention_source *s, tempo_exchange *x, size_t step)
+{
+    const size_t n = s->captured != NULL && step < tempo_attention_steps(s)
+                         ? tempo_captured_copy_bytes(s->captured, step)
+                         : 0;
+
+    if (!tempo_api_hold(s->a, n)) {
+        tempo_api_reply_full(x);
+        return false;
+    }
+    s->held += n;
+    return true;
+}
+
+bool tempo_attention_read(tempo_attention_source *s, tempo_exchange *x, size_t i, tempo_recorded_step *out)
+{
+    tempo_err err = {0};
+
+    *out = (tempo_recorded_step){0};
+    if (!hold(s, x, i))
+        return false;
+    if (tempo_attention_step(s, i, true, out, &err) == TEMPO_OK)
+        return true;
+    tempo_recorded_step_free(out);
+    return tempo_attention_fail(s, x, "step", &err);
 }
 
 static bool open_generation(tempo_attention_source *s, tempo_exchange *x)

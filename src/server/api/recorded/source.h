@@ -24,8 +24,8 @@ size_t tempo_attention_steps(const tempo_attention_source *s);
 /* Step i, for tempo_recorded_step_free; of a run without its weights unless `data`. */
 tempo_status tempo_attention_step(tempo_attention_source *s, size_t i, bool data, tempo_recorded_step *out,
                                   tempo_err *err) TEMPO_MUST_CHECK;
-/* Weights that reading the step will copy are counted until the source is closed.  false: answered with a 503. */
-bool tempo_attention_hold(tempo_attention_source *s, tempo_exchange *x, size_t step);
+/* The same with its weights, and what reading them copies is counted until the source is closed.  false: answered. */
+bool tempo_attention_read(tempo_attention_source *s, tempo_exchange *x, size_t i, tempo_recorded_step *out);
 /* What is wrong with the source's files, or with what was asked of them: answered.  Always false. */
 bool tempo_attention_fail(const tempo_attention_source *s, tempo_exchange *x, const char *param, const tempo_err *err);
 

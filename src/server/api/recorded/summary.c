@@ -146,14 +146,10 @@ static void summarise_step(tempo_attention_source *s, tempo_exchange *x, const t
 static void reply_summary(tempo_attention_source *s, tempo_exchange *x, size_t step, size_t top_keys)
 {
     tempo_recorded_step r;
-    tempo_err err = {0};
 
-    if (!tempo_attention_hold(s, x, step))
+    if (!tempo_attention_read(s, x, step, &r))
         return;
-    if (tempo_attention_step(s, step, true, &r, &err) == TEMPO_OK)
-        summarise_step(s, x, &r, top_keys);
-    else
-        (void)tempo_attention_fail(s, x, "step", &err);
+    summarise_step(s, x, &r, top_keys);
     tempo_recorded_step_free(&r);
 }
 
