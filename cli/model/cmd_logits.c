@@ -262,8 +262,10 @@ static int run_all(session *s, const options *o, const tempo_prompt_lines *lines
     tempo_err err = {0};
     int code = EXIT_OK;
 
-    if (o->json && (root = json_head(s, o)) == NULL)
+    if (o->json && (root = json_head(s, o)) == NULL) {
+        say("out of memory for the output");
         return EXIT_FAILED;
+    }
     if (!o->all_positions && open_all(&all, s, o, lines != NULL ? lines->n : 0, &err) != TEMPO_OK)
         code = say_error(&err);
     if (code == EXIT_OK)

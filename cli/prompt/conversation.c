@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "cli/message.h"
 
 const char *chat_problem(const options *o)
@@ -109,7 +110,9 @@ static int say_problem(const options *o, tempo_err *err)
     else if (strcmp(err->field, "tools") == 0 && o->tools != NULL)
         say("%s: %s", o->tools, err->msg);
     else if (strcmp(err->field, "variables") == 0 && o->chat_variables != NULL)
-        say("--chat-template-kwargs: %s", err->msg + (err->msg[9] == ':' ? 11 : 10));
+        say("--chat-template-kwargs%s%s",
+            tempo_err_strip(err, "variables.") || tempo_err_strip(err, "variables: ") ? ": " : ", ",
+            err->msg);
     else
         return say_error(err);
     return err->code == TEMPO_E_ARG ? EXIT_USAGE : EXIT_FAILED;

@@ -314,6 +314,7 @@ refuses 1 'cannot be opened' generate --messages "$dir/nothing"
 refuses 1 'cannot be opened' generate --chat -p x --tools "$dir/nothing"
 refuses 1 "$dir/tools.json: messages[0].role: expected a string" generate --messages "$dir/tools.json"
 refuses 1 '--chat-template-kwargs: expected an object' generate --chat -p x --chat-template-kwargs '[]'
+refuses 2 '--chat-template-kwargs: tools: the template has this name' generate --chat -p x --chat-template-kwargs '{"tools": 1}'
 printf '[{"role": "user", "content": [{"type": "image_url"}]}]' >"$dir/image.json"
 refuses 1 'messages[0].content[0]: images are not supported' generate --messages "$dir/image.json"
 

@@ -622,6 +622,11 @@ static void test_codes(void **state)
         json_decref(v);
     }
     json_decref(api_json(&server, "GET", "/v1/models/gpt-4", NULL, 404));
+    /* what would do is listed, or is the only thing */
+    api_refused(&server, CHAT, "{\"messages\": [], \"response_format\": {\"type\": \"json_object\"}}", 400,
+                "response_format", "or give {\"type\":\"text\"}");
+    api_refused(&server, CHAT, "{\"messages\": [], \"function_call\": \"x\"}", 400, "function_call",
+                "or give one of \"none\", \"auto\"");
     /* a prompt longer than the context, whichever way it comes */
     static const char *const ways[] = {"{\"prompt\": [%s]}", "{\"prompt\": [\"a\", [%s]]}"};
     for (size_t w = 0; w < 2; w++) {

@@ -110,10 +110,10 @@ static bool read_real(const tempo_api_field *f, const json_t *v, const char *nam
     return refuse_value(v, json_is_number(v), name, p, expected);
 }
 
-/* "one of a, b, c" */
+/* "one of a, b, c", or the only one. */
 static const char *list_choices(const char *choices, char out[128])
 {
-    size_t at = (size_t)snprintf(out, 128, "one of ");
+    size_t at = (size_t)snprintf(out, 128, "%s", strchr(choices, '|') != NULL ? "one of " : "");
 
     for (const char *c = choices; *c != '\0' && at < 125; c++) {
         if (*c == '|')
@@ -160,16 +160,17 @@ bool tempo_api_is_neutral(const json_t *v)
 
 static bool read_neutral(const tempo_api_field *f, const json_t *v, const char *name, tempo_api_problem *p)
 {
-    char *text;
+    char *text, known[128];
     bool ok = tempo_api_is_neutral(v);
 
     if (!ok && f->choices != NULL && (text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT)) != NULL) {
         ok = tempo_choice_find(f->choices, text, strlen(text)) >= 0;
         free(text);
     }
-    return ok || tempo_api_refuse_code(
-                     p, 400, name, "unsupported_value", "this server cannot do that; leave it out%s%s",
-                     f->choices != NULL ? ", or give one of " : "", f->choices != NULL ? f->choices : "");
+    return ok || tempo_api_refuse_code(p, 400, name, "unsupported_value",
+                                       "this server cannot do that; leave it out%s%s",
+                                       f->choices != NULL ? ", or give " : "",
+                                       f->choices != NULL ? list_choices(f->choices, known) : "");
 }
 
 static bool read_typed(const json_t *v, bool right, const char *name, const char *expected,
