@@ -86,7 +86,7 @@ TEMPO_API const char *tempo_version(void);
 
 /* What a caller that was not compiled with this header, such as a binding, checks before its first call: TEMPO_ABI of the
  * library that is linked, which rises when a function or the order of a struct's members changes ...  */
-#define TEMPO_ABI 1u
+#define TEMPO_ABI 2u
 TEMPO_API unsigned tempo_abi_version(void);
 /* ... and the structs of this header: the name of the i-th and its size in bytes, or NULL and 0 when there are no more. */
 TEMPO_API const char *tempo_abi_struct(size_t i, size_t *size);
@@ -532,7 +532,8 @@ typedef struct tempo_tap_view {
     size_t slot; /* that the row takes in its sequence */
     uint32_t n_dims;
     size_t dims[2];      /* dims[1] is 1 when n_dims is; slots: all that the sequence has after this batch */
-    const float *values; /* [dims[0], dims[1]] */
+    float *values;       /* [dims[0], dims[1]]; edits have been applied.  Who writes to them changes what the model goes on with, where
+                            the tap is editable (scores and shares of slots that the row does not see stay out) */
 } tempo_tap_view;
 
 /* Callbacks from inside a forward pass, on the calling thread.  Either may be NULL.  Returning
@@ -540,8 +541,8 @@ typedef struct tempo_tap_view {
 typedef struct tempo_observer {
     void *user;
     bool (*poll)(void *user); /* once a layer: the place to notice Ctrl-C */
-    /* What taps[n_taps] select, of rows that want it: of one tap layer by layer, in a layer row by row.  It changes no bit of
-     * anything; what nobody asked for costs nothing.  TEMPO_E_ARG for a selection that the model does not have.  */
+    /* What taps[n_taps] select, of rows that want it: of one tap layer by layer, in a layer row by row.  Unless it writes it changes
+     * no bit of anything; what nobody asked for costs nothing.  TEMPO_E_ARG for a selection that the model does not have.  */
     bool (*view)(void *user, const tempo_tap_view *view);
     const tempo_tap_selection *taps;
     size_t n_taps;
@@ -583,6 +584,90 @@ typedef struct tempo_stage {
 TEMPO_API void tempo_engine_profile(tempo_engine *e, bool on);
 /* Stage i, or one without a name when there are no more. */
 TEMPO_API tempo_stage tempo_engine_stage(const tempo_engine *e, size_t i);
+
+/* ---- edits ------------------------------------------------------------------------- */
+
+/* What a model is to compute differently: a list of edits, in the order in which they apply, for one model.  It belongs to a
+ * sequence (tempo_seq_set_edits) or a decoder (tempo_decode_options.edits): sequences of one batch may have different ones, and
+ * none changes a bit of another.  Each edit is a line of text, the same on the command line, in files and in requests:
+ *
+ *   zero TAP | scale A TAP | add TAP vector=V [times=A] | set TAP vector=V | mean TAP from=FILE | patch TAP from=RUN [source=SLOT]
+ *   cut [FROM ->] TO | bias B [FROM ->] TO | temperature T
+ *
+ * with layers=8-12,14  heads=0,3  rows=SELECTION behind them, where that means something.  SELECTION, FROM and TO name slots:
+ *   all  prompt  prompt:5  prompt:2-4  prompt:-1 (the last)  generated  set:7  set:7-9  set:9- (tempo_slot.set: of a prompt every token is
+ *   a set)  member:0 (the first of its set)  token:262, joined by & (all must hold), and in TO, relative to the row that looks:
+ *   self  siblings (the others of its set)  previous (the set before its own)  first (slot 0).
+ * An edit changes the numbers of the rows that it selects, once, before anything reads them: a key or value before it enters the
+ * cache.  docs/interventions.md has the meaning of each, with examples.  */
+typedef struct tempo_edits tempo_edits;
+
+enum { TEMPO_MAX_EDITS = 1024 };
+#define TEMPO_MAX_EDIT_BYTES UINT64_C(256000000) /* of the vectors of one list, and of what a store keeps for its patches */
+
+/* What one run computed at some taps, by layer and slot, for `patch` in another: shown by an observer, or read from a capture. */
+typedef struct tempo_store tempo_store;
+/* It keeps what taps[n] select (heads: all of them).  TEMPO_E_ARG as tempo_tap_check; max_bytes 0: TEMPO_MAX_EDIT_BYTES. */
+TEMPO_API tempo_status tempo_store_create(tempo_store **out, const tempo_model *m, const tempo_tap_selection *taps, size_t n,
+                                          uint64_t max_bytes, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_store_free(tempo_store *s); /* lists that take from it keep it.  Takes NULL */
+/* Feed it every view of ONE sequence; other taps and layers are passed over.  False when memory or max_bytes ended: *err says so (first
+ * failure; may be NULL).  A slot that is shown again replaces what was there.  */
+TEMPO_API bool tempo_store_view(tempo_store *s, const tempo_tap_view *view, tempo_err *err);
+/* [dims[0], dims[1]] (may be NULL) of what was kept, or NULL. */
+TEMPO_API const float *tempo_store_values(const tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot, size_t dims[2]);
+
+/* An array that vector=NAME means. */
+typedef struct tempo_edit_array {
+    const char *name;
+    const float *values; /* in C order, finite */
+    uint32_t n_dims;     /* 1 to 4 */
+    size_t dims[4];
+} tempo_edit_array;
+
+/* A run that from=NAME means: a store, or NULL for an arm of the run that the list is for, one before the arm that has it. */
+typedef struct tempo_edit_run {
+    const char *name;
+    tempo_store *store;
+} tempo_edit_run;
+
+/* What the texts of edits may name. */
+typedef struct tempo_edit_inputs {
+    size_t size;
+    const tempo_edit_array *arrays; /* [n_arrays] */
+    size_t n_arrays;
+    const tempo_edit_run *runs; /* [n_runs] */
+    size_t n_runs;
+    bool no_files; /* names are these alone; else other ones are paths: of .npy, .npz or .safetensors ("FILE:ARRAY" for one of
+                      several), or of a capture's directory */
+} tempo_edit_inputs;
+/* The defaults: nothing but files. */
+TEMPO_API void tempo_edit_inputs_init_size(tempo_edit_inputs *o, size_t size);
+static inline void tempo_edit_inputs_init(tempo_edit_inputs *o) { tempo_edit_inputs_init_size(o, sizeof(*o)); }
+
+/* An empty list.  m must outlive it. */
+TEMPO_API tempo_status tempo_edits_create(tempo_edits **out, const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_edits_free(tempo_edits *l); /* sequences that have it keep it.  Takes NULL */
+/* One more, at the end; in may be NULL.  A vector has the tap's shape, or that of the heads chosen, or of one head for each of them; in
+ * front of it the number of layers chosen where each has its own.  Messages begin with the text.  TEMPO_E_FORMAT for what is no
+ * edit, TEMPO_E_ARG for a tap, layer, head or token that the model has not and for a vector of another shape or with numbers that are
+ * not finite, TEMPO_E_NOTFOUND for a name that nothing has, TEMPO_E_LIMIT beyond TEMPO_MAX_EDITS and TEMPO_MAX_EDIT_BYTES; TEMPO_E_ARG for a list
+ * that a sequence has.  Then the list is as it was.  */
+TEMPO_API tempo_status tempo_edits_add(tempo_edits *l, const char *text, const tempo_edit_inputs *in, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API size_t tempo_edits_count(const tempo_edits *l); /* 0 for NULL */
+TEMPO_API const char *tempo_edits_text(const tempo_edits *l, size_t i); /* as it was given */
+
+/* From now on the sequence's rows are edited by this list (NULL: by none); slots that are there stay as they are.  n_prompt: how many slots the
+ * prompt has, for `prompt` and `generated`.  TEMPO_E_ARG for a list of another model, for one that names a slot beyond the prompt,
+ * and for one with an arm's values, which only runs know.  A fork has its own copy of what it was forked from.  */
+TEMPO_API tempo_status tempo_seq_set_edits(tempo_seq *s, const tempo_edits *l, size_t n_prompt, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What came of edit i of a sequence's list so far. */
+typedef struct tempo_edit_use {
+    bool came;    /* a row that it selects has run through its tap */
+    bool changed; /* it has changed a number */
+} tempo_edit_use;
+TEMPO_API tempo_edit_use tempo_seq_edit_use(const tempo_seq *s, size_t i);
 
 /* ---- decoding ---------------------------------------------------------------------- */
 
@@ -641,12 +726,13 @@ typedef struct tempo_decode_options {
     uint64_t nudge;    /* of every row: see tempo_row */
     int32_t end_ids[TEMPO_MAX_END_IDS]; /* [n_end_ids] end a text besides those that the model's files name */
     uint32_t n_end_ids;
+    const tempo_edits *edits; /* NULL: none; the decoder keeps them */
 } tempo_decode_options;
 /* Does this id end a text: by the model's files, or by the options (not those that tempo_decode_check refuses)? */
 TEMPO_API bool tempo_decode_options_ends(const tempo_decode_options *o, const tempo_model *m, int32_t id);
 
 /* The defaults: isolated in all layers, threshold 0.1, temperature 1, max_set 64, mixture, all,
- * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache, descending, not nudged.  */
+ * shared, stop any, 32 steps, min_steps 0, no replay, f32 cache, descending, not nudged, not edited.  */
 TEMPO_API void tempo_decode_options_init_size(tempo_decode_options *o, size_t size);
 static inline void tempo_decode_options_init(tempo_decode_options *o) { tempo_decode_options_init_size(o, sizeof(*o)); }
 

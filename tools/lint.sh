@@ -74,7 +74,8 @@ reach() {
     engine) echo base io kernels token model engine ;;
     decode) echo base io kernels token model engine decode ;;
     capture) echo base io engine decode capture ;;
-    run) echo base io metrics decode capture run ;;
+    edit) echo base io engine capture edit ;;
+    run) echo base io metrics decode capture edit run ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
     stats | registry) echo base io "$1" ;;

@@ -75,6 +75,8 @@ static tempo_status check(const tempo_model *m, const tempo_decode_options *o, c
         return tempo_fail_field(err, TEMPO_E_ARG, "prompt",
                                 "the prompt is empty: decoding needs at least one token");
     const size_t total = prompt_rows(o, n);
+    if ((st = tempo_edits_check(o->edits, m, total, err)) != TEMPO_OK)
+        return st;
     if (total > m->hp.n_ctx)
         return tempo_fail_field(err, TEMPO_E_LIMIT, "prompt",
                                 "the prompt is %zu tokens long, the model's context has %u positions", total,
@@ -127,6 +129,7 @@ static tempo_status decoder_init(tempo_decoder *d, const int32_t *prompt, size_t
     }
     d->n_prompt = prompt_rows(&d->opt, n);
     if ((st = tempo_seq_create(&d->seq, d->engine, &seq, err)) != TEMPO_OK ||
+        (st = tempo_seq_set_edits(d->seq, d->opt.edits, d->n_prompt, err)) != TEMPO_OK ||
         (st = fill_prompt(d, prompt, n, err)) != TEMPO_OK)
         return st;
     if ((st = tempo_engine_take(d->engine, n_vocab * sizeof(*d->q), "a distribution", err)) != TEMPO_OK)
@@ -153,6 +156,7 @@ tempo_status tempo_decoder_create(tempo_decoder **out, tempo_engine *e, const te
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a decoder");
     d->engine = e;
     d->opt = complete;
+    (void)tempo_edits_hold(complete.edits);
     if ((st = decoder_init(d, prompt, n, err)) != TEMPO_OK) {
         tempo_decoder_free(d);
         return st;
@@ -166,6 +170,7 @@ void tempo_decoder_free(tempo_decoder *d)
     if (d == NULL)
         return;
     tempo_seq_free(d->seq);
+    tempo_edits_free((tempo_edits *)(uintptr_t)d->opt.edits);
     free(d->pending);
     free(d->q);
     free(d->choices);
@@ -234,7 +239,7 @@ static tempo_observer observer_of_part(const tempo_observer *obs)
 static bool same_prompt(const tempo_decoder *a, const tempo_decoder *b)
 {
     if (b->steps != 0 || a->n_pending != b->n_pending || a->seq->kv != b->seq->kv ||
-        a->opt.nudge != b->opt.nudge)
+        a->opt.nudge != b->opt.nudge || a->opt.edits != b->opt.edits)
         return false;
     for (size_t i = 0; i < a->n_pending; i++)
         if (a->pending[i].token != b->pending[i].token)

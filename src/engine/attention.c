@@ -8,7 +8,10 @@
  *
  * Work is split by (group of rows, kv head); all heads that share a kv head and all rows of the group
  * use a page while it is in cache.  Rows that show their scores or their pattern go through it in parts: what
- * is shown lies between two of them in e->weights, by slot, and the next part begins with what is there.  */
+ * is shown lies between two of them in e->weights, by slot, and the next part begins with what is there.
+ *
+ * Where edits have a say, what a row and head sees is a bit for each slot: slots that are cut are left out as
+ * those of other modes are, and what is left makes runs, whose sums are those of a row that sees no more.  */
 #include "engine/pass.h"
 
 #include <math.h>
@@ -28,6 +31,8 @@ typedef struct walk {
         *scores; /* [n * heads][stride]: by slot; after `compact` earlier slots from 0, own set from n_prev */
     size_t begin[TEMPO_ATTENTION_ROWS], end[TEMPO_ATTENTION_ROWS]; /* own range in this layer */
     size_t last;                                                   /* the largest end */
+    uint64_t *visible; /* [n * heads][words], and one more: where it is edited; else NULL */
+    size_t words;
 } walk;
 
 static size_t min2(size_t a, size_t b)
@@ -43,6 +48,11 @@ static size_t max2(size_t a, size_t b)
 static float *scores_of(const walk *w, size_t r, size_t g)
 {
     return w->scores + (r * w->heads + g) * w->stride;
+}
+
+static uint64_t *visible_of(const walk *w, size_t r, size_t g)
+{
+    return w->visible + (r * w->heads + g) * w->words;
 }
 
 static size_t head_offset(const walk *w, size_t r, size_t g)
@@ -109,12 +119,11 @@ static void compact(const walk *w, size_t r, size_t g)
     memmove(s + w->plan[r].n_prev, s + w->begin[r], (w->end[r] - w->begin[r]) * sizeof(*s));
 }
 
-/* Scores become probabilities. */
-static void softmax(const walk *w, size_t r, size_t g)
+/* Scores s, of earlier slots and of the own set, become probabilities. */
+static void softmax(const walk *w, float *s, size_t n_prev, size_t n_own)
 {
-    const size_t n_prev = w->plan[r].n_prev, n_own = w->end[r] - w->begin[r];
-    float *s = scores_of(w, r, g);
-
+    if (n_prev + n_own == 0) /* all is cut */
+        return;
     const float max = w->kern->max(s, n_prev + n_own);
     const double sum = w->kern->exp_sum(s, n_prev, max) + w->kern->exp_sum(s + n_prev, n_own, max);
     w->kern->scale(s, (float)(1.0 / sum), n_prev + n_own);
@@ -135,18 +144,22 @@ static void mix_members(const walk *w, members *m)
     m->n = 0;
 }
 
-/* Row r adds the values of [slot, slot + slots), whose probabilities begin at p; at once with the rows before
- * it that add the same. */
-static void mix_row(const walk *w, members *m, size_t r, size_t p, size_t slot, size_t slots)
+/* A head of row r adds the values of [slot, slot + slots), whose probabilities begin at p; at once with those
+ * before it that add the same. */
+static void mix_head(const walk *w, members *m, size_t r, size_t g, size_t p, size_t slot, size_t slots)
 {
     if (m->n > 0 && (m->slot != slot || m->slots != slots))
         mix_members(w, m);
     m->slot = slot;
     m->slots = slots;
-    for (size_t g = 0; g < w->heads; g++) {
-        m->to[m->n] = w->e->att + head_offset(w, r, g);
-        m->from[m->n++] = scores_of(w, r, g) + p;
-    }
+    m->to[m->n] = w->e->att + head_offset(w, r, g);
+    m->from[m->n++] = scores_of(w, r, g) + p;
+}
+
+static void mix_row(const walk *w, members *m, size_t r, size_t p, size_t slot, size_t slots)
+{
+    for (size_t g = 0; g < w->heads; g++)
+        mix_head(w, m, r, g, p, slot, slots);
 }
 
 static void mix_all(const walk *w, members *m)
@@ -170,6 +183,118 @@ static void mix_all(const walk *w, members *m)
     }
 }
 
+/* ---- what is edited ---- */
+
+/* Bits [begin, end) of one word, of slots counted from its first. */
+static uint64_t word_of(size_t begin, size_t end)
+{
+    const uint64_t below = end >= 64 ? UINT64_MAX : (UINT64_C(1) << end) - 1;
+
+    return begin >= end ? 0 : below & ~((UINT64_C(1) << begin) - 1);
+}
+
+/* Of the word of slots from `page` on: those in [begin, end). */
+static uint64_t page_bits(size_t page, size_t begin, size_t end)
+{
+    return end <= page || begin >= page + 64 ? 0
+                                             : word_of(begin > page ? begin - page : 0, min2(end - page, 64));
+}
+
+_Static_assert((int)TEMPO_PAGE_SLOTS == 64, "a word of bits is a page");
+
+/* What each member sees, before edits have a say. */
+static void begin_visible(const walk *w)
+{
+    for (size_t r = 0; r < w->n; r++)
+        for (size_t g = 0; g < w->heads; g++)
+            for (size_t i = 0; i < w->words; i++)
+                visible_of(w, r, g)[i] =
+                    page_bits(64 * i, 0, w->plan[r].n_prev) | page_bits(64 * i, w->begin[r], w->end[r]);
+}
+
+static tempo_edited_head edited_head(const walk *w, size_t r, size_t g)
+{
+    return (tempo_edited_head){.layer = w->layer,
+                               .row = w->first + r,
+                               .head = (uint32_t)(w->kv_head * w->heads + g),
+                               .x = scores_of(w, r, g),
+                               .n = w->end[r],
+                               .visible = visible_of(w, r, g),
+                               .spare = w->visible + w->n * w->heads * w->words};
+}
+
+/* The n next slots that are visible from *slot on, in [*slot, end); *slot is then behind them. */
+static bool next_run(const uint64_t *visible, size_t end, size_t *slot, size_t *n)
+{
+    size_t at = *slot;
+
+    while (at < end && (visible[at / 64] >> at % 64) == 0)
+        at = (at / 64 + 1) * 64;
+    if (at < end)
+        at += (size_t)__builtin_ctzll(visible[at / 64] >> at % 64);
+    if (at >= end)
+        return false;
+    const uint64_t rest = ~(visible[at / 64] >> at % 64);
+    const size_t ones = rest != 0 ? (size_t)__builtin_ctzll(rest) : 64;
+    *slot = at;
+    *n = min2(min2(ones, 64 - at % 64), end - at);
+    return true;
+}
+
+/* What is visible of s in [begin, end), moved together to s + to; returns behind it. */
+static size_t gather_visible(float *s, const uint64_t *visible, size_t begin, size_t end, size_t to)
+{
+    size_t n;
+
+    for (size_t slot = begin; next_run(visible, end, &slot, &n); slot += n, to += n)
+        memmove(s + to, s + slot, n * sizeof(*s));
+    return to;
+}
+
+/* And back to where they were, n of them, from the last on; 0 where nothing is visible. */
+static void spread_visible(float *s, const uint64_t *visible, size_t end, size_t n)
+{
+    for (size_t slot = end; slot-- > 0;)
+        s[slot] = (visible[slot / 64] >> slot % 64 & 1) != 0 ? s[--n] : 0.0f;
+}
+
+/* Softmax of what is visible, by slot before and after. */
+static void softmax_visible(const walk *w, size_t r, size_t g)
+{
+    const uint64_t *visible = visible_of(w, r, g);
+    float *s = scores_of(w, r, g);
+    const size_t n_prev = gather_visible(s, visible, 0, w->plan[r].n_prev, 0);
+    const size_t n = gather_visible(s, visible, w->plan[r].n_prev, w->end[r], n_prev);
+
+    softmax(w, s, n_prev, n - n_prev);
+    spread_visible(s, visible, w->end[r], n);
+}
+
+/* Values of what is visible in [begin, end) of a page, run by run. */
+static void mix_visible(const walk *w, members *m, size_t r, size_t begin, size_t end)
+{
+    size_t n;
+
+    for (size_t g = 0; g < w->heads; g++)
+        for (size_t slot = begin; next_run(visible_of(w, r, g), end, &slot, &n); slot += n)
+            mix_head(w, m, r, g, slot, slot, n);
+}
+
+static void mix_edited(const walk *w, members *m)
+{
+    m->n = 0;
+    for (unsigned own = 0; own < 2; own++) /* first the earlier slots */
+        for (size_t page = 0; page < w->last; page += TEMPO_PAGE_SLOTS) {
+            for (size_t r = 0; r < w->n; r++) {
+                const size_t n_prev = w->plan[r].n_prev;
+                mix_visible(w, m, r, own != 0 ? max2(page, n_prev) : page,
+                            min2(page + TEMPO_PAGE_SLOTS, own != 0 ? w->end[r] : n_prev));
+            }
+            if (m->n > 0)
+                mix_members(w, m);
+        }
+}
+
 /* ---- what is shown ---- */
 
 /* Row r and head g of e->weights: by slot. */
@@ -187,6 +312,10 @@ static void put_shown(const walk *w, size_t r, size_t g, float hidden)
     const float *s = scores_of(w, r, g);
     float *out = shown_of(w, r, g);
 
+    for (size_t j = 0; w->visible != NULL && j < w->plan[r].seq_slots; j++)
+        out[j] = j < w->end[r] && (visible_of(w, r, g)[j / 64] >> j % 64 & 1) != 0 ? s[j] : hidden;
+    if (w->visible != NULL)
+        return;
     for (size_t j = w->plan[r].n_prev; j < w->plan[r].seq_slots; j++)
         out[j] = hidden;
     memcpy(out, s, w->plan[r].n_prev * sizeof(float));
@@ -199,6 +328,10 @@ static void take_shown(const walk *w, size_t r, size_t g)
     const float *shown = shown_of(w, r, g);
     float *s = scores_of(w, r, g);
 
+    if (w->visible != NULL) {
+        memcpy(s, shown, w->end[r] * sizeof(float));
+        return;
+    }
     memcpy(s, shown, w->plan[r].n_prev * sizeof(float));
     memcpy(s + w->plan[r].n_prev, shown + w->begin[r], (w->end[r] - w->begin[r]) * sizeof(float));
 }
@@ -211,6 +344,7 @@ typedef struct attention_job {
     tempo_engine *e;
     uint32_t layer;
     unsigned parts, others; /* of rows that show something, that follow one another; of the others */
+    bool edited;            /* some row of the batch has edits here */
 } attention_job;
 
 static void begin_walk(walk *w, uint32_t layer)
@@ -232,9 +366,38 @@ static void attend_head(const walk *w, size_t r, size_t g, unsigned parts)
     else
         take_shown(w, r, g);
     if ((parts & NORMALISE) != 0)
-        softmax(w, r, g);
+        softmax(w, scores_of(w, r, g), w->plan[r].n_prev, w->end[r] - w->begin[r]);
     if ((parts & MIX) == 0)
         put_shown(w, r, g, (parts & NORMALISE) != 0 ? 0.0f : -INFINITY);
+}
+
+/* The same for a head that edits may have a say in: all of it by slot.  What is cut is found again in each
+ * part. */
+static void attend_edited(const walk *w, size_t r, size_t g, unsigned parts)
+{
+    const tempo_edited_head head = edited_head(w, r, g);
+
+    tempo_edits_cut(w->e, &head);
+    if ((parts & SCORE) != 0)
+        tempo_edits_apply_slots(w->e, TEMPO_TAP_ATTN_SCORES, &head);
+    else
+        take_shown(w, r, g);
+    if ((parts & NORMALISE) != 0) {
+        softmax_visible(w, r, g);
+        tempo_edits_apply_slots(w->e, TEMPO_TAP_PATTERN, &head);
+    }
+    if ((parts & MIX) == 0)
+        put_shown(w, r, g, (parts & NORMALISE) != 0 ? 0.0f : -INFINITY);
+}
+
+/* Does one of these rows have edits? */
+static bool any_edited(const tempo_engine *e, const tempo_row_group *group)
+{
+    bool any = false;
+
+    for (size_t r = group->first; r < group->first + group->n; r++)
+        any = any || e->plan[r].edits != NULL;
+    return any;
 }
 
 static void attend(void *arg, size_t task, unsigned worker)
@@ -257,6 +420,8 @@ static void attend(void *arg, size_t task, unsigned worker)
               .n = group->n,
               .stride = tempo_score_stride(e->cap.slots),
               .scores = e->scores + worker * e->score_len};
+    if (job->edited && any_edited(e, group))
+        w.visible = e->visible + worker * e->visible_len;
     float **pointers = e->pointers + worker * e->pointer_len;
     members m = {.to = pointers, .from = (const float **)pointers + w.n * w.heads};
 
@@ -265,23 +430,42 @@ static void attend(void *arg, size_t task, unsigned worker)
     begin_walk(&w, job->layer);
     if ((what & SCORE) != 0)
         score_all(&w, &m);
+    if (w.visible != NULL) {
+        w.words = (w.last + 63) / 64;
+        begin_visible(&w);
+    }
+    void (*const attend_one)(const walk *, size_t, size_t, unsigned) =
+        w.visible != NULL ? attend_edited : attend_head;
     for (size_t r = 0; r < w.n; r++)
         for (size_t g = 0; g < w.heads; g++)
-            attend_head(&w, r, g, what);
+            attend_one(&w, r, g, what);
     if ((what & MIX) == 0)
         return;
     for (size_t r = 0; r < w.n; r++)
         memset(e->att + head_offset(&w, r, 0), 0, w.heads * w.d * sizeof(float));
-    mix_all(&w, &m);
+    if (w.visible != NULL)
+        mix_edited(&w, &m);
+    else
+        mix_all(&w, &m);
 }
 
 /* ---- a layer ---- */
 
 static void run_parts(tempo_engine *e, uint32_t layer, unsigned parts, unsigned others)
 {
-    attention_job job = {e, layer, parts, others};
+    const size_t tasks = e->n_groups * e->model->hp.n_kv_heads;
+    attention_job job = {.e = e,
+                         .layer = layer,
+                         .parts = parts,
+                         .others = others,
+                         .edited = e->edit_words > 0 && (e->edited_in[layer] & TEMPO_TAPS_BY_SLOT) != 0};
 
-    tempo_pool_run(e->pool, e->n_groups * e->model->hp.n_kv_heads, attend, &job);
+    if ((e->ordered & TEMPO_TAPS_BY_SLOT) == 0) {
+        tempo_pool_run(e->pool, tasks, attend, &job);
+        return;
+    }
+    for (size_t i = 0; i < tasks; i++) /* group by group: what an arm keeps is there for those after it */
+        attend(&job, i, 0);
 }
 
 static void show_rows(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t rows)
@@ -290,14 +474,14 @@ static void show_rows(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t row
 
     for (size_t r = 0; r < rows; r++)
         if (e->plan[r].weights != SIZE_MAX)
-            tempo_show(e, tap, layer, r, e->weights + e->plan[r].weights * heads * e->cap.slots, heads,
-                       e->plan[r].seq_slots);
+            tempo_tap_view_row(e, tap, layer, r, e->weights + e->plan[r].weights * heads * e->cap.slots,
+                               heads, e->plan[r].seq_slots);
 }
 
 void tempo_attention(tempo_engine *e, uint32_t layer, size_t rows)
 {
-    const bool scores = (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES)) != 0;
-    const bool pattern = (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_PATTERN)) != 0;
+    const bool scores = (e->shown & TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES)) != 0;
+    const bool pattern = (e->shown & TEMPO_TAP_BIT(TEMPO_TAP_PATTERN)) != 0;
 
     if (!scores && !pattern) {
         run_parts(e, layer, WHOLE, WHOLE);

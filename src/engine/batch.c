@@ -17,9 +17,6 @@ static tempo_status bad_row(tempo_err *err, tempo_status code, size_t i, const c
     return tempo_fail(err, code, TEMPO_NO_OFFSET, "row %zu: %s %.17g, limit %.17g", i, what, got, limit);
 }
 
-/* Taps that hold a number for each slot. */
-static const uint64_t by_slot = TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES) | TEMPO_TAP_BIT(TEMPO_TAP_PATTERN);
-
 /* What can be said of a row by itself. */
 static tempo_status check_row(const tempo_engine *e, const tempo_row *r, size_t i, tempo_err *err)
 {
@@ -72,6 +69,20 @@ static tempo_status check_taps(const tempo_engine *e, const tempo_observer *obs,
     return st;
 }
 
+static size_t max2(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Does the row need room for its scores or pattern by slot: it shows them, or shares them with one that does?
+ */
+static bool needs_weights(const tempo_row *r, uint64_t shown)
+{
+    const bool arms = r->seq->edits != NULL && r->seq->edits->arms_by_slot;
+
+    return (shown & TEMPO_TAPS_BY_SLOT) != 0 && ((r->want & TEMPO_WANT_TAPS) != 0 || arms);
+}
+
 /* shown: the taps that are, of rows that want it. */
 static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n, uint64_t shown,
                                tempo_batch_size *size, tempo_err *err)
@@ -86,15 +97,15 @@ static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n,
             return st;
         if (rows[i].seq != rows[first].seq)
             first = i;
+        size->edits = max2(size->edits, tempo_edits_words(rows[i].seq->edits));
         size->logits += (rows[i].want & TEMPO_WANT_LOGITS) != 0;
-        size->weights += (rows[i].want & TEMPO_WANT_TAPS) != 0 && (shown & by_slot) != 0;
+        size->weights += needs_weights(&rows[i], shown);
         if ((rows[i].want & TEMPO_WANT_TAPS) != 0 && (shown & TEMPO_TAP_BIT(TEMPO_TAP_RESULT)) != 0)
             size->results = e->model->hp.n_heads;
         if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
             if ((st = tempo_seq_reserve(rows[i].seq, i + 1 - first, err)) != TEMPO_OK)
                 return st;
-            if (rows[i].seq->n_slots + (i + 1 - first) > size->slots)
-                size->slots = rows[i].seq->n_slots + (i + 1 - first);
+            size->slots = max2(size->slots, rows[i].seq->n_slots + (i + 1 - first));
         }
     }
     return TEMPO_OK;
@@ -155,7 +166,7 @@ static void plan_wants(tempo_engine *e, const tempo_row *rows, size_t n, uint64_
         tempo_row_plan *p = &e->plan[i];
         p->logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
         p->shown = (rows[i].want & TEMPO_WANT_TAPS) != 0 && shown != 0;
-        p->weights = p->shown && (shown & by_slot) != 0 ? weights++ : SIZE_MAX;
+        p->weights = needs_weights(&rows[i], shown) ? weights++ : SIZE_MAX;
     }
 }
 
@@ -179,7 +190,8 @@ tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, 
             first = i + 1;
         }
     }
-    return TEMPO_OK;
+    e->edit_words = size.edits;
+    return size.edits > 0 ? tempo_edits_plan(e, n, err) : TEMPO_OK;
 }
 
 void tempo_batch_commit(tempo_engine *e, size_t n)

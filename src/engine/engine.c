@@ -159,6 +159,12 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->scratch = tempo_arena_alloc(a, threads, e->scratch_len);
     e->scores = tempo_arena_alloc(a, threads, e->score_len * f);
     e->pointers = tempo_arena_alloc(a, threads, e->pointer_len * sizeof(*e->pointers));
+    e->edited_in = tempo_arena_alloc(a, (size_t)hp->n_layers + 1, sizeof(*e->edited_in));
+    e->ordered_in = tempo_arena_alloc(a, (size_t)hp->n_layers + 1, sizeof(*e->ordered_in));
+    e->edit_bits = tempo_arena_alloc(a, n->rows * n->edits, sizeof(*e->edit_bits));
+    /* of each member of a walk, and one besides */
+    e->visible_len = n->edits > 0 ? (members + 1) * (tempo_score_stride(n->slots) / 64) : 0;
+    e->visible = tempo_arena_alloc(a, threads, e->visible_len * sizeof(*e->visible));
 }
 
 tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what, tempo_err *err)
@@ -177,7 +183,7 @@ tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what
 static bool fits(const tempo_batch_size *have, const tempo_batch_size *want)
 {
     return want->rows <= have->rows && want->logits <= have->logits && want->weights <= have->weights &&
-           want->slots <= have->slots && want->results <= have->results;
+           want->slots <= have->slots && want->results <= have->results && want->edits <= have->edits;
 }
 
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want, tempo_err *err)
@@ -186,8 +192,9 @@ tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
         return TEMPO_OK;
     /* slots grow by one step after step: take them in larger strides */
     const tempo_batch_size n = {
-        max2(want->rows, e->cap.rows), max2(want->logits, e->cap.logits), max2(want->weights, e->cap.weights),
-        max2((want->slots + 255) & ~(size_t)255, e->cap.slots), max2(want->results, e->cap.results)};
+        max2(want->rows, e->cap.rows),       max2(want->logits, e->cap.logits),
+        max2(want->weights, e->cap.weights), max2((want->slots + 255) & ~(size_t)255, e->cap.slots),
+        max2(want->results, e->cap.results), max2(want->edits, e->cap.edits)};
     tempo_engine sized = *e;
     tempo_arena a = {0};
     void *block, *old = e->block;

@@ -14,14 +14,15 @@
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "engine/edit.h"
 #include "model/model.h"
 
 enum {
     TEMPO_ATTENTION_ROWS = 16, /* rows of one sequence that share a walk over keys and values */
 };
 
-/* Keys and values of TEMPO_PAGE_SLOTS slots: [layer][kv head] of keys [head_dim][slot] (slots side by side, as
- * the score kernel reads them), then values [slot][head_dim]. */
+/* Keys and values of TEMPO_PAGE_SLOTS slots: [layer][kv head] of keys [head_dim][slot] (slots side by side,
+ * as the score kernel reads them), then values [slot][head_dim]. */
 typedef struct tempo_page {
     atomic_uint refs;
     unsigned char *data;
@@ -36,7 +37,10 @@ struct tempo_seq {
     size_t slot_cap;
     tempo_page **pages; /* [page_cap], n_pages in use, enough for n_slots */
     size_t n_pages, page_cap;
-    uint64_t batch; /* the engine's batch that last saw this sequence */
+    uint64_t batch;                /* the engine's batch that last saw this sequence */
+    const tempo_edits *edits;      /* held, with at least one edit, or NULL */
+    tempo_edit_record *edits_used; /* [edits->n] */
+    size_t n_prompt;               /* slots that `prompt` means in them */
 };
 
 /* One row of the running batch, checked and resolved. */
@@ -49,13 +53,15 @@ typedef struct tempo_row_plan {
     size_t seq_slots;                 /* slots of the sequence after this batch */
     int32_t token;
     uint32_t set;
-    double position;        /* RoPE rotates by this very number, and commit records it */
-    uint64_t nudge;         /* of its embedding; 0 = none */
-    bool shown;             /* to the observer */
-    size_t logits, weights; /* index among the rows that want logits, show scores or pattern; or SIZE_MAX */
+    double position;          /* RoPE rotates by this very number, and commit records it */
+    uint64_t nudge;           /* of its embedding; 0 = none */
+    bool shown;               /* to the observer */
+    const tempo_edits *edits; /* of the sequence, if one of them selects this row, or NULL */
+    size_t logits, weights;   /* index among the rows that want logits, show scores or pattern; or SIZE_MAX */
 } tempo_row_plan;
 
-/* Rows [first, first + n) of the batch: one sequence, at most TEMPO_ATTENTION_ROWS, all with weights or all without. */
+/* Rows [first, first + n) of the batch: one sequence, at most TEMPO_ATTENTION_ROWS, all with weights or all
+ * without. */
 typedef struct tempo_row_group {
     size_t first, n;
 } tempo_row_group;
@@ -65,14 +71,15 @@ typedef struct tempo_batch_size {
     size_t rows, logits, weights; /* rows in all, and those that want logits, or show scores or pattern */
     size_t slots;                 /* of the longest sequence after the batch */
     size_t results;               /* heads if a row shows hook_result, else 0 */
+    size_t edits;                 /* words of bits of the longest list of edits; 0: there is none */
 } tempo_batch_size;
 
 /* The stages of a pass; engine.c names them. */
 typedef enum tempo_stage_id {
-    TEMPO_STAGE_PLAN,      /* checks, memory, embedding */
-    TEMPO_STAGE_NORM,      /* residual sums, norms, activations in the forms that products read */
+    TEMPO_STAGE_PLAN, /* checks, memory, embedding */
+    TEMPO_STAGE_NORM, /* residual sums, norms, activations in the forms that products read */
     TEMPO_STAGE_QKV,
-    TEMPO_STAGE_ROPE,      /* biases, rotation, keys and values into the cache */
+    TEMPO_STAGE_ROPE, /* biases, rotation, keys and values into the cache */
     TEMPO_STAGE_ATTENTION,
     TEMPO_STAGE_ATTN_OUTPUT,
     TEMPO_STAGE_GATE_UP,
@@ -80,7 +87,7 @@ typedef enum tempo_stage_id {
     TEMPO_STAGE_DOWN,
     TEMPO_STAGE_OBSERVER,
     TEMPO_STAGE_OUTPUT,
-    TEMPO_STAGE_SELECT,    /* readout and selection, in the decoder */
+    TEMPO_STAGE_SELECT, /* readout and selection, in the decoder */
     TEMPO_STAGE_COUNT
 } tempo_stage_id;
 
@@ -98,30 +105,38 @@ struct tempo_engine {
     size_t n_rows;  /* of the last batch: tempo_engine_logits answers for it */
     size_t n_groups;
     tempo_batch_size cap;
-    void *block;            /* owns everything below */
-    float *x, *h;           /* [rows, d_model] residual stream; normed or projected rows */
-    float *q, *att;         /* [rows, n_heads * head_dim] */
-    float *k, *v;           /* [rows, n_kv_heads * head_dim] */
-    float *gate, *up;       /* [rows, d_ff] */
-    float *cos, *sin;       /* [rows, head_dim / 2] */
-    float *logits;          /* [logits, n_vocab] */
-    atomic_bool *damaged;   /* [logits] not all of the row's are finite */
-    float *weights;         /* [weights, n_heads, slots]: scores, then pattern, of rows that show them, one layer */
-    float *ones;            /* [d_model] 1.0f */
-    float *head_z, *head_out; /* [results, n_heads * head_dim], [results, d_model] for hook_result */
-    tempo_row_plan *plan;   /* [rows] */
-    tempo_row_group *group; /* [rows] */
+    void *block;          /* owns everything below */
+    float *x, *h;         /* [rows, d_model] residual stream; normed or projected rows */
+    float *q, *att;       /* [rows, n_heads * head_dim] */
+    float *k, *v;         /* [rows, n_kv_heads * head_dim] */
+    float *gate, *up;     /* [rows, d_ff] */
+    float *cos, *sin;     /* [rows, head_dim / 2] */
+    float *logits;        /* [logits, n_vocab] */
+    atomic_bool *damaged; /* [logits] not all of the row's are finite */
+    float *weights; /* [weights, n_heads, slots]: scores, then pattern, of rows that show them, one layer */
+    float *ones;    /* [d_model] 1.0f */
+    float *head_z, *head_out;    /* [results, n_heads * head_dim], [results, d_model] for hook_result */
+    tempo_row_plan *plan;        /* [rows] */
+    tempo_row_group *group;      /* [rows] */
     void *act[TEMPO_FORM_COUNT]; /* activations as the next product reads them; [TEMPO_FORM_FLOAT] unused */
-    unsigned char *scratch; /* [threads][scratch_len] for the matrix product */
-    float *scores;          /* [threads][score_len] for attention */
-    float **pointers;       /* [threads][pointer_len] for attention */
+    unsigned char *scratch;      /* [threads][scratch_len] for the matrix product */
+    float *scores;               /* [threads][score_len] for attention */
+    float **pointers;            /* [threads][pointer_len] for attention */
     size_t scratch_len, score_len, pointer_len;
+    uint64_t *edit_bits;              /* [rows][edit_words] which edits of its list select a row */
+    size_t edit_words;                /* of the running batch; 0: no sequence of it has edits */
+    uint64_t *edited_in, *ordered_in; /* [n_layers + 1] a bit for each tap that some row edits; whose order of
+                                         rows matters. What is not in layers is in all of them */
+    uint64_t *visible;                /* [threads][visible_len] for attention that is edited */
+    size_t visible_len;
     uint64_t untouched; /* bytes given out since the last pass: the system counts what has been written to */
     uint64_t unchecked; /* bytes given out since it was seen that there is memory for them */
     tempo_profile profile;
     const tempo_observer *observer; /* of the running pass, or NULL */
-    uint64_t taps;                  /* a bit for each tap that is shown in the stage that runs */
-    bool stopped;                   /* by the observer */
+    uint64_t taps;                  /* a bit for each tap that is shown or edited in the stage that runs */
+    uint64_t shown,
+        ordered;  /* those that are shown; those whose rows go one after the other, which are among taps */
+    bool stopped; /* by the observer */
 };
 
 /* ---- seq.c ---- */
@@ -140,8 +155,10 @@ void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type 
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
                                   tempo_err *err) TEMPO_MUST_CHECK;
 
-/* There will be an allocation of so many bytes for `what`: TEMPO_E_NOMEM when the memory that is left would not hold it. */
-tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what, tempo_err *err) TEMPO_MUST_CHECK;
+/* There will be an allocation of so many bytes for `what`: TEMPO_E_NOMEM when the memory that is left would
+ * not hold it. */
+tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what,
+                               tempo_err *err) TEMPO_MUST_CHECK;
 
 /* What has run since the last call was this stage, and it read so many bytes; nothing unless profiling. */
 void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);
@@ -149,16 +166,17 @@ void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);
 void tempo_stage_begin(tempo_engine *e);
 
 /* ---- batch.c ---- */
-/* Check rows[n] and what the observer (or NULL) wants to see of them, make room in engine and sequences, fill e->plan and
- * e->group.  Nothing visible has changed when it fails.  */
+/* Check rows[n] and what the observer (or NULL) wants to see of them, make room in engine and sequences, fill
+ * e->plan and e->group.  Nothing visible has changed when it fails.  */
 tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                               tempo_err *err) TEMPO_MUST_CHECK;
 /* After the pass: append the planned rows to their sequences. */
 void tempo_batch_commit(tempo_engine *e, size_t n);
 
 /* ---- forward.c ---- */
-/* tempo_engine_forward, but rows whose logits are not finite do not make it fail: they have none (tempo_engine_logits gives
- * NULL), and tempo_engine_check_logits says why.  For batches whose rows belong to several readers.  */
+/* tempo_engine_forward, but rows whose logits are not finite do not make it fail: they have none
+ * (tempo_engine_logits gives NULL), and tempo_engine_check_logits says why.  For batches whose rows belong to
+ * several readers.  */
 tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                                tempo_err *err) TEMPO_MUST_CHECK;
 /* TEMPO_E_FORMAT when row i of the last batch wanted logits and got some that are not finite. */

@@ -2,7 +2,8 @@
  *
  * x is the residual stream [rows, d_model].  Every stage is a job over the thread pool that splits
  * outputs, never sums, so a row's numbers depend on nothing but its own sequence.  A stage that has something
- * to show (tempo_show) does its rows one after the other on the calling thread, with the same numbers.  */
+ * to show (tempo_show) does its rows one after the other on the calling thread, with the same numbers; one
+ * that edits (the same calls) need not.  */
 #include "engine/pass.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ typedef struct row_job {
 static void run_stage(tempo_engine *e, uint64_t shows, size_t tasks, void (*task)(void *, size_t, unsigned),
                       row_job *job)
 {
-    if ((e->taps & shows) == 0) {
+    if (!tempo_in_order(e, shows)) {
         tempo_pool_run(e->pool, tasks, task, job);
         return;
     }
@@ -49,14 +50,20 @@ static void run_stage(tempo_engine *e, uint64_t shows, size_t tasks, void (*task
         task(job, i, 0);
 }
 
-/* e->taps in what ends a layer's numbers belongs to the layer before. */
-static const uint64_t ends_layer = TEMPO_TAP_BIT(TEMPO_TAP_MLP_OUT) | TEMPO_TAP_BIT(TEMPO_TAP_RESID_POST);
-
+/* The stages of a layer: what they show, what they edit.  What ends a layer's numbers is done when the next
+ * one begins. */
 static void begin_layer(tempo_engine *e, uint32_t index)
 {
+    static const uint64_t ends = TEMPO_TAP_BIT(TEMPO_TAP_MLP_OUT) | TEMPO_TAP_BIT(TEMPO_TAP_RESID_POST);
     const uint64_t before = index > 0 ? tempo_taps_wanted(e->observer, index - 1) : 0;
 
-    e->taps = (before & ends_layer) | (tempo_taps_wanted(e->observer, index) & ~ends_layer);
+    e->taps = e->shown = (before & ends) | (tempo_taps_wanted(e->observer, index) & ~ends);
+    e->ordered = 0;
+    if (e->edit_words == 0)
+        return;
+    const uint64_t *edited = e->edited_in, *ordered = e->ordered_in;
+    e->taps |= ((index > 0 ? edited[index - 1] : 0) & ends) | (edited[index] & ~ends);
+    e->ordered = ((index > 0 ? ordered[index - 1] : 0) & ends) | (ordered[index] & ~ends);
 }
 
 static uint64_t shown_by(const norm_taps *t)
@@ -258,22 +265,22 @@ typedef void (*part_fn)(const row_job *job, size_t r, size_t begin, size_t end);
 
 typedef struct part_job {
     row_job row;
-    size_t k; /* elements of a row */
+    size_t k, part; /* elements of a row, and of a task */
     part_fn fn;
 } part_job;
 
 static void run_part(void *arg, size_t task, unsigned worker)
 {
     const part_job *job = arg;
-    const size_t groups = groups_of(job->row.rows), begin = task / groups * PART;
+    const size_t groups = groups_of(job->row.rows), begin = task / groups * job->part;
     size_t r, end;
 
     (void)worker;
     for (group_rows(&job->row, task % groups, &r, &end); r < end; r++)
-        job->fn(&job->row, r, begin, job->k - begin < PART ? job->k : begin + PART);
+        job->fn(&job->row, r, begin, job->k - begin < job->part ? job->k : begin + job->part);
 }
 
-/* shows: the taps of fn, which then has a whole row at a time. */
+/* shows: the taps of fn; where there are some it has a whole row at a time. */
 static void parts(tempo_engine *e, uint32_t index, size_t rows, size_t k, const tempo_weight *next,
                   uint64_t shows, part_fn fn)
 {
@@ -282,11 +289,12 @@ static void parts(tempo_engine *e, uint32_t index, size_t rows, size_t k, const 
         .k = k,
         .fn = fn};
 
-    for (size_t r = 0; r < rows && (e->taps & shows) != 0; r++)
+    for (size_t r = 0; r < rows && tempo_in_order(e, shows); r++)
         fn(&job.row, r, 0, k);
-    if ((e->taps & shows) != 0)
+    if (tempo_in_order(e, shows))
         return;
-    tempo_pool_run(e->pool, groups_of(rows) * ((k + PART - 1) / PART), run_part, &job);
+    job.part = (e->taps & shows) != 0 ? k : PART;
+    tempo_pool_run(e->pool, groups_of(rows) * ((k + job.part - 1) / job.part), run_part, &job);
 }
 
 /* gate = silu(gate + bias) * (up + bias) */
@@ -443,7 +451,7 @@ static size_t read_out(tempo_engine *e, size_t rows)
     size_t n = 0;
 
     begin_layer(e, m->hp.n_layers);
-    const bool shows = (e->taps & shown_by(job.taps)) != 0;
+    const bool shows = (e->shown & shown_by(job.taps)) != 0;
     for (size_t r = 0; r < rows;
          r++) /* n <= r: a row's delta is read before another's norm takes its place */
         if (e->plan[r].logits != SIZE_MAX)
@@ -517,7 +525,7 @@ static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, c
     for (size_t r = 0; r < n && e->observer == NULL; r++)
         e->observer = e->plan[r].shown ? obs : NULL;
     e->stopped = false;
-    e->taps = tempo_taps_wanted(e->observer, 0);
+    begin_layer(e, 0);
     run_stage(e, TEMPO_TAP_BIT(TEMPO_TAP_EMBED), n, embed_row, &job);
     tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
     for (uint32_t l = 0; l < layers; l++) {

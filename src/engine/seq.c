@@ -96,6 +96,8 @@ void tempo_seq_free(tempo_seq *s)
         return;
     for (size_t i = 0; i < s->n_pages; i++)
         page_release(s->pages[i]);
+    tempo_edits_free((tempo_edits *)(uintptr_t)s->edits);
+    free(s->edits_used);
     free(s->pages);
     free(s->slots);
     free(s);
@@ -156,6 +158,19 @@ tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err)
     return st;
 }
 
+/* What came of the edits so far goes with them. */
+static tempo_status copy_edits(tempo_seq *s, const tempo_seq *from, tempo_err *err)
+{
+    const tempo_status st = tempo_seq_set_edits(s, from->edits, from->n_prompt, err);
+
+    for (size_t i = 0; i < tempo_edits_count(from->edits) && st == TEMPO_OK; i++) {
+        const tempo_edit_use use = tempo_seq_edit_use(from, i);
+        atomic_init(&s->edits_used[i].came, use.came);
+        atomic_init(&s->edits_used[i].changed, use.changed);
+    }
+    return st;
+}
+
 tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from, tempo_err *err)
 {
     const tempo_seq_options opt = {.size = sizeof(opt), .kv = from->kv, .max_slots = from->max_slots};
@@ -190,6 +205,8 @@ tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from, tempo_err *e
         memcpy(s->slots, from->slots, from->n_slots * sizeof(*s->slots));
     s->n_slots = from->n_slots;
     s->next_set = from->next_set;
+    if ((st = copy_edits(s, from, err)) != TEMPO_OK)
+        goto out;
     *out = s;
 out:
     if (st != TEMPO_OK)

@@ -1,8 +1,8 @@
 /* show.c - which taps a pass shows, and the one place through which their values go.
  *
  * forward.c and attention.c call tempo_tap_show with the buffer that the next stage reads, before it does.
- * Whatever changes values belongs into it, before the view: what is shown is then what the model goes on
- * with.  */
+ * Edits come first, then the view: what is shown is what the model goes on with.  Scores and pattern, which
+ * are by slot and head, are edited where they are made (attention.c).  */
 #include "engine/pass.h"
 
 uint64_t tempo_taps_wanted(const tempo_observer *obs, uint32_t layer)
@@ -18,9 +18,17 @@ uint64_t tempo_taps_wanted(const tempo_observer *obs, uint32_t layer)
 void tempo_tap_show(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values, size_t n_0,
                     size_t n_1)
 {
+    if (e->edit_words > 0 && e->plan[r].edits != NULL)
+        tempo_edits_apply(e, tap, layer, r, values, n_0, n_1);
+    tempo_tap_view_row(e, tap, layer, r, values, n_0, n_1);
+}
+
+void tempo_tap_view_row(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values, size_t n_0,
+                        size_t n_1)
+{
     const tempo_row_plan *p = &e->plan[r];
 
-    if (!p->shown || e->stopped)
+    if (!p->shown || (e->shown & TEMPO_TAP_BIT(tap)) == 0 || e->stopped)
         return;
     const tempo_tap_view view = {.tap = tap,
                                  .layer = layer,

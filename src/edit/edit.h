@@ -1,0 +1,29 @@
+/* edit.h - edits from text: what one is written as (tempo.h), and the arrays and runs that it names.
+ *
+ *   add.c        a line becomes an edit of a list
+ *   selection.c  "set:7&member:1"
+ *   values.c     vectors: given ones, and those of files
+ *   captured.c   a capture's directory as a run to patch from  */
+#ifndef TEMPO_EDIT_EDIT_H
+#define TEMPO_EDIT_EDIT_H
+#include "base/status.h"
+#include "engine/edit.h"
+
+/* ---- selection.c ---- */
+/* text[n], spaces anywhere.  looks: names relative to the row that looks are allowed.  TEMPO_E_FORMAT;
+ * TEMPO_E_ARG for a token that the model has not.  */
+tempo_status tempo_selection_parse(tempo_slot_rule *out, const char *text, size_t n, bool looks,
+                                   const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- values.c ---- */
+/* Fill edit->values, heads, width, by_layer for edit->at from the array of that name.  mean: the array is
+ * named after the tap, and has one for each layer that its file says.  */
+tempo_status tempo_edit_read_values(tempo_edit *edit, const tempo_model *m, const char *name, bool mean,
+                                    const tempo_edit_inputs *in, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- captured.c ---- */
+/* What the capture in a directory has of a tap, of those layers (heads: all). */
+tempo_status tempo_captured_store(tempo_store **out, const tempo_model *m, const char *dir,
+                                  const tempo_tap_selection *tap, tempo_err *err) TEMPO_MUST_CHECK;
+
+#endif
