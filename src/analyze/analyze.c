@@ -18,7 +18,8 @@
 
 enum { MAX_ARMS = 64, PATH_BYTES = 4096 };
 
-static const tempo_capture_file capture_files[2] = {TEMPO_FILE_ATTENTION, TEMPO_FILE_LOGITS};
+static const tempo_capture_file capture_files[] = {TEMPO_FILE_ATTENTION, TEMPO_FILE_LOGITS, TEMPO_FILE_TAPS};
+enum { N_FILES = sizeof(capture_files) / sizeof(*capture_files) };
 static const tempo_capture_format formats[2] = {TEMPO_CAPTURE_NPZ, TEMPO_CAPTURE_SAFETENSORS};
 
 /* ---- numbers ---- */
@@ -205,6 +206,12 @@ static tempo_status find_parting(const char *a, const char *b, parting *out, tem
     return st;
 }
 
+/* From where on rows cannot be compared. */
+static uint32_t first_parted(const parting *p)
+{
+    return p->sets < p->order ? p->sets : p->order;
+}
+
 /* What a comparison says of sets: it was told the first step whose rows cannot be compared. */
 static void tell_parting(json_t *one, const parting *p)
 {
@@ -225,24 +232,27 @@ static json_t *empty_report(const char *what)
                      "comparisons", "captures");
 }
 
-/* Add what two files have in common to the report. */
-static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo_err *err)
+static void add_comparison(json_t *report, json_t *one, const parting *p)
 {
-    json_t *comparisons = json_object_get(report, "comparisons"),
-           *warnings = json_object_get(report, "warnings");
-    json_t *one = NULL;
+    tell_parting(one, p);
+    (void)json_array_append_new(json_object_get(report, "comparisons"), one);
+}
+
+/* The steps of attention and logits that two files have in common. */
+static tempo_status add_steps(json_t *report, const char *a, const char *b, const parting *parts,
+                              tempo_err *err)
+{
+    json_t *warnings = json_object_get(report, "warnings"), *one = NULL;
+    const uint32_t parted = first_parted(parts);
     tempo_steps x = {0}, y = {0};
-    parting parts;
     bool any = false;
     tempo_status st;
 
     if ((st = tempo_steps_open(&x, a, NULL, err)) != TEMPO_OK ||
-        (st = tempo_steps_open(&y, b, NULL, err)) != TEMPO_OK ||
-        (st = find_parting(a, b, &parts, err)) != TEMPO_OK)
+        (st = tempo_steps_open(&y, b, NULL, err)) != TEMPO_OK)
         goto out;
     warn_pickle(warnings, &x);
     warn_pickle(warnings, &y);
-    const uint32_t parted = parts.sets < parts.order ? parts.sets : parts.order;
     for (int kind = 0; kind < 2; kind++) {
         if (x.n[kind] == 0 || y.n[kind] == 0)
             continue;
@@ -251,8 +261,7 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
                                            : tempo_compare_logits(&one, &x, &y, parted, err);
         if (st != TEMPO_OK)
             goto out;
-        tell_parting(one, &parts);
-        (void)json_array_append_new(comparisons, one);
+        add_comparison(report, one, parts);
     }
     if (!any)
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s holds %s only, %s holds %s only", a,
@@ -261,6 +270,28 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
 out:
     tempo_steps_close(&x);
     tempo_steps_close(&y);
+    return st;
+}
+
+/* Add what two files have in common to the report: taps where both have some, else attention and logits. */
+static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo_err *err)
+{
+    tempo_tap_steps x = {0}, y = {0};
+    parting parts;
+    json_t *one;
+    tempo_status st;
+
+    if ((st = tempo_tap_steps_open(&x, a, err)) != TEMPO_OK ||
+        (st = tempo_tap_steps_open(&y, b, err)) != TEMPO_OK ||
+        (st = find_parting(a, b, &parts, err)) != TEMPO_OK)
+        goto out;
+    if (x.n == 0 || y.n == 0)
+        st = add_steps(report, a, b, &parts, err);
+    else if ((st = tempo_compare_taps(&one, &x, &y, first_parted(&parts), err)) == TEMPO_OK)
+        add_comparison(report, one, &parts);
+out:
+    tempo_tap_steps_close(&x);
+    tempo_tap_steps_close(&y);
     return st;
 }
 
@@ -280,31 +311,49 @@ tempo_status tempo_analyze_pair(json_t **out, const char *a, const char *b, temp
 
 /* ---- directories ---- */
 
+static tempo_status look_at_steps(json_t *report, const char *path, tempo_err *err)
+{
+    json_t *positions = NULL, *one = NULL;
+    tempo_steps s;
+    tempo_status st = tempo_steps_open(&s, path, NULL, err);
+
+    if (st != TEMPO_OK || (st = load_beside(&positions, path, "rope_positions.json", err)) != TEMPO_OK)
+        goto out;
+    warn_pickle(json_object_get(report, "warnings"), &s);
+    for (int kind = 0; kind < 2 && st == TEMPO_OK; kind++)
+        if (s.n[kind] > 0 &&
+            (st = kind == TEMPO_STEPS_ATTENTION ? tempo_look_at_attention(&one, &s, positions, err)
+                                                : tempo_look_at_logits(&one, &s, err)) == TEMPO_OK)
+            (void)json_array_append_new(json_object_get(report, "captures"), one);
+out:
+    json_decref(positions);
+    tempo_steps_close(&s);
+    return st;
+}
+
+static tempo_status look_at_taps(json_t *report, const char *path, tempo_err *err)
+{
+    json_t *one;
+    tempo_tap_steps s;
+    tempo_status st = tempo_tap_steps_open(&s, path, err);
+
+    if (st == TEMPO_OK && (st = tempo_look_at_taps(&one, &s, err)) == TEMPO_OK)
+        (void)json_array_append_new(json_object_get(report, "captures"), one);
+    tempo_tap_steps_close(&s);
+    return st;
+}
+
 /* Add one capture to the report. */
 static tempo_status add_capture(json_t *report, const char *dir, tempo_err *err)
 {
-    json_t *captures = json_object_get(report, "captures"), *positions = NULL, *one = NULL;
     char path[PATH_BYTES];
     tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; i < 2 && st == TEMPO_OK; i++) {
-        tempo_steps s = {0};
+    for (size_t i = 0; i < N_FILES && st == TEMPO_OK; i++) {
         bool found;
-        if ((st = find_capture(path, dir, i, &found, err)) != TEMPO_OK || !found)
-            continue;
-        if ((st = tempo_steps_open(&s, path, NULL, err)) != TEMPO_OK ||
-            (st = load_beside(&positions, path, "rope_positions.json", err)) != TEMPO_OK)
-            goto next;
-        warn_pickle(json_object_get(report, "warnings"), &s);
-        for (int kind = 0; kind < 2 && st == TEMPO_OK; kind++)
-            if (s.n[kind] > 0 &&
-                (st = kind == TEMPO_STEPS_ATTENTION ? tempo_look_at_attention(&one, &s, positions, err)
-                                                    : tempo_look_at_logits(&one, &s, err)) == TEMPO_OK)
-                (void)json_array_append_new(captures, one);
-    next:
-        json_decref(positions);
-        positions = NULL;
-        tempo_steps_close(&s);
+        if ((st = find_capture(path, dir, i, &found, err)) == TEMPO_OK && found)
+            st = capture_files[i] == TEMPO_FILE_TAPS ? look_at_taps(report, path, err)
+                                                     : look_at_steps(report, path, err);
     }
     return st;
 }
@@ -314,7 +363,7 @@ static bool holds_capture(const char *dir)
     char path[PATH_BYTES];
     bool found = false;
 
-    for (size_t i = 0; i < 2 && !found; i++)
+    for (size_t i = 0; i < N_FILES && !found; i++)
         if (find_capture(path, dir, i, &found, NULL) != TEMPO_OK)
             return false;
     return found;
@@ -365,7 +414,7 @@ static tempo_status add_arms(json_t *report, char *const *arms, size_t n, tempo_
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
         st = add_capture(report, arms[i], err);
     for (size_t i = 1; i < n; i++)
-        for (size_t k = 0; k < 2 && st == TEMPO_OK; k++) {
+        for (size_t k = 0; k < N_FILES && st == TEMPO_OK; k++) {
             bool in_a, in_b;
             if ((st = find_capture(a, arms[0], k, &in_a, err)) == TEMPO_OK &&
                 (st = find_capture(b, arms[i], k, &in_b, err)) == TEMPO_OK && in_a && in_b)
@@ -387,10 +436,11 @@ tempo_status tempo_analyze_dir(json_t **out, const char *dir, tempo_err *err)
     if (single)
         st = add_capture(*out, dir, err);
     else if ((st = list_arms(dir, arms, &n, err)) == TEMPO_OK && n == 0)
-        st = tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                        "%s: no attention_weights or logits_distributions (.npz or .safetensors) in it or in "
-                        "its sub-directories",
-                        dir);
+        st = tempo_fail(
+            err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+            "%s: no attention_weights, logits_distributions or taps (.npz or .safetensors) in it or in "
+            "its sub-directories",
+            dir);
     else if (st == TEMPO_OK)
         st = add_arms(*out, arms, n, err);
     for (size_t i = 0; i < n; i++)

@@ -3,6 +3,7 @@
 #define TEMPO_ANALYZE_PARTS_H
 #include "analyze/analyze.h"
 #include "capture/steps.h"
+#include "capture/tap_steps.h"
 
 /* A number for JSON: not finite ones as strings. */
 json_t *tempo_analyze_number(double x);
@@ -21,5 +22,10 @@ tempo_status tempo_compare_logits(json_t **out, const tempo_steps *a, const temp
 tempo_status tempo_look_at_attention(json_t **out, const tempo_steps *s, const json_t *positions,
                                      tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_look_at_logits(json_t **out, const tempo_steps *s, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Taps, as a list by tap and layer. */
+tempo_status tempo_compare_taps(json_t **out, const tempo_tap_steps *a, const tempo_tap_steps *b, uint32_t parted,
+                                tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_look_at_taps(json_t **out, const tempo_tap_steps *s, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

@@ -36,6 +36,23 @@ static void show_sum_error(tempo_page *p, const char *which, double error)
         tempo_page_say(p, "Rows of %s do not sum to 1: off by up to %.3g.", which, error);
 }
 
+static void say_parting(tempo_page *p, const json_t *c)
+{
+    if (json_is_integer(json_object_get(c, "sets_differ_at")))
+        tempo_page_say(
+            p,
+            "Their sets differ from step %zu on: what was read after it has another context and is not "
+            "in the "
+            "means.",
+            tempo_size_at(c, "sets_differ_at"));
+    if (json_is_integer(json_object_get(c, "order_differs_at")))
+        tempo_page_say(
+            p,
+            "The same members stand in another order at step %zu: rows that were read after it are of "
+            "other members, and are not in the means.",
+            tempo_size_at(c, "order_differs_at"));
+}
+
 /* Where two captures part, in words. */
 static void show_difference(tempo_page *p, const json_t *c)
 {
@@ -58,19 +75,7 @@ static void show_difference(tempo_page *p, const json_t *c)
         tempo_page_say(p, "First different number: step %zu, row %zu, token %zu: %.9g against %.9g.",
                        tempo_size_at(d, "step"), tempo_size_at(d, "row"), tempo_size_at(d, "id"),
                        tempo_number_at(d, "first"), tempo_number_at(d, "second"));
-    if (json_is_integer(json_object_get(c, "sets_differ_at")))
-        tempo_page_say(
-            p,
-            "Their sets differ from step %zu on: what was read after it has another context and is not "
-            "in the "
-            "means.",
-            tempo_size_at(c, "sets_differ_at"));
-    if (json_is_integer(json_object_get(c, "order_differs_at")))
-        tempo_page_say(
-            p,
-            "The same members stand in another order at step %zu: rows that were read after it are of "
-            "other members, and are not in the means.",
-            tempo_size_at(c, "order_differs_at"));
+    say_parting(p, c);
 }
 
 static void show_a1(tempo_page *p, const json_t *c)
@@ -331,6 +336,118 @@ static void show_capture_logits(tempo_page *p, const json_t *c)
     tempo_page_end(p);
 }
 
+/* ---- taps ---- */
+
+enum { N_LAYERS_SHOWN = 200 };
+
+/* "resid_post of the steps: 7 rows, 4 steps, 256 numbers a row" */
+static void say_tap(tempo_page *p, const json_t *t)
+{
+    const bool prompt = tempo_text_is(t, "of", "prompt");
+    char width[40] = "", steps[40] = "";
+
+    if (json_is_integer(json_object_get(t, "width")))
+        (void)snprintf(width, sizeof(width), ", %zu numbers each", tempo_size_at(t, "width"));
+    if (!prompt)
+        (void)snprintf(steps, sizeof(steps), " in %zu steps", tempo_size_at(t, "steps"));
+    tempo_page_say(p, "%s%s: %zu rows%s%s.", tempo_text_at(t, "tap"), prompt ? " of the prompt" : "",
+                   tempo_size_at(t, "rows"), steps, width);
+    if (tempo_size_at(t, "not_finite") > 0)
+        tempo_page_say(p, "%zu numbers are not finite and are left out.", tempo_size_at(t, "not_finite"));
+}
+
+/* Lists of t, each a column, line by line of its layers; the last one as a bar, too. */
+static void show_tap_layers(tempo_page *p, const json_t *t, const char *const *keys, const char *const *names,
+                            size_t n, size_t bar)
+{
+    static const int widths[TEMPO_PAGE_COLUMNS] = {5, 11, 11, 11, 11, TEMPO_PAGE_BAR};
+    const json_t *layers = json_object_get(t, "layers"), *first = json_object_get(t, keys[0]);
+    const json_t *shown = json_object_get(t, keys[bar]);
+    const double max = tempo_greatest(shown);
+    int own[TEMPO_PAGE_COLUMNS];
+
+    memcpy(own, widths, sizeof(own));
+    own[n + 1] = TEMPO_PAGE_BAR;
+    tempo_table table = tempo_page_table(p, n + 2, names, own);
+    for (size_t l = 0; l < json_array_size(first) && l < N_LAYERS_SHOWN; l++) {
+        if (json_array_size(layers) > 0)
+            tempo_page_number(&table, "%.0f", tempo_element(layers, l));
+        else
+            tempo_page_cell(&table, "-");
+        for (size_t k = 0; k < n; k++)
+            tempo_page_number(&table, "%.4g", tempo_element(json_object_get(t, keys[k]), l));
+        tempo_page_bar(&table, tempo_element(shown, l), max);
+    }
+    tempo_page_end(p);
+}
+
+static void show_capture_taps(tempo_page *p, const json_t *c)
+{
+    static const char *const keys[] = {"layer_norm", "layer_rms", "layer_mean", "layer_max"};
+    static const char *const names[] = {"layer", "norm", "rms", "mean", "greatest", "norm by layer"};
+    const json_t *t;
+    size_t i;
+
+    tempo_page_heading(p, 2, "Taps of %s", tempo_text_at(c, "file"));
+    json_array_foreach(json_object_get(c, "taps"), i, t)
+    {
+        say_tap(p, t);
+        show_tap_layers(p, t, keys, names, 4, 0);
+    }
+}
+
+static void say_only(tempo_page *p, const json_t *c, const char *key, const char *file)
+{
+    const json_t *list = json_object_get(c, key), *one;
+    tempo_text names = {0};
+    size_t i;
+
+    json_array_foreach(list, i, one)
+        tempo_text_add(&names, "%s%s", i > 0 ? ", " : "", json_string_value(one));
+    if (names.s != NULL)
+        tempo_page_say(p, "Only %s has %s.", tempo_text_at(c, file), names.s);
+    tempo_text_free(&names);
+}
+
+static void compare_taps(tempo_page *p, const json_t *c)
+{
+    static const char *const keys[] = {"layer_max", "layer_rms", "layer_relative"};
+    static const char *const names[] = {"layer", "greatest", "rms", "of size", "greatest by layer"};
+    const json_t *d = json_object_get(c, "first_difference"), *t;
+    size_t i;
+
+    tempo_page_heading(p, 2, "Taps: %s against %s", tempo_text_at(c, "first"), tempo_text_at(c, "second"));
+    if (json_is_object(d))
+        tempo_page_say(
+            p, "First different number: %s%s, step %zu, layer %zu, row %zu, number %zu: %.9g against %.9g.",
+            tempo_text_is(d, "of", "prompt") ? "the prompt's " : "", tempo_text_at(d, "tap"),
+            tempo_size_at(d, "step"), tempo_size_at(d, "layer"), tempo_size_at(d, "row"),
+            tempo_size_at(d, "index"), tempo_number_at(d, "first"), tempo_number_at(d, "second"));
+    else
+        tempo_page_say(p, "Identical: every bit of what was compared.");
+    say_parting(p, c);
+    say_only(p, c, "only_in_first", "first");
+    say_only(p, c, "only_in_second", "second");
+    json_array_foreach(json_object_get(c, "taps"), i, t)
+    {
+        say_tap(p, t);
+        if (tempo_size_at(t, "left_out") > 0)
+            tempo_page_say(p, "%zu of its steps have other rows or another context, and are left out.",
+                           tempo_size_at(t, "left_out"));
+        if (tempo_size_at(t, "rows") > 0)
+            show_tap_layers(p, t, keys, names, 3, 0);
+    }
+}
+
+static void show_kind(tempo_page *p, const json_t *one, void (*attention)(tempo_page *, const json_t *),
+                      void (*logits)(tempo_page *, const json_t *),
+                      void (*taps)(tempo_page *, const json_t *))
+{
+    (tempo_text_is(one, "kind", "attention") ? attention
+     : tempo_text_is(one, "kind", "logits")  ? logits
+                                             : taps)(p, one);
+}
+
 char *tempo_analyze_text(const json_t *report, const tempo_page_style *style)
 {
     tempo_page p = {.style = style};
@@ -345,17 +462,11 @@ char *tempo_analyze_text(const json_t *report, const tempo_page_style *style)
     }
     json_array_foreach(json_object_get(report, "comparisons"), i, one)
     {
-        if (tempo_text_is(one, "kind", "attention"))
-            compare_attention(&p, one);
-        else
-            compare_logits(&p, one);
+        show_kind(&p, one, compare_attention, compare_logits, compare_taps);
     }
     json_array_foreach(json_object_get(report, "captures"), i, one)
     {
-        if (tempo_text_is(one, "kind", "attention"))
-            show_capture_attention(&p, one);
-        else
-            show_capture_logits(&p, one);
+        show_kind(&p, one, show_capture_attention, show_capture_logits, show_capture_taps);
     }
     return tempo_text_take(&p.t);
 }

@@ -302,7 +302,7 @@ static tempo_status write_taps(tempo_capture *c, const step *s, tempo_err *err)
     char prefix[32];
 
     for (size_t i = 0; i < c->n_taps && st == TEMPO_OK && c->steps == 0 && c->opt.prompt_rows; i++)
-        st = write_tap(c, &c->prompt, &c->taps[i], "prompt", err);
+        st = write_tap(c, &c->prompt, &c->taps[i], TEMPO_CAPTURE_PROMPT, err);
     tempo_gather_free(&c->prompt);
     (void)snprintf(prefix, sizeof(prefix), "step_%zu", c->steps);
     for (size_t i = 0; i < c->n_step_taps && st == TEMPO_OK; i++)

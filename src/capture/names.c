@@ -63,6 +63,25 @@ bool tempo_capture_key_step(const char *key, tempo_capture_array a, uint32_t *st
     return rest != NULL && *rest == '\0';
 }
 
+bool tempo_capture_tap_key(const char *key, tempo_tap *tap, bool *prompt, uint32_t *step)
+{
+    static const char whole[] = TEMPO_CAPTURE_PROMPT "_";
+    const char *rest = read_number(key, step_prefix, step);
+
+    *prompt = strncmp(key, whole, sizeof(whole) - 1) == 0;
+    if (*prompt) {
+        rest = key + sizeof(whole) - 1;
+        *step = 0;
+    } else if (rest == NULL || *rest++ != '_') {
+        return false;
+    }
+    for (*tap = 0; *tap < TEMPO_TAP_COUNT; (*tap)++)
+        if (strcmp(rest, tempo_tap_get_info(NULL, *tap).short_name) == 0)
+            return *prompt || (*tap != TEMPO_TAP_LOGITS &&
+                               *tap != TEMPO_TAP_PATTERN); /* which have files of their own */
+    return false;
+}
+
 const char *tempo_capture_file_name(char out[TEMPO_CAPTURE_KEY], tempo_capture_file f,
                                     tempo_capture_format format)
 {

@@ -28,6 +28,10 @@ const char *tempo_capture_key(char out[TEMPO_CAPTURE_KEY], size_t step, tempo_ca
 const char *tempo_capture_other_key(char out[TEMPO_CAPTURE_KEY], size_t step, tempo_capture_array a);
 /* Is the key one of these two, of some step up to TEMPO_CAPTURE_LAST_STEP? */
 bool tempo_capture_key_step(const char *key, tempo_capture_array a, uint32_t *step);
+/* In the place of step_{step} where all rows of the prompt are meant. */
+#define TEMPO_CAPTURE_PROMPT "prompt"
+/* Is the key step_{step}_TAP or prompt_TAP of a tap by its short name? */
+bool tempo_capture_tap_key(const char *key, tempo_tap *tap, bool *prompt, uint32_t *step);
 /* The text in a file of arrays. */
 #define TEMPO_CAPTURE_TEXT "metadata"
 

@@ -11,7 +11,7 @@ refuses 2 'needs one directory, or two files'
 refuses 2 'needs one directory, or two files' a b c
 refuses 2 'is no directory' "$dir/none"
 refuses 2 'did you mean --json' "$dir" --jason
-refuses 1 'no attention_weights or logits_distributions (.npz or .safetensors) in it' "$dir"
+refuses 1 'no attention_weights, logits_distributions or taps (.npz or .safetensors) in it' "$dir"
 refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/b.npz"
 printf 'PK\3\4 and nothing' >"$dir/a.npz"
 refuses 1 "$dir/a.npz" "$dir/a.npz" "$dir/a.npz"
@@ -27,6 +27,19 @@ contains "$(cat "$dir/npz.json")" 'attention_weights.FORMAT'
 cmp -s "$dir/npz.json" "$dir/safetensors.json" || fail 'a capture as safetensors says something else than as .npz'
 works "$dir/npz/visible/attention_weights.npz" "$dir/safetensors/visible/attention_weights.safetensors"
 contains "$out" 'Identical: every bit of the'
+
+# ---- taps alone: of every arm, and of two compared ----
+"$tempo" generate -p 'The cat' --steps 3 --threshold 0.05 --paired --capture "$dir/taps" --record resid_post:layers=2-3 --record-prompt >"$dir/out" 2>&1 || fail 'no taps'
+works "$dir/taps"
+contains "$out" 'resid_post of the prompt: 3 rows, 256 numbers each.'
+contains "$out" "Taps: $dir/taps/isolated/taps.npz against $dir/taps/visible/taps.npz"
+works "$dir/taps" --json
+check_json "
+for c in d['captures'] + d['comparisons']:
+    assert c['kind'] == 'taps' and [t['of'] for t in c['taps']] == ['prompt', 'steps'], c
+    assert all(t['layers'] == [2, 3] for t in c['taps']), c
+assert d['comparisons'][0]['taps'][0]['layer_max'] == [0, 0], 'one prompt'
+"
 
 # ---- paths are text of any language ----
 cp -r "$dir/npz" "$dir/café"
