@@ -108,8 +108,10 @@ static bool set_real(const option_spec *s, const char *value, double *out)
 
 static bool add_text(const option_spec *s, const char *value, text_list *out)
 {
-    if (out->n == MAX_TEXTS) {
-        say("--%s: given more than %d times", s->name, MAX_TEXTS);
+    const size_t most = s->high > 0 ? (size_t)s->high : FEW_TEXTS;
+
+    if (out->n == most) {
+        say("--%s: given more than %zu times", s->name, most);
         return false;
     }
     out->v[out->n++] = value;

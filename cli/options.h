@@ -50,7 +50,7 @@ typedef struct size_list {
     size_t n, v[MAX_SIZES];
 } size_list;
 
-enum { MAX_TEXTS = 8, MAX_REALS = 8 };
+enum { MAX_TEXTS = 64, FEW_TEXTS = 8, MAX_REALS = 8 };
 
 /* Values of an option that may be given several times. */
 typedef struct text_list {
@@ -112,6 +112,9 @@ typedef struct options {
     const char *html; /* study: a file for the report as a page, or NULL */
     bool dry_run;
 
+    text_list edit;
+    const char *edits_file;
+
     text_list models; /* of a study */
     real_list thresholds;
     int layout; /* of experiments: tempo_layout_choice */
@@ -139,7 +142,7 @@ typedef enum option_kind {
     OPTION_REAL,   /* double from low (excluded) to high */
     OPTION_CHOICE, /* an enum: the place in `choices` */
     OPTION_CHOICE_TEXT, /* const char *: one of `choices` */
-    OPTION_TEXTS,  /* text_list: each time it is given adds one */
+    OPTION_TEXTS,  /* text_list: each time it is given adds one, up to `high` or FEW_TEXTS */
     OPTION_REALS,  /* real_list, each from low (excluded) to high */
     OPTION_CUSTOM, /* set by a function of its own */
 } option_kind;

@@ -77,7 +77,7 @@ static void test_arms(void **state)
     assert_string_equal(l->arms[2].name, "published");
     assert_string_equal(l->arms[3].name, "isolated");
     assert_int_equal(l->arms[3].decoding->max_set, 6);
-    free(l);
+    tempo_arms_free(l);
 }
 
 static void assert_arms_refused(const char *text, const char *says)
@@ -232,7 +232,7 @@ static void test_documents(void **state)
     json_decref(doc);
     json_decref(id);
     tempo_run_free(r);
-    free(l);
+    tempo_arms_free(l);
 }
 
 static bool poll_few(void *user)
@@ -260,7 +260,7 @@ static void test_interrupted(void **state)
     json_decref(line);
     json_decref(doc);
     tempo_run_free(r);
-    free(l);
+    tempo_arms_free(l);
 }
 
 int main(void)

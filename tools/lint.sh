@@ -75,7 +75,7 @@ reach() {
     decode) echo base io kernels token model engine decode ;;
     capture) echo base io engine decode capture ;;
     edit) echo base io engine capture edit ;;
-    run) echo base io metrics decode capture edit run ;;
+    run) echo base io engine metrics decode capture edit run ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
     stats | registry) echo base io "$1" ;;

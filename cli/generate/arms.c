@@ -5,6 +5,7 @@
 
 #include "cli/generate/generate.h"
 #include "cli/message.h"
+#include "cli/prompt/edits.h"
 #include "run/run.h"
 #ifdef TEMPO_STUDY
 #include "cli/study/arms_yaml.h"
@@ -16,7 +17,7 @@ const char *arms_problem(const options *o)
 
     if (o->paired && o->arms != NULL)
         return "--paired and --arms both say which arms there are: give only one of them";
-    if (o->paired && o->has_mode)
+    if (o->paired && o->has_mode && !has_edits(o))
         return "--paired runs both modes: leave --mode out";
     if (o->regime == TEMPO_REGIME_LOCKSTEP && !several)
         return "--regime lockstep needs several arms: --paired or --arms FILE";
@@ -46,6 +47,14 @@ static tempo_status add_mode(generation *g, tempo_mode mode, tempo_err *err)
     return tempo_arm_add(g->arms, tempo_mode_name(mode), &d, err);
 }
 
+/* --paired with edits: without and with them, in one mode. */
+static tempo_status add_both(generation *g, tempo_err *err)
+{
+    const tempo_status st = tempo_arm_add(g->arms, "plain", &g->o->decoding, err);
+
+    return st == TEMPO_OK ? tempo_arm_add(g->arms, "edited", &g->o->decoding, err) : st;
+}
+
 static tempo_status make_arms(generation *g, tempo_err *err)
 {
     tempo_status st;
@@ -54,6 +63,8 @@ static tempo_status make_arms(generation *g, tempo_err *err)
         return load_arms(g, err);
     if ((g->arms = calloc(1, sizeof(*g->arms))) == NULL)
         return TEMPO_E_NOMEM;
+    if (g->o->paired && has_edits(g->o))
+        return add_both(g, err);
     st = add_mode(g, g->o->paired ? TEMPO_ISOLATED : g->o->decoding.mode, err);
     return st == TEMPO_OK && g->o->paired ? add_mode(g, TEMPO_VISIBLE, err) : st;
 }
@@ -123,6 +134,21 @@ int arms_make(generation *g)
     return g->run.regime != TEMPO_REGIME_LOCKSTEP || find_driver(g) ? EXIT_OK : EXIT_USAGE;
 }
 
+static tempo_status make_edits(generation *g, tempo_err *err)
+{
+    json_t *for_all = NULL;
+    tempo_status st = has_edits(g->o) ? edits_load(&for_all, g->o, err) : TEMPO_OK;
+
+    if (g->o->paired && st == TEMPO_OK) {
+        g->arms->edit_texts[1] = for_all;
+        for_all = NULL;
+    }
+    if (st == TEMPO_OK)
+        st = tempo_arms_edit(g->arms, g->s.model, for_all, NULL, err);
+    json_decref(for_all);
+    return st;
+}
+
 int arms_fit(generation *g)
 {
     const session *s = &g->prompts[0].s; /* the same template for all prompts */
@@ -132,6 +158,8 @@ int arms_fit(generation *g)
         memcpy(g->arms->decoding[i].end_ids, s->end_ids, sizeof(s->end_ids));
         g->arms->decoding[i].n_end_ids = s->n_end_ids;
     }
+    if (make_edits(g, &err) != TEMPO_OK)
+        return say_error(&err);
     if (g->o->given == NULL)
         return EXIT_OK;
     if (tempo_given_load(&g->given, g->o->given, tempo_model_get_info(g->s.model)->n_vocab, &err) != TEMPO_OK)

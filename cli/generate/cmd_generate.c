@@ -91,7 +91,7 @@ int cmd_generate(const options *o)
     }
     prompts_close(&g);
     tempo_given_free(g.given);
-    free(g.arms);
+    tempo_arms_free(g.arms);
     session_close(&g.s);
     return code;
 }

@@ -68,7 +68,7 @@ static inline prompt *prompt_of(const tempo_run *r)
 const char *arms_problem(const options *o);
 /* Arms and regime, before a model is open. */
 int arms_make(generation *g);
-/* What needs the model: given sets; and what ends a turn in the prompt's chat. */
+/* What needs the model: edits, given sets; and what ends a turn in the prompt's chat. */
 int arms_fit(generation *g);
 int prompts_open_file(generation *g);
 /* All of them as tokens, and whether there is room for each. */

@@ -6,6 +6,7 @@
 
 #include "cli/endings.h"
 #include "cli/message.h"
+#include "cli/prompt/edits.h"
 #include "cli/prompt/prefill.h"
 #include "cli/prompt/prompts.h"
 #include "io/json_file.h"
@@ -171,14 +172,18 @@ static int run(const session *s, const options *o, tempo_npy_rows **all, json_t 
 {
     const float *logits;
     tempo_err err = {0};
-    tempo_seq *seq;
+    tempo_seq *seq = NULL;
+    tempo_edits *edits;
     int code;
 
-    if (tempo_seq_create(&seq, s->engine, NULL, &err) != TEMPO_OK)
+    if (edits_make(&edits, o, s->model, &err) != TEMPO_OK)
         return say_error(&err);
     if (into != NULL)
         add_ids(into, s);
-    if (o->all_positions)
+    if (tempo_seq_create(&seq, s->engine, NULL, &err) != TEMPO_OK ||
+        tempo_seq_set_edits(seq, edits, s->n_ids, &err) != TEMPO_OK)
+        code = say_error(&err);
+    else if (o->all_positions)
         code = run_positions(s, o, seq, all, into);
     else if (prefill(s->engine, seq, s->ids, s->n_ids, &logits, &err) != TEMPO_OK ||
              keep(all, logits, &err) != TEMPO_OK)
@@ -187,7 +192,10 @@ static int run(const session *s, const options *o, tempo_npy_rows **all, json_t 
         code = report(s, o, logits, into);
     if (into != NULL)
         add_text(into, s);
+    if (code == EXIT_OK)
+        edits_say_unused(seq, edits);
     tempo_seq_free(seq);
+    tempo_edits_free(edits);
     return code;
 }
 

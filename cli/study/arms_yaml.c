@@ -46,8 +46,7 @@ bool is_yaml(const char *path)
     return ends_with(path, ".yaml") || ends_with(path, ".yml");
 }
 
-tempo_status arms_load_yaml(tempo_arm_list **out, const char *path, const tempo_decode_options *base,
-                            tempo_err *err)
+tempo_status yaml_load(json_t **out, const char *path, tempo_err *err)
 {
     char *bytes;
     size_t n;
@@ -60,12 +59,21 @@ tempo_status arms_load_yaml(tempo_arm_list **out, const char *path, const tempo_
     tempo_status st = tempo_yaml_parse(&y, path, bytes, n, &why);
     free(bytes);
     st = tempo_yaml_settle(y, st, &why, NULL, err); /* a key that is there twice */
-    if (st == TEMPO_OK) {
-        json_t *v = tree(tempo_yaml_root(y));
-        if ((st = tempo_arms_read(out, v, base, err)) != TEMPO_OK)
-            tempo_err_prefix(err, "%s", path);
-        json_decref(v);
-    }
+    if (st == TEMPO_OK)
+        *out = tree(tempo_yaml_root(y));
     tempo_yaml_free(y);
+    return st;
+}
+
+tempo_status arms_load_yaml(tempo_arm_list **out, const char *path, const tempo_decode_options *base,
+                            tempo_err *err)
+{
+    json_t *v;
+    tempo_status st = yaml_load(&v, path, err);
+
+    *out = NULL;
+    if (st == TEMPO_OK && (st = tempo_arms_read(out, v, base, err)) != TEMPO_OK)
+        tempo_err_prefix(err, "%s", path);
+    json_decref(v);
     return st;
 }

@@ -5,6 +5,8 @@
 
 /* By its name: .yaml or .yml. */
 bool is_yaml(const char *path);
+/* The file as JSON; messages begin with the path. */
+tempo_status yaml_load(json_t **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 /* Messages begin with the path. */
 tempo_status arms_load_yaml(tempo_arm_list **out, const char *path, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
 

@@ -94,7 +94,7 @@ static int run_study(const options *o, const char *dir)
             "thresholds or steps");
         return EXIT_USAGE;
     }
-    memcpy(so.models, o->models.v, sizeof(o->models.v));
+    memcpy(so.models, o->models.v, o->models.n * sizeof(*o->models.v));
     memcpy(so.thresholds, o->thresholds.v, sizeof(o->thresholds.v));
     catch_interrupts();
     st = tempo_study_run(&report, &so, &err);

@@ -173,7 +173,7 @@ tempo_status tempo_edits_check(const tempo_edits *l, const tempo_model *m, size_
             at = beyond_prompt(&edit->to, n_prompt);
         if (at != NULL)
             return tempo_fail_field(err, TEMPO_E_ARG, "edits",
-                                    "%s: prompt:%lld: the prompt has tokens 0 to %zu", edit->text,
+                                    "edit '%.120s': prompt:%lld: the prompt has tokens 0 to %zu", edit->text,
                                     (long long)*at, n_prompt - 1);
     }
     return TEMPO_OK;
@@ -186,8 +186,9 @@ tempo_status tempo_seq_set_edits(tempo_seq *s, const tempo_edits *l, size_t n_pr
 
     for (size_t i = 0; i < tempo_edits_count(l) && st == TEMPO_OK; i++)
         if (l->list[i].arm != NULL)
-            st = tempo_fail_field(err, TEMPO_E_ARG, "edits", "%s: there is no arm '%s' before this one",
-                                  l->list[i].text, l->list[i].arm);
+            st = tempo_fail_field(err, TEMPO_E_ARG, "edits",
+                                  "edit '%.120s': there is no arm '%s' before this one", l->list[i].text,
+                                  l->list[i].arm);
     if (st != TEMPO_OK)
         return st;
     if (tempo_edits_count(l) > 0 && (used = calloc(l->n, sizeof(*used))) == NULL)

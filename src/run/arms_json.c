@@ -135,7 +135,8 @@ static tempo_status read_options(const json_t *arm, tempo_decode_options *d, tem
     json_t *value;
     tempo_status st = TEMPO_OK;
 
-    json_object_foreach((json_t *)(uintptr_t)arm, key, value) if (st == TEMPO_OK && strcmp(key, "name") != 0)
+    json_object_foreach((json_t *)(uintptr_t)arm, key,
+                        value) if (st == TEMPO_OK && strcmp(key, "name") != 0 && strcmp(key, "edits") != 0)
         st = tempo_decode_read(d, key, value, err);
     if (st == TEMPO_OK)
         st = check_options(arm, d, err);
@@ -189,7 +190,12 @@ static tempo_status read_arm(tempo_arm_list *l, const json_t *arm, const tempo_d
         if (strcmp(l->names[i], text) == 0)
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "name: arm %zu is named '%s', too", i,
                               text);
-    return tempo_arm_add(l, text, &d, err);
+    const json_t *edits = json_object_get(arm, "edits");
+    if (edits != NULL && !json_is_array(edits))
+        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "edits: expected a list");
+    if ((st = tempo_arm_add(l, text, &d, err)) == TEMPO_OK)
+        l->edit_texts[l->n - 1] = json_incref((json_t *)(uintptr_t)edits);
+    return st;
 }
 
 tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tempo_decode_options *base,
@@ -215,7 +221,7 @@ tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tem
             tempo_err_prefix(err, "arm %zu", i);
     }
     if (st != TEMPO_OK)
-        free(l);
+        tempo_arms_free(l);
     else
         *out = l;
     return st;
@@ -231,5 +237,71 @@ tempo_status tempo_arms_load(tempo_arm_list **out, const char *path, const tempo
     if (st == TEMPO_OK && (st = tempo_arms_read(out, v, base, err)) != TEMPO_OK)
         tempo_err_prefix(err, "%s", path);
     json_decref(v);
+    return st;
+}
+
+/* ---- edits ------------------------------------------------------------------------- */
+
+void tempo_arms_free(tempo_arm_list *l)
+{
+    for (size_t i = 0; l != NULL && i < TEMPO_RUN_MAX_ARMS; i++) {
+        json_decref(l->edit_texts[i]);
+        tempo_edits_free(l->edits[i]);
+    }
+    free(l);
+}
+
+tempo_status tempo_edits_read(tempo_edits *to, const json_t *list, const tempo_edit_inputs *in,
+                              tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < json_array_size(list) && st == TEMPO_OK; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL)
+            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "edits: item %zu is no text", i);
+        st = tempo_edits_add(to, text, in, err);
+    }
+    return st;
+}
+
+/* What from= may mean in arm i: what the caller has, and the arms before it. */
+static tempo_status edit_arm(tempo_arm_list *l, size_t i, const tempo_model *m, const json_t *for_all,
+                             const tempo_edit_inputs *in, tempo_err *err)
+{
+    tempo_edit_inputs inputs = *in;
+    tempo_status st;
+
+    if (json_array_size(for_all) + json_array_size(l->edit_texts[i]) == 0)
+        return TEMPO_OK;
+    tempo_edit_run *runs = malloc((in->n_runs + i + 1) * sizeof(*runs));
+    if (runs == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the edits of an arm");
+    for (size_t k = 0; k < i; k++)
+        runs[k] = (tempo_edit_run){l->names[k], NULL};
+    for (size_t k = 0; k < in->n_runs; k++)
+        runs[i + k] = in->runs[k];
+    inputs.runs = runs;
+    inputs.n_runs += i;
+    if ((st = tempo_edits_create(&l->edits[i], m, err)) == TEMPO_OK &&
+        (st = tempo_edits_read(l->edits[i], for_all, &inputs, err)) == TEMPO_OK)
+        st = tempo_edits_read(l->edits[i], l->edit_texts[i], &inputs, err);
+    l->decoding[i].edits = l->edits[i];
+    free(runs);
+    return st;
+}
+
+tempo_status tempo_arms_edit(tempo_arm_list *l, const tempo_model *m, const json_t *for_all,
+                             const tempo_edit_inputs *in, tempo_err *err)
+{
+    tempo_edit_inputs none;
+    tempo_status st = TEMPO_OK;
+
+    tempo_edit_inputs_init(&none);
+    for (size_t i = 0; i < l->n && st == TEMPO_OK; i++) {
+        st = edit_arm(l, i, m, for_all, in != NULL ? in : &none, err);
+        if (st != TEMPO_OK && l->n > 1)
+            tempo_err_prefix(err, "arm '%s'", l->names[i]);
+    }
     return st;
 }

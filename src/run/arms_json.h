@@ -14,7 +14,10 @@ typedef struct tempo_arm_list {
     tempo_run_arm arms[TEMPO_RUN_MAX_ARMS]; /* [n] */
     tempo_decode_options decoding[TEMPO_RUN_MAX_ARMS];
     char names[TEMPO_RUN_MAX_ARMS][TEMPO_ARM_NAME_CHARS];
+    json_t *edit_texts[TEMPO_RUN_MAX_ARMS]; /* owned: the arm's "edits", or NULL */
+    tempo_edits *edits[TEMPO_RUN_MAX_ARMS]; /* owned: what tempo_arms_edit has made */
 } tempo_arm_list;
+void tempo_arms_free(tempo_arm_list *l); /* takes NULL */
 
 /* One more arm.  An isolated one has no visible layers, whatever d says.  TEMPO_E_LIMIT when there are too many. */
 tempo_status tempo_arm_add(tempo_arm_list *l, const char *name, const tempo_decode_options *d, tempo_err *err) TEMPO_MUST_CHECK;
@@ -25,10 +28,18 @@ const char *tempo_arm_name(const tempo_decode_options *d);
 bool tempo_arm_by_name(tempo_decode_options *d, const json_t *v);
 
 /* A list of objects: "name" (letters, digits, '_', '-', '.'; without it that of the mode, or of the replay) and options of
- * decoding by their names (with '_' or '-'), which override base.  Messages name the arm and the option.  *out is for free().  */
+ * decoding by their names (with '_' or '-'), which override base; "edits", a list, waits for
+ * tempo_arms_edit.  Messages name the arm and the option.  *out is for tempo_arms_free().  */
 tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
 /* A file of JSON; messages begin with its path. */
 tempo_status tempo_arms_load(tempo_arm_list **out, const char *path, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Add the edits of a JSON list (NULL: none), each a text. */
+tempo_status tempo_edits_read(tempo_edits *l, const json_t *list, const tempo_edit_inputs *in, tempo_err *err) TEMPO_MUST_CHECK;
+/* Give each arm its list of edits, now that there is a model: those for all arms (a JSON list, or NULL), then its own.  from= may name
+ * any arm before it.  Messages name the arm where there are several.  */
+tempo_status tempo_arms_edit(tempo_arm_list *l, const tempo_model *m, const json_t *for_all, const tempo_edit_inputs *in,
+                             tempo_err *err) TEMPO_MUST_CHECK;
 
 /* One option of decoding. */
 tempo_status tempo_decode_read(tempo_decode_options *o, const char *name, const json_t *value, tempo_err *err) TEMPO_MUST_CHECK;

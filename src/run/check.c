@@ -105,6 +105,8 @@ static tempo_status check_arm(const tempo_model *m, const tempo_run_options *o, 
 
     if (st == TEMPO_OK)
         st = tempo_decode_check(m, &d, p->ids, p->n, err);
+    if (st == TEMPO_OK)
+        st = tempo_run_check_edits(o, i, err);
     if (st == TEMPO_OK && o->n_given > d.steps)
         st = tempo_fail_field(err, TEMPO_E_ARG, "given", "%zu sets are given, but steps is %zu", o->n_given,
                               d.steps);

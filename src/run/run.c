@@ -185,7 +185,9 @@ static tempo_status open_arm(tempo_run *r, const tempo_run_options *o, size_t i,
     a->o = tempo_run_decoding(o, i);
     if ((a->name = strdup(tempo_run_name(o, i))) == NULL)
         return no_memory(err);
-    const tempo_status st = tempo_decoder_create(&a->lane.d, r->engine, &a->o, r->ids, r->n_ids, err);
+    tempo_decode_options linked = a->o;
+    linked.edits = a->edits;
+    const tempo_status st = tempo_decoder_create(&a->lane.d, r->engine, &linked, r->ids, r->n_ids, err);
     if (st != TEMPO_OK && r->n_arms > 1)
         tempo_err_prefix(err, "arm '%.60s'", a->name);
     return st;
@@ -224,6 +226,7 @@ static tempo_status fill(tempo_run *r, const tempo_run_options *o, const tempo_r
     copy_sinks(r, o);
     r->o.sinks = r->sinks;
     r->n_arms = o->n_arms;
+    st = tempo_run_link_edits(r, o, err);
     for (size_t i = 0; i < r->n_arms && st == TEMPO_OK; i++)
         st = open_arm(r, o, i, err);
     if (st == TEMPO_OK && o->capture_dir != NULL)
@@ -267,6 +270,8 @@ tempo_status tempo_run_create(tempo_run **out, tempo_engine *e, const tempo_run_
 static void free_arm(tempo_arm *a)
 {
     tempo_lane_free(&a->lane);
+    tempo_edits_free((tempo_edits *)(uintptr_t)a->edits);
+    tempo_edits_free((tempo_edits *)(uintptr_t)a->own_edits);
     free(a->name);
     free(a->all.p);
     free(a->top.p);

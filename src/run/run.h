@@ -4,6 +4,7 @@
  *   check.c   what its options must be
  *   step.c    read, take, tell; the closing pass, the end
  *   prompts.c many prompts, in groups
+ *   arm_edits.c  what one arm's edits take from another
  *   lanes.c   one pass over many arms, and who hears of its attention
  *   differ.c  where arms differ
  *   document.c  what came of it, as JSON
@@ -20,6 +21,8 @@
 typedef struct tempo_arm {
     char *name;
     tempo_decode_options o;
+    const tempo_edits *own_edits; /* held: those of o */
+    const tempo_edits *edits;     /* held: what its decoder has: the same first, then what is kept for other arms */
     tempo_lane lane;        /* its decoder */
     tempo_capture *capture; /* owned, the lane's too; or NULL */
     bool read;              /* in the step under way; outside of one, in the last */
@@ -53,6 +56,13 @@ struct tempo_run {
 
 /* The caller's options, complete: see base/options.h. */
 tempo_status tempo_run_options_take(tempo_run_options *out, const tempo_run_options *given, tempo_err *err) TEMPO_MUST_CHECK;
+/* ---- arm_edits.c ---- */
+/* TEMPO_E_ARG when an edit of the arm takes from one that does not stand before it. */
+tempo_status tempo_run_check_edits(const tempo_run_options *o, size_t arm, tempo_err *err) TEMPO_MUST_CHECK;
+/* Fill the arms' edits and own_edits. */
+tempo_status tempo_run_link_edits(tempo_run *r, const tempo_run_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* ---- run.c ---- */
 /* Keep the attention of what an arm reads, for tempo_lane_row. */
 void tempo_run_watch(tempo_run *r, size_t arm);
 /* All arms that do not replay take the sets of the leader's driver, and end with it.  The leader is stepped with this run, before
