@@ -117,6 +117,16 @@ expect 2 'notes.txt' run "$dir/one.yaml" --out "$dir/flat" --no-db
 expect 2 'both would be written to' run "$dir/one.yaml" "$dir/one.yaml" --out "$dir/twice" --no-db
 expect 2 'a directory of its own' run "$dir/one.yaml" --out . --no-db
 
+# ---- taps, of all rows of the prompt too: in every arm, twice, and looked at
+printf 'prompt: The cat\nsteps: 2\npairs: 0\nrun_both_modes: true\nrecord: ["resid_post:layers=1-2"]\nrecord_prompt: true\n' >"$dir/taps.yaml"
+for _ in 1 2; do
+    works run "$dir/taps.yaml" --out "$dir/taps" --no-db
+done
+"$tempo" analyze "$dir/taps/taps" --json >"$dir/taps.json" || fail 'no taps to look at'
+check_document "$dir/taps.json" "
+assert [c['kind'] for c in d['captures']] == ['taps', 'taps'] and d['comparisons'][0]['kind'] == 'taps', d
+assert all([(t['of'], t['rows'] > 1, t['layers']) for t in c['taps']][0] == ('prompt', True, [1, 2]) for c in d['captures']), d"
+
 # ---- prompts of a file, with ids
 printf '{"id": "cat", "prompt": "The cat"}\n{"id": 7, "prompt": "Once upon a time"}\n' >"$dir/p.jsonl"
 printf 'experiment_name: many\nprompts_file: p.jsonl\nsteps: 3\nrun_both_modes: true\npairs: 0\n' >"$dir/many.yaml"

@@ -226,6 +226,7 @@ static void test_our_keys(void **state)
                                 "positions: offset:-0.5\n"
                                 "visible_layers: 2-5\n"
                                 "record: [kv, \"attention:layers=1-2,heads=0-3\"]\n"
+                                "record_prompt: true\n"
                                 "pairs: 0\n"
                                 "regime: lockstep\n"
                                 "driver: c\n"
@@ -256,9 +257,10 @@ static void test_our_keys(void **state)
     assert_true(e->lockstep && e->driver == 2);
     assert_true(e->record == (TEMPO_EXPERIMENT_KV | TEMPO_EXPERIMENT_ATTENTION) && e->n_record == 2);
     assert_string_equal(e->record_text[1], "attention:layers=1-2,heads=0-3");
+    assert_true(e->recording.prompt_rows);
     assert_ptr_equal(tempo_experiment_arm_find(e, "d-1"), &e->arms[3]);
     assert_null(tempo_experiment_arm_find(e, "z"));
-    assert_int_equal(e->arms[2].line, 23);
+    assert_int_equal(e->arms[2].line, 24);
     tempo_experiment_free(e);
 }
 
@@ -371,6 +373,11 @@ static void test_refused(void **state)
         {"prompt: x\nrecord: [kv, kv]", "2:14: record: 'kv' is there twice"},
         {"prompt: x\nattention_output_file: ../a.npz",
          "2:24: attention_output_file: expected a file name of its own, without directories"},
+        {"prompt: x\nattention_output_file: taps.npz",
+         "2:24: attention_output_file: expected a file name of its own, without directories"},
+        {"prompt: x\nrecord: [kv, positions]\nrecord_prompt: true",
+         "3:16: record_prompt: neither attention, nor logits, nor a tap is recorded"},
+        {"prompt: x\nrecord: [kv]\nrecord_prompt: 2", "3:16: record_prompt: '2' is not true or false"},
         {"prompt: x\nrope_positions_file: results.json",
          "2:22: rope_positions_file: expected a file name of its own, without directories"},
         {"prompt: x\nlogits_output_file: l.json", "2:21: logits_output_file: 'l.json' does not end in .npz"},

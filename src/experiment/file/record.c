@@ -74,6 +74,19 @@ static tempo_status read_record(tempo_experiment *e, const tempo_yaml_node *root
     return st;
 }
 
+/* record_prompt: all rows of the prompt, as --record-prompt has them. */
+static tempo_status read_prompt_rows(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err)
+{
+    const tempo_capture_options *o = &e->recording;
+    const tempo_status st = tempo_yaml_bool(root, "record_prompt", &e->recording.prompt_rows, err);
+
+    if (st != TEMPO_OK || !o->prompt_rows || o->n_taps > 0 ||
+        (o->record & (TEMPO_RECORD_ATTENTION | TEMPO_RECORD_LOGITS)) != 0)
+        return st;
+    return tempo_yaml_fail(err, tempo_yaml_get(root, "record_prompt"),
+                           "neither attention, nor logits, nor a tap is recorded");
+}
+
 /* ---- file names ---- */
 
 typedef struct output {
@@ -88,11 +101,12 @@ static bool is_taken(const char *name)
 {
     static const char *const taken[] = {"results.json", "results.jsonl", "manifest.json",
                                         "EXPERIMENT_RESULTS.md"};
+    static const tempo_capture_file fixed[] = {TEMPO_FILE_SETS, TEMPO_FILE_METADATA, TEMPO_FILE_TAPS};
     char own[TEMPO_CAPTURE_KEY];
 
-    if (strcmp(name, tempo_capture_file_name(own, TEMPO_FILE_SETS, TEMPO_CAPTURE_NPZ)) == 0 ||
-        strcmp(name, tempo_capture_file_name(own, TEMPO_FILE_METADATA, TEMPO_CAPTURE_NPZ)) == 0)
-        return true;
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (strcmp(name, tempo_capture_file_name(own, fixed[i], TEMPO_CAPTURE_NPZ)) == 0)
+            return true;
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         if (strcmp(name, taken[i]) == 0)
             return true;
@@ -219,6 +233,7 @@ tempo_status tempo_experiment_read_record(tempo_experiment *e, const tempo_yaml_
     tempo_status st = read_captures(e, root, err);
 
     st = tempo_yaml_both(st, read_record(e, root, err));
+    st = tempo_yaml_both(st, read_prompt_rows(e, root, err));
     st = tempo_yaml_both(st, read_analyses(e, root, err));
     return tempo_yaml_both(st, read_outputs(e, root, err));
 }
