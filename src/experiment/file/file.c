@@ -21,8 +21,8 @@ static const char *const acting[] = {
     "kv_cache_output_file", "rope_positions_file", "compute_kl_divergence", "compute_cosine_similarity",
     "top_k_analysis", "analyze_cross_parallel", "cross_parallel_output_file",
     /* ours */
-    "goal", "prompts", "prompts_file", "no_bos", "thresholds", "regime", "driver", "arms", "record", "record_prompt", "pairs",
-    "published", "layout",
+    "goal", "prompts", "prompts_file", "no_bos", "thresholds", "regime", "driver", "arms", "record",
+    "record_prompt", "pairs", "published", "layout",
     /* ours, and of an arm */
     "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
     "temperature", "max_set", "stop", "kv", "max_slots"};
