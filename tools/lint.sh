@@ -87,7 +87,7 @@ reach() {
     server/page) echo base server/http server/page ;;
     server/worker) echo base metrics capture run server/worker ;;
     server/api) echo base io metrics capture run files registry experiment report server/http server/worker server/api ;;
-    cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json.h io/json_file.h io/npy_rows.h ;;
+    cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
     cli/server) echo "$(reach cli)" report server ;;
     esac
