@@ -154,7 +154,7 @@ static bool unknown_choice(const option_spec *s, const char *value)
     return bad_value(s, value, expected);
 }
 
-/* --record LIST, --max-capture SIZE */
+/* --record LIST, --tap LIST, --max-capture SIZE */
 static bool set_capture(const option_spec *s, const char *value, options *o)
 {
     o->has_capture_option = true;
@@ -168,14 +168,14 @@ static bool set_capture(const option_spec *s, const char *value, options *o)
     o->has_record = true;
     if (tempo_record_parse(&o->capturing, value, &err) == TEMPO_OK)
         return true;
-    say("--record: '%.64s' is not a list of what can be recorded: %s", value, err.msg);
+    say("--%s: '%.64s' is not a list of what can be recorded: %s", s->name, value, err.msg);
     return false;
 }
 
 /* --positions shared|unique|offset:D, --visible-layers A-B */
 static bool set_custom(const option_spec *s, const char *value, options *o)
 {
-    if (strcmp(s->name, "record") == 0 || strcmp(s->name, "max-capture") == 0)
+    if (strcmp(s->name, "record") == 0 || strcmp(s->name, "tap") == 0 || strcmp(s->name, "max-capture") == 0)
         return set_capture(s, value, o);
     if (strcmp(s->name, "positions") != 0)
         return tempo_decode_parse_layers(value, &o->decoding) ||

@@ -101,6 +101,10 @@ typedef struct options {
     const char *all;
     bool all_positions;
 
+    const char *row, *tokens, *attribute, *npz, *svg; /* of a lens */
+    bool heads;
+    int mean_rows; /* 0: all, 1: the last */
+
     size_list rows, contexts, sequences, prompts; /* of a benchmark */
     size_t repeats, buffer_mb;
     bool profile;

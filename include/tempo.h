@@ -1106,6 +1106,105 @@ typedef struct tempo_run_differences {
 
 TEMPO_API tempo_run_differences tempo_run_difference(const tempo_run *r);
 
+/* ---- lens -------------------------------------------------------------------------- */
+
+/* The residual stream of some rows as a pass had it: its POINTS, before the first layer and after each (blocks.0.hook_resid_pre,
+ * blocks.L.hook_resid_post), and on request its parts, what the layers added to it.  Filled by passes, or by whoever has the values.  */
+typedef struct tempo_residual tempo_residual;
+
+enum {
+    TEMPO_RESIDUAL_PARTS = 1u << 0, /* attn_out and mlp_out of every layer, too: for tempo_attribute */
+    TEMPO_RESIDUAL_HEADS = 1u << 1, /* and z, for its heads */
+};
+
+/* Room for that many rows, empty.  The model must outlive it.  TEMPO_E_NOMEM where memory would not hold it. */
+TEMPO_API tempo_status tempo_residual_create(tempo_residual **out, const tempo_model *m, size_t rows, unsigned keep,
+                                             tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_residual_free(tempo_residual *r);
+/* tempo_engine_forward of rows[n], of which those that want taps become rows first, first + 1, ... of r.  poll, or NULL, is asked
+ * once a layer whether to go on.  */
+TEMPO_API tempo_status tempo_residual_forward(tempo_residual *r, size_t first, tempo_engine *e, const tempo_row *rows, size_t n,
+                                              bool (*poll)(void *user), void *user, tempo_err *err) TEMPO_MUST_CHECK;
+/* What an observer of one's own has to show, *n selections, and a view that it got, as row `row` of r: what r does not keep is
+ * passed over.  Always true.  */
+TEMPO_API const tempo_tap_selection *tempo_residual_taps(const tempo_residual *r, size_t *n);
+TEMPO_API bool tempo_residual_view(tempo_residual *r, size_t row, const tempo_tap_view *view);
+/* The values[n] of one of these taps from elsewhere.  TEMPO_E_ARG for a tap that r does not keep, a row or layer that is not there,
+ * and another n; TEMPO_E_FORMAT for values that are not finite.  */
+TEMPO_API tempo_status tempo_residual_set(tempo_residual *r, size_t row, tempo_tap tap, uint32_t layer, const float *values,
+                                          size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+
+typedef struct tempo_lens_options {
+    size_t size;
+    size_t top;            /* tokens of each distribution that are told, at most 256 and the vocabulary */
+    const int32_t *tokens; /* [n_tokens] of which probability, rank and logit are told in each */
+    size_t n_tokens;
+    bool (*poll)(void *user); /* asked from time to time whether to go on; NULL */
+    void *user;
+} tempo_lens_options;
+/* The defaults: the 5 most probable tokens, no others. */
+TEMPO_API void tempo_lens_options_init_size(tempo_lens_options *o, size_t size);
+static inline void tempo_lens_options_init(tempo_lens_options *o) { tempo_lens_options_init_size(o, sizeof(*o)); }
+
+#define TEMPO_LENS_INPUT UINT32_MAX
+
+/* What the final norm, with the scale of the vector that it gets, and the output matrix make of each point: the logit lens.  All
+ * that it points to is its own.  */
+typedef struct tempo_lens {
+    size_t n_rows, n_points, n_top, n_tokens;
+    const uint32_t *layers;      /* [points] after that layer; TEMPO_LENS_INPUT: before the first */
+    const int32_t *top_ids;      /* [rows, points, top] by descending logit, of equal ones the lower id first */
+    const double *top_q;         /* [rows, points, top] their probabilities */
+    const double *token_q;       /* [rows, points, tokens] */
+    const float *token_logits;   /* [rows, points, tokens] */
+    const uint32_t *token_ranks; /* [rows, points, tokens] 1: the most probable, in the order of top_ids */
+    const double *entropy;       /* [rows, points] in nats */
+    const double *kl;            /* [rows, points] KL(last point || this one) in nats: sum q log(q / p), q the model's own distribution */
+} tempo_lens;
+
+/* The points that all rows of r have; the last layer's must be among them (TEMPO_E_ARG).  Its distribution is to the bit the one
+ * that a decoder reads (temperature 1).  Rows times points go through the output matrix together, in parts of bounded memory; no
+ * number depends on that.  TEMPO_E_FORMAT for logits that are not finite, TEMPO_E_STOPPED when poll says so.  The engine's logits
+ * of the last pass may be gone.  */
+TEMPO_API tempo_status tempo_lens_create(tempo_lens **out, tempo_engine *e, const tempo_residual *r, const tempo_lens_options *o,
+                                         tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_lens_free(tempo_lens *l);
+
+typedef struct tempo_attribution_options {
+    size_t size;
+    int32_t token;
+    int32_t minus; /* logit(token) - logit(minus); -1: the logit itself */
+    bool heads;    /* each head's share, too */
+} tempo_attribution_options;
+/* The defaults: token 0, -1, no heads. */
+TEMPO_API void tempo_attribution_options_init_size(tempo_attribution_options *o, size_t size);
+static inline void tempo_attribution_options_init(tempo_attribution_options *o)
+{
+    tempo_attribution_options_init_size(o, sizeof(*o));
+}
+
+/* Direct logit attribution: what each part of the residual stream adds to a logit, or to a difference of two, the final norm's
+ * scale taken as it was.  In double; logit = embed + sum of attn + sum of mlp + rest, and the sum of attn = that of heads and bias +
+ * heads_rest.  The rests are what products and sums of the pass rounded; bounds are what theory allows (docs/interventions.md).
+ * A greater rest says that something else has changed the stream, such as an edit.  */
+typedef struct tempo_attribution {
+    size_t n_rows, n_layers, n_heads; /* n_heads 0: not asked for */
+    const double *logit;              /* [rows] of the model itself, to the bit */
+    const double *scale;              /* [rows] ln_final.hook_scale */
+    const double *embed;              /* [rows] of the stream before the first layer: embedding, and learned positions */
+    const double *attn, *mlp;         /* [rows, layers] of attn_out (its bias is in it), of mlp_out */
+    const double *heads;              /* [rows, layers, heads] or NULL */
+    const double *bias;               /* [rows, layers] of attention's output, or NULL; 0 where there is none */
+    const double *rest, *bound;       /* [rows] |rest| <= bound */
+    const double *heads_rest, *heads_bound; /* [rows] or NULL */
+} tempo_attribution;
+
+/* Of all rows of r, which must have all points' and layers' parts (the points between do not matter).  TEMPO_E_ARG: they have not,
+ * or there is no such token.  */
+TEMPO_API tempo_status tempo_attribute(tempo_attribution **out, tempo_engine *e, const tempo_residual *r,
+                                       const tempo_attribution_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_attribution_free(tempo_attribution *a);
+
 /* ---- helpers ----------------------------------------------------------------------- */
 
 /* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control

@@ -75,6 +75,7 @@ reach() {
     decode) echo base io kernels token model engine decode ;;
     capture) echo base io engine decode capture ;;
     edit) echo base io engine capture edit ;;
+    lens) echo base io kernels token model metrics engine decode capture lens ;;
     run) echo base io engine metrics decode capture edit run ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
@@ -88,6 +89,7 @@ reach() {
     server/worker) echo base metrics capture run server/worker ;;
     server/api) echo base io metrics capture run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
+    cli/lens) echo "$(reach cli)" io draw lens ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
     cli/server) echo "$(reach cli)" report server ;;
     esac
@@ -96,7 +98,7 @@ reach() {
 # layer FOLDER: the layer that it is a part of.
 layer() {
     case $1 in
-    server/*/* | cli/study | cli/server) cut -d / -f 1,2 <<<"$1" ;;
+    server/*/* | cli/study | cli/server | cli/lens) cut -d / -f 1,2 <<<"$1" ;;
     server/*) echo "$1" ;;
     *) echo "${1%%/*}" ;;
     esac

@@ -44,6 +44,10 @@ static const struct {
     STRUCT(tempo_run_options),
     STRUCT(tempo_run_prompt),
     STRUCT(tempo_run_differences),
+    STRUCT(tempo_lens_options),
+    STRUCT(tempo_lens),
+    STRUCT(tempo_attribution_options),
+    STRUCT(tempo_attribution),
 };
 
 unsigned tempo_abi_version(void)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "draw/svg.h"
+
 enum {
     WIDTH = 760,
     LEFT = 64,
@@ -46,38 +48,10 @@ void tempo_plot_free(tempo_plot *p)
 
 /* ---- text ---- */
 
-/* Bytes of the UTF-8 character at s; 0 when none begins there, as where a name was cut. */
-static size_t character(const unsigned char *s)
-{
-    const size_t n = *s < 0x80 ? 1 : *s >= 0xf0 ? 4 : *s >= 0xe0 ? 3 : *s >= 0xc2 ? 2 : 0;
-
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
-static void put_escaped(tempo_text *t, const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-
-    while (*p != '\0') {
-        const size_t n = character(p);
-        const bool noncharacter = n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe;
-        if (n == 0 || *p < 0x20 || *p == 0x7f || noncharacter)
-            tempo_text_add(t, "?");
-        else if (*p == '<' || *p == '>' || *p == '&')
-            tempo_text_add(t, *p == '<' ? "&lt;" : *p == '>' ? "&gt;" : "&amp;");
-        else
-            tempo_text_add(t, "%.*s", (int)n, (const char *)p);
-        p += n > 0 ? n : 1;
-    }
-}
-
 static void put_text(tempo_text *t, double x, double y, const char *anchor, const char *s)
 {
     tempo_text_add(t, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
-    put_escaped(t, s);
+    tempo_svg_escape(t, s);
     tempo_text_add(t, "</text>\n");
 }
 
@@ -243,7 +217,7 @@ void tempo_plots_svg(tempo_text *t, const char *title, const char *note, const t
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
         "font-family=\"sans-serif\" font-size=\"12\" role=\"img\">\n<title>",
         WIDTH, height, WIDTH, height);
-    put_escaped(t, title);
+    tempo_svg_escape(t, title);
     tempo_text_add(t, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
     if (*note != '\0')
         put_text(t, LEFT, 18.0, "start", note);

@@ -17,6 +17,10 @@ void tempo_prepare(tempo_engine *e, const tempo_weight *const w[3], size_t r, co
 void tempo_products(tempo_engine *e, const float *x, size_t rows, const tempo_product *p, size_t n,
                     tempo_stage_id stage);
 
+/* ---- unembed.c ---- */
+/* logits[n, n_vocab] of the normed rows that e->h, and what tempo_prepare made of it, has in front. */
+void tempo_unembed(tempo_engine *e, size_t n, float *logits);
+
 /* ---- show.c ---- */
 #define TEMPO_TAP_BIT(tap) (UINT64_C(1) << (tap))
 /* Those that hold a number for each slot. */

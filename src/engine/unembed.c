@@ -1,0 +1,64 @@
+/* unembed.c - from the residual stream to logits: the output matrix that ends a pass, and the same for
+ * vectors that a caller has. */
+#include "engine/pass.h"
+
+typedef struct unembed_job {
+    tempo_engine *e;
+    const float *x;     /* [n, d_model] */
+    const float *scale; /* [n], or NULL */
+    size_t n;
+} unembed_job;
+
+void tempo_unembed(tempo_engine *e, size_t n, float *logits)
+{
+    tempo_products(e, e->h, n, (tempo_product[]){{&e->model->output, logits}}, 1, TEMPO_STAGE_OUTPUT);
+}
+
+/* e->h = the final norm of x, a group of rows a task: the numbers of norm_row in forward.c. */
+static void norm_group(void *arg, size_t group, unsigned worker)
+{
+    const unembed_job *job = arg;
+    const tempo_model *m = job->e->model;
+    const tempo_weight *const next[3] = {&m->output};
+    const size_t d = m->hp.d_model, begin = group * TEMPO_GROUP;
+
+    (void)worker;
+    for (size_t r = begin; r < job->n && r < begin + TEMPO_GROUP; r++) {
+        const float *x = job->x + r * d;
+        float *h = job->e->h + r * d;
+        if (job->scale == NULL)
+            m->kernels.rmsnorm(h, x, m->output_norm, d, m->hp.norm_eps);
+        else
+            for (size_t i = 0; i < d; i++)
+                h[i] = x[i] / job->scale[r] * m->output_norm[i];
+        tempo_prepare(job->e, next, r, h, 0, d);
+    }
+}
+
+tempo_status tempo_engine_unembed(tempo_engine *e, const float *x, const float *scale, size_t n,
+                                  float *logits, tempo_err *err)
+{
+    const tempo_batch_size want = {.rows = n};
+    unembed_job job = {.e = e, .x = x, .scale = scale, .n = n};
+    tempo_status st;
+
+    if ((st = tempo_model_unchanged(e->model, err)) != TEMPO_OK ||
+        (st = tempo_engine_reserve(e, &want, err)) != TEMPO_OK)
+        return st;
+    tempo_stage_begin(e);
+    tempo_pool_run(e->pool, (n + TEMPO_GROUP - 1) / TEMPO_GROUP, norm_group, &job);
+    tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
+    tempo_unembed(e, n, logits);
+    e->untouched = 0;
+    return TEMPO_OK;
+}
+
+void tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction)
+{
+    const size_t d = m->hp.d_model;
+
+    tempo_unpack[m->output.type](
+        row, (const unsigned char *)m->output.data + (size_t)token * m->output.row_bytes, d);
+    for (size_t i = 0; i < d; i++)
+        direction[i] = (double)row[i] * (double)m->output_norm[i];
+}

@@ -1,0 +1,407 @@
+/* attribute.c - a logit as the sum of what embedding, heads and MLPs wrote into the residual stream.
+ *
+ * logit = sum of g_i x_i / s: g is the token's row of the output matrix times the final norm's weights, s
+ * what that norm divided by.  x is the sum of the parts, so each part has its share.  A head's part is its
+ * block of Wo times z, so its share is z . (Wo^T g) / s: one pass over the rows of Wo for all heads.
+ *
+ * Bounds, u = 2^-24.  Of the rest: the output matrix's product (kernels.h); 4 u of each |g_i x_i| / s for the
+ * scale twice rounded and the norm's two products; u of each sum that the stream took, |g_i| |sum_i| / s; and
+ * the sums in double here.  Of heads_rest: the products with Wo, of which sum_i |g_i| |Wo_ik| takes the place
+ * of |Wo_ik|, and u of attn_out where a bias was added.  */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "base/status.h"
+#include "lens/lens.h"
+
+enum { LOGIT_BYTES = 32 << 20 /* of the rows whose logits are read at once */ };
+
+TEMPO_OPTIONS(tempo_attribution_options, .minus = -1)
+
+typedef struct owned {
+    tempo_attribution a;
+    double *logit, *scale, *embed, *attn, *mlp, *heads, *bias, *rest, *bound, *heads_rest, *heads_bound;
+    void *block;
+} owned;
+
+typedef struct work {
+    tempo_engine *e;
+    const tempo_model *m;
+    const tempo_residual *r;
+    const tempo_attribution_options *o;
+    owned *w;
+    double *g;               /* [d_model] */
+    double *w_abs;           /* [2, d_model] |output row of token|, of minus (0 without) */
+    double *back, *back_abs; /* [layers, n_q] Wo^T g, |Wo|^T |g| */
+    double *bias;            /* [layers] g . bo */
+    float *row;              /* [threads, max(d_model, n_q)] */
+    float *x;                /* [rows, d_model] the last points */
+    float *logits;           /* [chunk, n_vocab] of so many rows at a time */
+    size_t chunk;
+} work;
+
+static const double u = 0x1p-24;
+
+static size_t wide(const work *k)
+{
+    const size_t n_q = k->m->layers[0].wo.n_in, d = k->m->hp.d_model;
+
+    return n_q > d ? n_q : d;
+}
+
+/* ---- the direction, and back through the output matrices of attention ---- */
+
+static void find_direction(work *k)
+{
+    const size_t d = k->m->hp.d_model;
+    double *minus = k->back; /* not in use yet; layout sees to its size */
+
+    tempo_unembed_direction(k->m, k->o->token, k->row, k->g);
+    for (size_t i = 0; i < d; i++)
+        k->w_abs[i] = fabs((double)k->row[i]);
+    memset(k->w_abs + d, 0, d * sizeof(double));
+    if (k->o->minus < 0)
+        return;
+    tempo_unembed_direction(k->m, k->o->minus, k->row, minus);
+    for (size_t i = 0; i < d; i++) {
+        k->g[i] -= minus[i];
+        k->w_abs[d + i] = fabs((double)k->row[i]);
+    }
+}
+
+static void go_back(void *arg, size_t layer, unsigned worker)
+{
+    const work *k = arg;
+    const tempo_layer *l = &k->m->layers[layer];
+    const size_t n = l->wo.n_in;
+    double *back = k->back + layer * n, *back_abs = k->back_abs + layer * n;
+    float *row = k->row + worker * wide(k);
+
+    memset(back, 0, n * sizeof(double));
+    memset(back_abs, 0, n * sizeof(double));
+    k->bias[layer] = 0;
+    for (size_t i = 0; i < l->wo.n_out; i++) {
+        const double g = k->g[i], size = fabs(g);
+        tempo_unpack[l->wo.type](row, (const unsigned char *)l->wo.data + i * l->wo.row_bytes, n);
+        for (size_t j = 0; j < n; j++) {
+            back[j] += g * (double)row[j];
+            back_abs[j] += size * fabs((double)row[j]);
+        }
+        if (l->bo != NULL)
+            k->bias[layer] += g * (double)l->bo[i];
+    }
+}
+
+/* ---- sums ---- */
+
+static double dot(const double *g, const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += g[i] * (double)x[i];
+    return sum;
+}
+
+static double dot_abs(const double *g, const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += fabs(g[i] * (double)x[i]);
+    return sum;
+}
+
+/* What a product with matrices of that type may be off (tempo_matmul_fn), w_abs[n] in the place of |w|: x is
+ * norm[i] * v[i] / s, or v itself where norm is NULL.  */
+static double product_bound(const work *k, tempo_dtype type, const double *w_abs, const float *norm,
+                            const float *v, double s, size_t n)
+{
+    const tempo_form form = k->m->kernels.form[type];
+    const bool fast = k->m->kernels.compute == TEMPO_FAST;
+    double all = 0, blocks = 0, most = 0, weights = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const double x = fabs((double)v[i]) * (norm != NULL ? fabs((double)norm[i]) / s : 1.0);
+        all += x * w_abs[i];
+        most = x > most ? x : most;
+        weights += w_abs[i];
+        if ((i + 1) % TEMPO_BLOCK == 0 || i + 1 == n) {
+            blocks += most * weights;
+            most = weights = 0;
+        }
+    }
+    const double factor = form == TEMPO_FORM_FLOAT  ? ((double)n / 16 + 260) * u
+                          : form == TEMPO_FORM_BF16 ? (fast ? 0x1p-7 : 0x1p-15)
+                                                    : 0x1p-6;
+    /* x itself is known to 4 u */
+    return 1.001 * (form == TEMPO_FORM_INTEGER ? 0x1p-15 * blocks : factor * all);
+}
+
+/* ---- one row ---- */
+
+static const float *part(const work *k, size_t row, tempo_tap tap, size_t layer)
+{
+    return tempo_residual_get(k->r, row, tap, (uint32_t)layer);
+}
+
+/* Shares of the layers' outputs, and *sums: |g| on every sum that the stream took; *parts: |g| on every part.
+ */
+static void share_layers(const work *k, size_t row, double *sums, double *parts)
+{
+    const size_t d = k->m->hp.d_model, layers = k->m->hp.n_layers;
+    const double s = k->w->scale[row];
+    const float *first = part(k, row, TEMPO_TAP_RESID_PRE, 0);
+    float *x = k->row; /* the stream, added up as the pass does */
+
+    memcpy(x, first, d * sizeof(float));
+    k->w->embed[row] = dot(k->g, x, d) / s;
+    *parts = dot_abs(k->g, x, d) / s;
+    *sums = 0;
+    for (size_t l = 0; l < layers; l++) {
+        const float *added[2] = {part(k, row, TEMPO_TAP_ATTN_OUT, l), part(k, row, TEMPO_TAP_MLP_OUT, l)};
+        k->w->attn[row * layers + l] = dot(k->g, added[0], d) / s;
+        k->w->mlp[row * layers + l] = dot(k->g, added[1], d) / s;
+        for (size_t p = 0; p < 2; p++) {
+            for (size_t i = 0; i < d; i++)
+                x[i] += added[p][i];
+            *sums += dot_abs(k->g, x, d) / s;
+            *parts += dot_abs(k->g, added[p], d) / s;
+        }
+    }
+}
+
+static void share_heads(const work *k, size_t row)
+{
+    const size_t layers = k->m->hp.n_layers, heads = k->m->hp.n_heads, d = k->m->hp.head_dim;
+    const double s = k->w->scale[row];
+    double rest = 0, bound = 0;
+
+    for (size_t l = 0; l < layers; l++) {
+        const tempo_weight *wo = &k->m->layers[l].wo;
+        const double *back_abs = k->back_abs + l * wo->n_in;
+        const float *z = part(k, row, TEMPO_TAP_Z, l), *out = part(k, row, TEMPO_TAP_ATTN_OUT, l);
+        double sum = k->bias[l] / s;
+        k->w->bias[row * layers + l] = sum;
+        for (size_t h = 0; h < heads; h++) {
+            const double share = dot(k->back + l * wo->n_in + h * d, z + h * d, d) / s;
+            k->w->heads[(row * layers + l) * heads + h] = share;
+            sum += share;
+        }
+        rest += k->w->attn[row * layers + l] - sum;
+        bound += product_bound(k, wo->type, back_abs, NULL, z, 1, wo->n_in) / s;
+        bound += k->m->layers[l].bo != NULL ? 1.001 * u * dot_abs(k->g, out, k->m->hp.d_model) / s : 0;
+        bound += (double)(k->m->hp.d_model + 8) * 0x1p-52 * dot_abs(back_abs, z, wo->n_in) / s;
+    }
+    k->w->heads_rest[row] = rest;
+    k->w->heads_bound[row] = bound;
+}
+
+static void share_row(const work *k, size_t row)
+{
+    const size_t d = k->m->hp.d_model, layers = k->m->hp.n_layers;
+    const float *x = k->x + row * d;
+    const double s = k->w->scale[row];
+    double sums, parts, added;
+
+    share_layers(k, row, &sums, &parts);
+    added = k->w->embed[row];
+    for (size_t l = 0; l < layers; l++)
+        added += k->w->attn[row * layers + l] + k->w->mlp[row * layers + l];
+    k->w->rest[row] = k->w->logit[row] - added;
+    /* the products of both tokens, each with its own rounding */
+    k->w->bound[row] = product_bound(k, k->m->output.type, k->w_abs, k->m->output_norm, x, s, d) +
+                       product_bound(k, k->m->output.type, k->w_abs + d, k->m->output_norm, x, s, d);
+    for (size_t i = 0; i < d; i++)
+        k->w->bound[row] += 4.01 * u * (k->w_abs[i] + k->w_abs[d + i]) *
+                            fabs((double)k->m->output_norm[i] * (double)x[i]) / s;
+    k->w->bound[row] += 1.001 * u * sums + (double)(d + 2 * layers + 8) * 0x1p-52 * parts;
+    if (k->o->heads)
+        share_heads(k, row);
+}
+
+/* ---- all ---- */
+
+static tempo_status take_logit(const work *k, size_t row, const float *logits, tempo_err *err)
+{
+    const double logit = (double)logits[k->o->token];
+
+    k->w->logit[row] = k->o->minus < 0 ? logit : logit - (double)logits[k->o->minus];
+    return isfinite(k->w->logit[row])
+               ? TEMPO_OK
+               : tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "row %zu: its logits are not finite", row);
+}
+
+static tempo_status read_logits(work *k, tempo_err *err)
+{
+    const size_t d = k->m->hp.d_model, rows = k->r->rows;
+    tempo_status st = TEMPO_OK;
+
+    for (size_t row = 0; row < rows; row++) {
+        float *x = k->x + row * d;
+        double sum = 0;
+        memcpy(x, part(k, row, TEMPO_TAP_RESID_POST, k->m->hp.n_layers - 1), d * sizeof(float));
+        for (size_t i = 0; i < d; i++)
+            sum += (double)x[i] * (double)x[i];
+        k->w->scale[row] = (double)(float)sqrt(sum / (double)d + (double)k->m->hp.norm_eps);
+    }
+    for (size_t row = 0; row < rows && st == TEMPO_OK; row += k->chunk) {
+        const size_t n = rows - row < k->chunk ? rows - row : k->chunk;
+        st = tempo_engine_unembed(k->e, k->x + row * d, NULL, n, k->logits, err);
+        for (size_t i = 0; i < n && st == TEMPO_OK; i++)
+            st = take_logit(k, row + i, k->logits + i * k->m->hp.n_vocab, err);
+    }
+    return st;
+}
+
+static tempo_status check_rows(const work *k, tempo_err *err)
+{
+    static const tempo_tap taps[] = {TEMPO_TAP_RESID_POST, TEMPO_TAP_ATTN_OUT, TEMPO_TAP_MLP_OUT,
+                                     TEMPO_TAP_Z};
+    const size_t layers = k->m->hp.n_layers;
+
+    for (size_t row = 0; row < k->r->rows; row++) {
+        if (part(k, row, TEMPO_TAP_RESID_PRE, 0) == NULL)
+            return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu has no resid_pre of layer 0", row);
+        for (size_t t = 0; t < (k->o->heads ? 4 : 3); t++)
+            for (size_t l = t == 0 ? layers - 1 : 0; l < layers; l++)
+                if (part(k, row, taps[t], l) == NULL)
+                    return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu has no %s of layer %zu",
+                                      row, tempo_tap_get_info(NULL, taps[t]).short_name, l);
+    }
+    return TEMPO_OK;
+}
+
+static tempo_status check(const work *k, tempo_err *err)
+{
+    const uint32_t n = k->m->hp.n_vocab;
+
+    if (k->e->model != k->r->model)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "the engine is of another model");
+    if (k->o->token < 0 || (uint32_t)k->o->token >= n)
+        return tempo_fail_field(err, TEMPO_E_ARG, "token", "token %d: the model has tokens 0 to %u",
+                                k->o->token, n - 1);
+    if (k->o->minus < -1 || k->o->minus >= (int32_t)n)
+        return tempo_fail_field(err, TEMPO_E_ARG, "minus", "token %d: the model has tokens 0 to %u",
+                                k->o->minus, n - 1);
+    return check_rows(k, err);
+}
+
+static void layout_told(owned *w, tempo_arena *a)
+{
+    const size_t rows = w->a.n_rows, cells = rows * w->a.n_layers, f = sizeof(double);
+    const bool heads = w->a.n_heads > 0;
+
+    w->logit = tempo_arena_alloc(a, rows, f);
+    w->scale = tempo_arena_alloc(a, rows, f);
+    w->embed = tempo_arena_alloc(a, rows, f);
+    w->attn = tempo_arena_alloc(a, cells, f);
+    w->mlp = tempo_arena_alloc(a, cells, f);
+    w->rest = tempo_arena_alloc(a, rows, f);
+    w->bound = tempo_arena_alloc(a, rows, f);
+    w->heads = heads ? tempo_arena_alloc(a, cells * w->a.n_heads, f) : NULL;
+    w->bias = heads ? tempo_arena_alloc(a, cells, f) : NULL;
+    w->heads_rest = heads ? tempo_arena_alloc(a, rows, f) : NULL;
+    w->heads_bound = heads ? tempo_arena_alloc(a, rows, f) : NULL;
+}
+
+static void layout_work(work *k, tempo_arena *a)
+{
+    const size_t d = k->m->hp.d_model, layers = k->m->hp.n_layers, n_q = k->m->layers[0].wo.n_in;
+    const size_t threads = tempo_pool_size(k->e->pool), f = sizeof(double);
+
+    k->g = tempo_arena_alloc(a, d, f);
+    k->w_abs = tempo_arena_alloc(a, 2 * d, f);
+    k->back = tempo_arena_alloc(a, layers * n_q + d, f);
+    k->back_abs = tempo_arena_alloc(a, layers * n_q, f);
+    k->bias = tempo_arena_alloc(a, layers, f);
+    k->row = tempo_arena_alloc(a, threads, wide(k) * sizeof(float));
+    k->x = tempo_arena_alloc(a, k->r->rows, d * sizeof(float));
+    k->logits = tempo_arena_alloc(a, k->chunk, k->m->hp.n_vocab * sizeof(float));
+}
+
+static tempo_status attribute(work *k, void **block, tempo_err *err)
+{
+    tempo_arena told = {0}, used = {0};
+    owned *w = k->w;
+    tempo_status st;
+
+    k->chunk = LOGIT_BYTES / (k->m->hp.n_vocab * sizeof(float)) + 1;
+    k->chunk = k->r->rows < k->chunk ? k->r->rows : k->chunk;
+    layout_told(w, &told);
+    layout_work(k, &used);
+    if (!told.failed && !used.failed &&
+        (st = tempo_engine_take(k->e, told.used + used.used, "an attribution", err)) != TEMPO_OK)
+        return st;
+    if (told.failed || used.failed || (w->block = malloc(told.used)) == NULL ||
+        (*block = malloc(used.used)) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an attribution of %zu rows",
+                          w->a.n_rows);
+    told = (tempo_arena){.base = w->block, .cap = told.used};
+    used = (tempo_arena){.base = *block, .cap = used.used};
+    layout_told(w, &told);
+    layout_work(k, &used);
+    if ((st = read_logits(k, err)) != TEMPO_OK)
+        return st;
+    find_direction(k);
+    if (k->o->heads)
+        tempo_pool_run(k->e->pool, k->m->hp.n_layers, go_back, k);
+    for (size_t row = 0; row < k->r->rows; row++)
+        share_row(k, row);
+    return TEMPO_OK;
+}
+
+static void show(owned *w)
+{
+    tempo_attribution *a = &w->a;
+
+    a->logit = w->logit;
+    a->scale = w->scale;
+    a->embed = w->embed;
+    a->attn = w->attn;
+    a->mlp = w->mlp;
+    a->heads = w->heads;
+    a->bias = w->bias;
+    a->rest = w->rest;
+    a->bound = w->bound;
+    a->heads_rest = w->heads_rest;
+    a->heads_bound = w->heads_bound;
+}
+
+tempo_status tempo_attribute(tempo_attribution **out, tempo_engine *e, const tempo_residual *r,
+                             const tempo_attribution_options *o, tempo_err *err)
+{
+    tempo_attribution_options opt;
+    void *block = NULL;
+    owned *w;
+    tempo_status st = tempo_options_take(&tempo_attribution_options_kind, &opt, o, err);
+
+    *out = NULL;
+    work k = {.e = e, .m = r->model, .r = r, .o = &opt};
+    if (st != TEMPO_OK || (st = check(&k, err)) != TEMPO_OK)
+        return st;
+    if ((w = calloc(1, sizeof(*w))) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an attribution");
+    const tempo_hparams *hp = &r->model->hp;
+    w->a = (tempo_attribution){
+        .n_rows = r->rows, .n_layers = hp->n_layers, .n_heads = opt.heads ? hp->n_heads : 0};
+    k.w = w;
+    st = attribute(&k, &block, err);
+    free(block);
+    show(w);
+    if (st == TEMPO_OK)
+        *out = &w->a;
+    else
+        tempo_attribution_free(&w->a);
+    return st;
+}
+
+void tempo_attribution_free(tempo_attribution *a)
+{
+    if (a == NULL)
+        return;
+    free(((owned *)(void *)a)->block); /* its first member */
+    free(a);
+}
