@@ -219,6 +219,15 @@ const tempo_api_body tempo_api_generate_body = {"GenerateRequest", generate_fiel
 const tempo_api_body tempo_api_next_body = {"NextRequest", next_fields,
                                             sizeof(next_fields) / sizeof(*next_fields), 0};
 
+/* Is it all attention, and nothing else?  What a step shows is kept in memory, by what the attention view
+ * reads. */
+static bool is_attention(const tempo_capture_options *o)
+{
+    return o->record == TEMPO_RECORD_ATTENTION && o->n_taps == 0 && !o->square && o->first_layer == 0 &&
+           o->last_layer == TEMPO_ALL_LAYERS && o->first_head == 0 && o->last_head == TEMPO_ALL_HEADS;
+}
+
+/* What --record takes is understood, and refused where it is no attention. */
 static bool read_record(tempo_api_request *r, tempo_api_problem *p)
 {
     const json_t *v;
@@ -226,8 +235,23 @@ static bool read_record(tempo_api_request *r, tempo_api_problem *p)
 
     json_array_foreach(r->record, i, v)
     {
-        if (!json_is_string(v) || strcmp(json_string_value(v), "attention") != 0)
-            return tempo_api_refuse(p, 400, "record", "[%zu] is not \"attention\"", i);
+        const char *text = json_string_value(v);
+        tempo_capture_options o;
+        tempo_err err = {0};
+
+        tempo_capture_options_init(&o);
+        o.record = 0;
+        if (text == NULL || strlen(text) != json_string_length(v))
+            return tempo_api_refuse(p, 400, "record", "[%zu] is %s, expected \"attention\"", i,
+                                    text == NULL ? tempo_json_type_name(v) : "a string with a NUL");
+        if (tempo_record_parse(&o, text, &err) != TEMPO_OK)
+            return tempo_api_refuse(p, 400, "record", "[%zu]: %s", i, err.msg);
+        if (!is_attention(&o))
+            return tempo_api_refuse_code(
+                p, 400, "record", "unsupported_value",
+                "[%zu]: '%.60s' is not kept: a server keeps the whole \"attention\", in memory; "
+                "tempo generate --capture writes all else to files",
+                i, text);
         r->job.record = true;
     }
     return true;
