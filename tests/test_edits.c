@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "io/array_file.h"
+#include "model/model.h"
 #include "support/json_file.h"
 #include "support/models.h"
+#include "support/reference.h"
 
 static const char shared[] = "../shared";
 
@@ -190,10 +192,209 @@ static void test_golden(void **state)
     check_model("gemma2");
 }
 
+/* ---- the double-precision reference, told the same in other words ---- */
+
+enum { PROMPT = 8, SLOTS = 20, SET = 4, ALL = -1 };
+
+/* The first row of every set of four, the prompt's own among them. */
+static size_t begin_of_set(size_t slot)
+{
+    return slot < PROMPT ? slot : PROMPT + (slot - PROMPT) / SET * SET;
+}
+
+static bool every(size_t row, size_t slot)
+{
+    (void)row;
+    (void)slot;
+    return true;
+}
+static bool generated(size_t row, size_t slot)
+{
+    (void)row;
+    return slot >= PROMPT;
+}
+static bool second_members(size_t row, size_t slot)
+{
+    (void)row;
+    return slot == begin_of_set(slot) + 1;
+}
+static bool sets_9_on(size_t row, size_t slot)
+{
+    (void)row;
+    return slot >= PROMPT + SET;
+}
+static bool last_of_prompt(size_t row, size_t slot)
+{
+    (void)row;
+    return slot == PROMPT - 1;
+}
+static bool siblings(size_t row, size_t slot)
+{
+    return slot != row && begin_of_set(slot) == begin_of_set(row);
+}
+static bool previous(size_t row, size_t slot)
+{
+    return begin_of_set(row) > 0 && slot < begin_of_set(row) &&
+           begin_of_set(slot) == begin_of_set(begin_of_set(row) - 1);
+}
+static bool first(size_t row, size_t slot)
+{
+    (void)row;
+    return slot == 0;
+}
+static bool prompt_2_4(size_t row, size_t slot)
+{
+    (void)row;
+    return slot >= 2 && slot <= 4;
+}
+static bool self(size_t row, size_t slot)
+{
+    return row == slot;
+}
+
+typedef struct told {
+    const char *text;
+    tempo_tap tap;
+    int layer, head;                       /* or ALL */
+    bool (*rows)(size_t row, size_t slot); /* (x, slot): is the row edited? */
+    bool (*to)(size_t row, size_t slot);   /* of scores; NULL: elementwise */
+    double scale, add, bias;               /* x * scale + add * vec; bias -INFINITY: a cut */
+    size_t vec;                            /* numbers of vec; 0: no vec */
+} told;
+
+static const told tolds[] = {
+    {"zero blocks.1.attn.hook_z heads=1", TEMPO_TAP_Z, 1, 1, every, NULL, 0, 0, 0, 0},
+    {"scale 0.5 resid_mid rows=generated", TEMPO_TAP_RESID_MID, ALL, ALL, generated, NULL, 0.5, 0, 0, 0},
+    {"scale -2 k layers=0 heads=0 rows=prompt:-1", TEMPO_TAP_K, 0, 0, last_of_prompt, NULL, -2, 0, 0, 0},
+    {"scale 3 rot_q rows=set:9-", TEMPO_TAP_ROT_Q, ALL, ALL, sets_9_on, NULL, 3, 0, 0, 0},
+    {"add blocks.0.hook_resid_post vector=vec times=2 rows=member:1&generated", TEMPO_TAP_RESID_POST, 0, ALL,
+     second_members, NULL, 1, 2, 0, 32},
+    {"set v vector=vec heads=1", TEMPO_TAP_V, ALL, 1, every, NULL, 0, 1, 0, 8},
+    {"add mlp.hook_post vector=vec", TEMPO_TAP_MLP_POST, ALL, ALL, every, NULL, 1, 1, 0, 64},
+    {"scale 1.5 ln1.scale layers=1", TEMPO_TAP_LN1_SCALE, 1, ALL, every, NULL, 1.5, 0, 0, 0},
+    {"scale 0.25 ln_final.normalized", TEMPO_TAP_LN_FINAL_NORMALIZED, ALL, ALL, every, NULL, 0.25, 0, 0, 0},
+    {"zero logits rows=prompt:2-4", TEMPO_TAP_LOGITS, ALL, ALL, prompt_2_4, NULL, 0, 0, 0, 0},
+    {"scale 0.5 pattern layers=1 heads=2", TEMPO_TAP_PATTERN, 1, 2, every, NULL, 0.5, 0, 0, 0},
+    {"temperature 2 heads=0", TEMPO_TAP_ATTN_SCORES, ALL, 0, every, NULL, 0.5, 0, 0, 0},
+    {"cut siblings", TEMPO_TAP_ATTN_SCORES, ALL, ALL, every, siblings, 1, 0, -INFINITY, 0},
+    {"cut generated -> previous & set:7-9 heads=1,3", TEMPO_TAP_ATTN_SCORES, ALL, -13, generated, previous, 1,
+     0, -INFINITY, 0},
+    {"cut first heads=2", TEMPO_TAP_ATTN_SCORES, ALL, 2, every, first, 1, 0, -INFINITY, 0},
+    {"cut set:9- -> prompt:2-4 layers=1", TEMPO_TAP_ATTN_SCORES, 1, ALL, sets_9_on, prompt_2_4, 1, 0,
+     -INFINITY, 0},
+    {"bias 1.25 generated -> first layers=0 heads=2", TEMPO_TAP_ATTN_SCORES, 0, 2, generated, first, 1, 0,
+     1.25, 0},
+    {"bias -0.5 self", TEMPO_TAP_ATTN_SCORES, ALL, ALL, every, self, 1, 0, -0.5, 0},
+};
+
+static double vec_at(size_t i)
+{
+    return 0.125 * (double)((i * 7) % 5) - 0.25;
+}
+
+static bool has_head(int heads, size_t h)
+{
+    return heads == ALL || (heads == -13 ? h == 1 || h == 3 : h == (size_t)heads);
+}
+
+static void tell_reference(void *user, tempo_tap tap, uint32_t layer, size_t slot, double *v, size_t n_0,
+                           size_t n_1)
+{
+    const told *t = user;
+    const bool heads = tempo_tap_get_info(NULL, tap).n_dims == 2;
+
+    for (size_t i = 0; tap == TEMPO_TAP_PATTERN && i < n_0 * n_1; i++)
+        v[i] = isnan(v[i]) ? 0 : v[i]; /* a head that is left without any slot */
+    if (tap != t->tap || !t->rows(slot, slot) || (t->layer != ALL && layer != (uint32_t)t->layer))
+        return;
+    for (size_t i = 0; i < n_0 * n_1; i++) {
+        const size_t head = heads ? i / n_1 : 0, at = heads ? i % n_1 : i;
+        if (heads && !has_head(t->head, head))
+            continue;
+        if (t->to == NULL)
+            v[i] = (t->scale != 0 ? v[i] * t->scale : 0) + (t->vec > 0 ? t->add * vec_at(at) : 0);
+        else if (t->to(slot, at))
+            v[i] += t->bias;
+    }
+}
+
+static void compare_told(const tempo_model *m, tempo_engine *e, const told *t, tempo_mode mode)
+{
+    const size_t n_vocab = m->hp.n_vocab, n = SLOTS * n_vocab;
+    reference_slot slots[SLOTS];
+    tempo_row rows[SLOTS];
+    float vec[64];
+    double *want = malloc(n * sizeof(*want)), largest = 0;
+    tempo_seq *seq = test_seq(e, TEMPO_KV_F32);
+    const tempo_edit_array given = {"vec", vec, 1, {t->vec}};
+    const tempo_edit_inputs in = {.size = sizeof(in), .arrays = &given, .n_arrays = 1, .no_files = true};
+    tempo_edits *l;
+    tempo_err err = {0};
+
+    assert_non_null(want);
+    for (size_t i = 0; i < 64; i++)
+        vec[i] = (float)vec_at(i);
+    assert_int_equal(tempo_edits_create(&l, m, &err), TEMPO_OK);
+    if (tempo_edits_add(l, t->text, &in, &err) != TEMPO_OK ||
+        tempo_seq_set_edits(seq, l, PROMPT, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < SLOTS; i++) {
+        const uint32_t set = (uint32_t)(i < PROMPT ? i : PROMPT + (i - PROMPT) / SET);
+        slots[i] = (reference_slot){(int32_t)(i * 37 % 250), set, set, mode, 0, UINT32_MAX};
+        rows[i] = (tempo_row){.seq = seq,
+                              .token = slots[i].token,
+                              .set = set,
+                              .position = set,
+                              .mode = mode,
+                              .want = TEMPO_WANT_LOGITS};
+    }
+    /* the prompt, then the sets: an edited key is seen edited later */
+    reference_forward(m, slots, SLOTS, tell_reference, (void *)(uintptr_t)t, want);
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(want[i]));
+    const double bound =
+        fmin(2e-4 * largest, 2 * 0x1p-24 * m->hp.n_layers * sqrt((double)m->hp.d_model) * (1 + largest));
+    for (size_t begin = 0; begin < SLOTS; begin = begin < PROMPT ? PROMPT : begin + SET) {
+        const size_t rows_now = begin < PROMPT ? PROMPT : SET;
+        if (tempo_engine_forward(e, rows + begin, rows_now, NULL, &err) != TEMPO_OK)
+            fail_msg("%s: %s", t->text, err.msg);
+        for (size_t i = 0; i < rows_now * n_vocab; i++) {
+            const double got = (double)tempo_engine_logits(e, i / n_vocab)[i % n_vocab],
+                         expected = want[begin * n_vocab + i];
+            if (!(fabs(got - expected) <= bound))
+                fail_msg("%s, mode %d: logit of slot %zu is %.9g, expected %.9g, allowed %.3g", t->text,
+                         (int)mode, begin + i / n_vocab, got, expected, bound);
+        }
+    }
+    assert_true(tempo_seq_edit_use(seq, 0).came);
+    tempo_seq_free(seq);
+    tempo_edits_free(l);
+    free(want);
+}
+
+static void test_reference(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"llama", "qwen3"};
+
+    for (size_t a = 0; a < 2; a++) {
+        tempo_model *m = test_open_synthetic(archs[a], TEMPO_F32);
+        for (unsigned threads = 1; threads <= 2; threads++) {
+            tempo_engine *e = test_engine(m, threads);
+            for (size_t i = 0; i < sizeof(tolds) / sizeof(*tolds); i++)
+                for (int mode = TEMPO_ISOLATED; mode <= TEMPO_CAUSAL; mode++)
+                    compare_told(m, e, &tolds[i], (tempo_mode)mode);
+            tempo_engine_free(e);
+        }
+        tempo_model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

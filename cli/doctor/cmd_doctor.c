@@ -25,8 +25,11 @@ static const struct {
     {8, "decoding with the cache = recomputing at once", check_i8},
     {9, "no dependence on batch, chunks, threads, observer", check_i9},
     {10, "unique positions with sets of one = shared", check_i10},
-    {11, "looking at everything changes no bit", check_i11},
+    {11, "looking, and edits of nothing, change no bit", check_i11},
+    {12, "visible with siblings cut = isolated", check_i12},
+    {13, "a layer's input patched whole = the other run", check_i13},
     {14, "the residual stream is the sum of what is added", check_i14},
+    {15, "an edit changes its own sequence alone", check_i15},
 };
 
 finding cannot_run(void)

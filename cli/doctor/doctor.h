@@ -7,7 +7,7 @@
 #define TEMPO_CLI_DOCTOR_H
 #include "cli/session.h"
 
-enum { DOCTOR_MEMBERS = 4, DOCTOR_STEPS = 4, DOCTOR_PROMPT = 12, DOCTOR_IDENTITIES = 12 };
+enum { DOCTOR_MEMBERS = 4, DOCTOR_STEPS = 4, DOCTOR_PROMPT = 12, DOCTOR_IDENTITIES = 15 };
 
 typedef struct doctor {
     const options *o;
@@ -46,9 +46,12 @@ typedef struct placed_set {
     double position;
     tempo_mode mode;
     bool own_sets; /* every token a set of its own at a position of its own: a prompt */
+    uint32_t n_layers; /* mode holds in the first so many; 0: in all */
 } placed_set;
 /* Append one set, shown to obs (or NULL), and copy its rows of logits to out[n * n_vocab] (NULL: not wanted). */
 tempo_status append_set(doctor *d, tempo_engine *e, tempo_seq *seq, const placed_set *p, const tempo_observer *obs, float *out);
+/* p's rows, as set `set` of seq or, of a prompt, from that set on. */
+void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const placed_set *p, unsigned want);
 placed_set whole_prompt(const doctor *d);
 placed_set first_set(const doctor *d, tempo_mode mode);
 tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq);
@@ -56,6 +59,14 @@ tempo_status open_seq(doctor *d, tempo_engine *e, tempo_seq **seq);
 /* ---- doctor_taps.c: I11 and I14, on what a pass shows ---- */
 finding check_i11(doctor *d);
 finding check_i14(doctor *d);
+/* 0 if both have the same keys and values. */
+double compare_cache(doctor *d, const tempo_seq *a, const tempo_seq *b);
+
+/* ---- doctor_edits.c: I12, I13 and I15, and edits that change nothing ---- */
+tempo_status edits_of_nothing(doctor *d, double *worst); /* raised to the largest deviation */
+finding check_i12(doctor *d);
+finding check_i13(doctor *d);
+finding check_i15(doctor *d);
 
 /* ---- doctor_steps.c: I1, I2 and I10, on the step loop ---- */
 finding check_i1(doctor *d);

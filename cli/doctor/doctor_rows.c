@@ -13,7 +13,7 @@ static uint32_t next_set(const tempo_seq *seq)
     return n == 0 ? 0 : tempo_seq_slot_at(seq, n - 1).set + 1;
 }
 
-static void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const placed_set *p, unsigned want)
+void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const placed_set *p, unsigned want)
 {
     for (size_t i = 0; i < p->n; i++)
         rows[i] = (tempo_row){.seq = seq,
@@ -21,6 +21,7 @@ static void fill_rows(tempo_row *rows, tempo_seq *seq, uint32_t set, const place
                               .set = set + (p->own_sets ? (uint32_t)i : 0),
                               .position = p->position + (p->own_sets ? (double)i : 0),
                               .mode = p->mode,
+                              .n_layers = p->n_layers,
                               .want = want};
 }
 

@@ -29,8 +29,7 @@ static tempo_status run_shown(doctor *d, const tempo_observer *obs, tempo_seq **
     return st;
 }
 
-/* 0 if both have the same keys and values. */
-static double compare_cache(doctor *d, const tempo_seq *a, const tempo_seq *b)
+double compare_cache(doctor *d, const tempo_seq *a, const tempo_seq *b)
 {
     const tempo_model_info *m = tempo_model_get_info(d->s.model);
     const size_t n = 2 * (size_t)m->head_dim;
@@ -56,7 +55,8 @@ static bool ignore_view(void *user, const tempo_tap_view *v)
     return true;
 }
 
-/* I11: taps change no bit, all together, and attention alone, which is shown most. */
+/* I11: taps change no bit, all together, and attention alone, which is shown most; and so do edits that
+ * change nothing. */
 finding check_i11(doctor *d)
 {
     tempo_tap_selection taps[TEMPO_TAP_COUNT];
@@ -77,6 +77,8 @@ finding check_i11(doctor *d)
         on = NULL;
     }
     tempo_seq_free(off);
+    if (st == TEMPO_OK)
+        st = edits_of_nothing(d, &worst);
     return st == TEMPO_OK ? judge(worst, 0) : cannot_run();
 }
 
