@@ -400,6 +400,16 @@ static bool any_edited(const tempo_engine *e, const tempo_row_group *group)
     return any;
 }
 
+/* Are the logits of one of these rows wanted? */
+static bool any_wanted(const tempo_engine *e, const tempo_row_group *group)
+{
+    bool any = false;
+
+    for (size_t r = group->first; r < group->first + group->n; r++)
+        any = any || e->plan[r].logits != SIZE_MAX;
+    return any;
+}
+
 static void attend(void *arg, size_t task, unsigned worker)
 {
     const attention_job *job = arg;
@@ -425,7 +435,7 @@ static void attend(void *arg, size_t task, unsigned worker)
     float **pointers = e->pointers + worker * e->pointer_len;
     members m = {.to = pointers, .from = (const float **)pointers + w.n * w.heads};
 
-    if (what == 0)
+    if (what == 0 || (e->wanted_only && !any_wanted(e, group)))
         return;
     begin_walk(&w, job->layer);
     if ((what & SCORE) != 0)
@@ -451,9 +461,19 @@ static void attend(void *arg, size_t task, unsigned worker)
 
 /* ---- a layer ---- */
 
-static void run_parts(tempo_engine *e, uint32_t layer, unsigned parts, unsigned others)
+/* How many groups the first `rows` rows are: those of a sequence begin in one layer. */
+static size_t groups_of(const tempo_engine *e, size_t rows)
 {
-    const size_t tasks = e->n_groups * e->model->hp.n_kv_heads;
+    size_t n = e->n_groups;
+
+    while (n > 0 && e->group[n - 1].first >= rows)
+        n--;
+    return n;
+}
+
+static void run_parts(tempo_engine *e, uint32_t layer, size_t rows, unsigned parts, unsigned others)
+{
+    const size_t tasks = groups_of(e, rows) * e->model->hp.n_kv_heads;
     attention_job job = {.e = e,
                          .layer = layer,
                          .parts = parts,
@@ -484,16 +504,16 @@ void tempo_attention(tempo_engine *e, uint32_t layer, size_t rows)
     const bool pattern = (e->shown & TEMPO_TAP_BIT(TEMPO_TAP_PATTERN)) != 0;
 
     if (!scores && !pattern) {
-        run_parts(e, layer, WHOLE, WHOLE);
+        run_parts(e, layer, rows, WHOLE, WHOLE);
         return;
     }
-    run_parts(e, layer, scores ? SCORE : SCORE | NORMALISE, WHOLE);
+    run_parts(e, layer, rows, scores ? SCORE : SCORE | NORMALISE, WHOLE);
     if (scores) {
         show_rows(e, TEMPO_TAP_ATTN_SCORES, layer, rows);
-        run_parts(e, layer, pattern ? NORMALISE : NORMALISE | MIX, 0);
+        run_parts(e, layer, rows, pattern ? NORMALISE : NORMALISE | MIX, 0);
     }
     if (pattern) {
         show_rows(e, TEMPO_TAP_PATTERN, layer, rows);
-        run_parts(e, layer, MIX, 0);
+        run_parts(e, layer, rows, MIX, 0);
     }
 }

@@ -60,6 +60,34 @@ static tempo_status check_order(const tempo_engine *e, const tempo_row *rows, si
     return TEMPO_OK;
 }
 
+/* Where row i begins, and where its sequence has keys and values for it. */
+static tempo_status check_start(const tempo_engine *e, const tempo_row *rows, const tempo_start *starts,
+                                size_t i, tempo_err *err)
+{
+    const uint32_t n_layers = e->model->hp.n_layers, layer = starts != NULL ? starts[i].layer : 0;
+    const tempo_seq *s = rows[i].seq;
+
+    if (s->closed)
+        return tempo_fail(
+            err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+            "row %zu: its sequence lacks keys and values of some layers: rows have passed them by", i);
+    if (layer < s->first_layer)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "row %zu: it begins in layer %u, its sequence has keys and values from layer %u on",
+                          i, layer, s->first_layer);
+    if (starts == NULL)
+        return TEMPO_OK;
+    if (layer > n_layers || (layer > 0 && starts[i].resid == NULL))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "row %zu: it begins in layer %u of %u without a residual stream", i, layer,
+                          n_layers);
+    if (i > 0 && (layer < starts[i - 1].layer || (s == rows[i - 1].seq && layer != starts[i - 1].layer)))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "row %zu: it begins in layer %u, the row before it in %u", i, layer,
+                          starts[i - 1].layer);
+    return TEMPO_OK;
+}
+
 static tempo_status check_taps(const tempo_engine *e, const tempo_observer *obs, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
@@ -84,8 +112,8 @@ static bool needs_weights(const tempo_row *r, uint64_t shown)
 }
 
 /* shown: the taps that are, of rows that want it. */
-static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n, uint64_t shown,
-                               tempo_batch_size *size, tempo_err *err)
+static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, const tempo_start *starts, size_t n,
+                               uint64_t shown, tempo_batch_size *size, tempo_err *err)
 {
     tempo_status st;
 
@@ -93,7 +121,8 @@ static tempo_status check_rows(tempo_engine *e, const tempo_row *rows, size_t n,
     e->batch++;
     for (size_t i = 0, first = 0; i < n; i++) {
         if ((st = check_row(e, &rows[i], i, err)) != TEMPO_OK ||
-            (st = check_order(e, rows, i, err)) != TEMPO_OK)
+            (st = check_order(e, rows, i, err)) != TEMPO_OK ||
+            (st = check_start(e, rows, starts, i, err)) != TEMPO_OK)
             return st;
         if (rows[i].seq != rows[first].seq)
             first = i;
@@ -157,8 +186,9 @@ static void plan_sequence(tempo_engine *e, const tempo_row *rows, size_t begin, 
     }
 }
 
-/* What rows[n] want, before plan_sequence looks at it. */
-static void plan_wants(tempo_engine *e, const tempo_row *rows, size_t n, uint64_t shown)
+/* What rows[n] want and begin with, before plan_sequence looks at it. */
+static void plan_wants(tempo_engine *e, const tempo_row *rows, const tempo_start *starts, size_t n,
+                       uint64_t shown)
 {
     size_t logits = 0, weights = 0;
 
@@ -167,11 +197,13 @@ static void plan_wants(tempo_engine *e, const tempo_row *rows, size_t n, uint64_
         p->logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
         p->shown = (rows[i].want & TEMPO_WANT_TAPS) != 0 && shown != 0;
         p->weights = needs_weights(&rows[i], shown) ? weights++ : SIZE_MAX;
+        p->begin = starts != NULL ? starts[i].layer : 0;
+        p->given = starts != NULL ? starts[i].resid : NULL;
     }
 }
 
-tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
-                              tempo_err *err)
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, const tempo_start *starts, size_t n,
+                              const tempo_observer *obs, tempo_err *err)
 {
     tempo_batch_size size;
     tempo_status st = check_taps(e, obs, err);
@@ -179,10 +211,10 @@ tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, 
     if (st != TEMPO_OK)
         return st;
     const uint64_t shown = tempo_taps_wanted(obs, TEMPO_ALL_LAYERS);
-    if ((st = check_rows(e, rows, n, shown, &size, err)) != TEMPO_OK ||
+    if ((st = check_rows(e, rows, starts, n, shown, &size, err)) != TEMPO_OK ||
         (st = tempo_engine_reserve(e, &size, err)) != TEMPO_OK)
         return st;
-    plan_wants(e, rows, n, shown);
+    plan_wants(e, rows, starts, n, shown);
     e->n_groups = 0;
     for (size_t i = 0, first = 0; i < n; i++) {
         if (i + 1 == n || rows[i + 1].seq != rows[i].seq) {
@@ -201,6 +233,7 @@ void tempo_batch_commit(tempo_engine *e, size_t n)
         p->seq->slots[p->slot] = (tempo_slot){p->token, p->set, p->position};
         p->seq->n_slots = p->slot + 1;
         p->seq->next_set = p->set + 1;
+        p->seq->closed = p->begin > 0 || e->end < e->model->hp.n_layers;
     }
     e->n_rows = n;
 }

@@ -41,6 +41,8 @@ struct tempo_seq {
     const tempo_edits *edits;      /* held, with at least one edit, or NULL */
     tempo_edit_record *edits_used; /* [edits->n] */
     size_t n_prompt;               /* slots that `prompt` means in them */
+    uint32_t first_layer;          /* keys and values of layers below it are not all there; 0: all are */
+    bool closed;                   /* nor will they be: no more rows */
 };
 
 /* One row of the running batch, checked and resolved. */
@@ -57,6 +59,8 @@ typedef struct tempo_row_plan {
     uint64_t nudge;           /* of its embedding; 0 = none */
     bool shown;               /* to the observer */
     const tempo_edits *edits; /* of the sequence, if one of them selects this row, or NULL */
+    const float *given;       /* [d_model] residual stream that it begins with, or NULL */
+    uint32_t begin;           /* layer that it begins in */
     size_t logits, weights;   /* index among the rows that want logits, show scores or pattern; or SIZE_MAX */
 } tempo_row_plan;
 
@@ -104,6 +108,8 @@ struct tempo_engine {
     uint64_t batch; /* counts batches, from 1 */
     size_t n_rows;  /* of the last batch: tempo_engine_logits answers for it */
     size_t n_groups;
+    uint32_t end;     /* layer in which the running pass ends, before the layer; n_layers: all of it */
+    bool wanted_only; /* the last layer goes on with the rows whose logits are wanted alone */
     tempo_batch_size cap;
     void *block;          /* owns everything below */
     float *x, *h;         /* [rows, d_model] residual stream; normed or projected rows */
@@ -144,6 +150,12 @@ struct tempo_engine {
 tempo_status tempo_seq_options_check(const tempo_seq_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 /* Make room for n more slots: pages and the slot table.  TEMPO_E_LIMIT beyond max_slots. */
 tempo_status tempo_seq_reserve(tempo_seq *s, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
+/* Make s, whose slots are forgotten, the first n slots of `from`: whole pages are shared, the last one is
+ * copied, of layers from first_layer on only, so that rows which begin there can follow
+ * (tempo_engine_pass_part).  Pages that s has for itself are used again.  Edits stay those of s.  TEMPO_E_ARG
+ * when `from` has not all of that; then s is empty.  */
+tempo_status tempo_seq_begin(tempo_seq *s, const tempo_seq *from, size_t n, uint32_t first_layer,
+                             tempo_err *err) TEMPO_MUST_CHECK;
 /* Bytes of one page's data. */
 size_t tempo_page_bytes(const tempo_hparams *hp, tempo_kv_type kv);
 /* Keys (which = 0) or values (1) of a page, in elements of the cache's type. */
@@ -166,10 +178,16 @@ void tempo_stage_end(tempo_engine *e, tempo_stage_id id, uint64_t bytes);
 void tempo_stage_begin(tempo_engine *e);
 
 /* ---- batch.c ---- */
-/* Check rows[n] and what the observer (or NULL) wants to see of them, make room in engine and sequences, fill
- * e->plan and e->group.  Nothing visible has changed when it fails.  */
-tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
-                              tempo_err *err) TEMPO_MUST_CHECK;
+/* Where a row begins: with what stands in the residual stream when that layer begins. */
+typedef struct tempo_start {
+    uint32_t layer;     /* n_layers: nothing but the last norm and the logits is left */
+    const float *resid; /* [d_model]; NULL with layer 0: its embedding */
+} tempo_start;
+/* Check rows[n], where they begin (NULL: at the beginning) and what the observer (or NULL) wants to see of
+ * them, make room in engine and sequences, fill e->plan and e->group.  Nothing visible has changed when it
+ * fails.  */
+tempo_status tempo_batch_plan(tempo_engine *e, const tempo_row *rows, const tempo_start *starts, size_t n,
+                              const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
 /* After the pass: append the planned rows to their sequences. */
 void tempo_batch_commit(tempo_engine *e, size_t n);
 
@@ -179,6 +197,16 @@ void tempo_batch_commit(tempo_engine *e, size_t n);
  * several readers.  */
 tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                                tempo_err *err) TEMPO_MUST_CHECK;
+/* tempo_engine_pass of rows that run through layers [starts[i].layer, end) alone.  starts [n] or NULL: all
+ * from the embedding; layers do not fall from row to row, and are the same for all rows of a sequence.  end <
+ * n_layers: no row wants logits.  What a row computes is to the bit what it computes in a whole pass in which
+ * the same stands in its residual stream; of the layers that it leaves out it shows nothing, and no edit
+ * there is applied.  A sequence with such rows lacks keys and values: it is good for what the pass itself
+ * gives, and takes no rows, forks or looks at its cache any more (TEMPO_E_ARG).  TEMPO_E_ARG also for a row
+ * that begins below the layers that its sequence has (tempo_seq_begin).  */
+tempo_status tempo_engine_pass_part(tempo_engine *e, const tempo_row *rows, const tempo_start *starts,
+                                    size_t n, uint32_t end, const tempo_observer *obs,
+                                    tempo_err *err) TEMPO_MUST_CHECK;
 /* TEMPO_E_FORMAT when row i of the last batch wanted logits and got some that are not finite. */
 tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_err *err) TEMPO_MUST_CHECK;
 

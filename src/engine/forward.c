@@ -31,7 +31,8 @@ typedef struct row_job {
     uint32_t index; /* of the layer */
     size_t rows;
     const float *norm;           /* [d_model] weights of the norm to apply */
-    float *delta;                /* [rows, d_model] to add to x first, or NULL */
+    float *delta;                /* [old, d_model] to add to x first, or NULL */
+    size_t old;                  /* rows that were in the layer before; the others begin here */
     const float *delta_bias;     /* [d_model] of the product that gave delta, or NULL */
     const tempo_weight *next[3]; /* the weights that read the result, NULL for none */
     const norm_taps *taps;       /* of the norm */
@@ -91,13 +92,19 @@ static void embed_row(void *arg, size_t r, unsigned worker)
     const tempo_row_plan *p = &job->e->plan[r];
     const size_t half = m->hp.head_dim / 2;
 
+    float *x = job->e->x + r * m->hp.d_model;
+
     (void)worker;
-    tempo_unpack[m->embedding.type](
-        job->e->x + r * m->hp.d_model,
-        (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes, m->hp.d_model);
-    if (p->nudge != 0)
-        nudge_row(job->e->x + r * m->hp.d_model, m->hp.d_model, p->nudge, p->token);
-    tempo_show(job->e, TEMPO_TAP_EMBED, 0, r, job->e->x + r * m->hp.d_model, m->hp.d_model, 1);
+    if (p->given != NULL) {
+        memcpy(x, p->given, m->hp.d_model * sizeof(*x));
+    } else {
+        tempo_unpack[m->embedding.type](
+            x, (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes,
+            m->hp.d_model);
+        if (p->nudge != 0)
+            nudge_row(x, m->hp.d_model, p->nudge, p->token);
+        tempo_show(job->e, TEMPO_TAP_EMBED, 0, r, x, m->hp.d_model, 1);
+    }
     for (size_t i = 0; i < half; i++) { /* angles in double: positions reach 10^5 radians */
         const double angle = p->position * m->rope_freq[i];
         job->e->cos[r * half + i] = (float)cos(angle);
@@ -135,9 +142,11 @@ static void norm_row(const row_job *job, size_t r, size_t to)
     const size_t d = m->hp.d_model;
     float *x = job->e->x + r * d, *h = job->e->h + to * d;
 
-    if (job->delta_bias != NULL)
+    const bool adds = job->delta != NULL && r < job->old;
+
+    if (adds && job->delta_bias != NULL)
         m->kernels.add(job->delta + r * d, job->delta_bias, d);
-    if (job->delta != NULL) {
+    if (adds) {
         tempo_show(job->e, job->taps->delta, job->delta_layer, r, job->delta + r * d, d, 1);
         m->kernels.add(x, job->delta + r * d, d);
         tempo_show(job->e, job->taps->sum, job->delta_layer, r, x, d, 1);
@@ -375,8 +384,25 @@ static void show_heads(tempo_engine *e, uint32_t index, size_t rows)
         show_result(e, index, r);
 }
 
-/* The residual stream and attention: e->x -> e->q, e->k, e->v -> e->att -> e->h */
-static void attention_pass(tempo_engine *e, uint32_t index, size_t rows)
+/* Of rows that have put their keys and values into the last layer's cache: those whose logits are wanted,
+ * moved together.  A row's place is then its number among them.  */
+static size_t keep_wanted(tempo_engine *e, size_t rows)
+{
+    const size_t d = e->model->hp.d_model, n_q = (size_t)e->model->hp.n_heads * e->model->hp.head_dim;
+    size_t n = 0;
+
+    for (size_t r = 0; r < rows; r++)
+        if (e->plan[r].logits != SIZE_MAX) {
+            memmove(e->x + n * d, e->x + r * d, d * sizeof(*e->x));
+            memmove(e->att + n * n_q, e->att + r * n_q, n_q * sizeof(*e->att));
+            n++;
+        }
+    return n;
+}
+
+/* The residual stream and attention: e->x -> e->q, e->k, e->v -> e->att -> e->h.  Rows from `old` on begin in
+ * this layer.  Returns how many go on.  */
+static size_t attention_pass(tempo_engine *e, uint32_t index, size_t rows, size_t old)
 {
     static const uint64_t shown_by_qkv = TEMPO_TAP_BIT(TEMPO_TAP_Q) | TEMPO_TAP_BIT(TEMPO_TAP_K) |
                                          TEMPO_TAP_BIT(TEMPO_TAP_V) | TEMPO_TAP_BIT(TEMPO_TAP_Q_NORMED) |
@@ -390,6 +416,7 @@ static void attention_pass(tempo_engine *e, uint32_t index, size_t rows)
                    .rows = rows,
                    .norm = l->attn_norm,
                    .delta = index == 0 ? NULL : e->h,
+                   .old = old,
                    .delta_bias = bias_of_h(e, index),
                    .next = {&l->wq, &l->wk, &l->wv},
                    .taps = &taps_of_norm[0],
@@ -404,10 +431,13 @@ static void attention_pass(tempo_engine *e, uint32_t index, size_t rows)
     tempo_attention(e, index, rows);
     tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows));
     show_heads(e, index, rows);
+    if (e->wanted_only)
+        rows = keep_wanted(e, rows);
     if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
         parts(e, index, rows, (size_t)hp->n_heads * hp->head_dim, &l->wo, 0, attention_part);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     tempo_products(e, e->att, rows, (tempo_product[]){{&l->wo, e->h}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
+    return rows;
 }
 
 /* The residual stream and the MLP: e->x, e->h -> e->gate, e->up -> e->h */
@@ -420,6 +450,7 @@ static void mlp_pass(tempo_engine *e, uint32_t index, size_t rows)
                    .rows = rows,
                    .norm = l->ffn_norm,
                    .delta = e->h,
+                   .old = rows,
                    .delta_bias = l->bo,
                    .next = {&l->w_gate, &l->w_up},
                    .taps = &taps_of_norm[1],
@@ -436,14 +467,15 @@ static void mlp_pass(tempo_engine *e, uint32_t index, size_t rows)
 }
 
 /* The last norm and the output matrix, for the rows whose logits are wanted; returns how many.  Rows that
- * show something go through the norm, too. */
-static size_t read_out(tempo_engine *e, size_t rows)
+ * show something, or keep it for others, go through the norm, too.  Rows from `old` on begin here. */
+static size_t read_out(tempo_engine *e, size_t rows, size_t old)
 {
     const tempo_model *m = e->model;
     const row_job job = {.e = e,
                          .rows = rows,
                          .norm = m->output_norm,
                          .delta = e->h,
+                         .old = old,
                          .delta_bias = bias_of_h(e, m->hp.n_layers),
                          .next = {&m->output},
                          .taps = &taps_of_norm[2],
@@ -451,12 +483,12 @@ static size_t read_out(tempo_engine *e, size_t rows)
     size_t n = 0;
 
     begin_layer(e, m->hp.n_layers);
-    const bool shows = (e->shown & shown_by(job.taps)) != 0;
+    const bool shows = (e->shown & shown_by(job.taps)) != 0, keeps = (e->ordered & shown_by(job.taps)) != 0;
     for (size_t r = 0; r < rows;
          r++) /* n <= r: a row's delta is read before another's norm takes its place */
-        if (e->plan[r].logits != SIZE_MAX)
+        if (e->wanted_only || e->plan[r].logits != SIZE_MAX)
             norm_row(&job, r, n++);
-        else if (shows && e->plan[r].shown)
+        else if ((shows && e->plan[r].shown) || (keeps && e->plan[r].edits != NULL))
             norm_row(&job, r, n);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     if (n > 0)
@@ -508,57 +540,116 @@ static bool go_on(const tempo_engine *e, const tempo_observer *obs)
     return !e->stopped && (obs == NULL || obs->poll == NULL || obs->poll(obs->user));
 }
 
-/* Everything but the append. */
-static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
-                             tempo_err *err)
+/* Does nothing of the last layer's second half or behind it show or change a row? */
+static bool nothing_at_the_end(tempo_engine *e)
 {
     const uint32_t layers = e->model->hp.n_layers;
+    uint64_t taps;
+
+    begin_layer(e, layers);
+    taps = e->taps;
+    begin_layer(e, layers - 1);
+    return (taps | e->taps) == 0;
+}
+
+/* Is there a row whose logits nobody wants? */
+static bool any_unwanted(const tempo_engine *e, size_t n)
+{
+    bool any = false;
+
+    for (size_t r = 0; r < n && !any; r++)
+        any = e->plan[r].logits == SIZE_MAX;
+    return any;
+}
+
+/* Rows[n] through the layers, each layer with those that have begun: *rows of them leave the last one. */
+static tempo_status run_layers(tempo_engine *e, size_t n, const tempo_observer *obs, size_t *rows,
+                               tempo_err *err)
+{
+    const uint32_t layers = e->model->hp.n_layers;
+    size_t begun = 0;
+
+    *rows = 0;
+    for (uint32_t l = 0; l < e->end; l++) {
+        const size_t before = begun;
+        while (begun < n && e->plan[begun].begin <= l)
+            begun++;
+        if (begun == 0)
+            continue;
+        e->wanted_only = l + 1 == layers && begun == n && any_unwanted(e, n) && nothing_at_the_end(e);
+        begin_layer(e, l);
+        *rows = attention_pass(e, l, begun, before);
+        mlp_pass(e, l, *rows);
+        if (!go_on(e, obs))
+            return stopped_in(l, err);
+        tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
+    }
+    return TEMPO_OK;
+}
+
+/* Everything but the append. */
+static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, const tempo_start *starts, size_t n,
+                             const tempo_observer *obs, tempo_err *err)
+{
     row_job job = {.e = e};
+    size_t left = 0;
     tempo_status st;
 
     tempo_stage_begin(e);
     if ((st = tempo_model_unchanged(e->model, err)) != TEMPO_OK ||
-        (st = tempo_batch_plan(e, rows, n, obs, err)) != TEMPO_OK)
+        (st = tempo_batch_plan(e, rows, starts, n, obs, err)) != TEMPO_OK)
         return st;
     e->n_rows = 0;
     e->observer = NULL; /* where no row shows anything, nothing is held up for it */
     for (size_t r = 0; r < n && e->observer == NULL; r++)
         e->observer = e->plan[r].shown ? obs : NULL;
-    e->stopped = false;
+    e->stopped = e->wanted_only = false;
     begin_layer(e, 0);
     run_stage(e, TEMPO_TAP_BIT(TEMPO_TAP_EMBED), n, embed_row, &job);
     tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
-    for (uint32_t l = 0; l < layers; l++) {
-        begin_layer(e, l);
-        attention_pass(e, l, n);
-        mlp_pass(e, l, n);
-        if (!go_on(e, obs))
-            return stopped_in(l, err);
-        tempo_stage_end(e, TEMPO_STAGE_OBSERVER, 0);
+    if ((st = run_layers(e, n, obs, &left, err)) != TEMPO_OK)
+        return st;
+    if (e->end == e->model->hp.n_layers) {
+        const size_t logits = read_out(e, e->wanted_only ? left : n, left);
+        if (e->stopped)
+            return stopped_in(e->end - 1, err);
+        check_logits(e, logits);
     }
-    const size_t logits = read_out(e, n);
-    if (e->stopped)
-        return stopped_in(layers - 1, err);
-    check_logits(e, logits);
     e->untouched = 0;
     return TEMPO_OK;
 }
 
-tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
-                               tempo_err *err)
+tempo_status tempo_engine_pass_part(tempo_engine *e, const tempo_row *rows, const tempo_start *starts,
+                                    size_t n, uint32_t end, const tempo_observer *obs, tempo_err *err)
 {
-    const tempo_status st = run_pass(e, rows, n, obs, err);
+    bool wants = false;
+
+    for (size_t i = 0; i < n; i++)
+        wants = wants || (rows[i].want & TEMPO_WANT_LOGITS) != 0;
+    if (end > e->model->hp.n_layers || (wants && end < e->model->hp.n_layers))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "a pass that ends in layer %u of %u has no logits", end, e->model->hp.n_layers);
+    e->end = end;
+    const tempo_status st = run_pass(e, rows, starts, n, obs, err);
 
     if (st == TEMPO_OK)
         tempo_batch_commit(e, n);
     return st;
 }
 
+tempo_status tempo_engine_pass(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
+                               tempo_err *err)
+{
+    return tempo_engine_pass_part(e, rows, NULL, n, e->model->hp.n_layers, obs, err);
+}
+
 tempo_status tempo_engine_forward(tempo_engine *e, const tempo_row *rows, size_t n, const tempo_observer *obs,
                                   tempo_err *err)
 {
-    tempo_status st = run_pass(e, rows, n, obs, err);
+    tempo_status st;
 
+    e->end = e->model->hp.n_layers;
+    st = run_pass(e, rows, NULL, n, obs, err);
     for (size_t i = 0; i < n && st == TEMPO_OK; i++)
         st = tempo_engine_check_logits(e, i, err);
     if (st == TEMPO_OK)

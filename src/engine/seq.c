@@ -171,46 +171,102 @@ static tempo_status copy_edits(tempo_seq *s, const tempo_seq *from, tempo_err *e
     return st;
 }
 
+/* What s has of pages for itself stays, in front; of those that others hold it lets go. */
+static void keep_own_pages(tempo_seq *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_pages; i++) /* acquire: what the last other owner wrote is there */
+        if (atomic_load_explicit(&s->pages[i]->refs, memory_order_acquire) == 1)
+            s->pages[n++] = s->pages[i];
+        else
+            page_release(s->pages[i]);
+    s->n_pages = n;
+}
+
+/* Pages [0, whole) shared with `from`, in front of what s has. */
+static void share_pages(tempo_seq *s, const tempo_seq *from, size_t whole)
+{
+    memmove(s->pages + whole, s->pages, s->n_pages * sizeof(*s->pages));
+    s->n_pages += whole;
+    for (size_t i = 0; i < whole; i++) {
+        /* relaxed: `from` keeps the page alive while we take our share */
+        (void)atomic_fetch_add_explicit(&from->pages[i]->refs, 1, memory_order_relaxed);
+        s->pages[i] = from->pages[i];
+    }
+}
+
+/* The page that both will write to, as number `whole` of s, of the layers that it is to have. */
+static tempo_status copy_page(tempo_seq *s, const tempo_seq *from, size_t whole, uint32_t first_layer,
+                              tempo_err *err)
+{
+    const tempo_hparams *hp = &s->engine->model->hp;
+    const size_t bytes = tempo_page_bytes(hp, s->kv), skipped = bytes / hp->n_layers * first_layer;
+
+    if (s->n_pages == whole) {
+        const tempo_status st = tempo_engine_take(s->engine, bytes, "a fork's keys and values", err);
+        if (st != TEMPO_OK)
+            return st;
+        tempo_page *p = page_create(bytes);
+        if (p == NULL)
+            return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to fork a sequence (%zu bytes)",
+                              bytes);
+        s->pages[s->n_pages++] = p;
+    }
+    memcpy(s->pages[whole]->data + skipped, from->pages[whole]->data + skipped, bytes - skipped);
+    return TEMPO_OK;
+}
+
+tempo_status tempo_seq_begin(tempo_seq *s, const tempo_seq *from, size_t n, uint32_t first_layer,
+                             tempo_err *err)
+{
+    const size_t whole = n / TEMPO_PAGE_SLOTS;
+    tempo_status st;
+
+    keep_own_pages(s);
+    s->n_slots = 0;
+    s->next_set = 0;
+    s->first_layer = 0;
+    s->closed = false;
+    if (s->engine != from->engine || s->kv != from->kv || n > from->n_slots ||
+        first_layer > s->engine->model->hp.n_layers || (n > 0 && from->first_layer > first_layer))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "%zu slots from layer %u on: what is forked has %zu, from layer %u on", n,
+                          first_layer, from->n_slots, from->first_layer);
+    if (from->closed)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "what is forked lacks keys and values of some layers: rows have passed them by");
+    if (n > 0 && n < from->n_slots && from->slots[n].set == from->slots[n - 1].set)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%zu slots end inside of set %u", n,
+                          from->slots[n].set);
+    if ((st = grow_tables(s, n, s->n_pages + whole + 1, err)) != TEMPO_OK)
+        return st;
+    share_pages(s, from, whole);
+    if (n % TEMPO_PAGE_SLOTS != 0 && (st = copy_page(s, from, whole, first_layer, err)) != TEMPO_OK)
+        return st;
+    if (n > 0) {
+        memcpy(s->slots, from->slots, n * sizeof(*s->slots));
+        s->next_set = n < from->n_slots ? from->slots[n].set : from->next_set;
+    }
+    s->n_slots = n;
+    s->first_layer = first_layer;
+    return TEMPO_OK;
+}
+
 tempo_status tempo_seq_fork(tempo_seq **out, const tempo_seq *from, tempo_err *err)
 {
     const tempo_seq_options opt = {.size = sizeof(opt), .kv = from->kv, .max_slots = from->max_slots};
-    const size_t whole = from->n_slots / TEMPO_PAGE_SLOTS, pages = pages_for(from->n_slots);
     tempo_seq *s;
     tempo_status st = tempo_seq_create(&s, from->engine, &opt, err);
 
     *out = NULL;
     if (st != TEMPO_OK)
         return st;
-    if ((st = grow_tables(s, from->n_slots, pages, err)) != TEMPO_OK)
-        goto out;
-    for (size_t i = 0; i < whole; i++) {
-        /* relaxed: `from` keeps the page alive while we take our share */
-        (void)atomic_fetch_add_explicit(&from->pages[i]->refs, 1, memory_order_relaxed);
-        s->pages[s->n_pages++] = from->pages[i];
-    }
-    if (pages > whole) { /* the page both will write to */
-        const size_t bytes = tempo_page_bytes(&from->engine->model->hp, from->kv);
-        if ((st = tempo_engine_take(from->engine, bytes, "a fork's keys and values", err)) != TEMPO_OK)
-            goto out;
-        tempo_page *p = page_create(bytes);
-        if (p == NULL) {
-            st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory to fork a sequence (%zu bytes)",
-                            bytes);
-            goto out;
-        }
-        memcpy(p->data, from->pages[whole]->data, bytes);
-        s->pages[s->n_pages++] = p;
-    }
-    if (from->n_slots > 0)
-        memcpy(s->slots, from->slots, from->n_slots * sizeof(*s->slots));
-    s->n_slots = from->n_slots;
-    s->next_set = from->next_set;
-    if ((st = copy_edits(s, from, err)) != TEMPO_OK)
-        goto out;
-    *out = s;
-out:
-    if (st != TEMPO_OK)
+    if ((st = tempo_seq_begin(s, from, from->n_slots, from->first_layer, err)) != TEMPO_OK ||
+        (st = copy_edits(s, from, err)) != TEMPO_OK)
         tempo_seq_free(s);
+    else
+        *out = s;
     return st;
 }
 
@@ -247,6 +303,9 @@ tempo_status tempo_seq_read_kv(const tempo_seq *s, uint32_t layer, uint32_t kv_h
             err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
             "layer %u, kv head %u, slot %zu: the sequence has %u layers, %u kv heads, %zu slots", layer,
             kv_head, slot, hp->n_layers, hp->n_kv_heads, s->n_slots);
+    if (s->closed || s->first_layer > 0)
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "the sequence lacks keys and values of some layers: rows have passed them by");
     const tempo_page *p = s->pages[slot / TEMPO_PAGE_SLOTS];
     if (k != NULL)
         widen(k, s->kv, tempo_page_at(p, hp, s->kv, layer, kv_head, 0), slot % TEMPO_PAGE_SLOTS,

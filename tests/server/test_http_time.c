@@ -132,7 +132,8 @@ static const tempo_route routes[] = {
     {"GET", "/patient", patient, false, NULL}, {"POST", "/post", post, false, NULL},
 };
 
-static tempo_http *start(watched *w, double header_s, double body_s, double idle_s, unsigned connections)
+static tempo_http *start_rated(watched *w, double header_s, double body_s, double idle_s, double least_rate,
+                               unsigned connections)
 {
     tempo_http_options o;
     tempo_http *h;
@@ -143,6 +144,7 @@ static tempo_http *start(watched *w, double header_s, double body_s, double idle
     o.header_s = header_s;
     o.body_s = body_s;
     o.idle_s = idle_s;
+    o.least_rate = least_rate;
     o.max_connections = connections;
     o.routes = routes;
     o.n_routes = sizeof(routes) / sizeof(*routes);
@@ -150,6 +152,11 @@ static tempo_http *start(watched *w, double header_s, double body_s, double idle
     if (tempo_http_start(&h, &o, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
     return h;
+}
+
+static tempo_http *start(watched *w, double header_s, double body_s, double idle_s, unsigned connections)
+{
+    return start_rated(w, header_s, body_s, idle_s, 4096, connections);
 }
 
 static void send_text(int fd, const char *text)
@@ -261,6 +268,60 @@ static void test_never_reads_stream(void **state)
     (void)close(fd);
     tempo_http_free(h);
     assert_int_equal(w.ended, 1);
+}
+
+/* Takes something again and again, so that no single wait is long. */
+static void read_slowly(int fd, const atomic_int *until)
+{
+    enum { BYTES = 64 << 10, MOST = 256 << 20 };
+    char *some = malloc(BYTES);
+
+    assert_non_null(some);
+    for (size_t n = 0; atomic_load(until) == 0; n += BYTES) {
+        if (n > MOST)
+            fail_msg("%zu bytes were taken, and the answer goes on", n);
+        (void)recv(fd, some, BYTES, MSG_DONTWAIT);
+        (void)poll(NULL, 0, 2);
+    }
+    free(some);
+}
+
+static void test_reads_slowly(void **state)
+{
+    watched w = {0};
+    tempo_http *h = start_rated(&w, far, far, 0.2, 1e12, 8);
+    const int fd = http_connect(tempo_http_port(h));
+
+    (void)state;
+    send_text(fd, "GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    read_slowly(fd, &w.ended);
+    assert_int_equal(w.complete, 0);
+    assert_int_equal(tempo_http_get_counts(h).timed_out, 1);
+    expect_health(h); /* who reads is not meant */
+    (void)close(fd);
+    tempo_http_free(h);
+}
+
+/* The same reader is fast enough for a lower rate: here it is the one that goes. */
+static void test_reads_well(void **state)
+{
+    watched w = {0};
+    tempo_http *h = start_rated(&w, far, far, far, 1, 8);
+    const int fd = http_connect(tempo_http_port(h));
+    char some[4096];
+
+    (void)state;
+    send_text(fd, "GET /much HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (size_t i = 0; i < 200; i++) {
+        assert_true(http_receive_some(fd, some, sizeof(some)) > 0);
+        (void)poll(NULL, 0, 1);
+    }
+    assert_int_equal(w.ended, 0);
+    assert_int_equal(tempo_http_get_counts(h).timed_out, 0);
+    (void)close(fd);
+    await(&w.ended, 1);
+    assert_int_equal(tempo_http_get_counts(h).timed_out, 0);
+    tempo_http_free(h);
 }
 
 static void test_never_reads_body(void **state)
@@ -474,6 +535,8 @@ int main(void)
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_slow_second),
         cmocka_unit_test(test_never_reads_stream),
+        cmocka_unit_test(test_reads_slowly),
+        cmocka_unit_test(test_reads_well),
         cmocka_unit_test(test_never_reads_body),
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_goes_away),

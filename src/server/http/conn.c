@@ -99,6 +99,20 @@ void tempo_http_taken(tempo_http_conn *c, size_t n)
     c->n_in -= n;
 }
 
+/* Until the reader takes more.  Who takes a little now and then would hold a thread for as long as it likes:
+ * the waits for one answer together are bounded by what was taken of it. */
+static bool await_reader(tempo_http_conn *c)
+{
+    const tempo_http_options *o = &c->h->o;
+    const double from = tempo_http_now(), left = o->idle_s + (double)c->sent / o->least_rate - c->waited;
+    const bool ready = await(c, POLLOUT, from + fmin(o->idle_s, left));
+
+    c->waited += tempo_http_now() - from;
+    if (!ready)
+        tempo_http_count_timeout(c->h);
+    return ready;
+}
+
 bool tempo_http_send(tempo_http_conn *c, const void *data, size_t n, bool more)
 {
     const char *p = data;
@@ -108,10 +122,10 @@ bool tempo_http_send(tempo_http_conn *c, const void *data, size_t n, bool more)
         if (sent > 0) {
             p += sent;
             n -= (size_t)sent;
+            c->sent += (uint64_t)sent;
         } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             return false;
-        } else if (!await(c, POLLOUT, tempo_http_now() + c->h->o.idle_s)) {
-            tempo_http_count_timeout(c->h);
+        } else if (!await_reader(c)) {
             return false;
         }
     }
@@ -251,6 +265,8 @@ static void serve(tempo_http_conn *c)
         const head_result got = read_head(c, first, &scan, &why);
         if (!end_waiting(c) || got == NONE)
             return;
+        c->waited = 0;
+        c->sent = 0;
         switch (got) {
         case HEAD:
             run_request(c, &scan);

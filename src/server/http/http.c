@@ -23,7 +23,8 @@ void tempo_http_options_init(tempo_http_options *o)
                               .max_connections = 256,
                               .header_s = 10,
                               .body_s = 20,
-                              .idle_s = 30};
+                              .idle_s = 30,
+                              .least_rate = 4096};
 }
 
 /* ---- listening ------------------------------------------------------------------------- */

@@ -34,6 +34,8 @@ typedef struct tempo_http_options {
     unsigned max_connections; /* beyond them the one that has been idle longest goes; if none is idle, the new one */
     double header_s, body_s; /* a request's headers, and then its body, must be there after so long */
     double idle_s;           /* a connection on which nothing happens, or that takes nothing of an answer, is closed */
+    double least_rate;       /* bytes a second: an answer may keep its thread waiting for its reader for idle_s, and a second longer for
+                                each so many bytes that were taken */
     const tempo_route *routes;
     size_t n_routes;
     void *user;         /* of every handler */
@@ -91,7 +93,8 @@ typedef struct tempo_stream {
     void *user;
     /* Up to cap bytes into buf; 0: nothing came within about wait_ms (it may wait so long); -1: that was all.  */
     ptrdiff_t (*next)(void *user, char *buf, size_t cap, unsigned wait_ms);
-    /* Called once, whatever happened: complete = all was taken; false = the client went away or took nothing for idle_s. */
+    /* Called once, whatever happened: complete = all was taken; false = the client went away, or took nothing for idle_s or too
+     * little (least_rate). */
     void (*end)(void *user, bool complete);
 } tempo_stream;
 

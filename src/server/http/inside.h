@@ -34,6 +34,8 @@ typedef struct tempo_http_conn {
     struct tempo_http_conn *previous, *next; /* (lock) */
     /* the thread's own */
     bool close;  /* no further request is read */
+    double waited; /* seconds that an answer has waited for its reader */
+    uint64_t sent; /* bytes of it that were taken */
     size_t n_in; /* bytes of `in` that nobody has taken yet */
     char in[TEMPO_HTTP_MAX_HEAD];
 } tempo_http_conn;
@@ -127,8 +129,8 @@ const char *tempo_http_body_take(tempo_http_body *b, const char *in, size_t n, s
 void *tempo_http_conn_run(void *conn); /* the thread */
 /* Both directions; its thread then finds it at its end.  The lock is held. */
 void tempo_http_shut(tempo_http_conn *c);
-/* All of data[n]: false when the client is gone, or took nothing for idle_s.  more: something follows at
- * once. */
+/* All of data[n]: false when the client is gone, took nothing for idle_s, or less than least_rate.  more: something
+ * follows at once. */
 bool tempo_http_send(tempo_http_conn *c, const void *data, size_t n, bool more);
 /* More bytes into c->in, at least one: false at its end, when the deadline passed (*late), or it was shut
  * down. */
