@@ -1,4 +1,5 @@
-/* fuzz_npz.c - any bytes as an archive of arrays: parse, then read every array within a bound of memory. */
+/* fuzz_npz.c - any bytes as an archive of arrays, or as a .npy file: parse, then read every array within a
+ * bound of memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     tempo_npz *z;
     tempo_err err = {0};
-    tempo_status st = tempo_npz_parse(&z, data, n, &err);
+    tempo_status st = n > 0 && data[0] == 0x93 ? tempo_npz_parse_npy(&z, data, n, &err)
+                                               : tempo_npz_parse(&z, data, n, &err);
 
     if (st != TEMPO_OK) {
         check_error(st, &err, n);

@@ -277,7 +277,7 @@ static void test_broken(void **state)
     tempo_err err = {0};
     assert_int_equal(tempo_array_file_open(&f, path, &err),
                      TEMPO_E_LIMIT); /* as a length of a header it is large */
-    assert_non_null(strstr(err.msg, "text: neither an .npz archive nor safetensors: "));
+    assert_non_null(strstr(err.msg, "text: neither an .npz archive, nor .npy, nor safetensors: "));
 }
 
 /* A file that is cut short while it is open: the next look says so, with both sizes, and reads nothing. */
@@ -320,13 +320,73 @@ static void test_cut_while_open(void **state)
     }
 }
 
+/* A file that NumPy's save writes is one array, and is read like those of an archive. */
+static void test_npy(void **state)
+{
+    static const uint64_t shape[2] = {2, 3};
+    static const struct {
+        const char *replace, *with; /* of the header's text */
+        tempo_status st;
+        const char *says;
+    } bad[] = {
+        {"<f4", "|O8", TEMPO_E_UNSUPPORTED, "Python objects"},
+        {"False", "True ", TEMPO_E_UNSUPPORTED, "Fortran"},
+        {"(2, 3)", "(2, 4)", TEMPO_E_FORMAT, "8 elements of 4 bytes, the entry has 24 bytes for them"},
+        {"shape", "shake", TEMPO_E_FORMAT, "expected the keys"},
+    };
+    unsigned char whole[TEMPO_NPY_HEADER_BYTES + sizeof(floats)], changed[sizeof(whole)];
+    const size_t head = tempo_npy_put_header(whole, TEMPO_NPY_F32, 0, shape, 2), n = head + sizeof(floats);
+    tempo_array_file *f;
+    tempo_npy a;
+    const void *p;
+
+    (void)state;
+    memcpy(whole + head, floats, sizeof(floats));
+    assert_int_equal(tempo_array_file_parse(&f, whole, n, NULL), TEMPO_OK);
+    assert_int_equal(tempo_array_file_count(f), 1);
+    assert_string_equal(tempo_array_file_name(f, 0), "arr_0");
+    assert_int_equal(tempo_array_read(f, "arr_0", TEMPO_NPY_F32, sizeof(floats), &a, NULL), TEMPO_OK);
+    assert_true(a.n_dims == 2 && a.shape[0] == 2 && a.shape[1] == 3);
+    assert_memory_equal(a.data, floats, sizeof(floats));
+    tempo_npy_free(&a);
+    assert_int_equal(tempo_array_read(f, "arr_0", TEMPO_NPY_F32, sizeof(floats) - 1, &a, NULL),
+                     TEMPO_E_LIMIT);
+    assert_int_equal(tempo_array_read(f, "v", TEMPO_NPY_F32, 1000, &a, NULL), TEMPO_E_NOTFOUND);
+    assert_int_equal(tempo_array_view(f, "arr_0", TEMPO_NPY_F64, &a, &p, NULL), TEMPO_E_UNSUPPORTED);
+    tempo_array_file_free(f);
+    for (size_t cut = 1; cut <= n; cut++) { /* wherever it ends, or goes on */
+        const size_t size = cut == n ? n - 1 : n - cut;
+        tempo_err err = {0};
+        tempo_status st = tempo_array_file_parse(&f, whole, size, &err);
+        if (st == TEMPO_OK)
+            st = tempo_array_read(f, "arr_0", TEMPO_NPY_F32, 1000, &a, &err);
+        if (st == TEMPO_OK || (err.offset != TEMPO_NO_OFFSET && err.offset > size))
+            fail_msg("%zu of %zu bytes: %d, at %llu: %s", size, n, (int)st, (unsigned long long)err.offset,
+                     err.msg);
+        tempo_array_file_free(f);
+        f = NULL;
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        tempo_err err = {0};
+        memcpy(changed, whole, n);
+        unsigned char *at = memmem(changed, head, bad[i].replace, strlen(bad[i].replace));
+        assert_non_null(at);
+        memcpy(at, bad[i].with, strlen(bad[i].with));
+        assert_int_equal(tempo_array_file_parse(&f, changed, n, NULL), TEMPO_OK);
+        assert_int_equal(tempo_array_read(f, "arr_0", TEMPO_NPY_F32, 1000, &a, &err), bad[i].st);
+        if (strstr(err.msg, "array arr_0") == NULL || strstr(err.msg, bad[i].says) == NULL || a.data != NULL)
+            fail_msg("%s: %s", bad[i].with, err.msg);
+        tempo_array_file_free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_floats),         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_refusals),       cmocka_unit_test(test_views),
         cmocka_unit_test(test_text_and_names), cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_cut_while_open),
+        cmocka_unit_test(test_cut_while_open), cmocka_unit_test(test_npy),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

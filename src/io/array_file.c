@@ -1,4 +1,4 @@
-/* array_file.c - one face for .npz and safetensors. */
+/* array_file.c - one face for .npz, .npy and safetensors. */
 #include "io/array_file.h"
 
 #include <inttypes.h>
@@ -25,6 +25,11 @@ static bool is_zip(const unsigned char *base, uint64_t size)
     return size >= 4 && (memcmp(base, "PK\x03\x04", 4) == 0 || memcmp(base, "PK\x05\x06", 4) == 0);
 }
 
+static bool is_npy(const unsigned char *base, uint64_t size)
+{
+    return size >= 6 && memcmp(base, "\x93NUMPY", 6) == 0;
+}
+
 /* An object after a length: whatever is wrong with the file, it is meant as safetensors. */
 static bool is_safetensors(const unsigned char *base, uint64_t size)
 {
@@ -42,9 +47,11 @@ tempo_status tempo_array_file_parse(tempo_array_file **out, const unsigned char 
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a file of arrays");
     if (is_zip(base, size))
         st = tempo_npz_parse(&f->npz, base, size, err);
+    else if (is_npy(base, size))
+        st = tempo_npz_parse_npy(&f->npz, base, size, err);
     else if ((st = tempo_safetensors_parse(&f->st, base, size, err)) != TEMPO_OK &&
              !is_safetensors(base, size))
-        tempo_err_prefix(err, "neither an .npz archive nor safetensors");
+        tempo_err_prefix(err, "neither an .npz archive, nor .npy, nor safetensors");
     if (st == TEMPO_OK)
         *out = f;
     else

@@ -1,4 +1,5 @@
-/* array_file.h - named arrays of numbers in one file, whichever format it has: .npz or safetensors.
+/* array_file.h - named arrays of numbers in one file, whichever format it has: .npz, safetensors, or
+ * .npy, which is one array called TEMPO_NPY_NAME.
  *
  * The format is seen from the first bytes, not from the name.  Arrays come as the type that the caller wants:
  * floats of any size as float or double, integers of any size (and truth values) as int64.  Files come from

@@ -51,10 +51,15 @@ typedef struct tempo_npy {
 } tempo_npy;
 void tempo_npy_free(tempo_npy *a);
 
+#define TEMPO_NPY_NAME "arr_0" /* as NumPy calls an array that nobody named */
+
 typedef struct tempo_npz tempo_npz;
 tempo_status tempo_npz_open(tempo_npz **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_npz_parse(tempo_npz **out, const unsigned char *base, uint64_t size,
                              tempo_err *err) TEMPO_MUST_CHECK;
+/* The bytes of a .npy file, as an archive with one array, TEMPO_NPY_NAME. */
+tempo_status tempo_npz_parse_npy(tempo_npz **out, const unsigned char *base, uint64_t size,
+                                 tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_npz_free(tempo_npz *z);
 size_t tempo_npz_count(const tempo_npz *z);
 const char *tempo_npz_name(const tempo_npz *z, size_t i); /* without ".npy" */

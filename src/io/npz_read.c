@@ -79,7 +79,24 @@ static tempo_status index_arrays(tempo_npz *z, tempo_err *err)
     return TEMPO_OK;
 }
 
-tempo_status tempo_npz_parse(tempo_npz **out, const unsigned char *base, uint64_t size, tempo_err *err)
+/* A file that is one array, as if it were stored in an archive. */
+static tempo_status wrap(tempo_zip *out, const unsigned char *base, uint64_t size, tempo_err *err)
+{
+    static const char name[] = TEMPO_NPY_NAME ".npy";
+    tempo_zip_entry *e = calloc(1, sizeof(*e));
+
+    if (e == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an array");
+    *e = (tempo_zip_entry){.name = {name, sizeof(name) - 1},
+                           .method = TEMPO_ZIP_STORED,
+                           .packed = size,
+                           .size = size,
+                           .unchecked = true};
+    *out = (tempo_zip){.base = base, .size = size, .n = 1, .entries = e};
+    return TEMPO_OK;
+}
+
+static tempo_status parse(tempo_npz **out, const unsigned char *base, uint64_t size, bool npy, tempo_err *err)
 {
     tempo_npz *z = calloc(1, sizeof(*z));
     tempo_status st;
@@ -87,13 +104,24 @@ tempo_status tempo_npz_parse(tempo_npz **out, const unsigned char *base, uint64_
     *out = NULL;
     if (z == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an archive");
-    if ((st = tempo_zip_parse(&z->zip, base, size, err)) != TEMPO_OK ||
-        (st = alloc_arrays(z, err)) != TEMPO_OK || (st = index_arrays(z, err)) != TEMPO_OK) {
+    st = npy ? wrap(&z->zip, base, size, err) : tempo_zip_parse(&z->zip, base, size, err);
+    if (st != TEMPO_OK || (st = alloc_arrays(z, err)) != TEMPO_OK ||
+        (st = index_arrays(z, err)) != TEMPO_OK) {
         tempo_npz_free(z);
         return st;
     }
     *out = z;
     return TEMPO_OK;
+}
+
+tempo_status tempo_npz_parse(tempo_npz **out, const unsigned char *base, uint64_t size, tempo_err *err)
+{
+    return parse(out, base, size, false, err);
+}
+
+tempo_status tempo_npz_parse_npy(tempo_npz **out, const unsigned char *base, uint64_t size, tempo_err *err)
+{
+    return parse(out, base, size, true, err);
 }
 
 tempo_status tempo_npz_open(tempo_npz **out, const char *path, tempo_err *err)

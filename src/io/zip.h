@@ -29,6 +29,7 @@ typedef struct tempo_zip_entry {
     /* Reading only: */
     uint64_t data;   /* offset of its bytes in the archive */
     uint64_t listed; /* offset of its part of the directory */
+    bool unchecked;  /* there is no checksum */
 } tempo_zip_entry;
 
 /* ---- writing: each puts one header to out[TEMPO_ZIP_HEADER_BYTES] and returns its length -------- */
