@@ -640,6 +640,7 @@ typedef struct tempo_edit_inputs {
     size_t n_runs;
     bool no_files; /* names are these alone; else other ones are paths: of .npy, .npz or .safetensors ("FILE:ARRAY" for one of
                       several), or of a capture's directory */
+    const char *directory; /* that relative paths begin in; NULL: the process's */
 } tempo_edit_inputs;
 /* The defaults: nothing but files. */
 TEMPO_API void tempo_edit_inputs_init_size(tempo_edit_inputs *o, size_t size);

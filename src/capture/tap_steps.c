@@ -93,7 +93,8 @@ tempo_status tempo_tap_steps_open(tempo_tap_steps *out, const char *path, tempo_
 {
     tempo_status st;
 
-    *out = (tempo_tap_steps){.name = strdup(path), .shown = malloc(strlen(path) + 1)};
+    *out = (tempo_tap_steps){
+        .max_bytes = TEMPO_STEPS_MAX_BYTES, .name = strdup(path), .shown = malloc(strlen(path) + 1)};
     if (out->name == NULL || out->shown == NULL) {
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
     } else {
@@ -168,7 +169,7 @@ tempo_status tempo_tap_read(const tempo_tap_steps *s, const tempo_tap_key *key, 
         out->values = in_file;
         return TEMPO_OK;
     }
-    st = tempo_array_read(s->file, key->name, TEMPO_NPY_F32, TEMPO_STEPS_MAX_BYTES, &out->array, err);
+    st = tempo_array_read(s->file, key->name, TEMPO_NPY_F32, s->max_bytes, &out->array, err);
     if (st != TEMPO_OK)
         tempo_err_prefix(err, "%s", s->name);
     out->values = out->array.data;

@@ -3,7 +3,7 @@
  * Keys as in docs/capture.md: step_{i}_TAP of the rows that step i read, prompt_TAP of all rows of the prompt; floats [layers, rows, ...],
  * without layers where the tap is not in layers, and [layers, heads, rows, slots] of scores and pattern.  What is a tap says
  * engine/taps.inc; other arrays are passed over.  Which layers the first dimension means is in the metadata; without them it
- * counts from 0.  A file may come from anywhere: shapes are checked, an array takes at most TEMPO_STEPS_MAX_BYTES, and messages begin
+ * counts from 0.  A file may come from anywhere: shapes are checked, an array takes at most max_bytes in memory, and messages begin
  * with the file and name the key.  */
 #ifndef TEMPO_CAPTURE_TAP_STEPS_H
 #define TEMPO_CAPTURE_TAP_STEPS_H
@@ -22,6 +22,7 @@ typedef struct tempo_tap_steps {
     char *name;  /* what messages call the file */
     char *shown; /* the path as text, as in tempo_steps */
     tempo_array_file *file;
+    uint64_t max_bytes; /* of an array that cannot be looked at in the file; at will */
     size_t n;            /* 0: there are no taps in it */
     tempo_tap_key *keys; /* [n] by tap, the prompt first, then by step */
     uint16_t *layers[TEMPO_TAP_COUNT]; /* [n_layers] the layers of a tap in rising order, or NULL: all from 0 */

@@ -11,6 +11,21 @@
 
 TEMPO_OPTIONS(tempo_edit_inputs, .no_files = false)
 
+char *tempo_edit_path(const tempo_edit_inputs *in, const char *name, size_t n)
+{
+    const char *dir = in->directory != NULL && name[0] != '/' ? in->directory : "";
+    const size_t skip = strlen(dir), slash = skip > 0;
+    char *path = malloc(skip + slash + n + 1);
+
+    if (path == NULL)
+        return NULL;
+    memcpy(path, dir, skip);
+    memcpy(path + skip, "/", slash);
+    memcpy(path + skip + slash, name, n);
+    path[skip + slash + n] = '\0';
+    return path;
+}
+
 /* ---- the line in words ---- */
 
 enum { MAX_WORDS = 64, MAX_TEXT = 4096 };
@@ -20,6 +35,7 @@ static const char *const key_names[KEYS] = {"layers", "heads", "rows", "vector",
 
 typedef struct line {
     const tempo_model *model;
+    uint64_t room; /* bytes that it may bring */
     const tempo_edit_inputs *in;
     char *copy;            /* owned; cut into words */
     char *word[MAX_WORDS]; /* the verb, then what has no key */
@@ -228,6 +244,19 @@ static tempo_status read_source(tempo_edit *edit, const line *l, tempo_err *err)
     return TEMPO_OK;
 }
 
+static tempo_status read_captured(tempo_edit *edit, const line *l, const char *name, tempo_err *err)
+{
+    char *dir = tempo_edit_path(l->in, name, strlen(name));
+    tempo_status st;
+
+    if (dir == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
+    if ((st = tempo_captured_store(&edit->store, l->model, dir, edit, l->room, err)) == TEMPO_OK)
+        edit->own_bytes = tempo_store_bytes(edit->store);
+    free(dir);
+    return st;
+}
+
 static tempo_status read_run(tempo_edit *edit, const line *l, tempo_err *err)
 {
     const char *name = l->value[FROM];
@@ -240,7 +269,7 @@ static tempo_status read_run(tempo_edit *edit, const line *l, tempo_err *err)
         return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "there is no run '%.60s' to patch from",
                           name);
     if (run == NULL)
-        return tempo_captured_store(&edit->store, l->model, name, &edit->at, err);
+        return read_captured(edit, l, name, err);
     if (run->store == NULL) {
         edit->arm = strdup(name);
         return edit->arm != NULL ? TEMPO_OK
@@ -319,7 +348,7 @@ static tempo_status read_edit(tempo_edit *edit, const line *l, tempo_err *err)
 tempo_status tempo_edits_add(tempo_edits *l, const char *text, const tempo_edit_inputs *in, tempo_err *err)
 {
     tempo_edit_inputs inputs;
-    line words = {.model = l->model, .in = &inputs};
+    line words = {.model = l->model, .room = tempo_edits_room(l), .in = &inputs};
     tempo_edit edit = {.source = SIZE_MAX};
     tempo_status st = tempo_options_take(&tempo_edit_inputs_kind, &inputs, in, err);
 

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "io/array_file.h"
-#include "io/json.h"
+#include <unistd.h>
 
 /* ---- shapes ---- */
 
@@ -111,21 +109,9 @@ static tempo_status take_array(tempo_edit *edit, const tempo_model *m, const cha
 
 /* ---- means: the layers that a file has ---- */
 
-/* The layers of the file's array, by its metadata {"layers": {"resid_post": [4, 5]}}; all that it has rows
- * for, without. */
-static size_t layer_at(const json_t *layers, uint32_t layer)
-{
-    if (layers == NULL)
-        return layer;
-    for (size_t i = 0; i < json_array_size(layers); i++)
-        if (json_integer_value(json_array_get(layers, i)) == (json_int_t)layer)
-            return i;
-    return SIZE_MAX;
-}
-
 /* Those that the edit has, of [layers of the file][..]. */
 static tempo_status take_mean(tempo_edit *edit, const tempo_model *m, const char *name, const array *a,
-                              const json_t *layers, tempo_err *err)
+                              const tempo_recorded_tap *has, tempo_err *err)
 {
     const tempo_tap_info tap = tempo_tap_get_info(m, edit->at.tap);
     uint64_t n = 1;
@@ -145,7 +131,7 @@ static tempo_status take_mean(tempo_edit *edit, const tempo_model *m, const char
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the means of %s", name);
     edit->by_layer = true;
     for (uint32_t l = 0; l < m->hp.n_layers; l++) {
-        const size_t from = layer_at(layers, l);
+        const size_t from = has != NULL ? tempo_recorded_at(has->layers, has->n_layers, l) : l;
         if (!tempo_tap_has(edit->at.layers, l))
             continue;
         if (from >= a->dims[0])
@@ -164,50 +150,49 @@ static tempo_status take_mean(tempo_edit *edit, const tempo_model *m, const char
 static tempo_status read_array(tempo_edit *edit, const tempo_model *m, const tempo_array_file *f,
                                const char *name, const char *key, bool mean, tempo_err *err)
 {
+    tempo_recorded_tap has;
     tempo_npy npy;
-    char *text = NULL;
-    json_t *metadata = NULL;
-    tempo_err ignored = {0};
     tempo_status st = tempo_array_read(f, key, TEMPO_NPY_F32, TEMPO_MAX_EDIT_BYTES, &npy, err);
 
     if (st != TEMPO_OK)
         return st;
     array a = {.values = npy.data, .n_dims = npy.n_dims};
     memcpy(a.dims, npy.shape, sizeof(a.dims));
-    if (mean && tempo_array_file_text(f, "metadata", 1 << 20, &text, &ignored) == TEMPO_OK)
-        (void)!tempo_json_parse(&metadata, text, strlen(text), &ignored);
-    st = mean ? take_mean(edit, m, name, &a, json_object_get(json_object_get(metadata, "layers"), key), err)
-              : take_array(edit, m, name, &a, err);
-    json_decref(metadata);
-    free(text);
+    if (!mean)
+        st = take_array(edit, m, name, &a, err);
+    else if ((st = tempo_recorded_read(&has, f, m, edit->at.tap, err)) == TEMPO_OK)
+        st = take_mean(edit, m, name, &a, &has, err);
     tempo_npy_free(&npy);
     return st;
 }
 
 /* "FILE", which has one array, or "FILE:ARRAY". */
 static tempo_status read_file(tempo_edit *edit, const tempo_model *m, const char *name, bool mean,
-                              tempo_err *err)
+                              const tempo_edit_inputs *in, tempo_err *err)
 {
-    const char *colon = strrchr(name, ':');
-    char *path = strndup(name, colon != NULL ? (size_t)(colon - name) : strlen(name));
+    char *path = tempo_edit_path(in, name, strlen(name)), *colon = NULL;
+    const char *key = NULL;
     tempo_array_file *f = NULL;
     tempo_status st;
 
     if (path == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
+    if (access(path, F_OK) != 0 && (colon = strrchr(path, ':')) != NULL) { /* paths may have one, too */
+        *colon = '\0';
+        key = colon + 1;
+    }
     st = tempo_array_file_open(&f, path, err);
-    if (st == TEMPO_OK && !mean && colon == NULL && tempo_array_file_count(f) != 1)
+    if (st == TEMPO_OK && !mean && key == NULL && tempo_array_file_count(f) != 1)
         st = tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "%s has %zu arrays: say which, as %s:NAME", path,
                         tempo_array_file_count(f), path);
     if (st == TEMPO_OK) {
-        const char *key = colon != NULL ? colon + 1
-                          : mean        ? tempo_tap_get_info(m, edit->at.tap).short_name
-                                        : tempo_array_file_name(f, 0);
+        if (key == NULL)
+            key = mean ? tempo_tap_get_info(m, edit->at.tap).short_name : tempo_array_file_name(f, 0);
         if ((st = read_array(edit, m, f, name, key, mean, err)) != TEMPO_OK)
             tempo_err_prefix_once(err, path, "%s", path);
     }
     tempo_array_file_free(f);
-    free(path);
+    edit->files[0] = path;
     return st;
 }
 
@@ -229,5 +214,5 @@ tempo_status tempo_edit_read_values(tempo_edit *edit, const tempo_model *m, cons
     if (in->no_files)
         return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
                           "no vector named '%.60s' was given, and files are not read here", name);
-    return read_file(edit, m, name, mean, err);
+    return read_file(edit, m, name, mean, in, err);
 }

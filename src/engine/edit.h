@@ -46,6 +46,7 @@ void tempo_store_put_head(tempo_store *s, tempo_tap tap, uint32_t layer, size_t 
                           const float *x, size_t n);
 tempo_store *tempo_store_hold(tempo_store *s); /* one owner more; returns it */
 const tempo_model *tempo_store_model(const tempo_store *s);
+uint64_t tempo_store_bytes(const tempo_store *s); /* of the values */
 /* Does it keep the tap in all layers of a selection? */
 bool tempo_store_has(const tempo_store *s, const tempo_tap_selection *t);
 
@@ -71,8 +72,10 @@ typedef struct tempo_edit {
     size_t heads, width; /* heads: 1 (the same for each, or a tap without heads), those chosen, or all */
     bool by_layer;       /* each of the layers chosen has its own */
     tempo_store *store;  /* held: of patch and keep */
+    uint64_t own_bytes;  /* of the store, where nobody else fills it */
     size_t source;       /* slot of the store that every row takes; SIZE_MAX: the row's own */
     char *arm;           /* owned: name of the arm whose store patch is to have; NULL: it has one */
+    char *files[2];      /* owned: what it was read from, or NULL */
     char *text;          /* owned */
 } tempo_edit;
 
@@ -88,6 +91,8 @@ struct tempo_edits {
 
 /* Append one; what it owns is the list's, also on failure. */
 tempo_status tempo_edits_append(tempo_edits *l, tempo_edit *edit, tempo_err *err) TEMPO_MUST_CHECK;
+/* Bytes that one more may bring. */
+uint64_t tempo_edits_room(const tempo_edits *l);
 /* What an edit owns. */
 void tempo_edit_clear(tempo_edit *edit);
 /* A list with the same edits, that can still grow. */

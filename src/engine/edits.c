@@ -24,6 +24,8 @@ void tempo_edit_clear(tempo_edit *edit)
     free(edit->values);
     free(edit->arm);
     free(edit->text);
+    free(edit->files[0]);
+    free(edit->files[1]);
     tempo_store_free(edit->store);
     *edit = (tempo_edit){0};
 }
@@ -71,20 +73,26 @@ static size_t floats_of(const tempo_edits *l, const tempo_edit *edit)
     return layers * edit->heads * edit->width;
 }
 
+uint64_t tempo_edits_room(const tempo_edits *l)
+{
+    return TEMPO_MAX_EDIT_BYTES - l->bytes;
+}
+
 static tempo_status check_room(const tempo_edits *l, uint64_t bytes, tempo_err *err)
 {
     if (l->n == TEMPO_MAX_EDITS)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "more than %d edits", TEMPO_MAX_EDITS);
-    if (bytes > TEMPO_MAX_EDIT_BYTES - l->bytes)
-        return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
-                          "the vectors of the edits would take more than %d MB",
-                          (int)(TEMPO_MAX_EDIT_BYTES / 1000000));
+    if (bytes > tempo_edits_room(l))
+        return tempo_fail(
+            err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
+            "the vectors of the edits, and what is patched from captures, would take more than %d MB",
+            (int)(TEMPO_MAX_EDIT_BYTES / 1000000));
     return TEMPO_OK;
 }
 
 tempo_status tempo_edits_append(tempo_edits *l, tempo_edit *edit, tempo_err *err)
 {
-    const uint64_t bytes = (uint64_t)floats_of(l, edit) * sizeof(float);
+    const uint64_t bytes = (uint64_t)floats_of(l, edit) * sizeof(float) + edit->own_bytes;
     tempo_status st = check_room(l, bytes, err);
 
     if (st == TEMPO_OK && atomic_load_explicit(&l->taken, memory_order_relaxed))
@@ -112,18 +120,24 @@ tempo_status tempo_edits_append(tempo_edits *l, tempo_edit *edit, tempo_err *err
     return TEMPO_OK;
 }
 
+/* NULL as it is. */
+static bool copy_text(char **dst, const char *src)
+{
+    *dst = src != NULL ? strdup(src) : NULL;
+    return (*dst != NULL) == (src != NULL);
+}
+
 /* dst owns nothing yet. */
 static bool copy_owned(tempo_edit *dst, const tempo_edit *src, size_t floats)
 {
     dst->values = NULL;
-    dst->arm = dst->text = NULL;
     dst->store = tempo_store_hold(src->store);
     if (src->values != NULL && (dst->values = malloc(floats * sizeof(float))) != NULL)
         memcpy(dst->values, src->values, floats * sizeof(float));
-    dst->arm = src->arm != NULL ? strdup(src->arm) : NULL;
-    dst->text = src->text != NULL ? strdup(src->text) : NULL;
-    return (dst->values != NULL) == (src->values != NULL) && (dst->arm != NULL) == (src->arm != NULL) &&
-           (dst->text != NULL) == (src->text != NULL);
+    const bool arm = copy_text(&dst->arm, src->arm), text = copy_text(&dst->text, src->text);
+    const bool first = copy_text(&dst->files[0], src->files[0]);
+    return copy_text(&dst->files[1], src->files[1]) && first && arm && text &&
+           (dst->values != NULL) == (src->values != NULL);
 }
 
 tempo_status tempo_edits_copy(tempo_edits **out, const tempo_edits *l, tempo_err *err)

@@ -135,6 +135,11 @@ const tempo_model *tempo_store_model(const tempo_store *s)
     return s->model;
 }
 
+uint64_t tempo_store_bytes(const tempo_store *s)
+{
+    return s->bytes;
+}
+
 bool tempo_store_has(const tempo_store *s, const tempo_tap_selection *t)
 {
     const bool by_layer = tempo_tap_get_info(s->model, t->tap).by_layer;

@@ -191,8 +191,8 @@ static tempo_status read_arm(tempo_arm_list *l, const json_t *arm, const tempo_d
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "name: arm %zu is named '%s', too", i,
                               text);
     const json_t *edits = json_object_get(arm, "edits");
-    if (edits != NULL && !json_is_array(edits))
-        return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "edits: expected a list");
+    if ((st = tempo_edits_check_json(edits, err)) != TEMPO_OK)
+        return st;
     if ((st = tempo_arm_add(l, text, &d, err)) == TEMPO_OK)
         l->edit_texts[l->n - 1] = json_incref((json_t *)(uintptr_t)edits);
     return st;
@@ -249,20 +249,6 @@ void tempo_arms_free(tempo_arm_list *l)
         tempo_edits_free(l->edits[i]);
     }
     free(l);
-}
-
-tempo_status tempo_edits_read(tempo_edits *to, const json_t *list, const tempo_edit_inputs *in,
-                              tempo_err *err)
-{
-    tempo_status st = TEMPO_OK;
-
-    for (size_t i = 0; i < json_array_size(list) && st == TEMPO_OK; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        if (text == NULL)
-            return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "edits: item %zu is no text", i);
-        st = tempo_edits_add(to, text, in, err);
-    }
-    return st;
 }
 
 /* What from= may mean in arm i: what the caller has, and the arms before it. */

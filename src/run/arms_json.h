@@ -3,7 +3,7 @@
 #define TEMPO_RUN_ARMS_JSON_H
 #include <jansson.h>
 
-#include "base/status.h"
+#include "edit/edits_json.h"
 #include "tempo.h"
 
 enum { TEMPO_ARM_NAME_CHARS = 32 /* with its NUL */ };
@@ -34,8 +34,6 @@ tempo_status tempo_arms_read(tempo_arm_list **out, const json_t *list, const tem
 /* A file of JSON; messages begin with its path. */
 tempo_status tempo_arms_load(tempo_arm_list **out, const char *path, const tempo_decode_options *base, tempo_err *err) TEMPO_MUST_CHECK;
 
-/* Add the edits of a JSON list (NULL: none), each a text. */
-tempo_status tempo_edits_read(tempo_edits *l, const json_t *list, const tempo_edit_inputs *in, tempo_err *err) TEMPO_MUST_CHECK;
 /* Give each arm its list of edits, now that there is a model: those for all arms (a JSON list, or NULL), then its own.  from= may name
  * any arm before it.  Messages name the arm where there are several.  */
 tempo_status tempo_arms_edit(tempo_arm_list *l, const tempo_model *m, const json_t *for_all, const tempo_edit_inputs *in,
