@@ -142,7 +142,7 @@ static bool is_for(const tempo_engine *e, size_t r, size_t i, tempo_tap tap, uin
     const tempo_edit *edit = &e->plan[r].edits->list[i];
 
     return (e->edit_bits[r * e->edit_words + i / 64] >> i % 64 & 1) != 0 && edit->at.tap == tap &&
-           (!tempo_tap_get_info(NULL, tap).by_layer || tempo_tap_has(edit->at.layers, layer));
+           (!tempo_tap_in_layers(tap) || tempo_tap_has(edit->at.layers, layer));
 }
 
 void tempo_edits_apply(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values, size_t n_0,

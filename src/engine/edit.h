@@ -35,6 +35,9 @@ bool tempo_rule_has_row(const tempo_slot_rule *rule, const struct tempo_row_plan
 void tempo_rule_mark(const tempo_slot_rule *rule, const struct tempo_engine *e, size_t r, size_t end,
                      uint64_t *bits, bool in);
 
+/* ---- taps.c ---- */
+bool tempo_tap_in_layers(tempo_tap tap); /* tempo_tap_info.by_layer, for those who ask in a pass */
+
 /* ---- store.c ---- */
 /* Room for a slot whose sequence has `slots` of them.  In a pass nothing is allocated. */
 tempo_status tempo_store_reserve(tempo_store *s, size_t slot, size_t slots, tempo_err *err) TEMPO_MUST_CHECK;

@@ -232,7 +232,7 @@ tempo_edit_use tempo_seq_edit_use(const tempo_seq *s, size_t i)
 static void mark_taps(tempo_engine *e, const tempo_edit *edit)
 {
     const uint64_t bit = TEMPO_TAP_BIT(edit->at.tap);
-    const bool by_layer = tempo_tap_get_info(NULL, edit->at.tap).by_layer;
+    const bool by_layer = tempo_tap_in_layers(edit->at.tap);
 
     for (uint32_t l = 0; l <= e->model->hp.n_layers; l++)
         if (!by_layer || (l < e->model->hp.n_layers && tempo_tap_has(edit->at.layers, l))) {

@@ -29,7 +29,7 @@ static uint32_t layers_of(const tempo_store *s, const tempo_tap_selection *t)
 {
     uint32_t n = 0;
 
-    if (!tempo_tap_get_info(s->model, t->tap).by_layer)
+    if (!tempo_tap_in_layers(t->tap))
         return 1;
     for (uint32_t l = 0; l < s->model->hp.n_layers; l++)
         n += tempo_tap_has(t->layers, l);
@@ -58,7 +58,7 @@ static void number_parts(tempo_store *s)
         s->part[i] = UINT32_MAX;
     for (size_t i = 0; i < s->n_taps; i++) {
         const tempo_tap_selection *t = &s->taps[i];
-        const bool by_layer = tempo_tap_get_info(s->model, t->tap).by_layer;
+        const bool by_layer = tempo_tap_in_layers(t->tap);
         for (uint32_t l = 0; l < (by_layer ? n_layers : 1); l++)
             if (!by_layer || tempo_tap_has(t->layers, l))
                 s->part[(size_t)t->tap * n_layers + l] = (uint32_t)s->parts++;
@@ -142,7 +142,7 @@ uint64_t tempo_store_bytes(const tempo_store *s)
 
 bool tempo_store_has(const tempo_store *s, const tempo_tap_selection *t)
 {
-    const bool by_layer = tempo_tap_get_info(s->model, t->tap).by_layer;
+    const bool by_layer = tempo_tap_in_layers(t->tap);
     bool all = true;
 
     for (uint32_t l = 0; l < (by_layer ? s->model->hp.n_layers : 1) && all; l++)

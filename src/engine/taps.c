@@ -79,6 +79,11 @@ tempo_tap_info tempo_tap_get_info(const tempo_model *m, tempo_tap tap)
                             .missing = m != NULL && !model_has(m, t->needs) ? needs_text[t->needs] : NULL};
 }
 
+bool tempo_tap_in_layers(tempo_tap tap)
+{
+    return taps[tap].where == LAYER;
+}
+
 bool tempo_tap_has(const uint64_t bits[TEMPO_TAP_WORDS], uint32_t i)
 {
     uint64_t any = 0;
