@@ -45,5 +45,24 @@ test_paired_run() {
     rm -rf "$dir"
 }
 
+test_ablate() {
+    local out
+    out=$("$program" $model 'The cat sat on the') || fail "exit code $?"
+    # eight layers with a number for each head, some of them not 0; then the observer that writes
+    [ "$(grep -cE '^layer +[0-7]:( +[-+][0-9]+\.[0-9]+){8}$' <<<"$out")" -eq 8 ] || fail "printed: $out"
+    grep -qE '[-+]1\.[0-9]+' <<<"$out" || fail "no head does anything: $out"
+    grep -q '^head 0 of layer 0 halved' <<<"$out" || fail "printed: $out"
+    ! "$program" no-such-model text 2>/dev/null || fail 'a model that is not there was opened'
+}
+
+test_patch() {
+    local out
+    out=$("$program" $model 'The cat sat on the' 'The dog sat on the' ' floor') || fail "exit code $?"
+    # the words that differ: before the first layer only that position matters, and it brings back everything
+    [ "$(grep -E '^layer +0:' <<<"$out" | tr -s ' ')" = 'layer 0: 0.00 0.00 1.00 0.00 0.00 0.00' ] || fail "printed: $out"
+    [ "$(grep -cE '^layer +[0-7]:( +-?[0-9]+\.[0-9]+){6}$' <<<"$out")" -eq 8 ] || fail "printed: $out"
+    ! "$program" $model 'The cat' 'The dog sat' ' floor' 2>/dev/null || fail 'prompts of two lengths were accepted'
+}
+
 declare -F "test_$name" >/dev/null || fail 'has no test here'
 "test_$name"
