@@ -94,7 +94,13 @@ double tempo_uniform_share(const tempo_sight *s)
     return (m - 1) / (m + (double)s->n_prev - (s->n_prev > 0 ? 1 : 0));
 }
 
-double tempo_row_js(const float *a, const float *b, size_t n)
+static double tv_term(double a, double b)
+{
+    return 0.5 * fabs(a - b);
+}
+
+/* The terms of two rows, each divided by its sum. */
+static double sum_terms(const float *a, const float *b, size_t n, double (*term)(double a, double b))
 {
     const double sum_a = sum_range(a, 0, n), sum_b = sum_range(b, 0, n);
     tempo_sum sum = {0};
@@ -102,18 +108,16 @@ double tempo_row_js(const float *a, const float *b, size_t n)
     if (!(sum_a > 0 && sum_b > 0))
         return (double)NAN;
     for (size_t i = 0; i < n; i++)
-        tempo_sum_add(&sum, tempo_js_term((double)a[i] / sum_a, (double)b[i] / sum_b));
+        tempo_sum_add(&sum, term((double)a[i] / sum_a, (double)b[i] / sum_b));
     return tempo_sum_value(&sum);
+}
+
+double tempo_row_js(const float *a, const float *b, size_t n)
+{
+    return sum_terms(a, b, n, tempo_js_term);
 }
 
 double tempo_row_tv(const float *a, const float *b, size_t n)
 {
-    const double sum_a = sum_range(a, 0, n), sum_b = sum_range(b, 0, n);
-    tempo_sum sum = {0};
-
-    if (!(sum_a > 0 && sum_b > 0))
-        return (double)NAN;
-    for (size_t i = 0; i < n; i++)
-        tempo_sum_add(&sum, 0.5 * fabs((double)a[i] / sum_a - (double)b[i] / sum_b));
-    return tempo_sum_value(&sum);
+    return sum_terms(a, b, n, tv_term);
 }

@@ -101,10 +101,28 @@ bool tempo_same_run(const json_t *result, const json_t *c, const json_t *other_r
     return true;
 }
 
-/* The first case before c of its run that has what `there` (NULL: nothing) looks for, and whose experiment it
- * is. */
-static const json_t *find_before(const json_t *summary, const json_t *result, const json_t *c,
-                                 tempo_case_has *there, const char *arm, const json_t **as)
+/* What is looked for among the cases before one. */
+typedef struct wanted {
+    const json_t *result, *c; /* the case and its experiment */
+    tempo_case_has *there;    /* NULL: anything */
+    const char *arm;
+} wanted;
+
+static bool has_run(const wanted *w, const json_t *experiment, const json_t *c)
+{
+    return (w->there == NULL || w->there(c, w->arm)) && tempo_same_run(w->result, w->c, experiment, c);
+}
+
+static bool has_prompt(const wanted *w, const json_t *experiment, const json_t *c)
+{
+    (void)experiment;
+    return json_equal(json_object_get(c, "prompt"), json_object_get(w->c, "prompt"));
+}
+
+/* The first case before w->c of which `is` says so, and whose experiment it is. */
+static const json_t *find_before(const json_t *summary, const wanted *w,
+                                 bool (*is)(const wanted *w, const json_t *experiment, const json_t *c),
+                                 const json_t **as)
 {
     const json_t *earlier, *d;
     size_t i;
@@ -113,9 +131,9 @@ static const json_t *find_before(const json_t *summary, const json_t *result, co
     {
         EACH_CASE(k, d, earlier)
         {
-            if (d == c)
+            if (d == w->c)
                 return NULL;
-            if ((there == NULL || there(d, arm)) && tempo_same_run(result, c, earlier, d)) {
+            if (is(w, earlier, d)) {
                 *as = d;
                 return earlier;
             }
@@ -127,7 +145,7 @@ static const json_t *find_before(const json_t *summary, const json_t *result, co
 const json_t *tempo_earlier_run(const json_t *summary, const json_t *result, const json_t *c,
                                 const json_t **as)
 {
-    return find_before(summary, result, c, NULL, NULL, as);
+    return find_before(summary, &(wanted){.result = result, .c = c}, has_run, as);
 }
 
 bool tempo_had_before(const json_t *summary, const json_t *result, const json_t *c, tempo_case_has *there,
@@ -135,25 +153,14 @@ bool tempo_had_before(const json_t *summary, const json_t *result, const json_t 
 {
     const json_t *as;
 
-    return find_before(summary, result, c, there, arm, &as) != NULL;
+    return find_before(summary, &(wanted){result, c, there, arm}, has_run, &as) != NULL;
 }
 
 static bool prompt_before(const json_t *summary, const json_t *c)
 {
-    const json_t *earlier, *d;
-    size_t i;
+    const json_t *as;
 
-    EACH_EXPERIMENT(i, earlier, summary)
-    {
-        EACH_CASE(k, d, earlier)
-        {
-            if (d == c)
-                return false;
-            if (json_equal(json_object_get(d, "prompt"), json_object_get(c, "prompt")))
-                return true;
-        }
-    }
-    return false;
+    return find_before(summary, &(wanted){.c = c}, has_prompt, &as) != NULL;
 }
 
 /* ---- what a case has ---- */

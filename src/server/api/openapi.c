@@ -116,6 +116,8 @@ static json_t *body_schema(const tempo_api_body *b)
 {
     json_t *properties = json_object();
 
+    if ((b->besides & TEMPO_API_PROMPT) != 0)
+        add_fields(properties, tempo_api_prompt_body.fields, tempo_api_prompt_body.n);
     add_fields(properties, b->fields, b->n);
     if ((b->besides & TEMPO_API_DECODING) != 0)
         add_fields(properties, tempo_api_decode_fields, tempo_api_decode_count);

@@ -6,7 +6,7 @@
 #include "server/http/http.h"
 
 /* What a body may hold besides its own fields. */
-enum { TEMPO_API_DECODING = 1u << 0, TEMPO_API_OPENAI = 1u << 1 };
+enum { TEMPO_API_DECODING = 1u << 0, TEMPO_API_OPENAI = 1u << 1, TEMPO_API_PROMPT = 1u << 2 };
 
 /* A body's fields, from the file that reads them. */
 typedef struct tempo_api_body {
@@ -48,7 +48,7 @@ typedef struct tempo_api_resource {
 const tempo_api_resource *tempo_api_resource_at(size_t i);
 
 /* ---- tables that several bodies have ---- */
-extern const tempo_api_body tempo_api_generate_body, tempo_api_next_body;
+extern const tempo_api_body tempo_api_prompt_body, tempo_api_generate_body, tempo_api_next_body;
 extern const tempo_api_body tempo_api_openai_body, tempo_api_stream_options_body; /* of both routes of OpenAI's */
 
 #define RESOURCE(name) extern const tempo_api_resource tempo_api_##name##_resource;

@@ -179,7 +179,7 @@ static bool read_given(tempo_api *a, tempo_api_request *r, tempo_api_problem *p)
 /* ---- bodies ---- */
 
 #define FIELD(n, k, f) .name = n, .kind = TEMPO_API_##k, .offset = offsetof(tempo_api_request, f)
-static const tempo_api_field generate_fields[] = {
+static const tempo_api_field prompt_fields[] = {
     {FIELD("prompt", TEXT, prompt)},
     {FIELD("prompt_ids", ARRAY, prompt_ids)},
     {FIELD("messages", ARRAY, messages)},
@@ -189,6 +189,9 @@ static const tempo_api_field generate_fields[] = {
     {FIELD("enable_thinking", ANY, enable_thinking)},
     {FIELD("no_bos", FLAG, no_bos)},
     {FIELD("no_special", FLAG, no_special)},
+};
+
+static const tempo_api_field generate_fields[] = {
     {FIELD("arms", ARRAY, arms)},
     {FIELD("given", ARRAY, given)},
     {FIELD("record", ARRAY, record)},
@@ -198,26 +201,19 @@ static const tempo_api_field generate_fields[] = {
 };
 
 static const tempo_api_field next_fields[] = {
-    {FIELD("prompt", TEXT, prompt)},
-    {FIELD("prompt_ids", ARRAY, prompt_ids)},
-    {FIELD("messages", ARRAY, messages)},
-    {FIELD("tools", ARRAY, tools)},
-    {FIELD("documents", ARRAY, documents)},
-    {FIELD("chat_template_kwargs", OBJECT, chat_template_kwargs)},
-    {FIELD("enable_thinking", ANY, enable_thinking)},
-    {FIELD("no_bos", FLAG, no_bos)},
-    {FIELD("no_special", FLAG, no_special)},
     {FIELD("given", ARRAY, given)},
     {FIELD("temperature", REAL, decoding.temperature), .high = HUGE_VAL, .low_excluded = true},
     {FIELD("top", SIZE, top), .low = 1, .high = 1000},
 };
 #undef FIELD
 
+const tempo_api_body tempo_api_prompt_body = {"Prompt", prompt_fields,
+                                              sizeof(prompt_fields) / sizeof(*prompt_fields), 0};
 const tempo_api_body tempo_api_generate_body = {"GenerateRequest", generate_fields,
                                                 sizeof(generate_fields) / sizeof(*generate_fields),
-                                                TEMPO_API_DECODING};
+                                                TEMPO_API_PROMPT | TEMPO_API_DECODING};
 const tempo_api_body tempo_api_next_body = {"NextRequest", next_fields,
-                                            sizeof(next_fields) / sizeof(*next_fields), 0};
+                                            sizeof(next_fields) / sizeof(*next_fields), TEMPO_API_PROMPT};
 
 /* Is it all attention, and nothing else?  What a step shows is kept in memory, by what the attention view
  * reads. */
@@ -282,9 +278,10 @@ bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request
     tempo_api_table tables[] = {
         {generate_fields, sizeof(generate_fields) / sizeof(*generate_fields), r, 0, 0},
         {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0},
+        {prompt_fields, sizeof(prompt_fields) / sizeof(*prompt_fields), r, 0, 0},
     };
 
-    if (!tempo_api_read(body, "", false, tables, 2, p))
+    if (!tempo_api_read(body, "", false, tables, 3, p))
         return false;
     r->decode_given = tables[1].given;
     if (!tempo_api_check_decoding(a, r, "", p) || !read_record(r, p) || !read_given(a, r, p))
@@ -303,11 +300,14 @@ bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request
 
 bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_api_table table = {next_fields, sizeof(next_fields) / sizeof(*next_fields), r, 0, 0};
+    tempo_api_table tables[] = {
+        {next_fields, sizeof(next_fields) / sizeof(*next_fields), r, 0, 0},
+        {prompt_fields, sizeof(prompt_fields) / sizeof(*prompt_fields), r, 0, 0},
+    };
 
     r->decoding.steps = 1;
     r->decoding.threshold = 1;
-    if (!tempo_api_read(body, "", false, &table, 1, p) || !read_given(a, r, p))
+    if (!tempo_api_read(body, "", false, tables, 2, p) || !read_given(a, r, p))
         return false;
     r->decoding.steps += r->job.n_given;
     r->decoding.stop = TEMPO_STOP_NEVER; /* what would come after an end of sequence may be asked too */
