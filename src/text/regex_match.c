@@ -278,6 +278,16 @@ static bool step_back(const tempo_regex_work *w, size_t *at, uint32_t n)
     return n == 0;
 }
 
+/* The last choice's other way, while that may go on. */
+static outcome try_again(const tempo_regex *r, tempo_regex_work *w, size_t base, uint32_t *pc, size_t *at)
+{
+    if (w->steps > w->hard)
+        return TOO_MUCH;
+    if (w->steps > w->soft)
+        begin_to_remember(r, w);
+    return go_back(r, w, base, pc, at);
+}
+
 /* Run from pc at *at, up to an accept; *at is then the end. */
 static outcome run(const tempo_regex *r, tempo_regex_work *w, uint32_t pc, size_t *at, size_t start)
 {
@@ -335,13 +345,8 @@ static outcome run(const tempo_regex *r, tempo_regex_work *w, uint32_t pc, size_
             pc = w->slots[c->x] == *at ? c->min : pc + 1;
         }
         w->steps++;
-        if (o == FAILS) {
-            if (w->steps > w->hard)
-                return TOO_MUCH;
-            if (w->steps > w->soft)
-                begin_to_remember(r, w);
-            o = go_back(r, w, base, &pc, at);
-        }
+        if (o == FAILS)
+            o = try_again(r, w, base, &pc, at);
         if (o != MATCHES)
             return o;
     }
