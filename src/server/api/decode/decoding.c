@@ -106,9 +106,9 @@ static bool read_arm(tempo_api_request *r, size_t i, const json_t *v, tempo_api_
     tempo_decode_options d = r->decoding;
 
     if (!tempo_arm_by_name(&d, v))
-        return tempo_api_refuse(p, 400, "arms", "[%zu] is not one of " TEMPO_MODES(", ") ", %s, %s", i,
-                                tempo_replay_name(TEMPO_REPLAY_PUBLISHED),
-                                tempo_replay_name(TEMPO_REPLAY_NOCACHE));
+        return tempo_api_refuse(
+            p, 400, "arms", "[%zu] is not one of " TEMPO_MODES(", ") ", %s, %s, each at most once", i,
+            tempo_replay_name(TEMPO_REPLAY_PUBLISHED), tempo_replay_name(TEMPO_REPLAY_NOCACHE));
     for (size_t k = 0; k < i; k++)
         if (strcmp(r->job.arms[k].name, tempo_arm_name(&d)) == 0)
             return tempo_api_refuse(p, 400, "arms", "[%zu] is %s again, expected each arm at most once", i,
