@@ -287,6 +287,49 @@ static void test_decoder(void **state)
     tempo_model_free(m);
 }
 
+/* ---- the lens ---- */
+
+static tempo_status look(void *engine, tempo_err *err)
+{
+    const tempo_attribution_options o = {.size = sizeof(o), .token = 5, .minus = 6, .heads = true};
+    const tempo_model *m = tempo_engine_model(engine);
+    tempo_row rows[2];
+    tempo_residual *r = NULL;
+    tempo_lens *l = NULL;
+    tempo_attribution *a = NULL;
+    tempo_seq *s;
+    tempo_status st = tempo_seq_create(&s, engine, NULL, err);
+
+    for (uint32_t i = 0; i < 2; i++)
+        rows[i] = (tempo_row){
+            .seq = s, .token = (int32_t)i, .set = i, .position = (double)i, .want = TEMPO_WANT_TAPS};
+    if (st == TEMPO_OK && (st = tempo_residual_create(&r, m, 2, TEMPO_RESIDUAL_HEADS, err)) == TEMPO_OK &&
+        (st = tempo_residual_forward(r, 0, engine, rows, 2, NULL, NULL, err)) == TEMPO_OK &&
+        (st = tempo_lens_create(&l, engine, r, NULL, err)) == TEMPO_OK)
+        st = tempo_attribute(&a, engine, r, &o, err);
+    assert_true((st == TEMPO_OK) == (a != NULL));
+    tempo_attribution_free(a);
+    tempo_lens_free(l);
+    tempo_residual_free(r);
+    tempo_seq_free(s);
+    return st;
+}
+
+static void test_lens(void **state)
+{
+    (void)state;
+    const tempo_engine_options opt = {.size = sizeof(opt), .threads = 1};
+    tempo_err err = {0};
+    tempo_model *m;
+    tempo_engine *e;
+
+    assert_int_equal(tempo_model_open(&m, gguf_path, NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_engine_create(&e, m, &opt, &err), TEMPO_OK);
+    assert_true(until_enough(look, e) > 10);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+}
+
 /* ---- captures ---- */
 
 typedef struct captured {
@@ -432,7 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_models),   cmocka_unit_test(test_synth),   cmocka_unit_test(test_tokenizers),
         cmocka_unit_test(test_engine),   cmocka_unit_test(test_decoder), cmocka_unit_test(test_capture),
-        cmocka_unit_test(test_archives), cmocka_unit_test(test_chat),
+        cmocka_unit_test(test_archives), cmocka_unit_test(test_chat),    cmocka_unit_test(test_lens),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -7,6 +7,7 @@
 #include "cli/endings.h"
 #include "cli/lens/lens.h"
 #include "cli/message.h"
+#include "cli/prompt/edits.h"
 #include "io/json_file.h"
 #include "io/json.h"
 
@@ -123,18 +124,14 @@ static int from_capture(lens_view *v, tempo_residual **r)
 
 /* ---- a prompt ---- */
 
-/* Every token a set of its own at the next integer position, up to the last row that is wanted. */
-static tempo_status run_prompt(const session *s, const bool *chosen, tempo_residual *r, tempo_err *err)
+/* The first n tokens, every one a set of its own at the next integer position. */
+static tempo_status run_rows(const session *s, tempo_seq *seq, size_t n, const bool *chosen,
+                             tempo_residual *r, tempo_err *err)
 {
-    tempo_seq *seq;
     tempo_row rows[CHUNK];
-    size_t n = s->n_ids, next = 0;
-    tempo_status st = tempo_seq_create(&seq, s->engine, NULL, err);
+    size_t next = 0;
+    tempo_status st = TEMPO_OK;
 
-    if (st != TEMPO_OK)
-        return st;
-    while (!chosen[n - 1])
-        n--;
     for (size_t begin = 0, count; begin < n && st == TEMPO_OK; begin += count) {
         size_t first = next;
         count = n - begin < CHUNK ? n - begin : CHUNK;
@@ -150,7 +147,27 @@ static tempo_status run_prompt(const session *s, const bool *chosen, tempo_resid
         st = tempo_residual_forward(r, first, s->engine, rows, count, poll_interrupts, NULL, err);
     }
     show_progress("", 0, 0);
+    return st;
+}
+
+/* Up to the last row that is wanted; with edits all, so that it can be told which of them changed nothing. */
+static tempo_status run_prompt(const lens_view *v, const bool *chosen, tempo_residual *r, tempo_err *err)
+{
+    const session *s = v->s;
+    tempo_edits *edits = NULL;
+    tempo_seq *seq = NULL;
+    size_t n = s->n_ids;
+    tempo_status st;
+
+    while (!chosen[n - 1] && !has_edits(v->o))
+        n--;
+    if ((st = edits_make(&edits, v->o, s->model, err)) == TEMPO_OK &&
+        (st = tempo_seq_create(&seq, s->engine, NULL, err)) == TEMPO_OK &&
+        (st = tempo_seq_set_edits(seq, edits, s->n_ids, err)) == TEMPO_OK &&
+        (st = run_rows(s, seq, n, chosen, r, err)) == TEMPO_OK)
+        edits_say_unused(seq, edits);
     tempo_seq_free(seq);
+    tempo_edits_free(edits);
     return st;
 }
 
@@ -174,7 +191,7 @@ static int from_prompt(lens_view *v, tempo_residual **r)
         rows[i] = (tempo_rows_row){.slot = i, .step = -1, .token = s->ids[i]};
     if ((code = choose(v, rows, s->n_ids, chosen)) == EXIT_OK &&
         (tempo_residual_create(r, s->model, v->n_rows, kept(v->o), &err) != TEMPO_OK ||
-         run_prompt(s, chosen, *r, &err) != TEMPO_OK))
+         run_prompt(v, chosen, *r, &err) != TEMPO_OK))
         code = say_error(&err);
 out:
     free(rows);
@@ -249,6 +266,10 @@ static int check_options(const options *o)
     if (o->argument != NULL && prompt) {
         say("lens looks at a prompt or at a capture, not at both: '%.64s' is a directory's place",
             o->argument);
+        return EXIT_USAGE;
+    }
+    if (o->argument != NULL && has_edits(o)) {
+        say("--edit goes with a prompt: what a capture holds has been computed");
         return EXIT_USAGE;
     }
     if (o->heads && o->attribute == NULL) {

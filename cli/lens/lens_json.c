@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/lens/lens.h"
-#include "cli/message.h"
+#include "cli/prompt/edits.h"
 #include "io/json_file.h"
 
 static json_t *token_json(const lens_view *v, int32_t id)
@@ -87,7 +87,7 @@ static json_t *row_json(const lens_view *v, size_t row)
 static void add_source(json_t *doc, const lens_view *v)
 {
     const session *s = v->s;
-    json_t *ids = json_array();
+    json_t *ids = json_array(), *edits;
 
     if (v->dir != NULL) {
         json_object_set_new(doc, "capture", json_text(v->dir, strlen(v->dir)));
@@ -99,6 +99,8 @@ static void add_source(json_t *doc, const lens_view *v)
     json_set_text(doc, "prompt", "prompt_bytes", s->text != NULL ? s->text : "", s->n_text);
     json_object_set_new(doc, "prompt_ids", ids);
     json_object_set_new(doc, "warnings", json_warnings(s->warning));
+    if (has_edits(v->o) && edits_load(&edits, v->o, NULL) == TEMPO_OK)
+        json_object_set_new(doc, "edits", edits);
 }
 
 int lens_json(const lens_view *v)

@@ -76,6 +76,22 @@ refuses 1 'has no taps.npz or taps.safetensors: it is no capture with --record r
 sed -i 's/"sha256": "./"sha256": "x/' "$dir/c/manifest.json"
 refuses 1 'was captured with a model whose SHA-256 is' lens "$dir/c"
 
+# ---- edits of a prompt ----
+works lens -p "$prompt" --json --attribute ' the' --heads --edit 'zero blocks.3.attn.hook_z heads=2' --row 2,-1
+check_json "
+assert d['edits'] == ['zero blocks.3.attn.hook_z heads=2']
+for r in d['rows']:
+    a = r['attribution']
+    assert a['heads'][3][2] == 0 and a['heads'][3][1] != 0 and abs(a['rest']) <= a['bound'] and abs(a['heads_rest']) <= a['heads_bound']"
+works lens -p "$prompt" --json --attribute ' the' --edit 'scale 3 blocks.3.hook_resid_post'
+check_json "a = d['rows'][0]['attribution']; assert abs(a['rest']) > 10 * a['bound']" # it belongs to no part
+works lens -p "$prompt" --row 0 --edit 'scale 1 embed rows=prompt:5'
+contains "$err" 'it changed no number'
+works lens -p "$prompt" --row 0 --edit 'zero embed rows=prompt:5'
+[ -z "$err" ] || fail "a row that is not looked at is edited, too: $err"
+refuses 2 'the prompt has tokens 0 to 5' lens -p "$prompt" --edit 'zero embed rows=prompt:9'
+refuses 2 '--edit goes with a prompt' lens "$dir/c" --edit 'zero embed'
+
 # ---- arrays and the picture ----
 works lens -p "$prompt" --row 1-3 --tokens ' the' --attribute ' the' --heads --npz "$dir/l.npz" --svg "$dir/l.svg" --json
 if has_python; then
