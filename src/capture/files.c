@@ -249,44 +249,7 @@ static tempo_status finish_arrays(tempo_capture *c, size_t i, const char *metada
     return st;
 }
 
-/* NULL: no memory; so below. */
-static json_t *bits_json(const uint64_t *bits, uint32_t n)
-{
-    json_t *a = json_array();
-    int bad = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        if (tempo_tap_has(bits, i))
-            bad |= json_array_append_new(a, json_integer(i));
-    if (bad == 0)
-        return a;
-    json_decref(a);
-    return NULL;
-}
-
-/* {short name: {"name", "layers", "heads"}}: what index 0 and the others of an array are. */
-static json_t *taps_json(const tempo_capture *c)
-{
-    json_t *doc = json_object();
-    int bad = 0;
-
-    for (size_t i = 0; i < c->n_taps; i++) {
-        const tempo_tap_info t = tempo_tap_get_info(c->model, c->taps[i].tap);
-        char name[96];
-        (void)snprintf(name, sizeof(name), "%s%s", t.by_layer ? "blocks.L." : "", t.name);
-        json_t *one = json_pack("{s:s}", "name", name);
-        if (t.by_layer)
-            bad |= json_object_set_new(one, "layers", bits_json(c->taps[i].layers, c->model->hp.n_layers));
-        if (t.n_heads > 0)
-            bad |= json_object_set_new(one, "heads", bits_json(c->taps[i].heads, t.n_heads));
-        bad |= json_object_set_new(doc, t.short_name, one);
-    }
-    if (bad == 0)
-        return doc;
-    json_decref(doc);
-    return NULL;
-}
-
+/* NULL: no memory. */
 static char *make_metadata(const tempo_capture *c)
 {
     const tempo_capture_options *o = &c->opt;
@@ -297,7 +260,7 @@ static char *make_metadata(const tempo_capture *c)
     int bad = doc == NULL;
 
     if (c->paths[TEMPO_FILE_TAPS] != NULL) {
-        bad |= json_object_set_new(doc, "taps", taps_json(c));
+        bad |= json_object_set_new(doc, "taps", tempo_taps_json(c->taps, c->n_taps, c->model));
         bad |= json_object_set_new(doc, "prompt_rows", json_boolean(o->prompt_rows));
     }
     if (o->square)

@@ -1,6 +1,8 @@
 /* taps.c - lists of taps. */
 #include "capture/taps.h"
 
+#include <stdio.h>
+
 /* None: all of them, which nothing makes more. */
 static void unite(uint64_t *to, const uint64_t *from)
 {
@@ -36,4 +38,42 @@ bool tempo_taps_include(const tempo_tap_selection *s, size_t n, const tempo_tap_
     for (size_t i = 0; i < n; i++)
         any = any || (s[i].tap == v->tap && tempo_tap_has(s[i].layers, v->layer));
     return any;
+}
+
+/* NULL: no memory; so below. */
+static json_t *bits_json(const uint64_t *bits, uint32_t n)
+{
+    json_t *a = json_array();
+    int bad = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (tempo_tap_has(bits, i))
+            bad |= json_array_append_new(a, json_integer(i));
+    if (bad == 0)
+        return a;
+    json_decref(a);
+    return NULL;
+}
+
+json_t *tempo_taps_json(const tempo_tap_selection *taps, size_t n, const tempo_model *m)
+{
+    json_t *doc = json_object();
+    int bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const tempo_tap_info t = tempo_tap_get_info(m, taps[i].tap);
+        char name[96];
+        (void)snprintf(name, sizeof(name), "%s%s", t.by_layer ? "blocks.L." : "", t.name);
+        json_t *one = json_pack("{s:s}", "name", name);
+        if (t.by_layer)
+            bad |= json_object_set_new(one, "layers",
+                                       bits_json(taps[i].layers, tempo_model_get_info(m)->n_layers));
+        if (t.n_heads > 0)
+            bad |= json_object_set_new(one, "heads", bits_json(taps[i].heads, t.n_heads));
+        bad |= json_object_set_new(doc, t.short_name, one);
+    }
+    if (bad == 0)
+        return doc;
+    json_decref(doc);
+    return NULL;
 }

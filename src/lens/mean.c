@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "capture/capture.h"
+#include "capture/taps.h"
 #include "io/json.h"
 
 struct tempo_means {
@@ -147,20 +148,19 @@ bool tempo_means_format(const char *path, tempo_capture_format *out)
     return true;
 }
 
-/* {short name: the layers that its array has, in order}, of what is in layers. */
-static json_t *layers_json(const tempo_means *s)
+/* What is known of the model, and its sizes, by which a reader sees whether the means are of its own. */
+static json_t *model_json(const tempo_means *s, const json_t *known)
 {
-    json_t *doc = json_object();
+    const tempo_model_info *m = tempo_model_get_info(s->model);
+    json_t *doc =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "architecture", m->architecture, "n_layers",
+                  (json_int_t)m->n_layers, "n_heads", (json_int_t)m->n_heads, "n_kv_heads",
+                  (json_int_t)m->n_kv_heads, "head_dim", (json_int_t)m->head_dim, "d_model",
+                  (json_int_t)m->d_model, "d_ff", (json_int_t)m->d_ff, "n_vocab", (json_int_t)m->n_vocab);
 
-    for (size_t t = 0; t < s->n; t++) {
-        const tempo_tap_info info = tempo_tap_get_info(s->model, s->taps[t].tap);
-        json_t *layers = json_array();
-        for (uint32_t l = 0; l < layers_of(s, t); l++)
-            if (tempo_tap_has(s->taps[t].layers, l))
-                json_array_append_new(layers, json_integer(l));
-        if (info.by_layer)
-            json_object_set(doc, info.short_name, layers);
-        json_decref(layers);
+    if (doc != NULL && known != NULL && json_object_update_missing(doc, (json_t *)known) != 0) {
+        json_decref(doc);
+        return NULL;
     }
     return doc;
 }
@@ -168,14 +168,9 @@ static json_t *layers_json(const tempo_means *s)
 /* NULL: no memory. */
 static char *metadata(const tempo_means *s, const json_t *about)
 {
-    const tempo_model_info *m = tempo_model_get_info(s->model);
-    json_t *sizes =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "architecture", m->architecture, "n_layers",
-                  (json_int_t)m->n_layers, "n_heads", (json_int_t)m->n_heads, "n_kv_heads",
-                  (json_int_t)m->n_kv_heads, "head_dim", (json_int_t)m->head_dim, "d_model",
-                  (json_int_t)m->d_model, "d_ff", (json_int_t)m->d_ff, "n_vocab", (json_int_t)m->n_vocab);
     json_t *doc = json_pack("{s:s, s:s, s:I, s:o, s:o}", "kind", "mean", "version", tempo_version(), "rows",
-                            (json_int_t)tempo_means_rows(s), "layers", layers_json(s), "sizes", sizes);
+                            (json_int_t)tempo_means_rows(s), "taps", tempo_taps_json(s->taps, s->n, s->model),
+                            "model", model_json(s, json_object_get(about, "model")));
     char *text = NULL;
 
     if (doc != NULL && (about == NULL || json_object_update_missing(doc, (json_t *)about) == 0))

@@ -152,7 +152,7 @@ import json, sys, numpy as np
 d = sys.argv[1]
 m = np.load(d + '/m.npz')
 about = json.loads(str(m['metadata']))
-assert about['rows'] == 7 and about['row'] == 'all' and about['prompts'] == 2 and about['layers'] == {'resid_post': [2, 3], 'z': list(range(8))}
+assert about['model']['n_heads'] == 8 and len(about['model']['sha256']) == 64 and about['rows'] == 7 and about['row'] == 'all' and about['prompts'] == 2 and {k: v.get('layers') for k, v in about['taps'].items()} == {'resid_post': [2, 3], 'z': list(range(8)), 'embed': None}
 for name, shape, rows in (('resid_post', (2, 256), 1), ('z', (8, 8, 32), 1), ('embed', (256,), 0)):
     all_rows = np.concatenate([np.load(f'{d}/mc/{i}/taps.npz')['prompt_' + name].astype(float) for i in 'ab'], axis=rows)
     want = all_rows.mean(axis=rows).astype(np.float32)
