@@ -75,7 +75,7 @@ reach() {
     decode) echo base io kernels token model engine decode ;;
     capture) echo base io engine decode capture ;;
     edit) echo base io engine capture edit ;;
-    lens) echo base io kernels token model metrics engine decode capture lens ;;
+    lens) echo base io kernels token model metrics engine decode capture run lens ;;
     run) echo base io engine metrics decode capture edit run ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
@@ -87,7 +87,7 @@ reach() {
     server/http) echo base server/http ;;
     server/page) echo base server/http server/page ;;
     server/worker) echo base metrics capture run server/worker ;;
-    server/api) echo base io metrics capture run files registry experiment report server/http server/worker server/api ;;
+    server/api) echo base io metrics capture lens run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;

@@ -8,45 +8,23 @@
 #include "cli/generate/cells.h"
 #include "cli/lens/lens.h"
 #include "cli/message.h"
+#include "run/ids.h"
 
 enum { MAX_TOKENS = 256 };
 
 /* ---- tokens ---- */
 
-static bool is_token(const tempo_tokenizer *t, int32_t id, const char *text, size_t n)
-{
-    size_t len = 0;
-    const char *bytes = tempo_token_bytes(t, id, &len);
-
-    return len == n && memcmp(bytes, text, n) == 0;
-}
-
-/* The token that text[n] becomes, where it is one, else the first that stands for these bytes. */
 static int find_token(const session *s, const char *option, const char *text, size_t n, int32_t *id)
 {
-    const tempo_tokenizer *t = session_tokenizer(s);
-    const uint32_t vocab = tempo_model_get_info(s->model)->n_vocab;
-    int32_t *ids = NULL;
-    size_t n_ids = 0;
     tempo_err err = {0};
 
-    if (t == NULL)
+    if (session_tokenizer(s) == NULL)
         return EXIT_FAILED;
-    *id = -1;
-    if (tempo_tokenize(t, text, n, TEMPO_TOKENIZE_NO_BOS | TEMPO_TOKENIZE_NO_SPECIAL, &ids, &n_ids, &err) !=
-        TEMPO_OK)
-        return say_error(&err);
-    if (n_ids == 1 && is_token(t, ids[0], text, n))
-        *id = ids[0];
-    for (uint32_t i = 0; i < vocab && *id < 0; i++)
-        *id = is_token(t, (int32_t)i, text, n) ? (int32_t)i : -1;
-    tempo_free(ids);
-    if (*id >= 0)
+    if (tempo_token_named(id, s->model, text, n, &err) == TEMPO_OK)
         return EXIT_OK;
-    say("--%s: '%.*s' is no token of the model, but %zu: expected the text of one, with the space in front "
-        "of it, or #ID "
-        "(tempo tokenize shows ids)",
-        option, n < 64 ? (int)n : 64, text, n_ids);
+    if (err.code != TEMPO_E_NOTFOUND)
+        return say_error(&err);
+    say("--%s: %s, or #ID (tempo tokenize shows ids)", option, err.msg);
     return EXIT_USAGE;
 }
 

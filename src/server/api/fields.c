@@ -23,7 +23,8 @@ const tempo_api_field tempo_api_decode_fields[] = {
      high,                                                                                                   \
      TEMPO_API_##kind == TEMPO_API_REAL,                                                                     \
      fallback,                                                                                               \
-     help},
+     help,                                                                                                   \
+     NULL},
 #include "run/decode_options.inc"
 };
 const size_t tempo_api_decode_count = sizeof(tempo_api_decode_fields) / sizeof(*tempo_api_decode_fields);

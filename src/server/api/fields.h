@@ -32,6 +32,7 @@ typedef struct tempo_api_field {
     double low, high;
     bool low_excluded;
     const char *fallback, *help; /* for /v1/tempo/info */
+    const char *type;            /* for the OpenAPI document, in the words of schema.h; NULL: what kind says */
 } tempo_api_field;
 
 /* A table and where its values go.  given: bit i when field i was there (a table has at most 64). */

@@ -54,12 +54,12 @@ static json_t *field_schema(const tempo_api_field *f)
         [TEMPO_API_TEXT] = "string",  [TEMPO_API_ARRAY] = "array",   [TEMPO_API_OBJECT] = "object",
         [TEMPO_API_NEUTRAL] = NULL,   [TEMPO_API_IGNORED] = NULL,
     };
-    json_t *schema = tempo_openapi_special(f->name);
+    json_t *schema = f->type != NULL ? NULL : tempo_openapi_special(f->name);
 
     if (schema != NULL)
         return schema;
-    schema = json_object();
-    if (f->kind < sizeof(types) / sizeof(*types) && types[f->kind] != NULL)
+    schema = f->type != NULL ? tempo_api_schema(f->type) : json_object();
+    if (f->type == NULL && f->kind < sizeof(types) / sizeof(*types) && types[f->kind] != NULL)
         json_object_set_new(schema, "type", json_string(types[f->kind]));
     if (f->kind == TEMPO_API_CHOICE && f->choices != NULL)
         json_object_set_new(schema, "enum", choices_json(f->choices));

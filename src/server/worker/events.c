@@ -52,6 +52,7 @@ void tempo_event_free(tempo_event *e)
     if (e == NULL)
         return;
     json_decref(e->compare.only);
+    json_decref(e->told);
     tempo_parting_free(&e->parting);
     for (size_t i = 0; i < TEMPO_JOB_MAX_ARMS; i++) {
         free(e->ends[i].all.p);

@@ -27,6 +27,8 @@ static tempo_status check_numbers(const tempo_job_options *o, tempo_err *err)
     if (o->top_scores > TEMPO_JOB_MAX_TOP)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "top_scores is %zu, the limit is %d",
                           o->top_scores, TEMPO_JOB_MAX_TOP);
+    if (o->work.part != NULL && (o->n_arms > 0 || o->score_prompt))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "a job with a work does nothing else");
     if (o->sampling.on && o->n_arms != 1)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "sampling is for one arm, not for %zu",
                           o->n_arms);
@@ -60,6 +62,7 @@ static bool copy_options(tempo_job_options *o, const tempo_job_options *from)
     tempo_given_set *given = tempo_given_copy(from->given, n_given);
 
     *o = *from;
+    o->work = (tempo_job_work){0};
     o->n_given = n_given;
     o->prompt = prompt;
     o->given = given;
@@ -73,6 +76,8 @@ static bool copy_options(tempo_job_options *o, const tempo_job_options *from)
 
 void tempo_job_free(tempo_job *j)
 {
+    if (j->o.work.free != NULL)
+        j->o.work.free(j->o.work.user);
     free((void *)j->o.given);
     free((void *)j->o.prompt);
     while (j->first != NULL) {
@@ -146,7 +151,9 @@ tempo_status tempo_job_submit(tempo_job **out, tempo_worker *w, const tempo_job_
     tempo_job *j = job_create(w, o);
     if (j == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a job");
+    j->o.work = o->work;
     if ((st = enqueue(w, j, err)) != TEMPO_OK) {
+        j->o.work = (tempo_job_work){0}; /* still its caller's */
         tempo_job_free(j);
         return st;
     }
@@ -192,6 +199,8 @@ void tempo_job_release(tempo_job *j)
     j->run = NULL;
     tempo_seq_free(j->scored);
     j->scored = NULL;
+    if (j->o.work.release != NULL)
+        j->o.work.release(j->o.work.user);
     if (j->recording != NULL)
         tempo_recording_finish(j->recording);
 }

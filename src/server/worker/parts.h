@@ -93,6 +93,7 @@ typedef enum tempo_job_state {
     TEMPO_JOB_WAITING,  /* in the queue; the client may take it out */
     TEMPO_JOB_STARTING, /* the worker's from here on */
     TEMPO_JOB_SCORING,
+    TEMPO_JOB_WORKING, /* parts of its work */
     TEMPO_JOB_DECODING,
     TEMPO_JOB_FINISHED, /* the client's; its last event is there */
 } tempo_job_state;
@@ -136,10 +137,12 @@ double tempo_worker_now(void);
 /* What its run is made of; arms: what o->arms points to. */
 void tempo_job_run_options(const tempo_job_options *j, tempo_run_arm arms[TEMPO_JOB_MAX_ARMS], tempo_run_options *o);
 
-/* ---- one job on the worker's thread (prompt.c, sink.c) ----------------------- */
+/* ---- one job on the worker's thread (prompt.c, work.c, sink.c) ----------------------- */
 
 /* The next chunk of the prompt's scores. */
 tempo_status tempo_job_score(tempo_job *j, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+/* The next part of its work; a failure is the job's.  (work.c) */
+void tempo_job_work_on(tempo_job *j, const tempo_observer *obs);
 /* Its run, whose sink makes events of it, and all else that it needs. */
 tempo_status tempo_job_begin(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK;
 /* Make ready what its arms will need in the next pass. */
@@ -151,7 +154,7 @@ tempo_status tempo_job_close_arms(tempo_job *j, tempo_err *err) TEMPO_MUST_CHECK
 
 /* Can it take part in a pass, past its scores? */
 bool tempo_job_may_decode(const tempo_job *j);
-/* One round: a chunk of a prompt's scores, a chunk of long prompts, a step of all. */
+/* One round: a chunk of a prompt's scores, a part of a work, a chunk of long prompts, a step of all. */
 void tempo_worker_pass(tempo_worker *w);
 
 /* ---- the worker (worker.c) --------------------------------------------------------- */
@@ -176,7 +179,7 @@ struct tempo_worker {
     tempo_job **prompts; /* [batch] whose prompts are in the pass under way: it ends when one of them is closed */
     tempo_job **riders; /* [batch] whose steps are in the pass under way: it ends when all of them are closed */
     tempo_run **runs;   /* [batch] of those whose pass it is */
-    size_t n_prompts, n_riders, turn;
+    size_t n_prompts, n_riders, turn, work_turn;
     size_t rows, tokens; /* of the step under way, so far as it was taken */
     double began;       /* the pass under way, by tempo_worker_now */
     bool may_stop; /* the pass under way ends when the worker stops */

@@ -1,5 +1,5 @@
-/* pass.c - the passes that jobs share: the next chunk of one prompt that is scored, then a chunk of the
- * prompts that are too long to ride with others, then one step of all that decode.  */
+/* pass.c - the passes that jobs share: the next chunk of one prompt that is scored, a part of one work, then
+ * a chunk of the prompts that are too long to ride with others, then one step of all that decode.  */
 #include "server/worker/parts.h"
 
 /* Rows of new prompts in one pass beside the rows of steps: a step of others waits for no more than two such
@@ -38,12 +38,12 @@ static void fail_all(tempo_job *const *jobs, size_t n, const tempo_err *err)
         tempo_job_fail(jobs[i], err);
 }
 
-static tempo_job *next_to_score(tempo_worker *w)
+/* One of those in that state; as turn grows they take turns. */
+static tempo_job *next_in(const tempo_worker *w, tempo_job_state state, size_t turn)
 {
-    w->turn++; /* they take turns */
     for (size_t i = 0; i < w->n_round; i++) {
-        tempo_job *j = w->round[(w->turn + i) % w->n_round];
-        if (j->state == TEMPO_JOB_SCORING && !j->failed)
+        tempo_job *j = w->round[(turn + i) % w->n_round];
+        if (j->state == state && !j->failed)
             return j;
     }
     return NULL;
@@ -52,7 +52,7 @@ static tempo_job *next_to_score(tempo_worker *w)
 static void score_one(tempo_worker *w)
 {
     const tempo_observer obs = {.user = w, .poll = pass_poll};
-    tempo_job *j = next_to_score(w);
+    tempo_job *j = next_in(w, TEMPO_JOB_SCORING, ++w->turn);
     tempo_err err = {0};
 
     if (j == NULL)
@@ -67,6 +67,18 @@ static void score_one(tempo_worker *w)
         j->scored = NULL;
         tempo_job_set_state(j, TEMPO_JOB_DECODING);
     }
+}
+
+static void work_on_one(tempo_worker *w)
+{
+    const tempo_observer obs = {.user = w, .poll = pass_poll};
+    tempo_job *j = next_in(w, TEMPO_JOB_WORKING, ++w->work_turn);
+
+    if (j == NULL)
+        return;
+    begin_pass(w);
+    w->prompts[w->n_prompts++] = j;
+    tempo_job_work_on(j, &obs);
 }
 
 /* Rows of its prompts that have not run; 0 where it cannot decode. */
@@ -209,6 +221,7 @@ static void step_all(tempo_worker *w)
 void tempo_worker_pass(tempo_worker *w)
 {
     score_one(w);
+    work_on_one(w);
     prefill_some(w);
     step_all(w);
 }

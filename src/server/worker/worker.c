@@ -70,7 +70,9 @@ static void begin_job(tempo_job *j)
 
     if (tempo_job_begin(j, &err) != TEMPO_OK)
         tempo_job_fail(j, &err);
-    tempo_job_set_state(j, j->o.score_prompt ? TEMPO_JOB_SCORING : TEMPO_JOB_DECODING);
+    tempo_job_set_state(j, j->o.work.part != NULL ? TEMPO_JOB_WORKING
+                           : j->o.score_prompt    ? TEMPO_JOB_SCORING
+                                                  : TEMPO_JOB_DECODING);
 }
 
 /* Slots of all arms, those that the next pass adds included. */
@@ -85,6 +87,7 @@ static size_t count_slots(tempo_worker *w, tempo_job **newest)
         for (size_t i = 0; j->state != TEMPO_JOB_WAITING && !j->failed && i < j->o.n_arms; i++)
             own += j->arms[i].n_slots;
         own += j->scored != NULL && !j->failed ? j->o.n_prompt : 0;
+        own += j->state == TEMPO_JOB_WORKING && !j->failed ? j->o.work.slots : 0;
         n += own;
         if (own > 0)
             *newest = j;

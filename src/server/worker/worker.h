@@ -56,6 +56,24 @@ typedef struct tempo_job_arm {
     tempo_decode_options decoding; /* steps counts the given sets too */
 } tempo_job_arm;
 
+/* What one part of a work came to. */
+typedef struct tempo_work_part {
+    json_t *told; /* what its client hears, as a TEMPO_EVENT_PART; NULL: nothing */
+    size_t rows;  /* that went through the model, for the counts */
+    bool more;    /* it was not the last one */
+} tempo_work_part;
+
+/* What a job does instead of decoding: parts, each on the worker's thread, between the steps of others, and none longer than about
+ * a chunk of a prompt takes.  */
+typedef struct tempo_job_work {
+    /* *out is zero.  A failure ends the job; TEMPO_E_STOPPED, where obs->poll said so, is none: its client is gone, or all ends. */
+    tempo_status (*part)(void *user, tempo_engine *e, const tempo_observer *obs, tempo_work_part *out, tempo_err *err);
+    void (*release)(void *user); /* what the engine gave it; on the worker's thread, once, if that had it at all */
+    void (*free)(void *user);    /* the rest, afterwards; on any thread */
+    void *user;
+    size_t slots; /* of all its sequences together, at most */
+} tempo_job_work;
+
 typedef struct tempo_job_options {
     const int32_t *prompt; /* [n_prompt], copied, like everything here */
     size_t n_prompt;
@@ -70,6 +88,7 @@ typedef struct tempo_job_options {
     bool want_scores;        /* events carry the log probability of the top member and of the top_scores best tokens */
     size_t top_scores;       /* <= TEMPO_JOB_MAX_TOP */
     bool score_prompt;       /* first an event for each prompt token from the second on */
+    tempo_job_work work;     /* part not NULL: this, and no arms; the job frees it, from a submit that succeeded on */
     size_t top_next;         /* the event of the first step that is not given carries the so many most probable tokens and their q */
 } tempo_job_options;
 
@@ -78,6 +97,7 @@ typedef enum tempo_event_kind {
     TEMPO_EVENT_SET,    /* an arm selected a set */
     TEMPO_EVENT_ATTENTION, /* what the step read, before its TEMPO_EVENT_SET; step = n sets with closing */
     TEMPO_EVENT_COMPARE, /* two arms or more took the step, after their sets */
+    TEMPO_EVENT_PART,   /* of a work */
     TEMPO_EVENT_DONE,   /* the last one */
     TEMPO_EVENT_ERROR,  /* the last one */
 } tempo_event_kind;
@@ -126,6 +146,7 @@ typedef struct tempo_event {
     size_t n_next;
     tempo_attention_summary attention;
     tempo_job_comparison compare;
+    json_t *told; /* PART */
     tempo_job_arm_end ends[TEMPO_JOB_MAX_ARMS]; /* DONE */
     tempo_parting parting;      /* DONE: where the arms differ */
     double queued_ms, first_set_ms, total_ms; /* DONE; from submit to the first pass, the first SET (0: none), the end */

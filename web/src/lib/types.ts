@@ -143,6 +143,76 @@ export interface NextRequest {
   [other: string]: unknown;
 }
 
+export interface TokenAnswer {
+  probability: number;
+  /** 1: the most probable. */
+  rank: number;
+  logit: number;
+}
+
+export interface LensPoint {
+  entropy: number;
+  /** KL(the last point || this one), in nats. */
+  kl: number;
+  top: { id: number; text: string; bytes?: number[]; probability: number }[];
+  tokens: TokenAnswer[];
+}
+
+export interface Attribution {
+  logit: number;
+  scale: number;
+  embed: number;
+  attn_out: number[];
+  mlp_out: number[];
+  rest: number;
+  bound: number;
+  heads?: number[][];
+  attn_bias?: number[];
+  heads_rest?: number;
+  heads_bound?: number;
+}
+
+export interface LensRow {
+  slot: number;
+  id: number;
+  text: string;
+  bytes?: number[];
+  points: LensPoint[];
+  attribution?: Attribution;
+}
+
+export interface LensAnswer {
+  model: string;
+  layers: number;
+  heads: number;
+  prompt_tokens: Piece[];
+  warnings?: string[];
+  /** Names of taps. */
+  points: string[];
+  tokens: Piece[];
+  attributed: Piece | null;
+  minus: Piece | null;
+  rows: LensRow[];
+}
+
+export interface LensRequest {
+  prompt?: string;
+  prompt_ids?: number[];
+  messages?: Message[];
+  tools?: unknown[];
+  documents?: unknown[];
+  chat_template_kwargs?: Record<string, unknown>;
+  enable_thinking?: unknown;
+  no_bos?: boolean;
+  no_special?: boolean;
+  rows?: number[];
+  top?: number;
+  tokens?: (string | number)[];
+  attribute?: (string | number)[];
+  heads?: boolean;
+  [other: string]: unknown;
+}
+
 export interface GenerationEntry {
   id: string;
   /** Unix time. */

@@ -1,0 +1,36 @@
+/* looking.h - what the routes that look into the model share: tokens by name, answers that come in parts. */
+#ifndef TEMPO_SERVER_API_LENS_LOOKING_H
+#define TEMPO_SERVER_API_LENS_LOOKING_H
+#include "server/api/inside.h"
+#include "server/api/request.h"
+
+/* The OpenAPI type of a list of tokens. */
+#define TEMPO_API_TOKENS "(string | integer)[]"
+
+/* list, an array of texts of tokens and of ids, between least and most of them -> *ids (free) and *n. */
+bool tempo_api_read_tokens(const tempo_api *a, const json_t *list, const char *param, size_t least, size_t most, int32_t **ids,
+                           size_t *n, tempo_api_problem *p);
+
+/* ---- lens_work.c ---- */
+
+typedef struct tempo_lens_work tempo_lens_work;
+
+typedef struct tempo_lens_work_options {
+    const int32_t *ids;  /* [n_ids] the prompt */
+    size_t n_ids;
+    const size_t *rows;  /* [n_rows] slots of it, ascending */
+    size_t n_rows;
+    size_t top;
+    const int32_t *tokens; /* [n_tokens] */
+    size_t n_tokens;
+    int32_t attribute, minus; /* -1: none */
+    bool heads;
+} tempo_lens_work_options;
+
+/* Copies all.  Each of its parts tells an array of rows as docs/server.md has them.  NULL: no memory. */
+tempo_lens_work *tempo_lens_work_create(const tempo_model *m, const tempo_lens_work_options *o);
+/* For a job, which frees it. */
+tempo_job_work tempo_lens_work_job(tempo_lens_work *w);
+void tempo_lens_work_free(tempo_lens_work *w); /* one that no job has; takes NULL */
+
+#endif
