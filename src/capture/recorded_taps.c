@@ -1,10 +1,12 @@
-/* recorded.c - what the arrays of a capture, or of means, have of a tap: their metadata say it. */
+/* recorded_taps.c - see recorded_taps.h. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "capture/names.h"
-#include "edit/edit.h"
+#include "capture/recorded_taps.h"
+#include "base/status.h"
+#include "engine/engine.h"
 #include "io/json.h"
 
 enum { MAX_METADATA_BYTES = 1 << 24 };
