@@ -315,7 +315,7 @@ static void test_forged_captures(void **state)
          "no resid_pre of layer 0"},
         {{{"step_1_resid_pre", TEMPO_NPY_F32, {2, 1, 32}, 3, ones}, STEP(slots)},
          of_another,
-         "another model (other)"},
+         "another model other: d_model 64"},
         {{{"step_1_resid_pre", TEMPO_NPY_F32, {2, 1, 32}, 3, ones}, STEP(slots)},
          "{\"taps\": {\"resid_pre\": {\"layers\": [1, 0]}}}",
          "do not fit this model"},
@@ -346,8 +346,8 @@ static void test_forged_captures(void **state)
 static void test_vectors_and_means(void **state)
 {
     static const char metadata[] =
-        "{\"kind\": \"mean\", \"taps\": {\"z\": {\"layers\": [1], \"heads\": [0, 1, 2, 3]}, "
-        "\"resid_pre\": {\"layers\": [0, 1]}}}";
+        "{\"kind\": \"mean\", \"taps\": {\"z\": {\"layers\": [1], \"heads\": [0, 1, 2, 3]}, \"resid_pre\": "
+        "{\"layers\": [0, 1]}}, \"model\": {\"n_layers\": 2}}";
     static const forged means[] = {{"z", TEMPO_NPY_F32, {1, 4, 8}, 3, ones},
                                    {"resid_pre", TEMPO_NPY_F32, {2, 32}, 2, ones}};
     static const struct {

@@ -4,11 +4,13 @@
 
 #include "cli/generate/generate.h"
 #include "cli/message.h"
+#include "cli/prompt/edits.h"
 #include "run/document.h"
 
 typedef struct figures {
     generation *g;
-    size_t steps, members; /* of several prompts */
+    size_t steps, members;            /* of several prompts */
+    json_t *uses[TEMPO_RUN_MAX_ARMS]; /* of edits, in any of the prompts */
 } figures;
 
 static void *open_figures(generation *g)
@@ -68,6 +70,7 @@ static tempo_status end(void *user, tempo_run *r, tempo_err *err)
     for (size_t i = 0; i < tempo_run_arms(r); i++) {
         f->steps += tempo_run_steps(r, i);
         f->members += tempo_run_members(r, i);
+        tempo_edits_add_uses(&f->uses[i], tempo_json_edit_uses(r, i));
     }
     return TEMPO_OK;
 }
@@ -80,6 +83,11 @@ static int close_figures(void *user, int code)
     if (g->several && (code == EXIT_OK || code == EXIT_INTERRUPTED))
         (void)fprintf(stderr, "%zu prompt%s, %zu steps, %zu members; %.1f ms\n", g->n_prompts,
                       g->n_prompts == 1 ? "" : "s", f->steps, f->members, now_ms() - g->prompts[0].begin_ms);
+    for (size_t i = 0; i < g->arms->n; i++) {
+        if (code == EXIT_OK || code == EXIT_INTERRUPTED)
+            edits_say(f->uses[i], g->arms->n > 1 ? g->arms->names[i] : NULL);
+        json_decref(f->uses[i]);
+    }
     free(f);
     return code;
 }

@@ -127,14 +127,23 @@ static json_t *make_facts(const files *f, const prompt *p, const tempo_run *r)
     json_object_set_new(model, "sha256", json_string(g->s.sha256));
     if (p->line != NULL)
         json_object_set(config, "prompt_id", p->line->id);
+    json_t *edits = json_object();
+    for (size_t i = 0; i < g->arms->n; i++)
+        if (tempo_edits_count(g->arms->edits[i]) > 0)
+            json_object_set_new(edits, g->arms->names[i], tempo_json_edit_files(g->arms->edits[i]));
     json_t *times = json_pack("{s:o, s:o, s:o}", "load_ms", tempo_json_number(g->s.load_ms), "first_set_ms",
                               tempo_json_number(p->first_set_ms - p->begin_ms), "total_ms",
                               tempo_json_number(p->end_ms - p->begin_ms));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "kind", "generate", "id",
-                     f->starts[p->index].id, "created", f->starts[p->index].created, "status",
-                     tempo_run_interrupted(r) ? "interrupted" : "complete", "argv", argv, "model", model,
-                     "kernels", m->kernels, "compute", m->compute, "threads",
-                     (json_int_t)tempo_engine_threads(g->s.engine), "config", config, "times", times);
+    json_t *facts =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "kind", "generate", "id",
+                  f->starts[p->index].id, "created", f->starts[p->index].created, "status",
+                  tempo_run_interrupted(r) ? "interrupted" : "complete", "argv", argv, "model", model,
+                  "kernels", m->kernels, "compute", m->compute, "threads",
+                  (json_int_t)tempo_engine_threads(g->s.engine), "config", config, "times", times);
+    if (json_object_size(edits) > 0)
+        json_object_set(facts, "edits", edits);
+    json_decref(edits);
+    return facts;
 }
 
 /* results.jsonl: step by step, as they were taken. */

@@ -3,6 +3,7 @@
 #include "cli/message.h"
 #include "io/json.h"
 #include "run/arms_json.h"
+#include "run/document.h"
 #ifdef TEMPO_STUDY
 #include "cli/study/arms_yaml.h"
 #endif
@@ -69,12 +70,21 @@ tempo_status edits_make(tempo_edits **out, const options *o, const tempo_model *
     return st;
 }
 
+static void say_text(void *user, const char *text)
+{
+    (void)user;
+    say("%s", text);
+}
+
+void edits_say(const json_t *uses, const char *arm)
+{
+    tempo_edits_tell_unused(uses, arm, say_text, NULL);
+}
+
 void edits_say_unused(const tempo_seq *s, const tempo_edits *l)
 {
-    for (size_t i = 0; i < tempo_edits_count(l); i++) {
-        const tempo_edit_use use = tempo_seq_edit_use(s, i);
-        if (!use.changed)
-            say("edit '%.200s': %s", tempo_edits_text(l, i),
-                use.came ? "it changed no number" : "no row that it selects came by");
-    }
+    json_t *uses = tempo_json_seq_edit_uses(s, l);
+
+    edits_say(uses, NULL);
+    json_decref(uses);
 }

@@ -10,7 +10,9 @@ bool has_edits(const options *o);
 tempo_status edits_load(json_t **out, const options *o, tempo_err *err);
 /* The same for a sequence that holds one prompt of n tokens and no arms; NULL where there are none. */
 tempo_status edits_make(tempo_edits **out, const options *o, const tempo_model *m, tempo_err *err);
-/* After it has run: what was not changed, on stderr. */
+/* What such a list (run/document.h) says was not changed, on stderr; arm or NULL. */
+void edits_say(const json_t *uses, const char *arm);
+/* The same of a sequence that has run. */
 void edits_say_unused(const tempo_seq *s, const tempo_edits *l);
 
 #endif

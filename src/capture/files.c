@@ -253,10 +253,11 @@ static tempo_status finish_arrays(tempo_capture *c, size_t i, const char *metada
 static char *make_metadata(const tempo_capture *c)
 {
     const tempo_capture_options *o = &c->opt;
-    json_t *doc = json_pack("{s:s, s:I, s:b, s:[I, I], s:[I, I], s:O}", "version", tempo_version(),
-                            "num_steps", (json_int_t)c->steps, "closed", c->closed, "layers",
-                            (json_int_t)o->first_layer, (json_int_t)o->last_layer, "heads",
-                            (json_int_t)o->first_head, (json_int_t)o->last_head, "config", c->config);
+    json_t *doc =
+        json_pack("{s:s, s:I, s:b, s:[I, I], s:[I, I], s:o, s:O}", "version", tempo_version(), "num_steps",
+                  (json_int_t)c->steps, "closed", c->closed, "layers", (json_int_t)o->first_layer,
+                  (json_int_t)o->last_layer, "heads", (json_int_t)o->first_head, (json_int_t)o->last_head,
+                  "model", tempo_json_sizes(c->model), "config", c->config);
     int bad = doc == NULL;
 
     if (c->paths[TEMPO_FILE_TAPS] != NULL) {

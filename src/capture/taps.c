@@ -77,3 +77,13 @@ json_t *tempo_taps_json(const tempo_tap_selection *taps, size_t n, const tempo_m
     json_decref(doc);
     return NULL;
 }
+
+json_t *tempo_json_sizes(const tempo_model *m)
+{
+    const tempo_model_info *i = tempo_model_get_info(m);
+
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "architecture", i->architecture, "n_layers",
+                     (json_int_t)i->n_layers, "n_heads", (json_int_t)i->n_heads, "n_kv_heads",
+                     (json_int_t)i->n_kv_heads, "head_dim", (json_int_t)i->head_dim, "d_model",
+                     (json_int_t)i->d_model, "d_ff", (json_int_t)i->d_ff, "n_vocab", (json_int_t)i->n_vocab);
+}

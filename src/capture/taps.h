@@ -18,4 +18,8 @@ bool tempo_taps_include(const tempo_tap_selection *s, size_t n, const tempo_tap_
 /* {short name: {"name", "layers", "heads"}}: what index 0 and the others of an array are.  NULL: no memory. */
 json_t *tempo_taps_json(const tempo_tap_selection *taps, size_t n, const tempo_model *m);
 
+/* {"architecture", "n_layers", "n_heads", "n_kv_heads", "head_dim", "d_model", "d_ff", "n_vocab"}: what arrays of a model's taps fit.
+ * NULL: no memory.  */
+json_t *tempo_json_sizes(const tempo_model *m);
+
 #endif

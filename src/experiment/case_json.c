@@ -4,6 +4,7 @@
 #include "run/decode_json.h"
 #include "experiment/case.h"
 #include "files/json_out.h"
+#include "run/document.h"
 
 static const tempo_tokenizer *tokenizer_of(const tempo_case *c)
 {
@@ -92,6 +93,8 @@ static json_t *arm_json(const tempo_running *r, size_t arm)
     json_object_set_new(
         o, "shared_positions",
         json_boolean(of->o.replay == TEMPO_REPLAY_NONE && of->o.positions == TEMPO_POSITIONS_SHARED));
+    if (tempo_edits_count(of->own_edits) > 0)
+        json_object_set_new(o, "edits", tempo_json_edit_uses(r->run, arm));
     if (a->twin != SIZE_MAX)
         json_object_set_new(o, "modes_identical", json_boolean(a->twin_same));
     if (a->siblings != NULL)

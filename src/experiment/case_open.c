@@ -5,6 +5,7 @@
 
 #include "experiment/case.h"
 #include "files/json_out.h"
+#include "run/document.h"
 
 enum { MAX_ARMS = TEMPO_EXPERIMENT_MAX_ARMS };
 
@@ -38,6 +39,8 @@ static char *config_of(void *user, const tempo_run *run, size_t arm)
                   "file_sha256", c->e->sha256);
     if (config != NULL)
         tempo_case_put_id(config, "prompt_id", c);
+    if (config != NULL && tempo_edits_count(o->edits) > 0)
+        json_object_set_new(config, "edits", tempo_json_edit_texts(o->edits));
     char *text = config != NULL ? json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(config);
     return text;

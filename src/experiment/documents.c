@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "run/decode_json.h"
+#include "run/document.h"
 #include "experiment/inside.h"
 #include "files/json_out.h"
 #include "files/manifest.h"
@@ -70,6 +71,65 @@ static json_t *published_json(const tempo_session *s, const tempo_experiment *e)
     return o;
 }
 
+/* ---- edits ---- */
+
+/* What an arm's edits did in any of the cases; NULL: it has none. */
+static json_t *uses_of(const json_t *cases, const char *arm)
+{
+    json_t *all = NULL;
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)cases, i, c)
+    {
+        const json_t *a = json_object_get(json_object_get(c, "arms"), arm);
+        tempo_edits_add_uses(&all, json_deep_copy(json_object_get(a, "edits")));
+    }
+    return all;
+}
+
+/* A note of the file, told and kept. */
+typedef struct noting {
+    const tempo_session *s;
+    const tempo_experiment *e;
+    const tempo_experiment_arm *arm;
+    json_t *list;
+} noting;
+
+static void note_unused(void *user, const char *text)
+{
+    const noting *n = user;
+    const tempo_yaml_node *at = n->arm->edits != NULL ? n->arm->edits : n->e->edits;
+
+    if (n->s->o->note != NULL)
+        n->s->o->note(n->s->o->user, n->e->name, text);
+    json_array_append_new(n->list, json_pack("{s:s, s:I, s:s}", "key", "edits", "line",
+                                             (json_int_t)at->key_line, "text", text));
+}
+
+static void add_unused(const tempo_session *s, const tempo_experiment *e, const json_t *cases, json_t *list)
+{
+    for (size_t i = 0; i < e->n_arms; i++) {
+        noting n = {s, e, &e->arms[i], list};
+        json_t *uses = uses_of(cases, e->arms[i].name);
+        tempo_edits_tell_unused(uses, e->n_arms > 1 ? e->arms[i].name : NULL, note_unused, &n);
+        json_decref(uses);
+    }
+}
+
+/* {ARM: [{"edit", "files"}]}; NULL: no arm has any. */
+static json_t *edits_json(const tempo_experiment *e)
+{
+    json_t *o = NULL;
+
+    for (size_t i = 0; i < e->n_arms; i++)
+        if (tempo_edits_count(e->arms[i].list) > 0) {
+            o = o != NULL ? o : json_object();
+            json_object_set_new(o, e->arms[i].name, tempo_json_edit_files(e->arms[i].list));
+        }
+    return o;
+}
+
 static json_t *notes_json(const tempo_experiment *e)
 {
     json_t *list = json_array();
@@ -119,7 +179,9 @@ json_t *tempo_experiment_json(const tempo_session *s, const tempo_experiment *e,
                         json_pack("{s:s, s:s, s:s, s:s, s:s}", "attention", e->attention_file, "logits",
                                   e->logits_file, "kv", e->kv_file, "positions", e->positions_file,
                                   "cross_parallel", e->cross_parallel_file));
-    json_object_set_new(out, "notes", notes_json(e));
+    json_t *notes = notes_json(e);
+    add_unused(s, e, cases, notes);
+    json_object_set_new(out, "notes", notes);
     json_object_set_new(out, "published", published_json(s, e));
     return out;
 }
@@ -209,6 +271,9 @@ tempo_status tempo_session_manifest(const tempo_session *s, const tempo_experime
                       tempo_session_model(s), "kernels", m->kernels, "compute", m->compute, "threads",
                       (json_int_t)tempo_engine_threads(s->engine), "config", "file", e->path, "file_sha256",
                       e->sha256);
+    json_t *edits = edits_json(e);
+    if (edits != NULL)
+        json_object_set_new(facts, "edits", edits);
     if (st == TEMPO_OK)
         st = tempo_manifest_write(dir, facts, err);
     json_decref(facts);

@@ -239,6 +239,20 @@ static tempo_status open_session(tempo_session *s, tempo_err *err)
     return st;
 }
 
+/* The edits of all files, before the first one runs. */
+static tempo_status edit_all(const tempo_session *s, planned *all, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < s->o->n_files; i++) {
+        tempo_err own = {0};
+        const tempo_status one = tempo_experiment_edit(all[i].e, s->model, s->o->tell, &own);
+        if (st == TEMPO_OK && one != TEMPO_OK)
+            st = tempo_fail(err, one, own.offset, "%s", own.msg);
+    }
+    return st;
+}
+
 static json_t *summary_json(const tempo_session *s, const char *now, json_t *experiments)
 {
     const tempo_model_info *m = tempo_model_get_info(s->model);
@@ -333,6 +347,8 @@ tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_opt
     *summary = NULL;
     if (st == TEMPO_OK)
         st = open_session(&s, err);
+    if (st == TEMPO_OK)
+        st = edit_all(&s, all, err);
     for (size_t i = 0; i < o->n_files && st == TEMPO_OK; i++)
         st = run_one(&s, all[i].e, &all[i].layout, done, err);
     if (st == TEMPO_OK)

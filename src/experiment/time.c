@@ -59,7 +59,7 @@ static void put_ratio(json_t *timing, const tempo_case *c, const double *took, s
 
 tempo_status tempo_case_time(json_t *result, const tempo_case *c, tempo_err *err)
 {
-    const size_t pairs = c->o->has_pairs ? c->o->pairs : c->e->pairs;
+    const size_t pairs = tempo_experiment_is_bound(c->e) ? 0 : c->o->has_pairs ? c->o->pairs : c->e->pairs;
     double *took = calloc(c->e->n_arms * pairs + 1, sizeof(*took));
     json_t *timing = json_pack("{s:I}", "pairs", (json_int_t)pairs), *raw = json_object();
     tempo_status st = took != NULL && timing != NULL && raw != NULL

@@ -145,12 +145,53 @@ static tempo_status sort_files(json_t *files, tempo_err *err)
     return TEMPO_OK;
 }
 
+/* ---- what edits were read from ---- */
+
+/* hashes: {PATH: SHA-256} of those that were hashed. */
+static tempo_status hash_path(json_t *hashes, const char *path, json_t **out, tempo_err *err)
+{
+    char hash[TEMPO_HASH_CHARS];
+    tempo_status st = TEMPO_OK;
+
+    *out = NULL;
+    if (json_object_get(hashes, path) == NULL &&
+        (st = tempo_hash_path(path, hash, NULL, NULL, err)) == TEMPO_OK)
+        (void)json_object_set_new(hashes, path, json_string(hash));
+    if (st == TEMPO_OK)
+        *out = json_pack("{s:s, s:O}", "path", path, "sha256", json_object_get(hashes, path));
+    return st;
+}
+
+/* {ARM: [{"edit", "files": [PATH]}]}, changed in place. */
+static tempo_status hash_edits(json_t *edits, tempo_err *err)
+{
+    json_t *hashes = json_object(), *arm, *edit, *path, *hashed;
+    const char *name;
+    size_t i, k;
+    tempo_status st = TEMPO_OK;
+
+    json_object_foreach(edits, name, arm)
+    {
+        json_array_foreach(arm, i, edit)
+        {
+            json_t *files = json_object_get(edit, "files");
+            for (k = 0; k < json_array_size(files) && st == TEMPO_OK; k++) {
+                path = json_array_get(files, k);
+                if ((st = hash_path(hashes, json_string_value(path), &hashed, err)) == TEMPO_OK)
+                    (void)json_array_set_new(files, k, hashed);
+            }
+        }
+    }
+    json_decref(hashes);
+    return st;
+}
+
 /* ---- the manifest ---- */
 
 tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_err *err)
 {
     char path[PATH_BYTES], now[TEMPO_UTC_CHARS];
-    json_t *doc = facts != NULL ? json_copy((json_t *)(uintptr_t)facts) : NULL, *files = json_array();
+    json_t *doc = facts != NULL ? json_deep_copy(facts) : NULL, *files = json_array();
     tempo_status st = TEMPO_OK;
 
     if (doc == NULL || files == NULL)
@@ -158,7 +199,8 @@ tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_er
     if (st == TEMPO_OK && (size_t)snprintf(path, sizeof(path), "%s/manifest.json", dir) >= sizeof(path))
         st = tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: the path is too long", dir);
     if (st == TEMPO_OK && (st = walk(files, dir, "", 0, err)) == TEMPO_OK &&
-        (st = sort_files(files, err)) == TEMPO_OK)
+        (st = sort_files(files, err)) == TEMPO_OK &&
+        (st = hash_edits(json_object_get(doc, "edits"), err)) == TEMPO_OK)
         st = tempo_utc_now(now, err);
     if (st == TEMPO_OK) {
         if (json_object_get(doc, "created") == NULL)

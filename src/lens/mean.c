@@ -151,12 +151,7 @@ bool tempo_means_format(const char *path, tempo_capture_format *out)
 /* What is known of the model, and its sizes, by which a reader sees whether the means are of its own. */
 static json_t *model_json(const tempo_means *s, const json_t *known)
 {
-    const tempo_model_info *m = tempo_model_get_info(s->model);
-    json_t *doc =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "architecture", m->architecture, "n_layers",
-                  (json_int_t)m->n_layers, "n_heads", (json_int_t)m->n_heads, "n_kv_heads",
-                  (json_int_t)m->n_kv_heads, "head_dim", (json_int_t)m->head_dim, "d_model",
-                  (json_int_t)m->d_model, "d_ff", (json_int_t)m->d_ff, "n_vocab", (json_int_t)m->n_vocab);
+    json_t *doc = tempo_json_sizes(s->model);
 
     if (doc != NULL && known != NULL && json_object_update_missing(doc, (json_t *)known) != 0) {
         json_decref(doc);

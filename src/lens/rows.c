@@ -10,34 +10,33 @@
 
 #include "base/status.h"
 #include "capture/names.h"
-#include "capture/recorded_taps.h"
 #include "io/array_file.h"
 #include "io/json.h"
 #include "lens/lens.h"
 
-enum { PATH_BYTES = 4096, MAX_ROWS = 1 << 20 };
+enum { PATH_BYTES = 4096, MAX_ROWS = 1 << 20, MAX_METADATA = 16 << 20 };
 #define MAX_ARRAY_BYTES ((uint64_t)8 << 30)
 
-/* What a residual stream is made of. */
-static const tempo_tap wanted[] = {TEMPO_TAP_RESID_PRE, TEMPO_TAP_RESID_POST, TEMPO_TAP_ATTN_OUT,
-                                   TEMPO_TAP_MLP_OUT,   TEMPO_TAP_Z,          TEMPO_TAP_EMBED};
-enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
-
-/* What the arrays of a tap have, if there are any. */
+/* Layers that a tap's arrays have, by the metadata. */
 typedef struct recorded {
     bool there, all_heads;
-    tempo_recorded_tap of;
+    size_t n;
+    uint32_t layers[TEMPO_MAX_LAYERS];
 } recorded;
 
 struct tempo_rows {
     const tempo_model *model;
     char path[PATH_BYTES]; /* of the arrays */
     tempo_array_file *file;
-    recorded taps[WANTED]; /* of wanted */
-    tempo_rows_row *rows;  /* [n] */
-    size_t *index;         /* [n] of the row in its step's arrays */
+    recorded taps[TEMPO_TAP_COUNT]; /* of those that a residual stream is made of */
+    tempo_rows_row *rows;           /* [n] */
+    size_t *index;                  /* [n] of the row in its step's arrays */
     size_t n;
 };
+
+static const tempo_tap wanted[] = {TEMPO_TAP_RESID_PRE, TEMPO_TAP_RESID_POST, TEMPO_TAP_ATTN_OUT,
+                                   TEMPO_TAP_MLP_OUT,   TEMPO_TAP_Z,          TEMPO_TAP_EMBED};
+enum { WANTED = sizeof(wanted) / sizeof(*wanted) };
 
 static tempo_status bad(const tempo_rows *c, tempo_err *err, const char *what)
 {
@@ -104,41 +103,60 @@ static tempo_status open_arrays(tempo_rows *c, const char *dir, tempo_err *err)
     return no_taps(dir, err);
 }
 
-/* ---- which taps ---- */
+/* ---- the metadata ---- */
 
-/* Is there such an array of the first step? */
-static bool has_array(const tempo_rows *c, const char *tap)
+static tempo_status read_layers(const tempo_rows *c, recorded *r, const json_t *layers, tempo_err *err)
 {
-    char key[TEMPO_CAPTURE_KEY];
-    tempo_npy shape;
-
-    (void)snprintf(key, sizeof(key), "step_0_%s", tap);
-    return tempo_array_shape(c->file, key, &shape, NULL) != TEMPO_E_NOTFOUND;
+    r->n = json_array_size(layers);
+    if (r->n == 0 || r->n > c->model->hp.n_layers)
+        return bad(c, err, "its metadata do not fit the model: layers of a tap");
+    for (size_t i = 0; i < r->n; i++) {
+        const json_t *v = json_array_get(layers, i);
+        const json_int_t l = json_integer_value(v);
+        if (!json_is_integer(v) || l < 0 || l >= c->model->hp.n_layers ||
+            (i > 0 && l <= (json_int_t)r->layers[i - 1]))
+            return bad(c, err, "its metadata do not fit the model: layers of a tap");
+        r->layers[i] = (uint32_t)l;
+    }
+    return TEMPO_OK;
 }
 
-static tempo_status find_taps(tempo_rows *c, tempo_err *err)
+static tempo_status read_taps(tempo_rows *c, const json_t *taps, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < WANTED && st == TEMPO_OK; i++) {
         const tempo_tap_info t = tempo_tap_get_info(c->model, wanted[i]);
-        recorded *r = &c->taps[i];
-        r->there = has_array(c, t.short_name);
-        st = tempo_recorded_read(&r->of, c->file, c->model, wanted[i], err);
-        r->all_heads = t.n_heads == 0 || r->of.n_heads == t.n_heads;
+        const json_t *one = json_object_get(taps, t.short_name);
+        recorded *r = &c->taps[wanted[i]];
+        if (!json_is_object(one))
+            continue;
+        r->there = true;
+        r->n = 1;
+        if (t.by_layer)
+            st = read_layers(c, r, json_object_get(one, "layers"), err);
+        r->all_heads = t.n_heads == 0 || json_array_size(json_object_get(one, "heads")) == t.n_heads;
     }
-    if (st != TEMPO_OK)
-        tempo_err_prefix(err, "%s", c->path);
     return st;
 }
 
-static const recorded *get_tap(const tempo_rows *c, tempo_tap tap)
+static tempo_status read_metadata(tempo_rows *c, tempo_err *err)
 {
-    size_t i = 0;
+    char *text = NULL;
+    json_t *doc = NULL;
+    tempo_status st = tempo_array_file_text(c->file, TEMPO_CAPTURE_TEXT, MAX_METADATA, &text, err);
 
-    while (wanted[i] != tap)
-        i++;
-    return &c->taps[i];
+    if (st == TEMPO_OK)
+        st = tempo_json_parse(&doc, text, strlen(text), err);
+    if (st != TEMPO_OK)
+        tempo_err_prefix(err, "%s: metadata", c->path);
+    else if (!json_is_object(json_object_get(doc, "taps")))
+        st = bad(c, err, "its metadata name no taps: it is no capture of tempo");
+    else
+        st = read_taps(c, json_object_get(doc, "taps"), err);
+    json_decref(doc);
+    free(text);
+    return st;
 }
 
 /* ---- the rows ---- */
@@ -165,7 +183,7 @@ static tempo_status add_row(tempo_rows *c, size_t slot, int64_t step, size_t ind
 static const char *any_tap(const tempo_rows *c, tempo_tap *tap)
 {
     for (size_t i = 0; i < WANTED; i++)
-        if (c->taps[i].there) {
+        if (c->taps[wanted[i]].there) {
             *tap = wanted[i];
             return tempo_tap_get_info(c->model, wanted[i]).short_name;
         }
@@ -286,7 +304,7 @@ tempo_status tempo_rows_open(tempo_rows **out, const char *dir, const tempo_mode
     if (c == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a capture");
     c->model = m;
-    if ((st = open_arrays(c, dir, err)) != TEMPO_OK || (st = find_taps(c, err)) != TEMPO_OK ||
+    if ((st = open_arrays(c, dir, err)) != TEMPO_OK || (st = read_metadata(c, err)) != TEMPO_OK ||
         (st = find_prompt(c, err)) != TEMPO_OK || (st = find_steps(c, err)) != TEMPO_OK ||
         (st = check_order(c, err)) != TEMPO_OK)
         goto out;
@@ -319,22 +337,26 @@ const tempo_rows_row *tempo_rows_list(const tempo_rows *c, size_t *n)
 
 static bool has_layer(const recorded *r, uint32_t layer)
 {
-    return r->there && tempo_recorded_at(r->of.layers, r->of.n_layers, layer) != SIZE_MAX;
+    bool has = false;
+
+    for (size_t i = 0; i < r->n && r->there; i++)
+        has = has || r->layers[i] == layer;
+    return has;
 }
 
 /* The stream before the first layer: as such, or as the embedding where nothing is added to it. */
 static bool has_input(const tempo_rows *c)
 {
-    return has_layer(get_tap(c, TEMPO_TAP_RESID_PRE), 0) ||
-           (get_tap(c, TEMPO_TAP_EMBED)->there &&
+    return has_layer(&c->taps[TEMPO_TAP_RESID_PRE], 0) ||
+           (c->taps[TEMPO_TAP_EMBED].there &&
             tempo_tap_get_info(c->model, TEMPO_TAP_POS_EMBED).missing != NULL);
 }
 
 static bool is_whole(const tempo_rows *c, tempo_tap tap)
 {
-    const recorded *r = get_tap(c, tap);
+    const recorded *r = &c->taps[tap];
 
-    return r->there && r->all_heads && r->of.n_layers == c->model->hp.n_layers;
+    return r->there && r->all_heads && r->n == c->model->hp.n_layers;
 }
 
 tempo_status tempo_rows_check(const tempo_rows *c, unsigned keep, tempo_err *err)
@@ -344,7 +366,7 @@ tempo_status tempo_rows_check(const tempo_rows *c, unsigned keep, tempo_err *err
     char missing[128] = "";
     size_t at = 0;
 
-    if (!has_layer(get_tap(c, TEMPO_TAP_RESID_POST), last))
+    if (!has_layer(&c->taps[TEMPO_TAP_RESID_POST], last))
         at += (size_t)snprintf(missing + at, sizeof(missing) - at, ",resid_post");
     if (parts && !has_input(c))
         at += (size_t)snprintf(missing + at, sizeof(missing) - at, ",resid_pre:layers=0");
@@ -395,8 +417,8 @@ static tempo_status open_array(const tempo_rows *c, tap_array *a, int64_t step, 
         return st;
     }
     const uint32_t axis = t.by_layer ? 1 : 0;
-    bool fits = a->shape.n_dims == axis + 1 + t.n_dims &&
-                (!t.by_layer || a->shape.shape[0] == get_tap(c, tap)->of.n_layers);
+    bool fits =
+        a->shape.n_dims == axis + 1 + t.n_dims && (!t.by_layer || a->shape.shape[0] == c->taps[tap].n);
     for (uint32_t i = 0; i < t.n_dims && fits; i++)
         fits = a->shape.shape[axis + 1 + i] == t.dims[i];
     if (!fits) {
@@ -415,15 +437,15 @@ static tempo_status take_row(const tempo_rows *c, const tap_array *a, size_t fro
     const size_t index = c->index[from];
     const bool embed = a->tap == TEMPO_TAP_EMBED;
     const tempo_tap tap = embed ? TEMPO_TAP_RESID_PRE : a->tap;
-    const recorded *rec = get_tap(c, a->tap);
+    const recorded *rec = &c->taps[a->tap];
     tempo_status st = TEMPO_OK;
 
     if (index >= a->rows)
         return bad(c, err, "a step has fewer rows than its query_slots name");
-    for (size_t i = 0; i < rec->of.n_layers && st == TEMPO_OK; i++) {
-        if (tap == TEMPO_TAP_RESID_PRE && rec->of.layers[i] != 0)
+    for (size_t i = 0; i < rec->n && st == TEMPO_OK; i++) {
+        if (tap == TEMPO_TAP_RESID_PRE && rec->layers[i] != 0)
             continue; /* those are the points after layers */
-        st = tempo_residual_set(r, row, tap, rec->of.layers[i], a->values + (i * a->rows + index) * a->width,
+        st = tempo_residual_set(r, row, tap, rec->layers[i], a->values + (i * a->rows + index) * a->width,
                                 a->width, err);
         if (st != TEMPO_OK)
             tempo_err_prefix(err, "%s: slot %zu", c->path, c->rows[from].slot);
@@ -453,8 +475,8 @@ static bool is_taken(const tempo_rows *c, const tempo_residual *r, tempo_tap tap
     for (size_t t = 0; t < r->n_taps; t++)
         kept = kept || r->taps[t].tap == (tap == TEMPO_TAP_EMBED ? TEMPO_TAP_RESID_PRE : tap);
     if (tap == TEMPO_TAP_EMBED)
-        kept = kept && has_input(c) && !has_layer(get_tap(c, TEMPO_TAP_RESID_PRE), 0);
-    return kept && get_tap(c, tap)->there && get_tap(c, tap)->all_heads;
+        kept = kept && has_input(c) && !has_layer(&c->taps[TEMPO_TAP_RESID_PRE], 0);
+    return kept && c->taps[tap].there && c->taps[tap].all_heads;
 }
 
 tempo_status tempo_rows_read(const tempo_rows *c, const size_t *rows, size_t n, tempo_residual *r,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "run/decode_fields.h"
+#include "edit/edits_told.h"
 
 void tempo_json_add_text(json_t *object, const char *key, const char *key_bytes, const char *s, size_t n)
 {
@@ -122,4 +123,6 @@ void tempo_json_add_decoding(json_t *c, const tempo_decode_options *d, uint32_t 
     json_object_set_new(c, "stop", json_string(tempo_stop_name(d->stop)));
     json_object_set_new(c, "replay", json_string(tempo_replay_name(d->replay)));
     json_object_set_new(c, "kv", json_string(tempo_kv_type_name(d->kv)));
+    if (tempo_edits_count(d->edits) > 0)
+        json_object_set_new(c, "edits", tempo_json_edit_texts(d->edits));
 }

@@ -23,7 +23,8 @@ json_t *tempo_json_members(const tempo_tokenizer *t, const tempo_set *set);
 json_t *tempo_json_set(const tempo_tokenizer *t, const tempo_set *set);
 /* x with the fewest digits that read back as it: 2.1, not 2.1000000000000001.  Gives out. */
 const char *tempo_shortest(double x, char out[32]);
-/* Every option with the value that holds, visible_layers within n_layers; max_slots apart, which a sequence knows.  */
+/* Every option with the value that holds, visible_layers within n_layers; max_slots apart, which a sequence knows.  The texts of
+ * edits where there are any.  */
 void tempo_json_add_decoding(json_t *object, const tempo_decode_options *o, uint32_t n_layers);
 
 #endif

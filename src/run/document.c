@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "run/decode_json.h"
+#include "edit/edits_told.h"
 #include "run/run.h"
 
 static const tempo_model *model_of(const tempo_run *r)
@@ -44,6 +45,11 @@ json_t *tempo_json_line(const tempo_run *r, size_t arm, size_t step, json_t *id)
     return line;
 }
 
+json_t *tempo_json_edit_uses(const tempo_run *r, size_t arm)
+{ /* the arm's own stand first in what its decoder has */
+    return tempo_json_seq_edit_uses(tempo_decoder_seq(r->arms[arm].lane.d), r->arms[arm].own_edits);
+}
+
 void tempo_json_add_arm(json_t *object, const tempo_run *r, size_t arm)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(model_of(r));
@@ -55,6 +61,8 @@ void tempo_json_add_arm(json_t *object, const tempo_run *r, size_t arm)
     json_object_set_new(object, "steps", steps);
     tempo_json_add_texts(object, t, r->ids, r->n_ids, &a->all, &a->top);
     json_object_set_new(object, "stopped_by", json_string(tempo_run_stopped_by(r, arm)));
+    if (tempo_edits_count(a->own_edits) > 0)
+        json_object_set_new(object, "edits", tempo_json_edit_uses(r, arm));
 }
 
 void tempo_json_add_run(json_t *object, const tempo_run *r)

@@ -154,9 +154,9 @@ static tempo_status read_name(tempo_experiment *e, tempo_experiment_arm *arm, co
 static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, const tempo_yaml_node *map,
                              const tempo_decode_options *base, tempo_err *err)
 {
-    static const char *const known[] = {"name",        "mode",    "visible_layers", "context",   "readout",
-                                        "positions",   "replay",  "steps",          "min_steps", "threshold",
-                                        "temperature", "max_set", "stop",           "kv",        "max_slots"};
+    static const char *const known[] = {
+        "name",      "mode",      "visible_layers", "context", "readout", "positions", "replay",    "steps",
+        "min_steps", "threshold", "temperature",    "max_set", "stop",    "kv",        "max_slots", "edits"};
     tempo_experiment_arm *arm = &e->arms[e->n_arms];
     const tempo_yaml_node *list = tempo_yaml_get(root, "thresholds"), *own = tempo_yaml_get(map, "threshold");
     tempo_status st;
@@ -171,6 +171,7 @@ static tempo_status read_arm(tempo_experiment *e, const tempo_yaml_node *root, c
                                     "'threshold' of an arm and 'thresholds' of line %u exclude each other",
                                     (unsigned)list->key_line));
     st = tempo_yaml_both(st, read_decoding(map, &arm->decoding, err));
+    st = tempo_yaml_both(st, tempo_experiment_read_edits(map, &arm->edits, err));
     st = tempo_yaml_both(st, check_replay(map, &arm->decoding, err));
     st = tempo_yaml_both(st, check_layers(map, &arm->decoding, err));
     /* what the file says for all arms yields to what this one is */
@@ -322,6 +323,7 @@ tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_no
     st = tempo_yaml_both(st, read_published_decoding(root, &base, err));
     st = tempo_yaml_both(st, check_replay(root, &base, err));
     st = tempo_yaml_both(st, read_thresholds(e, root, &base, err));
+    st = tempo_yaml_both(st, tempo_experiment_read_edits(root, &e->edits, err));
     arms = list_arms(e, root, &base, err);
     if (arms == TEMPO_OK) /* else it is not known which arms there are to be */
         arms = read_regime(e, root, err);

@@ -22,7 +22,7 @@ static const char *const acting[] = {
     "top_k_analysis", "analyze_cross_parallel", "cross_parallel_output_file",
     /* ours */
     "goal", "prompts", "prompts_file", "no_bos", "thresholds", "regime", "driver", "arms", "record",
-    "record_prompt", "pairs", "published", "layout",
+    "record_prompt", "pairs", "published", "layout", "edits",
     /* ours, and of an arm */
     "mode", "visible_layers", "context", "readout", "positions", "replay", "steps", "min_steps", "threshold",
     "temperature", "max_set", "stop", "kv", "max_slots"};
@@ -315,6 +315,8 @@ void tempo_experiment_free(tempo_experiment *e)
 {
     if (e == NULL)
         return;
+    for (size_t i = 0; i < e->n_arms; i++)
+        tempo_edits_free(e->arms[i].list);
     free(e->prompts);
     tempo_prompt_lines_free(e->lines);
     tempo_yaml_free(e->doc);

@@ -38,6 +38,8 @@ typedef struct tempo_experiment_arm {
     tempo_decode_options decoding; /* threshold = the file's first one unless own_threshold */
     bool own_threshold;            /* the arm names its threshold: the file's do not touch it */
     uint32_t line;                 /* in the file; 0 for an arm that follows from other keys */
+    const tempo_yaml_node *edits;  /* its own, texts; or NULL */
+    tempo_edits *list;             /* owned: the file's and its own, decoding.edits; made by tempo_experiment_edit */
 } tempo_experiment_arm;
 
 /* Why a key does not act as one might expect. */
@@ -88,6 +90,7 @@ typedef struct tempo_experiment {
 
     tempo_experiment_arm arms[TEMPO_EXPERIMENT_MAX_ARMS];
     size_t n_arms;   /* >= 1 */
+    const tempo_yaml_node *edits; /* of all arms, before their own: texts; or NULL */
     bool lockstep;   /* regime: false = free (each arm its own sets) */
     size_t driver;   /* lockstep: the arm whose sets all others take; never a replay arm */
 
@@ -130,6 +133,14 @@ tempo_status tempo_experiment_parse(tempo_experiment **out, const char *path, co
 void tempo_experiment_free(tempo_experiment *e);
 /* The prompts of a file in the place of its own. */
 tempo_status tempo_experiment_take_prompts(tempo_experiment *e, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Make the arms' lists of edits for a model; paths in them are meant from where the file is.  What is wrong with an edit is told at its
+ * line; err as in tempo_experiment_load.  Once, before anything runs.  */
+tempo_status tempo_experiment_edit(tempo_experiment *e, const tempo_model *m, const tempo_yaml_tell *tell,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
+
+/* Does an arm take from another, so that it cannot run alone? */
+bool tempo_experiment_is_bound(const tempo_experiment *e);
 
 /* The options of one arm at one of the file's thresholds. */
 tempo_decode_options tempo_experiment_decoding(const tempo_experiment *e, size_t arm, size_t threshold);

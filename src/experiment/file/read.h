@@ -19,6 +19,8 @@ tempo_status tempo_experiment_read_foreign(tempo_experiment *e, const tempo_yaml
 /* `node` is a map of the keys own[n] and of the foreign ones. */
 tempo_status tempo_experiment_check_keys(const tempo_yaml_node *node, const char *const *own, size_t n, bool of_an_arm,
                                          tempo_err *err) TEMPO_MUST_CHECK;
+/* `edits` of the file or of an arm: texts, or NULL.  (edits.c) */
+tempo_status tempo_experiment_read_edits(const tempo_yaml_node *map, const tempo_yaml_node **out, tempo_err *err) TEMPO_MUST_CHECK;
 /* How to decode, thresholds, arms, regime, driver. */
 tempo_status tempo_experiment_read_arms(tempo_experiment *e, const tempo_yaml_node *root, tempo_err *err) TEMPO_MUST_CHECK;
 /* What to record and under which names; analyses. */

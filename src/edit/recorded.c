@@ -1,12 +1,10 @@
-/* recorded_taps.c - see recorded_taps.h. */
+/* recorded.c - what the arrays of a capture, or of means, have of a tap: their metadata say it. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "capture/names.h"
-#include "capture/recorded_taps.h"
-#include "base/status.h"
-#include "engine/engine.h"
+#include "edit/edit.h"
 #include "io/json.h"
 
 enum { MAX_METADATA_BYTES = 1 << 24 };
@@ -32,10 +30,9 @@ size_t tempo_recorded_at(const uint32_t *list, size_t n, uint32_t one)
 }
 
 /* A rising list of numbers below `of`; absent: what is there already. */
-static tempo_status read_list(const json_t *taps, const char *tap, const char *key, uint32_t of,
+static tempo_status read_list(const json_t *given, const char *tap, const char *key, uint32_t of,
                               uint32_t *list, size_t *n, tempo_err *err)
 {
-    const json_t *given = json_object_get(json_object_get(taps, tap), key);
     const size_t size = json_array_size(given);
 
     if (given == NULL)
@@ -55,7 +52,7 @@ static tempo_status read_list(const json_t *taps, const char *tap, const char *k
 }
 
 /* What is said of the model that it was made with. */
-static tempo_status check_model(const json_t *model, const tempo_model *m, tempo_err *err)
+static tempo_status check_sizes(const json_t *doc, const tempo_model *m, tempo_err *err)
 {
     const tempo_model_info *i = tempo_model_get_info(m);
     const struct {
@@ -64,14 +61,14 @@ static tempo_status check_model(const json_t *model, const tempo_model *m, tempo
     } sizes[] = {{"n_layers", i->n_layers}, {"n_heads", i->n_heads}, {"n_kv_heads", i->n_kv_heads},
                  {"head_dim", i->head_dim}, {"d_model", i->d_model}, {"d_ff", i->d_ff},
                  {"n_vocab", i->n_vocab}};
-    const char *name = json_string_value(json_object_get(model, "name"));
+    const char *name = json_string_value(json_object_get(json_object_get(doc, "model"), "name"));
 
     for (size_t k = 0; k < sizeof(sizes) / sizeof(*sizes); k++) {
-        const json_t *there = json_object_get(model, sizes[k].name);
+        const json_t *there = json_object_get(json_object_get(doc, "model"), sizes[k].name);
         if (json_is_integer(there) && json_integer_value(there) != (json_int_t)sizes[k].here)
             return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
-                              "it is of another model (%.60s): %s %lld, this one (%s) has %" PRIu32,
-                              name != NULL ? name : "no name", sizes[k].name,
+                              "it is of another model%s%.60s: %s %lld, this one (%s) has %" PRIu32,
+                              name != NULL ? " " : "", name != NULL ? name : "", sizes[k].name,
                               (long long)json_integer_value(there), i->name, sizes[k].here);
     }
     return TEMPO_OK;
@@ -93,13 +90,15 @@ tempo_status tempo_recorded_read(tempo_recorded_tap *out, const tempo_array_file
         st = st == TEMPO_E_NOMEM ? tempo_fail(err, st, TEMPO_NO_OFFSET, "%s", absent.msg) : TEMPO_OK;
         goto out;
     }
-    const json_t *taps = json_object_get(doc, "taps");
-    if ((st = check_model(json_object_get(doc, "model"), m, err)) != TEMPO_OK)
+    const json_t *one = json_object_get(json_object_get(doc, "taps"), t.short_name);
+    if ((st = check_sizes(doc, m, err)) != TEMPO_OK)
         goto out;
     if (t.by_layer)
-        st = read_list(taps, t.short_name, "layers", m->hp.n_layers, out->layers, &out->n_layers, err);
+        st = read_list(json_object_get(one, "layers"), t.short_name, "layers", m->hp.n_layers, out->layers,
+                       &out->n_layers, err);
     if (t.n_heads > 0 && st == TEMPO_OK)
-        st = read_list(taps, t.short_name, "heads", t.n_heads, out->heads, &out->n_heads, err);
+        st = read_list(json_object_get(one, "heads"), t.short_name, "heads", t.n_heads, out->heads,
+                       &out->n_heads, err);
 out:
     json_decref(doc);
     free(text);
