@@ -1206,6 +1206,120 @@ TEMPO_API tempo_status tempo_attribute(tempo_attribution **out, tempo_engine *e,
                                        const tempo_attribution_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API void tempo_attribution_free(tempo_attribution *a);
 
+/* ---- patching ---------------------------------------------------------------------- */
+
+/* Which part of what a model computes makes the difference between two runs?  A clean and a corrupt run have the same slots but for
+ * the tokens, or but for who sees whom; each CELL of a grid is one of them with the other's values in one place, and what comes of it
+ * is measured in the distribution after the last slot, or set.  To the bit what a whole run with that edit gives: but rows before
+ * the place and layers below it are not computed again, cells ride together in a pass, and a cell in which nothing differs needs none.
+ *
+ *   tempo_patch_create(&p, engine, &clean, &corrupt, &o, &err);
+ *   while (tempo_patch_get_info(p).n_left > 0 && tempo_patch_step(p, NULL, &err) == TEMPO_OK) {}
+ *   for (i = 0; i < tempo_patch_get_info(p).n_grids; i++) { g = tempo_patch_get_grid(p, i); ... }
+ *   tempo_patch_free(p);  */
+typedef struct tempo_patch tempo_patch;
+
+typedef enum tempo_patch_metric {
+    TEMPO_PATCH_LOGIT_DIFF = 0, /* logit of the first answer less that of the second; after a set log q of both */
+    TEMPO_PATCH_PROB,           /* probability of the first answer */
+    TEMPO_PATCH_KL_CLEAN,       /* sum p log(p / q) in nats, p of the clean run and q of the cell */
+    TEMPO_PATCH_KL_CORRUPT,     /* the same, p of the corrupt run */
+    TEMPO_PATCH_TV_CLEAN,       /* total variation, between the clean run and the cell */
+    TEMPO_PATCH_TV_CORRUPT,
+} tempo_patch_metric;
+/* "logit_diff", "prob", "kl_clean", "kl_corrupt", "tv_clean", "tv_corrupt" */
+TEMPO_API const char *tempo_patch_metric_name(tempo_patch_metric v);
+TEMPO_API bool tempo_patch_metric_parse(const char *text, tempo_patch_metric *out);
+
+typedef enum tempo_patch_direction {
+    TEMPO_PATCH_DENOISE = 0, /* the corrupt run gets values of the clean one */
+    TEMPO_PATCH_NOISE,       /* the clean run gets values of the corrupt one */
+    TEMPO_PATCH_BOTH,        /* a grid of each */
+} tempo_patch_direction;
+/* "denoise", "noise", "both" */
+TEMPO_API const char *tempo_patch_direction_name(tempo_patch_direction v);
+TEMPO_API bool tempo_patch_direction_parse(const char *text, tempo_patch_direction *out);
+
+/* What a tap's cells are, in each layer. */
+typedef enum tempo_patch_each {
+    TEMPO_PATCH_EACH_DEFAULT = 0,   /* each head where the tap has heads, else each position */
+    TEMPO_PATCH_EACH_POSITION,      /* a position, all heads */
+    TEMPO_PATCH_EACH_HEAD,          /* a head at all positions; of a tap without heads all of it */
+    TEMPO_PATCH_EACH_HEAD_POSITION, /* a head at a position */
+    TEMPO_PATCH_EACH_LAYER,         /* all of it */
+} tempo_patch_each;
+/* "default", "position", "head", "head-position", "layer" */
+TEMPO_API const char *tempo_patch_each_name(tempo_patch_each v);
+TEMPO_API bool tempo_patch_each_parse(const char *text, tempo_patch_each *out);
+
+/* One of the two runs: a prompt, each token a set at the next position, or rows (tempo_row's seq and want have no say) of which the
+ * last set is read. */
+typedef struct tempo_patch_run {
+    const int32_t *ids;    /* [n], or NULL */
+    const tempo_row *rows; /* [n], where ids is NULL */
+    size_t n;
+    const double *weights; /* of the last set's rows in the distribution, in their order, sum 1; NULL: all the same */
+} tempo_patch_run;
+
+typedef struct tempo_patch_options {
+    size_t size;
+    const tempo_tap_selection *taps; /* [n_taps] with their layers and heads, each a grid; NULL: resid_pre, attn_out, mlp_out */
+    size_t n_taps;
+    tempo_patch_each each;
+    tempo_patch_direction direction;
+    tempo_patch_metric metric;
+    int32_t answers[2];        /* [n_answers] of logit_diff two, of prob one */
+    uint32_t n_answers;
+    const uint32_t *positions; /* [n_positions] rising: sets (of prompts: tokens) that cells are of; NULL: all */
+    size_t n_positions;
+    /* Path patching: a cell's values go into these taps alone (q, k, v, resid_pre ..., their layers and heads), by the direct path: see
+     * docs/interventions.md.  The taps above, the senders, are then of embed, resid_*, z, attn_out, post, mlp_out.  */
+    const tempo_tap_selection *receivers; /* [n_receivers] */
+    size_t n_receivers;
+    bool free_mlps;     /* of path patching: MLPs between go along; else they are as in the run that is patched */
+    tempo_kv_type kv;
+    uint64_t max_bytes; /* of all that a grid takes; 0: 1 GB, or half of what there is */
+} tempo_patch_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_patch_options_init_size(tempo_patch_options *o, size_t size);
+static inline void tempo_patch_options_init(tempo_patch_options *o) { tempo_patch_options_init_size(o, sizeof(*o)); }
+
+/* What can be patched, and how much it is; nothing runs yet, nothing is kept of the arguments.  TEMPO_E_ARG for runs of other lengths or
+ * sets, and for a tap, layer, head, position or answer that is not there; TEMPO_E_LIMIT when max_bytes does not do for one cell.  */
+TEMPO_API tempo_status tempo_patch_create(tempo_patch **out, tempo_engine *e, const tempo_patch_run *clean,
+                                          const tempo_patch_run *corrupt, const tempo_patch_options *o,
+                                          tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_patch_free(tempo_patch *p); /* before its engine.  Takes NULL */
+/* The same from two arms of a run that has ended, with what it kept (keep, closing_pass) and equal slots, as of lockstep: what each would read after its last
+ * set.  TEMPO_E_ARG where that is missing, TEMPO_E_UNSUPPORTED for arms that replay, have edits, a temperature or a geometric readout. */
+TEMPO_API tempo_status tempo_patch_create_arms(tempo_patch **out, const tempo_run *r, size_t clean, size_t corrupt,
+                                               const tempo_patch_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+/* The two runs at first, then one batch of cells.  Of obs (may be NULL) only poll is called; TEMPO_E_STOPPED: cells that were there stay,
+ * and it may go on. */
+TEMPO_API tempo_status tempo_patch_step(tempo_patch *p, const tempo_observer *obs, tempo_err *err) TEMPO_MUST_CHECK;
+
+typedef struct tempo_patch_info {
+    size_t n_grids, n_cells, n_left; /* n_left counts those of n_cells that have no value yet */
+    size_t n_unchanged;              /* cells without a pass of their own: nothing differs there */
+    size_t n_positions;              /* sets of the runs */
+    uint64_t bytes;                  /* that it takes at most */
+    double clean, corrupt;           /* the metric of the two; NaN before the first step */
+} tempo_patch_info;
+TEMPO_API tempo_patch_info tempo_patch_get_info(const tempo_patch *p);
+
+typedef struct tempo_patch_grid {
+    tempo_tap tap;
+    tempo_patch_direction direction;
+    size_t n_layers, n_heads, n_positions;       /* 1 where cells are not told apart by that */
+    const uint32_t *layers, *heads, *positions;  /* which; NULL: all of them in one cell */
+    const double *values;                        /* [n_layers, n_heads, n_positions]; NaN: not there yet */
+} tempo_patch_grid;
+TEMPO_API tempo_patch_grid tempo_patch_get_grid(const tempo_patch *p, size_t i); /* i < n_grids; lives as long as p */
+/* A value that an earlier grid of the same kind had in cell i, so that it is not computed again. */
+TEMPO_API void tempo_patch_put(tempo_patch *p, size_t grid, size_t i, double value);
+/* A value on the scale on which the corrupt run is 0 and the clean one 1; NaN when those are the same. */
+TEMPO_API double tempo_patch_normalised(const tempo_patch *p, double value);
+
 /* ---- helpers ----------------------------------------------------------------------- */
 
 /* Bytes of memory that this process may still take: what the machine has without swapping, and what the limits of its control

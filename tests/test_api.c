@@ -269,6 +269,9 @@ static void test_names(void **state)
     NAMES(tempo_stop, TEMPO_STOP_NEVER);
     NAMES(tempo_replay, TEMPO_REPLAY_NOCACHE);
     NAMES(tempo_regime, TEMPO_REGIME_LOCKSTEP);
+    NAMES(tempo_patch_metric, TEMPO_PATCH_TV_CORRUPT);
+    NAMES(tempo_patch_direction, TEMPO_PATCH_BOTH);
+    NAMES(tempo_patch_each, TEMPO_PATCH_EACH_LAYER);
     NAMES(tempo_capture_format, TEMPO_CAPTURE_SAFETENSORS);
     assert_string_equal(tempo_mode_name(TEMPO_VISIBLE), "visible");
     assert_string_equal(tempo_replay_name(TEMPO_REPLAY_NOCACHE), "published-nocache");

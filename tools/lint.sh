@@ -77,6 +77,7 @@ reach() {
     edit) echo base io engine capture edit ;;
     lens) echo base io kernels token model metrics engine decode capture run lens ;;
     run) echo base io engine metrics decode capture edit run ;;
+    patch) echo base metrics engine run patch ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
     stats | registry) echo base io "$1" ;;

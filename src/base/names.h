@@ -18,6 +18,9 @@
 #define TEMPO_STOPPED_BY(sep) "running" sep "steps" sep "eos" sep "context" sep "slots"
 #define TEMPO_CAPTURE_FORMATS(sep) "npz" sep "safetensors"
 #define TEMPO_REGIMES(sep) "free" sep "lockstep"
+#define TEMPO_PATCH_METRICS(sep) "logit_diff" sep "prob" sep "kl_clean" sep "kl_corrupt" sep "tv_clean" sep "tv_corrupt"
+#define TEMPO_PATCH_DIRECTIONS(sep) "denoise" sep "noise" sep "both"
+#define TEMPO_PATCH_EACHES(sep) "default" sep "position" sep "head" sep "head-position" sep "layer"
 #define TEMPO_STATUSES(sep)                                                                                                    \
     "ok" sep "argument" sep "memory" sep "io" sep "format" sep "unsupported" sep "limit" sep "not found" sep "stopped" sep "busy"
 

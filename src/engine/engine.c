@@ -167,6 +167,15 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->visible = tempo_arena_alloc(a, threads, e->visible_len * sizeof(*e->visible));
 }
 
+uint64_t tempo_engine_batch_bytes(const tempo_engine *e, const tempo_batch_size *n)
+{
+    tempo_engine sized = *e;
+    tempo_arena a = {0};
+
+    layout(&sized, n, &a);
+    return a.failed ? UINT64_MAX : a.used;
+}
+
 tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what, tempo_err *err)
 {
     const uint64_t unchecked = e->unchecked + bytes, untouched = e->untouched + bytes;

@@ -167,6 +167,8 @@ void *tempo_page_at(const tempo_page *p, const tempo_hparams *hp, tempo_kv_type 
 tempo_status tempo_engine_reserve(tempo_engine *e, const tempo_batch_size *want,
                                   tempo_err *err) TEMPO_MUST_CHECK;
 
+/* Bytes of scratch that a batch of this size needs. */
+uint64_t tempo_engine_batch_bytes(const tempo_engine *e, const tempo_batch_size *n);
 /* There will be an allocation of so many bytes for `what`: TEMPO_E_NOMEM when the memory that is left would
  * not hold it. */
 tempo_status tempo_engine_take(tempo_engine *e, uint64_t bytes, const char *what,
@@ -211,13 +213,14 @@ tempo_status tempo_engine_pass_part(tempo_engine *e, const tempo_row *rows, cons
 tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- unembed.c ---- */
-/* logits[n, n_vocab] that vectors x[n, d_model] of the residual stream give through the final norm and the output matrix: with its
- * own scale (scale NULL) to the bit what a pass gives, else divided by scale[n].  Not checked for being finite.  One product: the
- * weights are read once, and there is scratch for a batch of n rows.  Logits of the last batch are gone when that has to grow.  */
-tempo_status tempo_engine_unembed(tempo_engine *e, const float *x, const float *scale, size_t n, float *logits,
-                                  tempo_err *err) TEMPO_MUST_CHECK;
-/* direction[d_model]: logit = sum of direction[i] x[i] / (what the final norm divides x by), exactly.  row[d_model]: the
- * token's row of the output matrix.  */
+/* logits[n, n_vocab] that vectors x[n, d_model] of the residual stream give through the final norm and the
+ * output matrix: with its own scale (scale NULL) to the bit what a pass gives, else divided by scale[n].  Not
+ * checked for being finite.  One product: the weights are read once, and there is scratch for a batch of n
+ * rows.  Logits of the last batch are gone when that has to grow.  */
+tempo_status tempo_engine_unembed(tempo_engine *e, const float *x, const float *scale, size_t n,
+                                  float *logits, tempo_err *err) TEMPO_MUST_CHECK;
+/* direction[d_model]: logit = sum of direction[i] x[i] / (what the final norm divides x by), exactly.
+ * row[d_model]: the token's row of the output matrix.  */
 void tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction);
 
 /* ---- attention.c ---- */
