@@ -19,5 +19,6 @@ install_packages "$work"
 rc=0
 node "$work/e2e.mjs" "$program" || rc=1
 node "$work/views.mjs" "$program" || rc=1
+node "$work/inside.mjs" "$program" || rc=1
 node "$work/places.mjs" "$program" || rc=1
 exit "$rc"

@@ -119,6 +119,12 @@ export class Form {
     return String(v) !== String(d ?? '');
   }
 
+  /** The prompt, and how it is read: what every request has. */
+  get subjectOnly(): GenerateRequest {
+    const { temperature: _, ...r } = this.subject;
+    return r;
+  }
+
   /** What says which text is continued: the fields that /v1/tempo/next takes too. */
   get subject(): GenerateRequest {
     const r: GenerateRequest = this.promptIds ? { prompt_ids: this.promptIds } : this.messages ? { messages: this.messages } : { prompt: this.prompt };

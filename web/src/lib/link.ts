@@ -33,6 +33,20 @@ export function paramsOf(r: GenerateRequest): URLSearchParams {
   return p;
 }
 
+/** A prompt, and how it is read, without the options of decoding. */
+export function subjectParams(r: GenerateRequest): URLSearchParams {
+  const p = paramsOf(r);
+  p.delete('record');
+  return p;
+}
+
+/** Null when the address holds none. */
+export function subjectOf(p: URLSearchParams): GenerateRequest | null {
+  const r = requestOf(p);
+  if (r) delete r.record;
+  return r;
+}
+
 /** The address of a recording, with the request that it came of: it can be recorded again when the server has dropped it. */
 export function attentionParams(at: Record<string, string>, request: GenerateRequest | null): URLSearchParams {
   const p = new URLSearchParams(at);

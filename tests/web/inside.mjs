@@ -1,0 +1,122 @@
+// The views that look into the model, and change it, in a real Chromium.  Usage: node inside.mjs PROGRAM
+// What is on the page is compared with what the server's routes say. Environment and exit status: harness.mjs.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const data = mkdtempSync(join(tmpdir(), 'tempo-inside-'));
+process.on('exit', () => rmSync(data, { recursive: true, force: true }));
+process.env.XDG_DATA_HOME = data; // not the runs of whoever tests
+
+const { accessible, asJson, base, finish, fits, open, shots, test } = await import('./harness.mjs');
+
+const PROMPT = 'The moon is made of';
+const status = (page) => page.locator('[role="status"]');
+const said = (page, words) => status(page).filter({ hasText: words }).waitFor({ state: 'attached' });
+const shown = (t) => t.text.replaceAll(' ', '·').replaceAll('\n', '↵');
+const percent = (p) => {
+  const x = 100 * p;
+  return x === 0 ? '0%' : x >= 99.95 ? (x >= 100 ? '100%' : '>99.9%') : x >= 9.95 ? `${x.toFixed(0)}%` : x >= 0.995 ? `${x.toFixed(1)}%` : `${x.toPrecision(2)}%`;
+};
+const focused = (page) => page.evaluate(() => document.activeElement?.dataset.cell);
+/** What the table has, row by row. */
+const cells = (page) => page.evaluate(() => [...document.querySelectorAll('table[role="grid"] tbody tr')].map((tr) => [...tr.querySelectorAll('td')].map((td) => td.textContent.trim())));
+const colours = (page) => page.evaluate(() => [...document.querySelectorAll('table[role="grid"] td')].map((td) => td.style.backgroundColor).join());
+
+async function pictures(hash, name, ready) {
+  for (const [width, height] of [[360, 780], [1280, 900], [2560, 1400]])
+    for (const colorScheme of ['light', 'dark']) {
+      const page = await open({ viewport: { width, height }, colorScheme, hasTouch: width < 500 }, hash);
+      await ready(page);
+      await accessible(page, `${name}, ${width} px, ${colorScheme}`);
+      await fits(page, `${name}, ${width} px`);
+      if (shots) await page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      await page.context().close();
+    }
+}
+
+test('lens: the cells are the server’s, and the keyboard walks them', async () => {
+  const page = await open({}, '#/lens');
+  await page.getByLabel('Prompt', { exact: true }).fill(PROMPT);
+  await page.getByRole('button', { name: 'Look' }).click();
+  await said(page, /^Done: 6 positions, 8 layers/);
+  const want = await asJson('v1/tempo/lens', { prompt: PROMPT, top: 10 });
+  assert.deepEqual(await cells(page), want.points.map((_, p) => want.rows.map((r) => shown(r.points[p].top[0]))));
+  const table = page.getByRole('grid');
+  assert.deepEqual(await table.getByRole('rowheader').allTextContents(), ['input', '0', '1', '2', '3', '4', '5', '6', '7']);
+  assert.deepEqual((await table.getByRole('columnheader').allTextContents()).map((t) => t.trim()), ['after', ...want.rows.map(shown)]);
+  assert.equal(await table.locator('td[tabindex="0"]').count(), 1, 'one tab stop');
+  await table.locator('td[tabindex="0"]').focus();
+  assert.equal(await focused(page), '0-0');
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+  assert.equal(await focused(page), '2-1');
+  const point = want.rows[1].points[2];
+  const card = page.getByRole('region', { name: 'The cell looked at' });
+  await card.getByRole('heading', { name: 'After layer 1, at The' }).waitFor();
+  const told = await card.locator('table').first().locator('tbody tr').evaluateAll((all) => all.map((tr) => [tr.querySelector('th').textContent, tr.querySelector('.amount').textContent]));
+  assert.deepEqual(told, point.top.map((t) => [shown(t), percent(t.probability)]));
+  await card.getByText(`distance (KL) from the last layer ${Number(point.kl.toPrecision(3))} nat`).waitFor();
+  await page.keyboard.press('End');
+  await page.keyboard.press('PageDown');
+  assert.equal(await focused(page), '8-5');
+  for (const key of ['ArrowDown', 'ArrowRight']) await page.keyboard.press(key); // there is no more
+  assert.equal(await focused(page), '8-5');
+  await card.getByText('distance (KL) from the last layer 0 nat').waitFor();
+  assert.match(await table.locator('[data-cell="8-5"]').getAttribute('aria-label'), new RegExp(`^${want.rows[5].points[8].top[0].text.trim()}, `));
+  return page;
+});
+
+test('lens: tokens that are watched, what the colours show, and a link that holds it', async () => {
+  const page = await open({ allow: ['400'] }, `#/lens?prompt=${encodeURIComponent(PROMPT)}`);
+  await said(page, /^Done/);
+  const card = page.getByRole('region', { name: 'The cell looked at' });
+  const plain = await asJson('v1/tempo/lens', { prompt: PROMPT });
+  const most = plain.rows.flatMap((r, c) => r.points.map((p, at) => ({ kl: p.kl, at: `${at}-${c}` }))).sort((a, b) => b.kl - a.kl)[0];
+  const before = await colours(page);
+  await page.getByRole('button', { name: 'distance' }).click();
+  await page.waitForFunction((b) => [...document.querySelectorAll('table[role="grid"] td')].map((td) => td.style.backgroundColor).join() !== b, before);
+  assert.equal(await page.locator(`[data-cell="${most.at}"]`).evaluate((e) => e.style.backgroundColor), 'rgb(12, 31, 85)', 'the largest distance is the end of the scale');
+  const by = card.getByLabel('Watch another token');
+  await by.fill('no such token of the model');
+  await by.press('Enter');
+  await card.getByRole('alert').getByText('is no token of the model').waitFor();
+  await by.fill(' the');
+  await by.press('Enter');
+  await said(page, /^Watched: the$/);
+  await page.locator('[data-cell="4-3"]').hover();
+  const first = (await asJson('v1/tempo/lens', { prompt: PROMPT, top: 1, rows: [3] })).rows[0].points[4].top[0];
+  await card.locator('table').first().getByRole('button', { name: 'Watch ' }).first().click();
+  await said(page, new RegExp(`^Watched: the, ${first.text.trim()}$`));
+  const want = await asJson('v1/tempo/lens', { prompt: PROMPT, tokens: [' the', first.id] });
+  const rows = await card.locator('table').last().locator('tbody tr').evaluateAll((all) => all.map((tr) => [...tr.children].map((x) => x.textContent)));
+  assert.deepEqual(rows.map((r) => r.slice(0, 3)), want.rows[3].points[4].tokens.map((t, i) => [shown(want.tokens[i]), percent(t.probability), t.rank.toLocaleString('en')]));
+  await page.getByRole('group', { name: 'What the colours show' }).getByRole('button', { name: '·the' }).click();
+  const other = await open({}, page.url().slice(base.length));
+  await said(other, /^Done/);
+  assert.equal(await other.getByRole('button', { name: '·the', exact: true }).getAttribute('aria-pressed'), 'true');
+  assert.equal(await colours(other), await colours(page));
+  await other.context().close();
+  return page;
+});
+
+test('lens: of a long prompt the last positions, and the others on demand', async () => {
+  const prompt = 'one two three four five six seven '.repeat(20);
+  const page = await open({}, `#/lens?prompt=${encodeURIComponent(prompt)}`);
+  await said(page, /^Done/);
+  const { count } = await asJson('tokenize', { text: prompt });
+  assert.ok(count > 128);
+  await page.getByText(`Positions ${count - 64} to ${count - 1} of ${count}.`).waitFor();
+  assert.equal(await page.locator('table[role="grid"] thead th').count(), 65);
+  await page.getByRole('button', { name: '← Earlier' }).click();
+  await page.getByText(`Positions ${count - 128} to ${count - 65} of ${count}.`).waitFor();
+  await page.locator('[data-cell="0-0"]').focus();
+  await page.keyboard.press('End');
+  assert.equal(await focused(page), '0-63');
+  await fits(page, 'a long prompt');
+  return page;
+});
+
+test('lens: axe and widths, in light and dark', () => pictures(`#/lens?prompt=${encodeURIComponent(PROMPT)}&watch=${encodeURIComponent('[" the"]')}`, 'lens', (page) => said(page, /^Done/)));
+
+await finish();
