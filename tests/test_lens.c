@@ -182,7 +182,7 @@ static void unembed(const tempo_model *m, const double *x, double *logits)
         tempo_unpack[m->output.type](row, (const unsigned char *)m->output.data + v * m->output.row_bytes, d);
         logits[v] = 0;
         for (size_t i = 0; i < d; i++)
-            logits[v] += (double)row[i] * (double)m->output_norm[i] * x[i] / scale;
+            logits[v] += (double)row[i] * (double)m->output_norm.w[i] * x[i] / scale;
     }
     free(row);
 }
@@ -326,7 +326,7 @@ static void direction(const tempo_model *m, int32_t token, int32_t minus, double
         tempo_unpack[m->output.type](
             row + d, (const unsigned char *)m->output.data + (size_t)minus * m->output.row_bytes, d);
     for (size_t i = 0; i < d; i++)
-        g[i] = ((double)row[i] - (minus >= 0 ? (double)row[d + i] : 0)) * (double)m->output_norm[i];
+        g[i] = ((double)row[i] - (minus >= 0 ? (double)row[d + i] : 0)) * (double)m->output_norm.w[i];
     free(row);
 }
 

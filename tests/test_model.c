@@ -60,15 +60,15 @@ static void check_layer(const tempo_layer *l, const test_model *from, uint32_t i
 {
     char b[96];
 #define NAME(what) (snprintf(b, sizeof(b), "blk.%u.%s", index, what), b)
-    check_vector(l->attn_norm, from, NAME("attn_norm.weight"), false);
-    check_vector(l->ffn_norm, from, NAME("ffn_norm.weight"), false);
+    check_vector(l->attn_norm.w, from, NAME("attn_norm.weight"), false);
+    check_vector(l->ffn_norm.w, from, NAME("ffn_norm.weight"), false);
     check_matrix(&l->wq, from, NAME("attn_q.weight"), permuted);
     check_matrix(&l->wk, from, NAME("attn_k.weight"), permuted);
     check_matrix(&l->wv, from, NAME("attn_v.weight"), false);
     check_matrix(&l->wo, from, NAME("attn_output.weight"), false);
-    check_matrix(&l->w_gate, from, NAME("ffn_gate.weight"), false);
-    check_matrix(&l->w_up, from, NAME("ffn_up.weight"), false);
-    check_matrix(&l->w_down, from, NAME("ffn_down.weight"), false);
+    check_matrix(&l->mlp.w_gate, from, NAME("ffn_gate.weight"), false);
+    check_matrix(&l->mlp.w_up, from, NAME("ffn_up.weight"), false);
+    check_matrix(&l->mlp.w_down, from, NAME("ffn_down.weight"), false);
     if (from->spec.qkv_bias) {
         check_vector(l->bq, from, NAME("attn_q.bias"), permuted);
         check_vector(l->bk, from, NAME("attn_k.bias"), permuted);
@@ -83,11 +83,11 @@ static void check_layer(const tempo_layer *l, const test_model *from, uint32_t i
     else
         assert_null(l->bo);
     if (from->spec.mlp_bias) {
-        check_vector(l->b_gate, from, NAME("ffn_gate.bias"), false);
-        check_vector(l->b_up, from, NAME("ffn_up.bias"), false);
-        check_vector(l->b_down, from, NAME("ffn_down.bias"), false);
+        check_vector(l->mlp.b_gate, from, NAME("ffn_gate.bias"), false);
+        check_vector(l->mlp.b_up, from, NAME("ffn_up.bias"), false);
+        check_vector(l->mlp.b_down, from, NAME("ffn_down.bias"), false);
     } else {
-        assert_true(l->b_gate == NULL && l->b_up == NULL && l->b_down == NULL);
+        assert_true(l->mlp.b_gate == NULL && l->mlp.b_up == NULL && l->mlp.b_down == NULL);
     }
     if (from->spec.qk_norm) {
         check_vector(l->q_norm, from, NAME("attn_q_norm.weight"), false);
@@ -138,7 +138,7 @@ static void check_weights(const tempo_model *m, const test_model *from, bool ggu
     check_matrix(&m->embedding, from, "token_embd.weight", false);
     check_matrix(&m->output, from, from->spec.tied ? "token_embd.weight" : "output.weight", false);
     assert_int_equal(m->output.data == m->embedding.data, from->spec.tied);
-    check_vector(m->output_norm, from, "output_norm.weight", false);
+    check_vector(m->output_norm.w, from, "output_norm.weight", false);
     for (uint32_t l = 0; l < from->spec.n_layers; l++)
         check_layer(&m->layers[l], from, l, permuted);
 }
@@ -308,8 +308,8 @@ static void test_rope_of_both_formats(void **state)
         check_model(gguf, from, true);
         check_model(hf, from, false);
         tempo_model *a = open_model(gguf, TEMPO_LOAD_ALL), *b = open_model(hf, TEMPO_LOAD_ALL);
-        assert_memory_equal(a->rope_freq, b->rope_freq, s.head_dim / 2 * sizeof(double));
-        assert_true(rope == TEST_ROPE_LINEAR ? a->rope_freq[0] == 1.0 / 8.0 : a->rope_freq[0] == 1.0);
+        assert_memory_equal(a->rope_freq[0], b->rope_freq[0], s.head_dim / 2 * sizeof(double));
+        assert_true(rope == TEST_ROPE_LINEAR ? a->rope_freq[0][0] == 1.0 / 8.0 : a->rope_freq[0][0] == 1.0);
         tempo_model_free(a);
         tempo_model_free(b);
         test_model_free(from);
@@ -408,7 +408,7 @@ static void test_unaligned_data(void **state)
     free(shifted);
     check_model(path, from, false);
     tempo_model *m = open_model(path, TEMPO_LOAD_ALL);
-    assert_int_equal((uintptr_t)m->layers[1].w_down.data % 4, 0);
+    assert_int_equal((uintptr_t)m->layers[1].mlp.w_down.data % 4, 0);
     tempo_model_free(m);
     test_model_free(from);
     test_tmpdir_remove(dir);

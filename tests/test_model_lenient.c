@@ -271,7 +271,7 @@ static void test_rope_factor_zero(void **state)
         write_gguf(from, dir, path);
         tempo_model *m = open_model(path);
         assert_string_equal(tempo_model_get_info(m)->rope_scaling, rows[i].scaling);
-        assert_true(m->rope_freq[0] == 1 / rows[i].slowest);
+        assert_true(m->rope_freq[0][0] == 1 / rows[i].slowest);
         tempo_model_free(m);
         test_model_free(from);
     }
@@ -308,11 +308,12 @@ static void test_trailing_ones(void **state)
         test_model_write_gguf(from, 3, path);
         tempo_model *odd = open_model(path);
         assert_int_equal(odd->hp.n_vocab, s.n_vocab);
-        assert_int_equal(odd->layers[1].w_down.n_out, s.d_model);
-        assert_int_equal(odd->layers[1].w_down.n_in, s.d_ff);
-        assert_int_equal(odd->layers[1].w_down.row_bytes, plain->layers[1].w_down.row_bytes);
-        assert_memory_equal(odd->layers[1].w_down.data, plain->layers[1].w_down.data, s.d_model * s.d_ff * 4);
-        assert_memory_equal(odd->layers[1].ffn_norm, plain->layers[1].ffn_norm, s.d_model * 4);
+        assert_int_equal(odd->layers[1].mlp.w_down.n_out, s.d_model);
+        assert_int_equal(odd->layers[1].mlp.w_down.n_in, s.d_ff);
+        assert_int_equal(odd->layers[1].mlp.w_down.row_bytes, plain->layers[1].mlp.w_down.row_bytes);
+        assert_memory_equal(odd->layers[1].mlp.w_down.data, plain->layers[1].mlp.w_down.data,
+                            s.d_model * s.d_ff * 4);
+        assert_memory_equal(odd->layers[1].ffn_norm.w, plain->layers[1].ffn_norm.w, s.d_model * 4);
         assert_memory_equal(odd->layers[1].bv, plain->layers[1].bv, s.head_dim * 4);
         tempo_model_free(plain);
         tempo_model_free(odd);
@@ -379,7 +380,7 @@ static void test_parts(void **state)
         assert_true(info->file_bytes > tempo_model_get_info(whole)->file_bytes);
         for (uint32_t l = 0; l < s.n_layers; l++) {
             assert_memory_equal(m->layers[l].wq.data, whole->layers[l].wq.data, s.d_model * s.d_model * 4);
-            assert_memory_equal(m->layers[l].w_down.data, whole->layers[l].w_down.data,
+            assert_memory_equal(m->layers[l].mlp.w_down.data, whole->layers[l].mlp.w_down.data,
                                 s.d_model * s.d_ff * 4);
         }
         for (size_t t = 0; t < from->n_tensors; t++) {
@@ -388,7 +389,7 @@ static void test_parts(void **state)
             unsigned char *bytes = test_read_file(t_info.file, &n); /* where the list says it is, it is */
             assert_true(t_info.offset + t_info.bytes <= n);
             if (strcmp(t_info.name, "blk.1.ffn_down.weight") == 0)
-                assert_memory_equal(bytes + t_info.offset, whole->layers[1].w_down.data, t_info.bytes);
+                assert_memory_equal(bytes + t_info.offset, whole->layers[1].mlp.w_down.data, t_info.bytes);
             free(bytes);
         }
         tempo_model_free(m);

@@ -143,8 +143,8 @@ static void check(const published *p, const test_spec *s, const tempo_model *m)
     assert_true(i->rope_theta == p->theta);
     assert_true(i->norm_eps == p->eps);
     assert_true(m->hp.norm_eps == (float)p->eps);
-    assert_true(m->rope_freq[0] == 1.0);
-    assert_true(m->rope_freq[s->head_dim / 2 - 1] ==
+    assert_true(m->rope_freq[0][0] == 1.0);
+    assert_true(m->rope_freq[0][s->head_dim / 2 - 1] ==
                 (strcmp(p->rope, "llama3") == 0 ? slowest / 32.0 : slowest));
 }
 

@@ -122,7 +122,7 @@ static void test_types(void **state)
                     m->info.head_dim == 64 && m->info.d_model == 256 && m->info.d_ff == 512 &&
                     m->info.n_vocab == 1024 && m->info.context_length == 4096 && m->info.tied_output);
         check_numbers(&m->layers[0].wq, 1.0 / 16, types[t]);
-        check_numbers(&m->layers[1].w_down, 1.0 / sqrt(512), types[t]);
+        check_numbers(&m->layers[1].mlp.w_down, 1.0 / sqrt(512), types[t]);
         check_numbers(&m->output, 4.0 / 16, types[t]);
         check_runs(m);
         tempo_model_free(m);
@@ -138,9 +138,9 @@ static void test_mix(void **state)
 
     assert_int_equal(m->output.type, TEMPO_Q6_K);
     assert_int_equal(m->layers[0].wv.type, TEMPO_Q4_K);
-    assert_int_equal(m->layers[0].w_down.type, TEMPO_Q4_K);
+    assert_int_equal(m->layers[0].mlp.w_down.type, TEMPO_Q4_K);
     assert_int_equal(m->layers[1].wv.type, TEMPO_Q6_K);
-    assert_int_equal(m->layers[1].w_down.type, TEMPO_Q6_K);
+    assert_int_equal(m->layers[1].mlp.w_down.type, TEMPO_Q6_K);
     assert_int_equal(m->layers[1].wq.type, TEMPO_Q4_K);
     tempo_model_free(m);
 }

@@ -10,6 +10,10 @@
  * use a page while it is in cache.  Rows that show their scores or their pattern go through it in parts: what
  * is shown lies between two of them in e->weights, by slot, and the next part begins with what is there.
  *
+ * A layer with a window sees positions above the row's own less the window.  Positions that rise with the
+ * slots, as they do mostly, make that a slot from which on all are seen, and pages before it are not touched;
+ * else it is decided slot by slot, as edits are.
+ *
  * Where edits have a say, what a row and head sees is a bit for each slot: slots that are cut are left out as
  * those of other modes are, and what is left makes runs, whose sums are those of a row that sees no more.  */
 #include "engine/pass.h"
@@ -29,7 +33,9 @@ typedef struct walk {
     size_t stride;   /* floats between the scores of two members */
     float
         *scores; /* [n * heads][stride]: by slot; after `compact` earlier slots from 0, own set from n_prev */
+    size_t low[TEMPO_ATTENTION_ROWS];                              /* earlier slots are seen from here on */
     size_t begin[TEMPO_ATTENTION_ROWS], end[TEMPO_ATTENTION_ROWS]; /* own range in this layer */
+    size_t lowest;                                                 /* the smallest low */
     size_t last;                                                   /* the largest end */
     uint64_t *visible; /* [n * heads][words], and one more: where it is edited; else NULL */
     size_t words;
@@ -72,7 +78,7 @@ static const void *next_page(const walk *w, size_t slot, unsigned which)
 {
     if (slot + TEMPO_PAGE_SLOTS < w->last)
         return page_at(w, slot + TEMPO_PAGE_SLOTS, which);
-    return which == 0 ? page_at(w, 0, 1) : NULL;
+    return which == 0 ? page_at(w, w->lowest / TEMPO_PAGE_SLOTS * TEMPO_PAGE_SLOTS, 1) : NULL;
 }
 
 /* Members that do the same with one page: two pointers each. */
@@ -83,19 +89,26 @@ typedef struct members {
     size_t slot, slots; /* what mix_members adds: values of [slot, slot + slots) */
 } members;
 
+/* The page with which a walk begins. */
+static size_t first_page(const walk *w)
+{
+    return w->lowest / TEMPO_PAGE_SLOTS * TEMPO_PAGE_SLOTS;
+}
+
 /* ---- scores ---- */
 
 static bool sees_page(const walk *w, size_t r, size_t slot)
 {
-    return slot < w->plan[r].n_prev || (slot < w->end[r] && slot + TEMPO_PAGE_SLOTS > w->begin[r]);
+    return (slot < w->plan[r].n_prev && slot + TEMPO_PAGE_SLOTS > w->low[r]) ||
+           (slot < w->end[r] && slot + TEMPO_PAGE_SLOTS > w->begin[r]);
 }
 
 /* s[slot] = q . key[slot] / sqrt(d), whole pages at a time. */
 static void score_all(const walk *w, members *m)
 {
-    const float scale = (float)(1.0 / sqrt((double)w->d));
+    const float scale = w->e->model->recipe.attn_scale;
 
-    for (size_t slot = 0; slot < w->last; slot += TEMPO_PAGE_SLOTS) {
+    for (size_t slot = first_page(w); slot < w->last; slot += TEMPO_PAGE_SLOTS) {
         const void *keys = page_at(w, slot, 0);
         const void *next = next_page(w, slot, 0);
         m->n = 0;
@@ -111,6 +124,28 @@ static void score_all(const walk *w, members *m)
     }
 }
 
+/* Of a slot of the sequence, those of the batch among them. */
+static double position_of(const walk *w, size_t slot)
+{
+    const tempo_row_plan *p = &w->plan[0];
+
+    return slot < w->seq->n_slots ? w->seq->slots[slot].position : (p - p->slot + slot)->position;
+}
+
+/* Capped, and with a bias by distance, where the model has that. */
+static void finish_scores(const walk *w, size_t r, size_t g)
+{
+    const tempo_model *m = w->e->model;
+    const float cap = m->recipe.attn_cap;
+    const size_t head = w->kv_head * w->heads + g;
+    float *s = scores_of(w, r, g);
+
+    for (size_t j = w->low[r]; j < w->end[r] && cap > 0; j++)
+        s[j] = cap * tanhf(s[j] / cap);
+    for (size_t j = w->low[r]; j < w->end[r] && m->slopes != NULL; j++)
+        s[j] += (float)((double)m->slopes[head] * (position_of(w, j) - w->plan[r].position));
+}
+
 /* Scores of the own set follow those of the earlier slots. */
 static void compact(const walk *w, size_t r, size_t g)
 {
@@ -119,13 +154,18 @@ static void compact(const walk *w, size_t r, size_t g)
     memmove(s + w->plan[r].n_prev, s + w->begin[r], (w->end[r] - w->begin[r]) * sizeof(*s));
 }
 
-/* Scores s, of earlier slots and of the own set, become probabilities. */
-static void softmax(const walk *w, float *s, size_t n_prev, size_t n_own)
+/* Scores s, of earlier slots and of the own set behind them, become probabilities; a sink takes its share and
+ * goes. */
+static void softmax(const walk *w, size_t g, float *s, size_t n_prev, size_t n_own)
 {
+    const float *sinks = w->e->model->layers[w->layer].sinks;
+    const float sink = sinks != NULL ? sinks[w->kv_head * w->heads + g] : -INFINITY;
+
     if (n_prev + n_own == 0) /* all is cut */
         return;
-    const float max = w->kern->max(s, n_prev + n_own);
-    const double sum = w->kern->exp_sum(s, n_prev, max) + w->kern->exp_sum(s + n_prev, n_own, max);
+    const float max = fmaxf(w->kern->max(s, n_prev + n_own), sink);
+    double sum = w->kern->exp_sum(s, n_prev, max) + w->kern->exp_sum(s + n_prev, n_own, max);
+    sum += sinks != NULL ? exp((double)sink - (double)max) : 0;
     w->kern->scale(s, (float)(1.0 / sum), n_prev + n_own);
 }
 
@@ -165,14 +205,17 @@ static void mix_row(const walk *w, members *m, size_t r, size_t p, size_t slot, 
 static void mix_all(const walk *w, members *m)
 {
     m->n = 0;
-    for (size_t page = 0; page < w->last; page += TEMPO_PAGE_SLOTS) {
-        for (size_t r = 0; r < w->n; r++)
-            if (page < w->plan[r].n_prev)
-                mix_row(w, m, r, page, page, min2(TEMPO_PAGE_SLOTS, w->plan[r].n_prev - page));
+    for (size_t page = first_page(w); page < w->last; page += TEMPO_PAGE_SLOTS) {
+        for (size_t r = 0; r < w->n; r++) {
+            const size_t begin = max2(page, w->low[r]),
+                         end = min2(page + TEMPO_PAGE_SLOTS, w->plan[r].n_prev);
+            if (begin < end)
+                mix_row(w, m, r, begin, begin, end - begin);
+        }
         if (m->n > 0)
             mix_members(w, m);
     }
-    for (size_t page = 0; page < w->last; page += TEMPO_PAGE_SLOTS) {
+    for (size_t page = first_page(w); page < w->last; page += TEMPO_PAGE_SLOTS) {
         for (size_t r = 0; r < w->n; r++) {
             const size_t begin = max2(page, w->begin[r]), end = min2(page + TEMPO_PAGE_SLOTS, w->end[r]);
             if (begin < end)
@@ -202,14 +245,31 @@ static uint64_t page_bits(size_t page, size_t begin, size_t end)
 
 _Static_assert((int)TEMPO_PAGE_SLOTS == 64, "a word of bits is a page");
 
+/* Does it have to be asked of each slot whether it is in the window? */
+static bool in_window_by_slot(const walk *w)
+{
+    return w->e->model->layers[w->layer].window > 0 && !w->plan[0].rising;
+}
+
+static void hide_beyond_window(const walk *w, size_t r)
+{
+    const double from = w->plan[r].position - (double)w->e->model->layers[w->layer].window;
+
+    for (size_t slot = 0; slot < w->plan[r].n_prev; slot++)
+        for (size_t g = 0; g < w->heads && position_of(w, slot) <= from; g++)
+            visible_of(w, r, g)[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+}
+
 /* What each member sees, before edits have a say. */
 static void begin_visible(const walk *w)
 {
     for (size_t r = 0; r < w->n; r++)
         for (size_t g = 0; g < w->heads; g++)
             for (size_t i = 0; i < w->words; i++)
-                visible_of(w, r, g)[i] =
-                    page_bits(64 * i, 0, w->plan[r].n_prev) | page_bits(64 * i, w->begin[r], w->end[r]);
+                visible_of(w, r, g)[i] = page_bits(64 * i, w->low[r], w->plan[r].n_prev) |
+                                         page_bits(64 * i, w->begin[r], w->end[r]);
+    for (size_t r = 0; r < w->n && in_window_by_slot(w); r++)
+        hide_beyond_window(w, r);
 }
 
 static tempo_edited_head edited_head(const walk *w, size_t r, size_t g)
@@ -266,7 +326,7 @@ static void softmax_visible(const walk *w, size_t r, size_t g)
     const size_t n_prev = gather_visible(s, visible, 0, w->plan[r].n_prev, 0);
     const size_t n = gather_visible(s, visible, w->plan[r].n_prev, w->end[r], n_prev);
 
-    softmax(w, s, n_prev, n - n_prev);
+    softmax(w, g, s, n_prev, n - n_prev);
     spread_visible(s, visible, w->end[r], n);
 }
 
@@ -284,7 +344,7 @@ static void mix_edited(const walk *w, members *m)
 {
     m->n = 0;
     for (unsigned own = 0; own < 2; own++) /* first the earlier slots */
-        for (size_t page = 0; page < w->last; page += TEMPO_PAGE_SLOTS) {
+        for (size_t page = first_page(w); page < w->last; page += TEMPO_PAGE_SLOTS) {
             for (size_t r = 0; r < w->n; r++) {
                 const size_t n_prev = w->plan[r].n_prev;
                 mix_visible(w, m, r, own != 0 ? max2(page, n_prev) : page,
@@ -316,9 +376,10 @@ static void put_shown(const walk *w, size_t r, size_t g, float hidden)
         out[j] = j < w->end[r] && (visible_of(w, r, g)[j / 64] >> j % 64 & 1) != 0 ? s[j] : hidden;
     if (w->visible != NULL)
         return;
-    for (size_t j = w->plan[r].n_prev; j < w->plan[r].seq_slots; j++)
-        out[j] = hidden;
-    memcpy(out, s, w->plan[r].n_prev * sizeof(float));
+    for (size_t j = 0; j < w->plan[r].seq_slots; j++)
+        if (j < w->low[r] || j >= w->plan[r].n_prev)
+            out[j] = hidden;
+    memcpy(out + w->low[r], s + w->low[r], (w->plan[r].n_prev - w->low[r]) * sizeof(float));
     memcpy(out + w->begin[r], s + w->plan[r].n_prev, (w->end[r] - w->begin[r]) * sizeof(float));
 }
 
@@ -347,6 +408,25 @@ typedef struct attention_job {
     bool edited;            /* some row of the batch has edits here */
 } attention_job;
 
+/* The first earlier slot that row r sees in this layer. */
+static size_t first_in_window(const walk *w, size_t r)
+{
+    const tempo_row_plan *p = &w->plan[r];
+    const double from = p->position - (double)w->e->model->layers[w->layer].window;
+    size_t low = 0, high = p->n_prev;
+
+    if (w->e->model->layers[w->layer].window == 0 || !p->rising)
+        return 0;
+    while (low < high) {
+        const size_t mid = low + (high - low) / 2;
+        if (position_of(w, mid) <= from)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 static void begin_walk(walk *w, uint32_t layer)
 {
     for (size_t r = 0; r < w->n; r++) {
@@ -354,19 +434,22 @@ static void begin_walk(walk *w, uint32_t layer)
         const bool in = layer >= p->first_layer && layer <= p->last_layer;
         w->begin[r] = in ? p->own_begin : p->slot;
         w->end[r] = in ? p->own_end : p->slot + 1;
+        w->low[r] = first_in_window(w, r);
         w->last = max2(w->last, w->end[r]);
+        w->lowest = min2(w->lowest, w->low[r]);
     }
 }
 
 /* From scores, or what was shown of them, to probabilities, or what is shown. */
 static void attend_head(const walk *w, size_t r, size_t g, unsigned parts)
 {
-    if ((parts & SCORE) != 0)
+    if ((parts & SCORE) != 0) {
+        finish_scores(w, r, g);
         compact(w, r, g);
-    else
+    } else
         take_shown(w, r, g);
     if ((parts & NORMALISE) != 0)
-        softmax(w, scores_of(w, r, g), w->plan[r].n_prev, w->end[r] - w->begin[r]);
+        softmax(w, g, scores_of(w, r, g) + w->low[r], w->plan[r].n_prev - w->low[r], w->end[r] - w->begin[r]);
     if ((parts & MIX) == 0)
         put_shown(w, r, g, (parts & NORMALISE) != 0 ? 0.0f : -INFINITY);
 }
@@ -378,10 +461,12 @@ static void attend_edited(const walk *w, size_t r, size_t g, unsigned parts)
     const tempo_edited_head head = edited_head(w, r, g);
 
     tempo_edits_cut(w->e, &head);
-    if ((parts & SCORE) != 0)
+    if ((parts & SCORE) != 0) {
+        finish_scores(w, r, g);
         tempo_edits_apply_slots(w->e, TEMPO_TAP_ATTN_SCORES, &head);
-    else
+    } else {
         take_shown(w, r, g);
+    }
     if ((parts & NORMALISE) != 0) {
         softmax_visible(w, r, g);
         tempo_edits_apply_slots(w->e, TEMPO_TAP_PATTERN, &head);
@@ -428,9 +513,10 @@ static void attend(void *arg, size_t task, unsigned worker)
               .heads = hp->n_heads / hp->n_kv_heads,
               .first = group->first,
               .n = group->n,
+              .lowest = SIZE_MAX,
               .stride = tempo_score_stride(e->cap.slots),
               .scores = e->scores + worker * e->score_len};
-    if (job->edited && any_edited(e, group))
+    if ((job->edited && any_edited(e, group)) || in_window_by_slot(&w))
         w.visible = e->visible + worker * e->visible_len;
     float **pointers = e->pointers + worker * e->pointer_len;
     members m = {.to = pointers, .from = (const float **)pointers + w.n * w.heads};

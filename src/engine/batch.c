@@ -29,6 +29,10 @@ static tempo_status check_row(const tempo_engine *e, const tempo_row *r, size_t 
         return bad_row(err, TEMPO_E_ARG, i, "token id out of range:", r->token, (double)hp->n_vocab - 1);
     if (!isfinite(r->position))
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "row %zu: position is not a finite number", i);
+    if (e->model->positions != NULL && (r->position != floor(r->position) || r->position < 0))
+        return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET,
+                          "row %zu: position %.10g: the model has learned positions: whole numbers from 0 on",
+                          i, r->position);
     if (fabs(r->position) >= hp->n_ctx)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
                           "row %zu: position %.10g is beyond the model's context of %u positions", i,
@@ -164,12 +168,24 @@ static void plan_set(tempo_engine *e, const tempo_row *rows, size_t begin, size_
 }
 
 /* Plan rows [begin, end): all that one sequence has in the batch. */
+static bool positions_rise(const tempo_row *rows, size_t begin, size_t end)
+{
+    const tempo_seq *s = rows[begin].seq;
+    bool rise = s->rising && (s->n_slots == 0 || s->slots[s->n_slots - 1].position <= rows[begin].position);
+
+    for (size_t i = begin + 1; i < end; i++)
+        rise = rise && rows[i - 1].position <= rows[i].position;
+    return rise;
+}
+
 static void plan_sequence(tempo_engine *e, const tempo_row *rows, size_t begin, size_t end)
 {
     const size_t base = rows[begin].seq->n_slots;
+    const bool rising = positions_rise(rows, begin, end);
 
     for (size_t i = begin, set = begin; i < end; i++) {
         e->plan[i].seq_slots = base + (end - begin);
+        e->plan[i].rising = rising;
         if (i + 1 == end || rows[i + 1].set != rows[i].set) {
             plan_set(e, rows, set, i + 1, base + (set - begin));
             set = i + 1;
@@ -233,6 +249,7 @@ void tempo_batch_commit(tempo_engine *e, size_t n)
         p->seq->slots[p->slot] = (tempo_slot){p->token, p->set, p->position};
         p->seq->n_slots = p->slot + 1;
         p->seq->next_set = p->set + 1;
+        p->seq->rising = p->rising;
         p->seq->closed = p->begin > 0 || e->end < e->model->hp.n_layers;
     }
     e->n_rows = n;

@@ -132,13 +132,24 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->x = tempo_arena_alloc(a, n->rows * hp->d_model, f);
     e->h = tempo_arena_alloc(a, n->rows * hp->d_model, f);
     e->q = tempo_arena_alloc(a, n->rows * n_q, f);
+    e->attended = tempo_arena_alloc(a, n->rows * hp->d_model, f);
     e->att = tempo_arena_alloc(a, n->rows * n_q, f);
     e->k = tempo_arena_alloc(a, n->rows * n_kv, f);
     e->v = tempo_arena_alloc(a, n->rows * n_kv, f);
     e->gate = tempo_arena_alloc(a, n->rows * hp->d_ff, f);
     e->up = tempo_arena_alloc(a, n->rows * hp->d_ff, f);
-    e->cos = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
-    e->sin = tempo_arena_alloc(a, n->rows * (hp->head_dim / 2), f);
+    for (unsigned set = 0; set < 2; set++) {
+        const size_t angles = e->model->rope_freq[set] != NULL ? n->rows * (e->model->recipe.n_rot / 2) : 0;
+        e->cos[set] = tempo_arena_alloc(a, angles, f);
+        e->sin[set] = tempo_arena_alloc(a, angles, f);
+    }
+    const tempo_recipe *recipe = &e->model->recipe;
+    const size_t expert_rows = recipe->n_experts > 0 ? n->rows : 0;
+    e->routing = tempo_arena_alloc(a, expert_rows * recipe->n_experts, f);
+    e->expert_weights = tempo_arena_alloc(a, expert_rows * recipe->n_used, f);
+    e->experts = tempo_arena_alloc(a, expert_rows * recipe->n_used, sizeof(*e->experts));
+    e->gathered = tempo_arena_alloc(a, expert_rows * hp->d_model, f);
+    e->expert_sum = tempo_arena_alloc(a, expert_rows * hp->d_model, f);
     e->logits = tempo_arena_alloc(a, n->logits, hp->n_vocab * f);
     e->damaged = tempo_arena_alloc(a, n->logits, sizeof(*e->damaged));
     e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
@@ -163,7 +174,8 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->ordered_in = tempo_arena_alloc(a, (size_t)hp->n_layers + 1, sizeof(*e->ordered_in));
     e->edit_bits = tempo_arena_alloc(a, n->rows * n->edits, sizeof(*e->edit_bits));
     /* of each member of a walk, and one besides */
-    e->visible_len = n->edits > 0 ? (members + 1) * (tempo_score_stride(n->slots) / 64) : 0;
+    e->visible_len =
+        n->edits > 0 || e->model->windows ? (members + 1) * (tempo_score_stride(n->slots) / 64) : 0;
     e->visible = tempo_arena_alloc(a, threads, e->visible_len * sizeof(*e->visible));
 }
 

@@ -40,6 +40,7 @@ struct tempo_seq {
     uint64_t batch;                /* the engine's batch that last saw this sequence */
     const tempo_edits *edits;      /* held, with at least one edit, or NULL */
     tempo_edit_record *edits_used; /* [edits->n] */
+    bool rising;                   /* see tempo_row_plan; of its slots */
     size_t n_prompt;               /* slots that `prompt` means in them */
     uint32_t first_layer;          /* keys and values of layers below it are not all there; 0: all are */
     bool closed;                   /* nor will they be: no more rows */
@@ -57,6 +58,7 @@ typedef struct tempo_row_plan {
     uint32_t set;
     double position;          /* RoPE rotates by this very number, and commit records it */
     uint64_t nudge;           /* of its embedding; 0 = none */
+    bool rising;              /* positions of its sequence never fall from slot to slot, those of this batch included */
     bool shown;               /* to the observer */
     const tempo_edits *edits; /* of the sequence, if one of them selects this row, or NULL */
     const float *given;       /* [d_model] residual stream that it begins with, or NULL */
@@ -112,11 +114,14 @@ struct tempo_engine {
     bool wanted_only; /* the last layer goes on with the rows whose logits are wanted alone */
     tempo_batch_size cap;
     void *block;          /* owns everything below */
-    float *x, *h;         /* [rows, d_model] residual stream; normed or projected rows */
+    float *x, *h, *attended; /* [rows, d_model] residual stream; normed rows, then what the MLP gives; what attention gives */
     float *q, *att;       /* [rows, n_heads * head_dim] */
     float *k, *v;         /* [rows, n_kv_heads * head_dim] */
     float *gate, *up;     /* [rows, d_ff] */
-    float *cos, *sin;     /* [rows, head_dim / 2] */
+    float *cos[2], *sin[2]; /* [rows, n_rot / 2] of each set of frequencies */
+    float *routing, *expert_weights; /* [rows, n_experts] logits; [rows, n_used] */
+    uint32_t *experts;      /* [rows, n_used] */
+    float *gathered, *expert_sum; /* [rows, d_model] of the rows that use one expert; what experts give */
     float *logits;        /* [logits, n_vocab] */
     atomic_bool *damaged; /* [logits] not all of the row's are finite */
     float *weights; /* [weights, n_heads, slots]: scores, then pattern, of rows that show them, one layer */

@@ -21,7 +21,67 @@ void tempo_products(tempo_engine *e, const float *x, size_t rows, const tempo_pr
 /* logits[n, n_vocab] of the normed rows that e->h, and what tempo_prepare made of it, has in front. */
 void tempo_unembed(tempo_engine *e, size_t n, float *logits);
 
+/* ---- stage.c ---- */
+/* Rows [0, n) of the batch in a layer. */
+typedef struct tempo_rows {
+    tempo_engine *e;
+    const tempo_layer *layer; /* NULL outside of layers */
+    uint32_t index;           /* of the layer */
+    size_t n;
+    const tempo_weight *next[3]; /* the weights that read what a stage makes, NULL for none */
+    const float *from;           /* at will */
+} tempo_rows;
+
+/* Elements [begin, end) of row r, where the stage works on elements; on any thread. */
+typedef void (*tempo_row_fn)(const tempo_rows *rows, size_t r, size_t begin, size_t end);
+
+size_t tempo_groups_of(size_t rows);
+/* fn for each row; shows: its taps.  By groups of rows whose activations may share cache lines: where it prepares some. */
+void tempo_each_row(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn);
+void tempo_each_group(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn);
+/* For parts of k elements of each row; whole ones where there is something to show or edit. */
+void tempo_each_part(const tempo_rows *rows, size_t k, uint64_t shows, tempo_row_fn fn);
+
+/* ---- norm.c ---- */
+/* h[n] = the norm of x[n], which may be h; a copy where there is no norm. */
+void tempo_norm_apply(const tempo_model *m, tempo_norm_kind kind, const tempo_norm *norm, float *h, const float *x, size_t n);
+
+/* h[d_model] = the last norm of x, with what it finds (scale NULL), or with that scale in its place. */
+void tempo_norm_frozen(const tempo_model *m, float *h, const float *x, const float *scale);
+
+/* What a sublayer gave, on its way into the stream. */
+typedef struct tempo_addition {
+    float *rows;       /* [rows, d_model] */
+    const float *bias; /* of the product that gave it, or NULL */
+    tempo_norm post;
+    tempo_tap given, after; /* it; the stream with it.  TEMPO_TAP_COUNT: not shown */
+    uint32_t layer;
+} tempo_addition;
+
+/* Between two sublayers: x += what was given; h = norm(x). */
+typedef struct tempo_between {
+    tempo_rows rows; /* first; index: of the layer that begins */
+    size_t old;      /* rows from here on have been given nothing yet */
+    tempo_addition add[2];
+    size_t n_add;
+    tempo_norm norm;
+    tempo_tap next, scale, normalized;
+} tempo_between;
+uint64_t tempo_between_shows(const tempo_between *b);
+void tempo_between_run(const tempo_between *b);
+/* Row r alone; h goes to place `to`. */
+void tempo_between_row(const tempo_between *b, size_t r, size_t to);
+
+/* ---- heads.c ---- */
+void tempo_heads_run(const tempo_rows *rows);
+
+/* ---- mlp.c ---- */
+enum { TEMPO_MAX_EXPERTS_USED = 64 };
+/* e->h, prepared -> e->h */
+void tempo_mlp_run(const tempo_rows *rows);
+
 /* ---- show.c ---- */
+/* Of TEMPO_TAP_COUNT: one that nobody asks for. */
 #define TEMPO_TAP_BIT(tap) (UINT64_C(1) << (tap))
 /* Those that hold a number for each slot. */
 #define TEMPO_TAPS_BY_SLOT (TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES) | TEMPO_TAP_BIT(TEMPO_TAP_PATTERN))

@@ -84,6 +84,7 @@ tempo_status tempo_seq_create(tempo_seq **out, tempo_engine *e, const tempo_seq_
     if (s == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a sequence");
     s->engine = e;
+    s->rising = true;
     s->kv = o.kv;
     s->max_slots = o.max_slots != 0 ? o.max_slots : default_max_slots(&e->model->hp, o.kv);
     *out = s;
@@ -249,6 +250,7 @@ tempo_status tempo_seq_begin(tempo_seq *s, const tempo_seq *from, size_t n, uint
         s->next_set = n < from->n_slots ? from->slots[n].set : from->next_set;
     }
     s->n_slots = n;
+    s->rising = from->rising;
     s->first_layer = first_layer;
     return TEMPO_OK;
 }

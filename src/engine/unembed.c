@@ -1,5 +1,7 @@
 /* unembed.c - from the residual stream to logits: the output matrix that ends a pass, and the same for
  * vectors that a caller has. */
+#include <math.h>
+
 #include "engine/pass.h"
 
 typedef struct unembed_job {
@@ -9,9 +11,33 @@ typedef struct unembed_job {
     size_t n;
 } unembed_job;
 
+typedef struct finish_job {
+    tempo_rows rows;
+    float *logits;
+} finish_job;
+
+/* Bias, scale and cap of logits. */
+static void finish_part(const tempo_rows *rows, size_t r, size_t begin, size_t end)
+{
+    const finish_job *job = (const finish_job *)(const void *)rows;
+    const tempo_model *m = rows->e->model;
+    float *logits = job->logits + r * m->hp.n_vocab;
+
+    for (size_t i = begin; i < end; i++) {
+        const float x =
+            (logits[i] + (m->output_bias != NULL ? m->output_bias[i] : 0.0f)) * m->recipe.logit_scale;
+        logits[i] = m->recipe.logit_cap > 0 ? m->recipe.logit_cap * tanhf(x / m->recipe.logit_cap) : x;
+    }
+}
+
 void tempo_unembed(tempo_engine *e, size_t n, float *logits)
 {
-    tempo_products(e, e->h, n, (tempo_product[]){{&e->model->output, logits}}, 1, TEMPO_STAGE_OUTPUT);
+    const tempo_model *m = e->model;
+    const finish_job job = {.rows = {.e = e, .n = n}, .logits = logits};
+
+    tempo_products(e, e->h, n, (tempo_product[]){{&m->output, logits}}, 1, TEMPO_STAGE_OUTPUT);
+    if (m->output_bias != NULL || m->recipe.logit_scale != 1.0f || m->recipe.logit_cap > 0)
+        tempo_each_part(&job.rows, m->hp.n_vocab, 0, finish_part);
 }
 
 /* e->h = the final norm of x, a group of rows a task: the numbers of norm_row in forward.c. */
@@ -26,11 +52,7 @@ static void norm_group(void *arg, size_t group, unsigned worker)
     for (size_t r = begin; r < job->n && r < begin + TEMPO_GROUP; r++) {
         const float *x = job->x + r * d;
         float *h = job->e->h + r * d;
-        if (job->scale == NULL)
-            m->kernels.rmsnorm(h, x, m->output_norm, d, m->hp.norm_eps);
-        else
-            for (size_t i = 0; i < d; i++)
-                h[i] = x[i] / job->scale[r] * m->output_norm[i];
+        tempo_norm_frozen(m, h, x, job->scale != NULL ? &job->scale[r] : NULL);
         tempo_prepare(job->e, next, r, h, 0, d);
     }
 }
@@ -60,5 +82,5 @@ void tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, do
     tempo_unpack[m->output.type](
         row, (const unsigned char *)m->output.data + (size_t)token * m->output.row_bytes, d);
     for (size_t i = 0; i < d; i++)
-        direction[i] = (double)row[i] * (double)m->output_norm[i];
+        direction[i] = (double)row[i] * (double)m->output_norm.w[i];
 }

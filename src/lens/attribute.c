@@ -212,11 +212,11 @@ static void share_row(const work *k, size_t row)
         added += k->w->attn[row * layers + l] + k->w->mlp[row * layers + l];
     k->w->rest[row] = k->w->logit[row] - added;
     /* the products of both tokens, each with its own rounding */
-    k->w->bound[row] = product_bound(k, k->m->output.type, k->w_abs, k->m->output_norm, x, s, d) +
-                       product_bound(k, k->m->output.type, k->w_abs + d, k->m->output_norm, x, s, d);
+    k->w->bound[row] = product_bound(k, k->m->output.type, k->w_abs, k->m->output_norm.w, x, s, d) +
+                       product_bound(k, k->m->output.type, k->w_abs + d, k->m->output_norm.w, x, s, d);
     for (size_t i = 0; i < d; i++)
         k->w->bound[row] += 4.01 * u * (k->w_abs[i] + k->w_abs[d + i]) *
-                            fabs((double)k->m->output_norm[i] * (double)x[i]) / s;
+                            fabs((double)k->m->output_norm.w[i] * (double)x[i]) / s;
     k->w->bound[row] += 1.001 * u * sums + (double)(d + 2 * layers + 8) * 0x1p-52 * parts;
     if (k->o->heads)
         share_heads(k, row);

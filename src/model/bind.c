@@ -36,7 +36,7 @@ typedef struct role {
 
 #define IN_LAYER(field) offsetof(tempo_layer, field)
 static const role layer_roles[] = {
-    {"attn_norm.weight", "input_layernorm.weight", IN_LAYER(attn_norm), DIM_MODEL, DIM_NONE, ALWAYS},
+    {"attn_norm.weight", "input_layernorm.weight", IN_LAYER(attn_norm.w), DIM_MODEL, DIM_NONE, ALWAYS},
     {"attn_q.weight", "self_attn.q_proj.weight", IN_LAYER(wq), DIM_Q, DIM_MODEL, ALWAYS},
     {"attn_k.weight", "self_attn.k_proj.weight", IN_LAYER(wk), DIM_KV, DIM_MODEL, ALWAYS},
     {"attn_v.weight", "self_attn.v_proj.weight", IN_LAYER(wv), DIM_KV, DIM_MODEL, ALWAYS},
@@ -47,13 +47,13 @@ static const role layer_roles[] = {
     {"attn_k_norm.weight", "self_attn.k_norm.weight", IN_LAYER(k_norm), DIM_HEAD, DIM_NONE, QK_NORM},
     {"attn_output.weight", "self_attn.o_proj.weight", IN_LAYER(wo), DIM_MODEL, DIM_Q, ALWAYS},
     {"attn_output.bias", "self_attn.o_proj.bias", IN_LAYER(bo), DIM_MODEL, DIM_NONE, O_BIAS},
-    {"ffn_norm.weight", "post_attention_layernorm.weight", IN_LAYER(ffn_norm), DIM_MODEL, DIM_NONE, ALWAYS},
-    {"ffn_gate.weight", "mlp.gate_proj.weight", IN_LAYER(w_gate), DIM_FF, DIM_MODEL, ALWAYS},
-    {"ffn_up.weight", "mlp.up_proj.weight", IN_LAYER(w_up), DIM_FF, DIM_MODEL, ALWAYS},
-    {"ffn_down.weight", "mlp.down_proj.weight", IN_LAYER(w_down), DIM_MODEL, DIM_FF, ALWAYS},
-    {"ffn_gate.bias", "mlp.gate_proj.bias", IN_LAYER(b_gate), DIM_FF, DIM_NONE, MLP_BIAS},
-    {"ffn_up.bias", "mlp.up_proj.bias", IN_LAYER(b_up), DIM_FF, DIM_NONE, MLP_BIAS},
-    {"ffn_down.bias", "mlp.down_proj.bias", IN_LAYER(b_down), DIM_MODEL, DIM_NONE, MLP_BIAS},
+    {"ffn_norm.weight", "post_attention_layernorm.weight", IN_LAYER(ffn_norm.w), DIM_MODEL, DIM_NONE, ALWAYS},
+    {"ffn_gate.weight", "mlp.gate_proj.weight", IN_LAYER(mlp.w_gate), DIM_FF, DIM_MODEL, ALWAYS},
+    {"ffn_up.weight", "mlp.up_proj.weight", IN_LAYER(mlp.w_up), DIM_FF, DIM_MODEL, ALWAYS},
+    {"ffn_down.weight", "mlp.down_proj.weight", IN_LAYER(mlp.w_down), DIM_MODEL, DIM_FF, ALWAYS},
+    {"ffn_gate.bias", "mlp.gate_proj.bias", IN_LAYER(mlp.b_gate), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_up.bias", "mlp.up_proj.bias", IN_LAYER(mlp.b_up), DIM_FF, DIM_NONE, MLP_BIAS},
+    {"ffn_down.bias", "mlp.down_proj.bias", IN_LAYER(mlp.b_down), DIM_MODEL, DIM_NONE, MLP_BIAS},
 };
 
 static uint64_t dim_of(const tempo_hparams *hp, dim d)
@@ -260,6 +260,8 @@ static tempo_status bind_layers(tempo_loader *ld)
         return TEMPO_E_NOMEM;
     memset(layers, 0, n * sizeof(*layers));
     for (uint32_t l = 0; l < n; l++) {
+        layers[l].rope = 1;
+        layers[l].mlp.d_ff = ld->facts.hp.d_ff;
         for (size_t r = 0; r < sizeof(layer_roles) / sizeof(layer_roles[0]); r++) {
             const tempo_status st = bind_role(ld, &layer_roles[r], l, &layers[l]);
             if (st != TEMPO_OK)
@@ -325,7 +327,7 @@ static tempo_status bind_ends(tempo_loader *ld)
         return st;
     if ((st = bind_matrix(ld, embedding, DIM_VOCAB, DIM_MODEL, &m->embedding)) != TEMPO_OK ||
         (st = bind_vector(ld, gguf ? "output_norm.weight" : "model.norm.weight", DIM_MODEL, true,
-                          &m->output_norm)) != TEMPO_OK)
+                          &m->output_norm.w)) != TEMPO_OK)
         return st;
     if (!ld->facts.tied)
         return bind_matrix(ld, gguf ? "output.weight" : "lm_head.weight", DIM_VOCAB, DIM_MODEL, &m->output);
@@ -365,13 +367,13 @@ static tempo_status bind_rope(tempo_loader *ld)
         tempo_rope_llama3(from_config, head_dim, &ld->facts.rope);
         factors = from_config;
     }
-    if ((ld->m->rope_freq = tempo_files_alloc(ld, head_dim / 2 * sizeof(double))) == NULL)
+    if ((ld->m->rope_freq[0] = tempo_files_alloc(ld, head_dim / 2 * sizeof(double))) == NULL)
         return TEMPO_E_NOMEM;
-    tempo_rope_frequencies(ld->m->rope_freq, head_dim, &ld->facts.rope, factors);
+    tempo_rope_frequencies(ld->m->rope_freq[0], head_dim, &ld->facts.rope, factors);
     for (uint32_t i = 0; i < head_dim / 2; i++) {
-        if (!(ld->m->rope_freq[i] < 1e300)) /* times a position it must stay finite */
+        if (!(ld->m->rope_freq[0][i] < 1e300)) /* times a position it must stay finite */
             return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "rope frequency %" PRIu32 " is %g",
-                              i, ld->m->rope_freq[i]);
+                              i, ld->m->rope_freq[0][i]);
     }
     return TEMPO_OK;
 }
@@ -417,6 +419,19 @@ static void count_parameters(tempo_loader *ld)
     }
 }
 
+/* Llama's: what others do differently is said by their files. */
+static void begin_recipe(tempo_loader *ld)
+{
+    const tempo_hparams *hp = &ld->facts.hp;
+
+    ld->m->recipe = (tempo_recipe){.n_rot = hp->head_dim,
+                                   .rope_scale = {1.0f, 1.0f},
+                                   .attn_scale = (float)(1.0 / sqrt((double)hp->head_dim)),
+                                   .embed_scale = 1.0f,
+                                   .residual_scale = 1.0f,
+                                   .logit_scale = 1.0f};
+}
+
 tempo_status tempo_bind(tempo_loader *ld)
 {
     tempo_status st;
@@ -428,6 +443,7 @@ tempo_status tempo_bind(tempo_loader *ld)
         return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
                             "%s is missing, and every other tensor: this is at most a vocabulary",
                             embedding_name(ld));
+    begin_recipe(ld);
     if ((st = bind_ends(ld)) != TEMPO_OK || (st = bind_layers(ld)) != TEMPO_OK ||
         (st = bind_rope(ld)) != TEMPO_OK || (st = check_left_over(ld)) != TEMPO_OK)
         return st;

@@ -178,7 +178,8 @@ tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
 void tempo_forget_pages(const void *p, uint64_t n);
 
 /* ---- model.c ---- */
-/* The i-th of the matrices that a step reads: 7 a layer, then the output; NULL past the last. */
+/* The i-th of the places of matrices that a step reads, layer by layer, then the output; data is NULL where a model has none there; NULL
+ * past the last.  */
 tempo_weight *tempo_model_weight(tempo_model *m, size_t i);
 
 /* ---- panels.c ---- */

@@ -51,13 +51,22 @@ static bool has_tensor(const tempo_loader *ld, const char *gguf, const char *hf)
 
 tempo_weight *tempo_model_weight(tempo_model *m, size_t i)
 {
-    const size_t layer = i / 7;
+    enum { DENSE = 9, OF_MLP = 3 };
+    const size_t places = DENSE + OF_MLP * (size_t)m->recipe.n_experts, layer = i / places, at = i % places;
 
     if (layer >= m->hp.n_layers)
-        return i == (size_t)7 * m->hp.n_layers ? &m->output : NULL;
+        return i == places * m->hp.n_layers ? &m->output : NULL;
     tempo_layer *y = &m->layers[layer];
-    tempo_weight *const all[7] = {&y->wq, &y->wk, &y->wv, &y->wo, &y->w_gate, &y->w_up, &y->w_down};
-    return all[i % 7];
+    tempo_weight *const dense[DENSE] = {&y->wq,         &y->wk,         &y->wv,
+                                        &y->wo,         &y->mlp.w_gate, &y->mlp.w_up,
+                                        &y->mlp.w_down, &y->router,     &y->shared_gate};
+    if (at < DENSE)
+        return dense[at];
+    if (y->experts == NULL)
+        return &y->no_weight;
+    tempo_mlp *x = &y->experts[(at - DENSE) / OF_MLP];
+    tempo_weight *const of_mlp[OF_MLP] = {&x->w_gate, &x->w_up, &x->w_down};
+    return of_mlp[(at - DENSE) % OF_MLP];
 }
 
 /* What a step reads, and how much of its activations products keep. */
@@ -67,6 +76,8 @@ static void count_matrices(tempo_model *m)
 
     m->info.activation_bits = UINT32_MAX;
     for (size_t i = 0; (w = tempo_model_weight(m, i)) != NULL; i++) {
+        if (w->data == NULL)
+            continue;
         const uint32_t bits = tempo_activation_bits(&m->kernels, w->type);
         m->info.step_bytes += tempo_weight_bytes(w);
         if (bits < m->info.activation_bits)

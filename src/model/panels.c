@@ -57,7 +57,7 @@ static size_t collect(tempo_model *m, tempo_weight **out)
     size_t n = 0;
 
     for (size_t i = 0; (w = tempo_model_weight(m, i)) != NULL; i++)
-        if (m->kernels.packed[w->type])
+        if (w->data != NULL && m->kernels.packed[w->type])
             out[n++] = w;
     return n;
 }

@@ -107,7 +107,7 @@ static void finish_heads(const pass *p, const tempo_tap taps[3], uint32_t layer,
     for (size_t h = 0; h < n; h++)
         for (size_t i = 0; i < half; i++) {
             double *a = &heads[h * d + i], *b = &heads[h * d + i + half];
-            const double angle = p->slots[slot].position * p->m->rope_freq[i];
+            const double angle = p->slots[slot].position * p->m->rope_freq[0][i];
             const double c = cos(angle), s = sin(angle), x = *a, y = *b;
             *a = x * c - y * s;
             *b = y * c + x * s;
@@ -217,7 +217,7 @@ static void attention_layer(const pass *p, uint32_t layer, double *x, double *h)
 
     for (size_t r = 0; r < n; r++) {
         show(p, TEMPO_TAP_RESID_PRE, layer, r, x + r * d, d, 1);
-        norm_slot(p, TEMPO_TAP_LN1_SCALE, TEMPO_TAP_LN1_NORMALIZED, layer, r, x + r * d, l->attn_norm,
+        norm_slot(p, TEMPO_TAP_LN1_SCALE, TEMPO_TAP_LN1_NORMALIZED, layer, r, x + r * d, l->attn_norm.w,
                   h + r * d);
     }
     linear(&l->wq, l->bq, h, n, q);
@@ -246,10 +246,10 @@ static void mlp_layer(const pass *p, uint32_t layer, double *x, double *h)
     double *gate = zeros(n * ff), *up = zeros(n * ff);
 
     for (size_t r = 0; r < n; r++)
-        norm_slot(p, TEMPO_TAP_LN2_SCALE, TEMPO_TAP_LN2_NORMALIZED, layer, r, x + r * d, l->ffn_norm,
+        norm_slot(p, TEMPO_TAP_LN2_SCALE, TEMPO_TAP_LN2_NORMALIZED, layer, r, x + r * d, l->ffn_norm.w,
                   h + r * d);
-    linear(&l->w_gate, l->b_gate, h, n, gate);
-    linear(&l->w_up, l->b_up, h, n, up);
+    linear(&l->mlp.w_gate, l->mlp.b_gate, h, n, gate);
+    linear(&l->mlp.w_up, l->mlp.b_up, h, n, up);
     for (size_t r = 0; r < n; r++) {
         double *g = gate + r * ff, *u = up + r * ff;
         show(p, TEMPO_TAP_MLP_PRE, layer, r, g, ff, 1);
@@ -258,7 +258,7 @@ static void mlp_layer(const pass *p, uint32_t layer, double *x, double *h)
             g[i] = g[i] / (1 + exp(-g[i])) * u[i];
         show(p, TEMPO_TAP_MLP_POST, layer, r, g, ff, 1);
     }
-    linear(&l->w_down, l->b_down, gate, n, h);
+    linear(&l->mlp.w_down, l->mlp.b_down, gate, n, h);
     add_to_stream(p, TEMPO_TAP_MLP_OUT, TEMPO_TAP_RESID_POST, layer, h, x);
     free(gate);
     free(up);
@@ -281,7 +281,7 @@ void reference_forward(const tempo_model *m, const reference_slot *slots, size_t
     }
     for (size_t r = 0; r < n; r++)
         norm_slot(&p, TEMPO_TAP_LN_FINAL_SCALE, TEMPO_TAP_LN_FINAL_NORMALIZED, 0, r, x + r * d,
-                  m->output_norm, h + r * d);
+                  m->output_norm.w, h + r * d);
     linear(&m->output, NULL, h, n, logits);
     for (size_t r = 0; r < n; r++)
         show(&p, TEMPO_TAP_LOGITS, 0, r, logits + r * m->hp.n_vocab, m->hp.n_vocab, 1);

@@ -1,0 +1,144 @@
+/* norm.c - what lies between two sublayers: what one gave is added to the stream, and normed for the next. */
+#include <math.h>
+#include <string.h>
+
+#include "engine/pass.h"
+
+/* ---- norms ---- */
+
+/* What x is divided by, and (layer norm) its mean. */
+static float scale_of(const tempo_model *m, tempo_norm_kind kind, const float *x, size_t n, float *mean)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < n && kind == TEMPO_NORM_LAYER; i++)
+        sum += (double)x[i];
+    const double mu = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)x[i] - mu) * ((double)x[i] - mu);
+    *mean = (float)mu;
+    return (float)sqrt(squares / (double)n + (double)m->hp.norm_eps);
+}
+
+static void center(float *h, const float *x, size_t n, float mean, float scale)
+{
+    for (size_t i = 0; i < n; i++)
+        h[i] = (x[i] - mean) / scale;
+}
+
+static void weigh(float *h, const tempo_norm *norm, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h[i] *= norm->w[i];
+    for (size_t i = 0; i < n && norm->b != NULL; i++)
+        h[i] += norm->b[i];
+}
+
+void tempo_norm_apply(const tempo_model *m, tempo_norm_kind kind, const tempo_norm *norm, float *h,
+                      const float *x, size_t n)
+{
+    float mean;
+
+    if (norm->w == NULL) {
+        if (h != x)
+            memcpy(h, x, n * sizeof(*h));
+    } else if (kind == TEMPO_NORM_RMS) {
+        m->kernels.rmsnorm(h, x, norm->w, n, m->hp.norm_eps);
+    } else {
+        const float scale = scale_of(m, kind, x, n, &mean);
+        center(h, x, n, mean, scale);
+        weigh(h, norm, n);
+    }
+}
+
+void tempo_norm_frozen(const tempo_model *m, float *h, const float *x, const float *scale)
+{
+    const size_t d = m->hp.d_model;
+    float mean;
+
+    if (scale == NULL) {
+        tempo_norm_apply(m, m->recipe.norm, &m->output_norm, h, x, d);
+        return;
+    }
+    (void)scale_of(m, m->recipe.norm, x, d, &mean);
+    center(h, x, d, mean, *scale);
+    weigh(h, &m->output_norm, d);
+}
+
+/* The same numbers, shown in their parts; an edited scale is what x is divided by. */
+static void norm_shown(const tempo_between *b, size_t r, float *h, float *x)
+{
+    tempo_engine *e = b->rows.e;
+    const tempo_model *m = e->model;
+    const size_t d = m->hp.d_model;
+    float mean;
+    const float own = scale_of(m, m->recipe.norm, x, d, &mean);
+    float scale = own;
+
+    tempo_show(e, b->scale, b->rows.index, r, &scale, 1, 1);
+    if (m->recipe.norm == TEMPO_NORM_RMS && memcmp(&scale, &own, sizeof(own)) == 0)
+        m->kernels.rmsnorm(h, x, e->ones, d, m->hp.norm_eps);
+    else
+        center(h, x, d, mean, scale);
+    tempo_show(e, b->normalized, b->rows.index, r, h, d, 1);
+    weigh(h, &b->norm, d);
+}
+
+/* ---- between two sublayers ---- */
+
+static void add_to_stream(const tempo_between *b, const tempo_addition *a, size_t r, float *x)
+{
+    tempo_engine *e = b->rows.e;
+    const tempo_model *m = e->model;
+    const size_t d = m->hp.d_model;
+    float *given = a->rows + r * d;
+
+    if (a->bias != NULL)
+        m->kernels.add(given, a->bias, d);
+    if (a->post.w != NULL)
+        tempo_norm_apply(m, m->recipe.norm, &a->post, given, given, d);
+    for (size_t i = 0; i < d && m->recipe.residual_scale != 1.0f; i++)
+        given[i] *= m->recipe.residual_scale;
+    tempo_show(e, a->given, a->layer, r, given, d, 1);
+    m->kernels.add(x, given, d);
+    tempo_show(e, a->after, a->layer, r, x, d, 1);
+}
+
+void tempo_between_row(const tempo_between *b, size_t r, size_t to)
+{
+    tempo_engine *e = b->rows.e;
+    const tempo_model *m = e->model;
+    const size_t d = m->hp.d_model;
+    float *x = e->x + r * d, *h = e->h + to * d;
+
+    for (size_t i = 0; i < b->n_add && r < b->old; i++)
+        add_to_stream(b, &b->add[i], r, x);
+    tempo_show(e, b->next, b->rows.index, r, x, d, 1);
+    if (b->norm.w != NULL && (e->taps & (TEMPO_TAP_BIT(b->scale) | TEMPO_TAP_BIT(b->normalized))) != 0)
+        norm_shown(b, r, h, x);
+    else
+        tempo_norm_apply(m, m->recipe.norm, &b->norm, h, x, d);
+    tempo_prepare(e, b->rows.next, to, h, 0, d);
+}
+
+static void between_row(const tempo_rows *rows, size_t r, size_t begin, size_t end)
+{
+    (void)begin;
+    (void)end;
+    tempo_between_row((const tempo_between *)(const void *)rows, r, r);
+}
+
+uint64_t tempo_between_shows(const tempo_between *b)
+{
+    uint64_t shows = TEMPO_TAP_BIT(b->next) | TEMPO_TAP_BIT(b->scale) | TEMPO_TAP_BIT(b->normalized);
+
+    for (size_t i = 0; i < b->n_add; i++)
+        shows |= TEMPO_TAP_BIT(b->add[i].given) | TEMPO_TAP_BIT(b->add[i].after);
+    return shows;
+}
+
+void tempo_between_run(const tempo_between *b)
+{
+    tempo_each_group(&b->rows, tempo_between_shows(b), between_row);
+    tempo_stage_end(b->rows.e, TEMPO_STAGE_NORM, 0);
+}
