@@ -1142,6 +1142,7 @@ typedef struct tempo_lens_options {
     size_t n_tokens;
     bool (*poll)(void *user); /* asked from time to time whether to go on; NULL */
     void *user;
+    void (*progress)(void *user, uint64_t done, uint64_t total); /* vectors, told as often; NULL */
 } tempo_lens_options;
 /* The defaults: the 5 most probable tokens, no others. */
 TEMPO_API void tempo_lens_options_init_size(tempo_lens_options *o, size_t size);
