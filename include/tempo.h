@@ -649,6 +649,8 @@ static inline void tempo_edit_inputs_init(tempo_edit_inputs *o) { tempo_edit_inp
 /* An empty list.  m must outlive it. */
 TEMPO_API tempo_status tempo_edits_create(tempo_edits **out, const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
 TEMPO_API void tempo_edits_free(tempo_edits *l); /* sequences that have it keep it.  Takes NULL */
+/* One owner more, each of whom frees it; returns l.  NULL stays NULL.  From any thread. */
+TEMPO_API const tempo_edits *tempo_edits_hold(const tempo_edits *l);
 /* One more, at the end; in may be NULL.  A vector has the tap's shape, or that of the heads chosen, or of one head for each of them; in
  * front of it the number of layers chosen where each has its own.  Messages begin with the text.  TEMPO_E_FORMAT for what is no
  * edit, TEMPO_E_ARG for a tap, layer, head or token that the model has not and for a vector of another shape or with numbers that are
@@ -1142,7 +1144,6 @@ typedef struct tempo_lens_options {
     size_t n_tokens;
     bool (*poll)(void *user); /* asked from time to time whether to go on; NULL */
     void *user;
-    void (*progress)(void *user, uint64_t done, uint64_t total); /* vectors, told as often; NULL */
 } tempo_lens_options;
 /* The defaults: the 5 most probable tokens, no others. */
 TEMPO_API void tempo_lens_options_init_size(tempo_lens_options *o, size_t size);

@@ -92,7 +92,7 @@ def references(v):
 def main():
     with (sys.stdin if sys.argv[1] == '-' else open(sys.argv[1], encoding='utf-8')) as f:
         document = json.load(f)
-    options = document['components']['schemas']['DecodingOptions']['properties'].keys()
+    options = document['components']['schemas']['DecodingOptions']['properties'].keys() - {'edits'}
     requests = {named(o['requestBody']['content']['application/json']['schema']['$ref'])
                 for path in document['paths'].values() for o in path.values() if 'requestBody' in o}
     schemas = document['components']['schemas']

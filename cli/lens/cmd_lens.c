@@ -224,12 +224,6 @@ static int name_tokens(lens_view *v)
     return code;
 }
 
-static void tell_progress(void *user, uint64_t done, uint64_t total)
-{
-    (void)user;
-    show_progress("looking through the lens", done, total);
-}
-
 static int look(lens_view *v, const tempo_residual *r)
 {
     tempo_lens_options lo;
@@ -241,10 +235,7 @@ static int look(lens_view *v, const tempo_residual *r)
     lo.tokens = v->tokens;
     lo.n_tokens = v->n_tokens;
     lo.poll = poll_interrupts;
-    lo.progress = tell_progress;
-    const tempo_status st = tempo_lens_create(&v->lens, v->s->engine, r, &lo, &err);
-    show_progress("", 0, 0);
-    if (st != TEMPO_OK)
+    if (tempo_lens_create(&v->lens, v->s->engine, r, &lo, &err) != TEMPO_OK)
         return say_error(&err);
     if (v->o->attribute == NULL)
         return EXIT_OK;

@@ -48,6 +48,8 @@ void tempo_store_put(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot,
 void tempo_store_put_head(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot, uint32_t head,
                           const float *x, size_t n);
 tempo_store *tempo_store_hold(tempo_store *s); /* one owner more; returns it */
+/* From now on both together keep what `budget` may; s is empty, and budget shares none. */
+void tempo_store_share(tempo_store *s, tempo_store *budget);
 const tempo_model *tempo_store_model(const tempo_store *s);
 uint64_t tempo_store_bytes(const tempo_store *s); /* of the values */
 /* Does it keep the tap in all layers of a selection? */
@@ -100,8 +102,6 @@ uint64_t tempo_edits_room(const tempo_edits *l);
 void tempo_edit_clear(tempo_edit *edit);
 /* A list with the same edits, that can still grow. */
 tempo_status tempo_edits_copy(tempo_edits **out, const tempo_edits *l, tempo_err *err) TEMPO_MUST_CHECK;
-/* One owner more; returns it.  NULL stays NULL. */
-const tempo_edits *tempo_edits_hold(const tempo_edits *l);
 /* Can a sequence whose prompt has so many slots have it? */
 tempo_status tempo_edits_check(const tempo_edits *l, const tempo_model *m, size_t n_prompt,
                                tempo_err *err) TEMPO_MUST_CHECK;

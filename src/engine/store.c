@@ -16,6 +16,7 @@ struct tempo_store {
     const tempo_model *model;
     atomic_uint refs;
     uint64_t max_bytes, bytes;
+    tempo_store *budget;                       /* held: whose bytes and max_bytes count, or NULL: its own */
     tempo_tap_selection taps[TEMPO_TAP_COUNT]; /* [n_taps], each once */
     size_t n_taps, parts;                      /* taps times their layers */
     uint32_t *part;                            /* [TEMPO_TAP_COUNT][n_layers] or UINT32_MAX: see find_part */
@@ -125,9 +126,15 @@ void tempo_store_free(tempo_store *s)
             free(s->slots[i][k].values);
         free(s->slots[i]);
     }
+    tempo_store_free(s->budget);
     free(s->slots);
     free(s->part);
     free(s);
+}
+
+void tempo_store_share(tempo_store *s, tempo_store *budget)
+{
+    s->budget = tempo_store_hold(budget);
 }
 
 const tempo_model *tempo_store_model(const tempo_store *s)
@@ -184,17 +191,18 @@ static tempo_status make_room(tempo_store *s, size_t slot, size_t part, size_t n
 
     if (st != TEMPO_OK || (c[part].values != NULL && c[part].n == n))
         return st;
+    tempo_store *budget = s->budget != NULL ? s->budget : s;
     const uint64_t bytes = (uint64_t)n * sizeof(float), had = (uint64_t)c[part].n * sizeof(float);
-    if (bytes > s->max_bytes || s->bytes - had > s->max_bytes - bytes)
+    if (bytes > budget->max_bytes || budget->bytes - had > budget->max_bytes - bytes)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET,
                           "the values of %zu slots would take more than %" PRIu64
                           " bytes: fewer layers or rows",
-                          slot + 1, s->max_bytes);
+                          slot + 1, budget->max_bytes);
     float *values = realloc(c[part].values, n > 0 ? bytes : 1);
     if (values == NULL)
         return no_memory(slot, err);
     c[part] = (cell){.values = values, .n = n};
-    s->bytes += bytes - had;
+    budget->bytes += bytes - had;
     return TEMPO_OK;
 }
 

@@ -213,12 +213,8 @@ static tempo_status read_cells(reading *g, tempo_err *err)
         if (g->o->poll != NULL && !g->o->poll(g->o->user))
             return tempo_fail(err, TEMPO_E_STOPPED, TEMPO_NO_OFFSET, "stopped after %zu of %zu vectors",
                               g->first, cells);
-        if (g->o->progress != NULL)
-            g->o->progress(g->o->user, g->first, cells);
         st = read_part(g, err);
     }
-    if (st == TEMPO_OK && g->o->progress != NULL)
-        g->o->progress(g->o->user, cells, cells);
     return st;
 }
 

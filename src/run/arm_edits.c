@@ -48,7 +48,8 @@ static tempo_status own_list(tempo_edits **own, const tempo_model *m, const temp
 }
 
 /* Edit `of` of an arm takes from the list `from` of another. */
-static tempo_status link(tempo_edit *of, tempo_edits *from, const tempo_model *m, tempo_err *err)
+static tempo_status link(tempo_edit *of, tempo_edits *from, const tempo_model *m, tempo_store **budget,
+                         tempo_err *err)
 {
     tempo_edit keep = {.kind = TEMPO_EDIT_KEEP, .at = {.tap = of->at.tap}, .source = SIZE_MAX};
     tempo_status st;
@@ -56,6 +57,10 @@ static tempo_status link(tempo_edit *of, tempo_edits *from, const tempo_model *m
     memcpy(keep.at.layers, of->at.layers, sizeof(keep.at.layers));
     if ((st = tempo_store_create(&keep.store, m, &keep.at, 1, 0, err)) != TEMPO_OK)
         return st;
+    if (*budget == NULL)
+        *budget = keep.store;
+    else
+        tempo_store_share(keep.store, *budget);
     of->store = tempo_store_hold(keep.store);
     free(of->arm);
     of->arm = NULL;
@@ -71,6 +76,7 @@ static tempo_status link(tempo_edit *of, tempo_edits *from, const tempo_model *m
 static tempo_status link_all(tempo_edits **own, const tempo_run_options *o, const tempo_model *m,
                              tempo_err *err)
 {
+    tempo_store *budget = NULL; /* of all of the run, the first one's: its edit has it */
     tempo_status st = TEMPO_OK;
 
     for (size_t i = 0; i < o->n_arms && st == TEMPO_OK; i++) {
@@ -84,7 +90,7 @@ static tempo_status link_all(tempo_edits **own, const tempo_run_options *o, cons
                 continue;
             const size_t from = find_before(o, i, name); /* check_edits: it is there */
             if ((st = own_list(&own[from], m, tempo_run_decoding(o, from).edits, err)) == TEMPO_OK)
-                st = link(&own[i]->list[k], own[from], m, err);
+                st = link(&own[i]->list[k], own[from], m, &budget, err);
         }
     }
     return st;

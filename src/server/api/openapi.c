@@ -109,6 +109,7 @@ static json_t *decoding_schema(void)
     json_t *properties = json_object();
 
     add_fields(properties, tempo_api_decode_fields, tempo_api_decode_count);
+    add_fields(properties, tempo_api_tempo_body.fields, tempo_api_tempo_body.n);
     return object_schema(properties);
 }
 

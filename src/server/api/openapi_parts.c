@@ -49,8 +49,8 @@ json_t *tempo_openapi_special(const char *field)
         {"messages",
          "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/components/schemas/Message\"}}"},
         {"arms",
-         "{\"type\": \"array\", \"maxItems\": 4, \"uniqueItems\": true, \"items\": {\"enum\": [\"isolated\", "
-         "\"visible\", \"causal\", \"published\", \"published-nocache\"]}}"},
+         "{\"type\": \"array\", \"maxItems\": 4, \"uniqueItems\": true, \"items\": {\"oneOf\": [{\"$ref\": "
+         "\"#/components/schemas/ArmName\"}, {\"$ref\": \"#/components/schemas/OwnArm\"}]}}"},
         {"given",
          "{\"$ref\": \"#/components/schemas/Given\", \"description\": \"the first sets, not chosen by the "
          "model\"}"},

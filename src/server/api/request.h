@@ -9,7 +9,8 @@ struct tempo_api;
 /* One request for decoding.  Free with tempo_api_request_free, whatever became of it. */
 typedef struct tempo_api_request {
     /* as read; pointers into the body */
-    const json_t *prompt, *prompt_ids, *messages, *arms, *given, *record;
+    const json_t *prompt, *prompt_ids, *messages, *arms, *given, *record, *edits;
+    const json_t *arm_edits[TEMPO_JOB_MAX_ARMS]; /* those of arms[i] alone */
     const json_t *tools, *documents, *chat_template_kwargs, *enable_thinking; /* of messages */
     tempo_decode_options decoding;
     uint64_t decode_given; /* bits of tempo_api_decode_fields */
@@ -23,6 +24,7 @@ typedef struct tempo_api_request {
     int32_t *ids; /* [n_ids] */
     size_t n_ids;
     struct tempo_given_list *sets; /* what job.given is of, or NULL */
+    tempo_edits *lists[TEMPO_JOB_MAX_ARMS]; /* owned: of arm i, or NULL; without arms the first is the prompt's */
     tempo_job_options job;
 } tempo_api_request;
 
@@ -46,6 +48,11 @@ bool tempo_api_prompt(struct tempo_api *a, tempo_api_request *r, tempo_api_probl
 bool tempo_api_check_decoding(struct tempo_api *a, const tempo_api_request *r, const char *prefix, tempo_api_problem *p);
 /* One arm of r->decoding by its mode or replay. */
 void tempo_api_one_arm(tempo_api_request *r);
+
+/* r->edits and those of arms as lists, once the job has its arms.  prefix as in tempo_api_read.  (edits.c) */
+bool tempo_api_read_edits(const struct tempo_api *a, tempo_api_request *r, const char *prefix, tempo_api_problem *p);
+/* What tempo_job_submit refused: of edits that do not fit the prompt it is their field. */
+bool tempo_api_refuse_job(tempo_api_problem *p, const char *prefix, const tempo_err *err);
 
 /* Bodies of POST /v1/tempo/generate and /v1/tempo/next -> a job that can be submitted. */
 bool tempo_api_read_generate(struct tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p);

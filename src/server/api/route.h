@@ -8,6 +8,10 @@
 /* What a body may hold besides its own fields. */
 enum { TEMPO_API_DECODING = 1u << 0, TEMPO_API_OPENAI = 1u << 1, TEMPO_API_PROMPT = 1u << 2 };
 
+/* The field `edits` of prompts, and of "tempo" in OpenAI's requests. */
+#define TEMPO_API_EDITS "Edit[]"
+#define TEMPO_API_EDITS_HELP "what the model computes differently, docs/interventions.md; names of files are refused"
+
 /* A body's fields, from the file that reads them. */
 typedef struct tempo_api_body {
     const char *name; /* of its type */
@@ -50,6 +54,7 @@ const tempo_api_resource *tempo_api_resource_at(size_t i);
 /* ---- tables that several bodies have ---- */
 extern const tempo_api_body tempo_api_prompt_body, tempo_api_generate_body, tempo_api_next_body;
 extern const tempo_api_body tempo_api_openai_body, tempo_api_stream_options_body; /* of both routes of OpenAI's */
+extern const tempo_api_body tempo_api_tempo_body; /* in "tempo", besides the options of decoding */
 
 #define RESOURCE(name) extern const tempo_api_resource tempo_api_##name##_resource;
 #include "server/api/resources.inc"

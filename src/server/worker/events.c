@@ -57,6 +57,7 @@ void tempo_event_free(tempo_event *e)
     for (size_t i = 0; i < TEMPO_JOB_MAX_ARMS; i++) {
         free(e->ends[i].all.p);
         free(e->ends[i].top.p);
+        json_decref(e->ends[i].edits);
     }
     free(e); /* the first member of its box */
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/status.h"
+#include "run/document.h"
 #include "server/worker/parts.h"
 
 double tempo_worker_now(void)
@@ -68,6 +69,8 @@ static bool copy_options(tempo_job_options *o, const tempo_job_options *from)
     o->given = given;
     for (size_t i = 0; i < o->n_arms; i++)
         o->arms[i].name[sizeof(o->arms[i].name) - 1] = '\0';
+    for (size_t i = 0; i < o->n_arms; i++)
+        o->arms[i].decoding.edits = tempo_edits_hold(o->arms[i].decoding.edits);
     if (prompt == NULL || given == NULL)
         return false;
     memcpy(prompt, from->prompt, from->n_prompt * sizeof(*prompt));
@@ -89,6 +92,8 @@ void tempo_job_free(tempo_job *j)
         tempo_event_free(&j->last->event);
     for (size_t i = 0; i < TEMPO_JOB_MAX_ARMS; i++)
         free(j->arms[i].slots);
+    for (size_t i = 0; i < j->o.n_arms; i++)
+        tempo_edits_free((tempo_edits *)(uintptr_t)j->o.arms[i].decoding.edits);
     tempo_recording_free(j->recording);
     free(j);
 }
@@ -244,7 +249,11 @@ static void tell_end(tempo_job *j, tempo_event *e)
     e->total_ms = (now - j->submitted) * 1e3;
     for (size_t i = 0; r != NULL && i < r->n_arms; i++) {
         tempo_arm *a = &r->arms[i];
-        e->ends[i] = (tempo_job_arm_end){a->all, a->top, a->n_steps, tempo_decoder_stopped(a->lane.d)};
+        e->ends[i] = (tempo_job_arm_end){.all = a->all,
+                                         .top = a->top,
+                                         .steps = a->n_steps,
+                                         .stopped = tempo_decoder_stopped(a->lane.d),
+                                         .edits = tempo_json_edit_uses(r, i)};
         a->all = a->top = (tempo_ids){0};
     }
     if (r != NULL) {

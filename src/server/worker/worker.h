@@ -53,7 +53,7 @@ tempo_worker_counts tempo_worker_get_counts(tempo_worker *w);
 
 typedef struct tempo_job_arm {
     char name[24];                 /* another one for each arm; "": the mode's */
-    tempo_decode_options decoding; /* steps counts the given sets too */
+    tempo_decode_options decoding; /* steps counts the given sets too; its edits are held */
 } tempo_job_arm;
 
 /* What one part of a work came to. */
@@ -131,6 +131,7 @@ typedef struct tempo_job_arm_end {
     tempo_ids all, top; /* members of all sets; the first one of each */
     size_t steps;
     tempo_stopped stopped;
+    json_t *edits;      /* what became of its edits (edit/edits_told.h); NULL: it has none */
 } tempo_job_arm_end;
 
 /* Free with tempo_event_free. */

@@ -6,6 +6,24 @@ export interface Message {
   [other: string]: unknown;
 }
 
+export type Edit = string | { edit: string; vector?: unknown };
+
+export interface EditUse {
+  edit: string;
+  /** A row that it selects ran. */
+  came: boolean;
+  /** It changed a number. */
+  changed: boolean;
+}
+
+export type ArmName = 'isolated' | 'visible' | 'causal' | 'published' | 'published-nocache';
+
+export interface OwnArm {
+  name?: string;
+  arm?: ArmName;
+  edits?: Edit[];
+}
+
 export type Given = { id: number; probability: number }[][];
 
 export interface Piece {
@@ -40,6 +58,8 @@ export interface StartEvent {
   config: Record<string, unknown>;
   warnings?: string[];
   arms: string[];
+  /** By arm. */
+  edits?: Record<string, string[]>;
   layers: number;
   heads: number;
   vocabulary: number;
@@ -88,7 +108,7 @@ export interface CompareEvent {
 
 export interface DoneEvent {
   id: string;
-  arms: { arm: string; steps: number; text: string; text_bytes?: number[]; top_text: string; top_text_bytes?: number[]; stopped_by: StoppedBy }[];
+  arms: { arm: string; steps: number; text: string; text_bytes?: number[]; top_text: string; top_text_bytes?: number[]; stopped_by: StoppedBy; edits?: EditUse[] }[];
   timing: { queued_ms: number; first_set_ms: number; total_ms: number };
   first_difference: ({ step: number } & Record<string, unknown>) | null;
   first_order_difference: ({ step: number } & Record<string, unknown>) | null;
@@ -113,7 +133,8 @@ export interface GenerateRequest {
   enable_thinking?: unknown;
   no_bos?: boolean;
   no_special?: boolean;
-  arms?: string[];
+  edits?: Edit[];
+  arms?: (ArmName | OwnArm)[];
   given?: Given;
   record?: string[];
   attention?: boolean;
@@ -125,6 +146,7 @@ export interface GenerateRequest {
 export interface NextAnswer {
   entropy: number;
   tokens: { id: number; text: string; bytes?: number[]; probability: number }[];
+  edits?: EditUse[];
   warnings?: string[];
 }
 
@@ -138,6 +160,7 @@ export interface NextRequest {
   enable_thinking?: unknown;
   no_bos?: boolean;
   no_special?: boolean;
+  edits?: Edit[];
   given?: Given;
   top?: number;
   [other: string]: unknown;
@@ -205,6 +228,7 @@ export interface LensRequest {
   enable_thinking?: unknown;
   no_bos?: boolean;
   no_special?: boolean;
+  edits?: Edit[];
   rows?: number[];
   top?: number;
   tokens?: (string | number)[];

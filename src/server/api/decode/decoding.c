@@ -100,20 +100,60 @@ void tempo_api_one_arm(tempo_api_request *r)
     set_arm(&r->job.arms[0], &r->decoding);
 }
 
-/* An arm is called by its mode or its replay, each at most once. */
+static bool is_name(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    const size_t n = json_string_length(v);
+
+    return n > 0 && n < sizeof(((tempo_job_arm *)0)->name) && n == strlen(s) &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == n && s[0] != '.';
+}
+
+/* {"name"?, "arm"?, "edits"?}: which of the arms that have names, with edits, under a name of its own. */
+static bool read_own(tempo_api_request *r, size_t i, const json_t *v, const json_t **by, const char **name,
+                     tempo_api_problem *p)
+{
+    const json_t *own = json_object_get(v, "name"), *one;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)v, key, one) if (
+        strcmp(key, "name") != 0 && strcmp(key, "arm") != 0 &&
+        strcmp(key, "edits") !=
+            0) return tempo_api_refuse_code(p, 400, "arms", "unknown_parameter",
+                                            "[%zu]: there is no field %.40s; expected name, arm and edits", i,
+                                            key);
+    if (own != NULL && !is_name(own))
+        return tempo_api_refuse(p, 400, "arms",
+                                "[%zu].name: expected letters, digits, '_', '-' and '.', at most 23", i);
+    r->arm_edits[i] = json_object_get(v, "edits");
+    if (r->arm_edits[i] != NULL && !json_is_array(r->arm_edits[i]))
+        return tempo_api_refuse_code(p, 400, "arms", "invalid_type", "[%zu].edits is %s, expected an array",
+                                     i, tempo_json_type_name(r->arm_edits[i]));
+    *by = json_object_get(v, "arm");
+    *name = json_string_value(own);
+    return true;
+}
+
+/* An arm is called by its mode or its replay unless it has a name of its own, no two alike. */
 static bool read_arm(tempo_api_request *r, size_t i, const json_t *v, tempo_api_problem *p)
 {
     tempo_decode_options d = r->decoding;
+    const json_t *by = v;
+    const char *name = NULL;
 
-    if (!tempo_arm_by_name(&d, v))
+    if (json_is_object(v) && !read_own(r, i, v, &by, &name, p))
+        return false;
+    if ((by != NULL || !json_is_object(v)) && !tempo_arm_by_name(&d, by))
         return tempo_api_refuse(
             p, 400, "arms", "[%zu] is not one of " TEMPO_MODES(", ") ", %s, %s, each at most once", i,
             tempo_replay_name(TEMPO_REPLAY_PUBLISHED), tempo_replay_name(TEMPO_REPLAY_NOCACHE));
+    name = name != NULL ? name : tempo_arm_name(&d);
     for (size_t k = 0; k < i; k++)
-        if (strcmp(r->job.arms[k].name, tempo_arm_name(&d)) == 0)
+        if (strcmp(r->job.arms[k].name, name) == 0)
             return tempo_api_refuse(p, 400, "arms", "[%zu] is %s again, expected each arm at most once", i,
-                                    tempo_arm_name(&d));
+                                    name);
     set_arm(&r->job.arms[i], &d);
+    (void)snprintf(r->job.arms[i].name, sizeof(r->job.arms[i].name), "%s", name);
     return true;
 }
 
@@ -189,6 +229,7 @@ static const tempo_api_field prompt_fields[] = {
     {FIELD("enable_thinking", ANY, enable_thinking)},
     {FIELD("no_bos", FLAG, no_bos)},
     {FIELD("no_special", FLAG, no_special)},
+    {FIELD("edits", ARRAY, edits), .type = TEMPO_API_EDITS, .help = TEMPO_API_EDITS_HELP},
 };
 
 static const tempo_api_field generate_fields[] = {
@@ -295,7 +336,7 @@ bool tempo_api_read_generate(tempo_api *a, const json_t *body, tempo_api_request
         r->source = keep_source(body);
     r->job.want_attention = r->attention;
     r->job.top_keys = r->attention ? r->top_keys : 0;
-    return tempo_api_prompt(a, r, p);
+    return tempo_api_read_edits(a, r, "", p) && tempo_api_prompt(a, r, p);
 }
 
 bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r, tempo_api_problem *p)
@@ -313,5 +354,5 @@ bool tempo_api_read_next(tempo_api *a, const json_t *body, tempo_api_request *r,
     r->decoding.stop = TEMPO_STOP_NEVER; /* what would come after an end of sequence may be asked too */
     tempo_api_one_arm(r);
     r->job.top_next = r->top;
-    return tempo_api_prompt(a, r, p);
+    return tempo_api_read_edits(a, r, "", p) && tempo_api_prompt(a, r, p);
 }

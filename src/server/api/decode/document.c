@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "run/decode_json.h"
+#include "run/document.h"
 #include "files/json_out.h"
 
 struct tempo_document {
@@ -53,11 +54,25 @@ static json_t *make_config(tempo_api *a, const tempo_api_request *r)
     return c;
 }
 
+/* {ARM: [text]}; NULL: no arm has any. */
+static json_t *edits_json(const tempo_api_request *r)
+{
+    json_t *o = NULL;
+
+    for (size_t i = 0; i < r->job.n_arms; i++)
+        if (tempo_edits_count(r->lists[i]) > 0) {
+            o = o != NULL ? o : json_object();
+            json_object_set_new(o, r->job.arms[i].name, tempo_json_edit_texts(r->lists[i]));
+        }
+    return o;
+}
+
 static json_t *make_start(tempo_document *d, const tempo_api_request *r)
 {
     const tempo_model_info *info = tempo_model_get_info(d->a->o.model);
     const tempo_tokenizer *t = tempo_model_tokenizer(d->a->o.model);
-    json_t *o = json_object(), *ids = json_array(), *tokens = json_array(), *arms = json_array();
+    json_t *o = json_object(), *ids = json_array(), *tokens = json_array(), *arms = json_array(),
+           *edits = edits_json(r);
 
     for (size_t i = 0; i < r->n_ids; i++) {
         json_t *token = json_pack("{s:i}", "id", (int)r->ids[i]);
@@ -78,6 +93,8 @@ static json_t *make_start(tempo_document *d, const tempo_api_request *r)
     if (r->warnings != NULL)
         json_object_set(o, "warnings", r->warnings);
     json_object_set_new(o, "arms", arms);
+    if (edits != NULL)
+        json_object_set_new(o, "edits", edits);
     json_object_set_new(o, "layers", json_integer(info->n_layers));
     json_object_set_new(o, "heads", json_integer(info->n_heads));
     json_object_set_new(o, "vocabulary", json_integer(info->n_vocab));
@@ -182,6 +199,8 @@ static json_t *tell_arm(const tempo_document *d, size_t arm, const tempo_job_arm
     tempo_json_add_texts(o, tempo_model_tokenizer(d->a->o.model), d->prompt, d->n_prompt, &end->all,
                          &end->top);
     json_object_set_new(o, "stopped_by", json_string(tempo_stopped_name(end->stopped)));
+    if (end->edits != NULL)
+        json_object_set(o, "edits", end->edits);
     return o;
 }
 

@@ -71,7 +71,7 @@ static bool begin_generation(generation **out, tempo_api *a, const tempo_api_req
     }
     g->a = a;
     if (tempo_job_submit(&g->job, a->o.worker, &r->job, &err) != TEMPO_OK)
-        ok = tempo_api_refuse_err(p, NULL, &err);
+        ok = tempo_api_refuse_job(p, "", &err);
     else if (r->job.record)
         ok = keep_generation(g, r, p);
     if (ok)
@@ -231,6 +231,12 @@ static const tempo_api_route routes[] = {
 
 static const tempo_api_type types[] = {
     {"Message", "{role: string, content: string | any[], ...}"},
+    {"Edit", "string | {edit: string, vector?: any `numbers, in lists by its shape, or {base64, shape} of "
+             "float32`}"},
+    {"EditUse", "{edit: string, came: boolean `a row that it selects ran`, changed: boolean `it changed a "
+                "number`}"},
+    {"ArmName", "'isolated' | 'visible' | 'causal' | 'published' | 'published-nocache'"},
+    {"OwnArm", "{name?: string, arm?: ArmName, edits?: Edit[]}"},
     {"Given", "{id: integer, probability: number}[][]"},
     {"Piece", "{id: integer, text: string, bytes?: integer[]}"},
     {"Member", "{id: integer, text: string, "
@@ -242,7 +248,7 @@ static const tempo_api_type types[] = {
     {"StartEvent", "{id: string, created: integer `Unix time`, model: string, version: string, prompt: "
                    "string, prompt_bytes?: integer[], "
                    "prompt_ids: integer[], prompt_tokens: Piece[], config: object, warnings?: string[], "
-                   "arms: string[], layers: integer, "
+                   "arms: string[], edits?: <string[]> `by arm`, layers: integer, "
                    "heads: integer, vocabulary: integer, recording: boolean}"},
     {"SetEvent", "{arm: string, step: integer, position: number, threshold: number, "
                  "entropy: number `of the distribution that the set was chosen from, in nats`, reached: "
@@ -258,7 +264,7 @@ static const tempo_api_type types[] = {
                      "tv: number[], only: <integer[]>}"},
     {"DoneEvent", "{id: string, arms: {arm: string, steps: integer, text: string, text_bytes?: integer[], "
                   "top_text: string, "
-                  "top_text_bytes?: integer[], stopped_by: StoppedBy}[], "
+                  "top_text_bytes?: integer[], stopped_by: StoppedBy, edits?: EditUse[]}[], "
                   "timing: {queued_ms: number, first_set_ms: number, total_ms: number}, first_difference: "
                   "{step: integer, ...}?, "
                   "first_order_difference: {step: integer, ...}?, first_distribution_difference: {step: "

@@ -41,6 +41,8 @@ static void answer(tempo_api *a, tempo_job *job, json_t *warnings, tempo_exchang
         if (e->kind == TEMPO_EVENT_SET && !e->given && e->n_next > 0 && answer == NULL)
             answer = tell_next(a, e);
         over = e->kind == TEMPO_EVENT_DONE;
+        if (over && answer != NULL && e->ends[0].edits != NULL)
+            json_object_set(answer, "edits", e->ends[0].edits);
         tempo_event_free(e);
     }
     if (answer != NULL && warnings != NULL)
@@ -64,7 +66,7 @@ static void handle_next(void *user, tempo_exchange *x)
     tempo_api_request_init(&r);
     bool ok = tempo_api_read_body(x, &body, &p) && tempo_api_read_next(a, body, &r, &p);
     if (ok && tempo_job_submit(&job, a->o.worker, &r.job, &err) != TEMPO_OK)
-        ok = tempo_api_refuse_err(&p, NULL, &err);
+        ok = tempo_api_refuse_job(&p, "", &err);
     if (ok)
         answer(a, job, r.warnings, x);
     else
@@ -88,7 +90,7 @@ static const tempo_api_route routes[] = {
 static const tempo_api_type types[] = {
     {"NextAnswer",
      "{entropy: number, tokens: {id: integer, text: string, bytes?: integer[], probability: number}[], "
-     "warnings?: string[]}"},
+     "edits?: EditUse[], warnings?: string[]}"},
 };
 
 TEMPO_API_RESOURCE(next, routes, types)

@@ -18,6 +18,8 @@ void tempo_api_request_free(tempo_api_request *r)
     tempo_free(r->text);
     tempo_free(r->ids);
     tempo_given_free(r->sets);
+    for (size_t i = 0; i < TEMPO_JOB_MAX_ARMS; i++)
+        tempo_edits_free(r->lists[i]);
     json_decref(r->warnings);
     free(r->source);
 }

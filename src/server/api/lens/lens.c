@@ -107,7 +107,8 @@ static bool read_lens(tempo_api *a, const json_t *body, lens_request *q, tempo_a
     if (q->attribute != NULL &&
         !tempo_api_read_tokens(a, q->attribute, "attribute", 1, 2, &q->pair, &q->n_pair, p))
         return false;
-    return tempo_api_prompt(a, &q->r, p) && read_rows(q, p) && check_size(a, q, p);
+    return tempo_api_read_edits(a, &q->r, "", p) && tempo_api_prompt(a, &q->r, p) && read_rows(q, p) &&
+           check_size(a, q, p);
 }
 
 static void free_request(lens_request *q)
@@ -129,7 +130,8 @@ static bool submit(tempo_api *a, lens_request *q, tempo_job **job, tempo_api_pro
                                        .n_tokens = q->n_ids,
                                        .attribute = q->n_pair > 0 ? q->pair[0] : -1,
                                        .minus = q->n_pair > 1 ? q->pair[1] : -1,
-                                       .heads = q->heads};
+                                       .heads = q->heads,
+                                       .edits = q->r.lists[0]};
     tempo_lens_work *w = tempo_lens_work_create(a->o.model, &o);
     tempo_err err = {0};
 

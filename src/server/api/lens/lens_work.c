@@ -25,6 +25,7 @@ tempo_lens_work *tempo_lens_work_create(const tempo_model *m, const tempo_lens_w
         return NULL;
     w->model = m;
     w->o = *o;
+    w->o.edits = tempo_edits_hold(o->edits);
     w->o.ids = w->ids = malloc(o->n_ids * sizeof(*w->ids));
     w->o.rows = w->rows = malloc(o->n_rows * sizeof(*w->rows));
     w->o.tokens = w->tokens = malloc((o->n_tokens + 1) * sizeof(*w->tokens));
@@ -46,6 +47,7 @@ void tempo_lens_work_free(tempo_lens_work *w)
     free(w->ids);
     free(w->rows);
     free(w->tokens);
+    tempo_edits_free((tempo_edits *)(uintptr_t)w->o.edits);
     free(w);
 }
 
@@ -138,8 +140,8 @@ static tempo_status do_part(void *user, tempo_engine *e, const tempo_observer *o
     const unsigned keep = (w->o.attribute >= 0 ? TEMPO_RESIDUAL_PARTS : 0) |
                           (w->o.attribute >= 0 && w->o.heads ? TEMPO_RESIDUAL_HEADS : 0);
 
-    if (w->seq == NULL)
-        st = tempo_seq_create(&w->seq, e, NULL, err);
+    if (w->seq == NULL && (st = tempo_seq_create(&w->seq, e, NULL, err)) == TEMPO_OK)
+        st = tempo_seq_set_edits(w->seq, w->o.edits, w->o.n_ids, err);
     if (st != TEMPO_OK)
         return st;
     choose(w, rows, &out->rows, &wanted);

@@ -25,6 +25,7 @@ typedef struct tempo_lens_work_options {
     size_t n_tokens;
     int32_t attribute, minus; /* -1: none */
     bool heads;
+    const tempo_edits *edits; /* held; or NULL */
 } tempo_lens_work_options;
 
 /* Copies all.  Each of its parts tells an array of rows as docs/server.md has them.  NULL: no memory. */

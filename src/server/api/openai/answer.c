@@ -47,7 +47,7 @@ static bool submit_more(tempo_oai *o, tempo_api_problem *p)
         if (st == TEMPO_E_BUSY && o->n_begun > 0)
             return true;
         if (st != TEMPO_OK)
-            return tempo_api_refuse_err(p, NULL, &err);
+            return tempo_api_refuse_job(p, "tempo.", &err);
         tempo_oai_choice_begin(c, &o->prompts[c->index / o->n]);
         o->running[o->n_running] = o->n_begun++;
         o->jobs[o->n_running++] = c->job;
@@ -266,6 +266,7 @@ static void free_all(tempo_oai *o)
     free(o->prompts);
     tempo_tail_clear(&o->stops);
     json_decref(o->warnings);
+    tempo_edits_free(o->edits);
     free(o->running);
     free(o->jobs);
     free(o->out.text.p);
@@ -373,6 +374,7 @@ bool tempo_oai_begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape
                      .sets = q->sets,
                      .tools = json_array_size(q->tools) > 0,
                      .job = r->job,
+                     .edits = r->lists[0],
                      .prompts = q->prompts,
                      .n_prompts = q->n_prompts,
                      .n = q->n,
@@ -381,6 +383,7 @@ bool tempo_oai_begin(tempo_oai **out, tempo_api *a, const tempo_oai_shape *shape
     q->prompts = NULL;
     q->n_prompts = 0;
     r->warnings = NULL;
+    r->lists[0] = NULL;
     *stops = (tempo_tail){0};
     tempo_api_new_id(o->id, sizeof(o->id), shape->prefix);
     if (!make_choices(o))

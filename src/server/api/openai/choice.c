@@ -24,8 +24,12 @@ const char *tempo_oai_token_text(const tempo_oai *o, int32_t id, size_t *n)
 
 void tempo_oai_add_sets(const tempo_oai_choice *c, json_t *choice)
 {
-    if (c->o->sets)
-        json_object_set_new(choice, "tempo", json_pack("{s:O}", "sets", c->new_sets));
+    if (!c->o->sets)
+        return;
+    json_t *told = json_pack("{s:O}", "sets", c->new_sets);
+    if (c->edits != NULL)
+        json_object_set(told, "edits", c->edits);
+    json_object_set_new(choice, "tempo", told);
 }
 
 /* Count n bytes more that the answer takes: false, and o->full, beyond the bound of all answers. */
@@ -168,7 +172,7 @@ static void take_set(tempo_oai_choice *c, const tempo_event *e)
     if (c->tail.stopped)
         c->finish = "stop";
     else if (e->stopped != TEMPO_RUNNING)
-        c->finish = e->stopped == TEMPO_STOPPED_EOS ? "stop" : "length";
+        *(c->o->edits != NULL ? &c->late : &c->finish) = e->stopped == TEMPO_STOPPED_EOS ? "stop" : "length";
 }
 
 /* An echoed prompt is there before anything is decoded, its scores come one by one. */
@@ -187,7 +191,9 @@ bool tempo_oai_choice_take(tempo_oai_choice *c, const tempo_event *e)
     else if (e->kind == TEMPO_EVENT_PROMPT)
         take_prompt_score(c, e);
     if (e->kind == TEMPO_EVENT_DONE && c->finish == NULL)
-        c->finish = "length";
+        c->finish = c->late != NULL ? c->late : "length";
+    if (e->kind == TEMPO_EVENT_DONE && e->ends[0].edits != NULL)
+        c->edits = json_incref(e->ends[0].edits);
     if (c->finish == NULL)
         return true;
     tempo_tail_end(&c->tail);
@@ -250,6 +256,7 @@ void tempo_oai_choice_clear(tempo_oai_choice *c)
     free(c->tokens);
     tempo_tail_clear(&c->tail);
     json_decref(c->new_sets);
+    json_decref(c->edits);
     c->o->bytes -= c->bytes;
     *c = (tempo_oai_choice){.o = c->o, .index = c->index, .n_prompt = c->n_prompt, .n_steps = c->n_steps};
 }

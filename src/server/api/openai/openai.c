@@ -56,6 +56,14 @@ static const tempo_api_field stream_fields[] = {
 };
 #undef FIELD
 
+static const tempo_api_field edit_fields[] = {
+    {.name = "edits",
+     .kind = TEMPO_API_ARRAY,
+     .offset = offsetof(tempo_api_request, edits),
+     .type = TEMPO_API_EDITS,
+     .help = TEMPO_API_EDITS_HELP},
+};
+
 static bool read_stop(const json_t *v, tempo_tail *stops, tempo_api_problem *p)
 {
     const size_t n = json_is_array(v) ? json_array_size(v) : 1;
@@ -117,17 +125,19 @@ static bool plain_decoding(const tempo_oai_request *q, tempo_api_request *r, tem
 /* "tempo": {..}: sets as the options say. */
 static bool tempo_decoding(const tempo_oai_request *q, tempo_api_request *r, tempo_api_problem *p)
 {
-    tempo_api_table t = {tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0};
+    tempo_api_table tables[] = {{tempo_api_decode_fields, tempo_api_decode_count, &r->decoding, 0, 0},
+                                {edit_fields, sizeof(edit_fields) / sizeof(*edit_fields), r, 0, 0}};
+    const tempo_api_table *t = &tables[0];
 
-    if (!tempo_api_read(q->tempo, "tempo.", false, &t, 1, p))
+    if (!tempo_api_read(q->tempo, "tempo.", false, tables, 2, p))
         return false;
-    r->decode_given = t.given;
+    r->decode_given = t->given;
     if (q->has_temperature && q->temperature != 1)
         return tempo_api_refuse(p, 400, "temperature", "with tempo it stands in there");
     if (q->top_p != 1 || q->min_p != 0)
         return tempo_api_refuse(p, 400, q->top_p != 1 ? "top_p" : "min_p",
                                 "with tempo nothing is sampled: leave it out");
-    if (q->has_max && tempo_api_given(&t, "steps") && q->max_tokens != r->decoding.steps)
+    if (q->has_max && tempo_api_given(t, "steps") && q->max_tokens != r->decoding.steps)
         return tempo_api_refuse(p, 400, "max_tokens",
                                 "tempo.steps says another number: leave one of them out");
     return true;
@@ -281,6 +291,8 @@ static bool make_job(tempo_api *a, const tempo_oai_request *q, tempo_api_request
         return false;
     if (r->decoding.steps > 0)
         tempo_api_one_arm(r);
+    if (!tempo_api_read_edits(a, r, "tempo.", p))
+        return false;
     r->job.want_scores = q->logprobs;
     r->job.top_scores = q->logprobs ? q->logprobs_count : 0;
     return true;
@@ -324,5 +336,6 @@ void tempo_oai_answer(tempo_api *a, tempo_exchange *x, const tempo_oai_shape *sh
 
 const tempo_api_body tempo_api_openai_body = {"", shared_fields,
                                               sizeof(shared_fields) / sizeof(*shared_fields), 0},
+                     tempo_api_tempo_body = {"", edit_fields, sizeof(edit_fields) / sizeof(*edit_fields), 0},
                      tempo_api_stream_options_body = {"", stream_fields,
                                                       sizeof(stream_fields) / sizeof(*stream_fields), 0};

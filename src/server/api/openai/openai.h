@@ -74,9 +74,11 @@ struct tempo_oai_choice {
     size_t n_tokens, token_cap, told_tokens;
     size_t told;              /* bytes of the tail */
     json_t *new_sets;         /* those that no piece has told */
+    json_t *edits;            /* what became of them; NULL: not yet, or there are none */
     bool begun;               /* its first piece was told */
     bool strip;               /* the first space is the tokenizer's own */
     const char *finish;       /* "stop", "length", or NULL */
+    const char *late;         /* the same, until it is known what became of the edits */
 };
 
 /* One request under way. */
@@ -88,6 +90,7 @@ struct tempo_oai {
     bool stream, include_usage, echo, logprobs, sets;
     bool tools;                /* the model was told of some: calls in its answer are told as such */
     tempo_job_options job;     /* of every choice, but for its prompt and seed */
+    tempo_edits *edits;        /* job's, or NULL */
     tempo_oai_prompt *prompts; /* [n_prompts] */
     size_t n_prompts, n;       /* choices of each */
     tempo_tail stops;          /* its strings: for each choice's tail */
