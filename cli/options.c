@@ -177,6 +177,8 @@ static bool set_custom(const option_spec *s, const char *value, options *o)
 {
     if (strcmp(s->name, "record") == 0 || strcmp(s->name, "tap") == 0 || strcmp(s->name, "max-capture") == 0)
         return set_capture(s, value, o);
+    if (strcmp(s->name, "max-memory") == 0)
+        return parse_bytes(value, &o->max_memory) || bad_value(s, value, "a size such as 500MB or 4GB");
     if (strcmp(s->name, "positions") != 0)
         return tempo_decode_parse_layers(value, &o->decoding) ||
                bad_value(s, value, "two layers A-B with A <= B");

@@ -119,6 +119,12 @@ typedef struct options {
     text_list edit;
     const char *edits_file;
 
+    const char *clean, *corrupt, *answers, *patch_arms, *patch_taps, *senders, *receivers, *layers, *at; /* of a patch */
+    int each, direction, metric; /* tempo_patch_each and so on */
+    bool free_mlps;
+    uint64_t max_memory;
+    const char *csv, *resume_file;
+
     text_list models; /* of a study */
     real_list thresholds;
     int layout; /* of experiments: tempo_layout_choice */

@@ -91,6 +91,7 @@ reach() {
     server/api) echo base io metrics capture lens run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
+    cli/patch) echo "$(reach cli)" io draw ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
     cli/server) echo "$(reach cli)" report server ;;
     esac
@@ -99,7 +100,7 @@ reach() {
 # layer FOLDER: the layer that it is a part of.
 layer() {
     case $1 in
-    server/*/* | cli/study | cli/server | cli/lens) cut -d / -f 1,2 <<<"$1" ;;
+    server/*/* | cli/study | cli/server | cli/lens | cli/patch) cut -d / -f 1,2 <<<"$1" ;;
     server/*) echo "$1" ;;
     *) echo "${1%%/*}" ;;
     esac
