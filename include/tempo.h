@@ -596,7 +596,7 @@ TEMPO_API tempo_stage tempo_engine_stage(const tempo_engine *e, size_t i);
  *
  * with layers=8-12,14  heads=0,3  rows=SELECTION behind them, where that means something.  SELECTION, FROM and TO name slots:
  *   all  prompt  prompt:5  prompt:2-4  prompt:-1 (the last)  generated  set:7  set:7-9  set:9- (tempo_slot.set: of a prompt every token is
- *   a set)  member:0 (the first of its set)  token:262, joined by & (all must hold), and in TO, relative to the row that looks:
+ *   a set)  member:0  member:1-3  member:2- (of its set, the first is 0)  token:262, joined by & (all must hold), and in TO, relative to the row that looks:
  *   self  siblings (the others of its set)  previous (the set before its own)  first (slot 0).
  * An edit changes the numbers of the rows that it selects, once, before anything reads them: a key or value before it enters the
  * cache.  docs/interventions.md has the meaning of each, with examples.  */
@@ -1321,6 +1321,95 @@ TEMPO_API tempo_patch_grid tempo_patch_get_grid(const tempo_patch *p, size_t i);
 TEMPO_API void tempo_patch_put(tempo_patch *p, size_t grid, size_t i, double value);
 /* A value on the scale on which the corrupt run is 0 and the clean one 1; NaN when those are the same. */
 TEMPO_API double tempo_patch_normalised(const tempo_patch *p, double value);
+
+/* ---- trace ------------------------------------------------------------------------- */
+
+/* What the edges between the members of a set do: the keys and values of its siblings that a row reads, in each layer and
+ * head.  One set of a run is read again and again from what the run had before it, each time with some of these EDGES changed, and
+ * the next distribution is compared with the run's.  Each choice of edges is a CELL; every cell is read
+ *   cut        without those edges: the siblings are left out of the sums, as in mode isolated
+ *   exchanged  with strangers in place of the siblings in those edges: their keys and values, at the siblings' positions, are those of
+ *              a set of other tokens that was read there by itself, in the same mode
+ * All else (context, positions, weights of the readout, the other edges) is the run's.  */
+typedef enum tempo_trace_kind {
+    TEMPO_TRACE_ALL = 0, /* all edges of the layers that are traced */
+    TEMPO_TRACE_HEAD,    /* [layers, heads] those of one head */
+    TEMPO_TRACE_LAYER,   /* [layers] of all heads of one layer */
+    TEMPO_TRACE_BELOW,   /* [layers] of the first layer that is traced up to this one */
+    TEMPO_TRACE_ABOVE,   /* [layers] of this layer up to the last one */
+    TEMPO_TRACE_KEEP,    /* [kept] of all heads but the k strongest: those whose cut alone moves q most (TV), of equal ones the lower layer
+                            and head first */
+    TEMPO_TRACE_KINDS
+} tempo_trace_kind;
+/* "all", "heads", "layers", "below", "above", "keep" */
+TEMPO_API const char *tempo_trace_kind_name(tempo_trace_kind v);
+
+typedef struct tempo_trace_options {
+    size_t size;
+    const tempo_decode_options *decoding; /* of the run: mode and its layers, readout, temperature, threshold, max_set, nudge; NULL: the
+                                             defaults, but visible.  Not isolated, without edits or replay */
+    uint32_t first_layer, last_layer;     /* traced, both included; 0, TEMPO_ALL_LAYERS.  Edges of other layers stay as they are */
+    const int32_t *strangers;             /* one for each member that has a slot, in slot order; NULL: nothing is exchanged */
+    const int32_t *tokens;                /* [n_tokens] whose probabilities are told */
+    size_t n_tokens;
+    uint64_t max_bytes; /* for what rides in one batch, about; 0: half of what is available.  No number depends on it */
+    void *user;
+    bool (*poll)(void *user);                                  /* once a layer: false stops it; NULL */
+    void (*progress)(void *user, size_t done, size_t total);   /* cells; NULL */
+} tempo_trace_options;
+/* The defaults: all layers, cut only, no tokens. */
+TEMPO_API void tempo_trace_options_init_size(tempo_trace_options *o, size_t size);
+static inline void tempo_trace_options_init(tempo_trace_options *o) { tempo_trace_options_init_size(o, sizeof(*o)); }
+
+/* How far q is from another one. */
+typedef struct tempo_trace_effect {
+    double tv;        /* total variation, 0 to 1 */
+    double kl;        /* in nats, KL(the one that is named first || the other) */
+    bool set_changes; /* each would select another set by the run's threshold and max_set */
+} tempo_trace_effect;
+
+typedef struct tempo_trace_cell {
+    tempo_trace_kind kind;
+    uint32_t layer, head; /* where its kind has such; 0 */
+    size_t kept;          /* heads that are kept, of TEMPO_TRACE_KEEP */
+    tempo_trace_effect cut;       /* the run, and with these edges cut */
+    tempo_trace_effect exchanged; /* the run, and with strangers there: what it matters who they are */
+    tempo_trace_effect strangers; /* with strangers there, and with the edges cut: what any tokens do there */
+} tempo_trace_cell;
+
+/* All that it points to is its own. */
+typedef struct tempo_trace {
+    size_t n_members; /* rows of the set */
+    size_t n_layers, n_heads, n_tokens;
+    uint32_t first_layer;
+    bool exchanged;                  /* there were strangers; else those effects are 0 */
+    const tempo_trace_cell *cells;   /* [n_cells] by kind, in the order of the kind's dimensions */
+    size_t n_cells;
+    size_t first[TEMPO_TRACE_KINDS], n[TEMPO_TRACE_KINDS]; /* where each kind's cells begin, and how many there are */
+    const uint32_t *strongest;       /* [layers * heads] layer * heads + head, counted from first_layer, by strength */
+    const double *token_q;           /* [tokens] in the run */
+    const double *token_cut;         /* [cells, tokens] */
+    const double *token_exchanged;   /* [cells, tokens], or NULL */
+} tempo_trace;
+
+/* Of a set that lies behind the first slots of seq, which may go on behind it: seq as a decoder with these options has it
+ * (tempo_decoder_seq), set as it took it.  seq stays as it is.  A row that is read without any change has the run's bits, and the cell of all
+ * edges in all layers those of mode isolated.  The variants share what is in front of the set and ride in as few batches as max_bytes
+ * allows; each begins in the lowest layer that it changes.  TEMPO_E_ARG for a set with fewer than two slots or whose slots are not there, for
+ * layers, tokens and options that do not fit; TEMPO_E_STOPPED when poll says so.  Logits of the engine's last pass are gone.  */
+TEMPO_API tempo_status tempo_trace_siblings(tempo_trace **out, tempo_engine *e, const tempo_seq *seq, const tempo_set *set,
+                                            const tempo_trace_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_trace_free(tempo_trace *t);
+
+/* What it takes to trace one set of so many members in a context of so many slots. */
+typedef struct tempo_trace_cost {
+    size_t cells, rows; /* rows that go through the model, those that begin in a later layer counted whole */
+    size_t batches;
+    uint64_t bytes; /* of the largest batch, about */
+} tempo_trace_cost;
+/* TEMPO_E_ARG as tempo_trace_siblings. */
+TEMPO_API tempo_status tempo_trace_estimate(tempo_trace_cost *out, const tempo_model *m, const tempo_trace_options *o,
+                                            size_t members, size_t context, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- helpers ----------------------------------------------------------------------- */
 

@@ -76,13 +76,14 @@ reach() {
     capture) echo base io engine decode capture ;;
     edit) echo base io engine capture edit ;;
     lens) echo base io kernels token model metrics engine decode capture run lens ;;
+    trace) echo base io kernels model metrics engine decode trace ;;
     run) echo base io engine metrics decode capture edit run ;;
     patch) echo base metrics engine run patch ;;
     files) echo base io files ;;
     yaml | draw) echo base "$1" ;;
     stats | registry) echo base io "$1" ;;
     analyze) echo base io metrics capture run draw analyze ;;
-    study) echo base io metrics run files yaml stats study ;;
+    study) echo base io metrics trace run files yaml stats study ;;
     experiment) echo base io capture run files yaml stats draw study experiment ;;
     report) echo base io files stats draw registry study report ;;
     server/http) echo base server/http ;;
@@ -90,6 +91,7 @@ reach() {
     server/worker) echo base metrics capture run server/worker ;;
     server/api) echo base io metrics capture lens run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
+    cli/trace) echo "$(reach cli)" io draw trace cli/lens ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
     cli/patch) echo "$(reach cli)" io draw ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
@@ -100,7 +102,7 @@ reach() {
 # layer FOLDER: the layer that it is a part of.
 layer() {
     case $1 in
-    server/*/* | cli/study | cli/server | cli/lens | cli/patch) cut -d / -f 1,2 <<<"$1" ;;
+    server/*/* | cli/study | cli/server | cli/lens | cli/patch | cli/trace) cut -d / -f 1,2 <<<"$1" ;;
     server/*) echo "$1" ;;
     *) echo "${1%%/*}" ;;
     esac

@@ -52,6 +52,11 @@ static const struct {
     STRUCT(tempo_lens),
     STRUCT(tempo_attribution_options),
     STRUCT(tempo_attribution),
+    STRUCT(tempo_trace_options),
+    STRUCT(tempo_trace_effect),
+    STRUCT(tempo_trace_cell),
+    STRUCT(tempo_trace),
+    STRUCT(tempo_trace_cost),
 };
 
 unsigned tempo_abi_version(void)

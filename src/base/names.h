@@ -21,6 +21,7 @@
 #define TEMPO_PATCH_METRICS(sep) "logit_diff" sep "prob" sep "kl_clean" sep "kl_corrupt" sep "tv_clean" sep "tv_corrupt"
 #define TEMPO_PATCH_DIRECTIONS(sep) "denoise" sep "noise" sep "both"
 #define TEMPO_PATCH_EACHES(sep) "default" sep "position" sep "head" sep "head-position" sep "layer"
+#define TEMPO_TRACE_KIND_NAMES(sep) "all" sep "heads" sep "layers" sep "below" sep "above" sep "keep"
 #define TEMPO_STATUSES(sep)                                                                                                    \
     "ok" sep "argument" sep "memory" sep "io" sep "format" sep "unsupported" sep "limit" sep "not found" sep "stopped" sep "busy"
 

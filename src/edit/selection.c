@@ -43,23 +43,22 @@ static bool take_prompt(words *w, tempo_slot_rule *rule)
     return !take(w, "-") || (take_number(w, &rule->at_last) && rule->at_last >= rule->at_first);
 }
 
-static bool take_sets(words *w, tempo_slot_rule *rule)
+/* "7", "7-9", "9-": to the end. */
+static bool take_range(words *w, uint32_t *first, uint32_t *last)
 {
-    int64_t first, last;
+    int64_t a, b;
 
-    if (!take_number(w, &first))
+    if (!take_number(w, &a))
         return false;
-    rule->set = true;
-    rule->set_first = rule->set_last = (uint32_t)first;
+    *first = *last = (uint32_t)a;
     if (!take(w, "-"))
         return true;
-    if (w->p == w->end) {
-        rule->set_last = UINT32_MAX;
+    *last = UINT32_MAX;
+    if (w->p == w->end)
         return true;
-    }
-    if (!take_number(w, &last) || last < first)
+    if (!take_number(w, &b) || b < a)
         return false;
-    rule->set_last = (uint32_t)last;
+    *last = (uint32_t)b;
     return true;
 }
 
@@ -91,7 +90,7 @@ static tempo_status no_selection(const words *w, bool looks, tempo_err *err)
     return tempo_fail(
         err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
         "'%.*s' names no %s; expected all, prompt, prompt:5, prompt:2-4, prompt:-1, generated, set:7, "
-        "set:7-9, set:9-, member:0, token:262%s, joined by &",
+        "set:7-9, set:9-, member:0, member:1-3, token:262%s, joined by &",
         n, w->p, looks ? "slots" : "rows", looks ? ", self, siblings, previous, first" : "");
 }
 
@@ -114,14 +113,15 @@ static bool take_term(words *w, tempo_slot_rule *rule, bool looks)
     }
     if (take(w, "prompt:"))
         return !rule->at && take_prompt(w, rule);
-    if (take(w, "set:"))
-        return !rule->set && take_sets(w, rule);
-    if (take(w, "member:")) {
-        if (rule->member || !take_number(w, &v))
+    if (take(w, "set:")) {
+        if (rule->set)
             return false;
-        rule->member = true;
-        rule->member_at = (uint32_t)v;
-        return true;
+        return rule->set = take_range(w, &rule->set_first, &rule->set_last);
+    }
+    if (take(w, "member:")) {
+        if (rule->member)
+            return false;
+        return rule->member = take_range(w, &rule->member_first, &rule->member_last);
     }
     if (!take(w, "token:") || rule->token || !take_number(w, &v))
         return false;

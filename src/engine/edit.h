@@ -25,7 +25,7 @@ typedef struct tempo_slot_rule {
     bool at, set, member, token;          /* which of the numbers below count */
     int64_t at_first, at_last;            /* slots of the prompt; below 0 from its end */
     uint32_t set_first, set_last;         /* UINT32_MAX: to the end */
-    uint32_t member_at;                   /* in its set, from 0 */
+    uint32_t member_first, member_last;   /* in its set, from 0; UINT32_MAX: to the end */
     int32_t token_id;
 } tempo_slot_rule;
 

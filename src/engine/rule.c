@@ -29,6 +29,11 @@ static range prompt_range(const tempo_slot_rule *rule, size_t n_prompt)
     return (range){first, last + 1};
 }
 
+static bool is_member(const tempo_slot_rule *rule, size_t at)
+{
+    return at >= rule->member_first && at <= rule->member_last;
+}
+
 /* ---- rows ---- */
 
 bool tempo_rule_has_row(const tempo_slot_rule *rule, const tempo_row_plan *p)
@@ -37,7 +42,7 @@ bool tempo_rule_has_row(const tempo_slot_rule *rule, const tempo_row_plan *p)
 
     if ((rule->prompt && slot >= n_prompt) || (rule->generated && slot < n_prompt) ||
         (rule->first && slot != 0) || (rule->token && p->token != rule->token_id) ||
-        (rule->member && slot - p->n_prev != rule->member_at) ||
+        (rule->member && !is_member(rule, slot - p->n_prev)) ||
         (rule->set && (p->set < rule->set_first || p->set > rule->set_last)))
         return false;
     if (!rule->at)
@@ -128,7 +133,7 @@ void tempo_rule_mark(const tempo_slot_rule *rule, const tempo_engine *e, size_t 
         if (rule->member && slot > begin && set_of(e, r, slot) != set_of(e, r, begin))
             begin = slot;
         if ((rule->siblings && slot == e->plan[r].slot) ||
-            (rule->member && slot - begin != rule->member_at) ||
+            (rule->member && !is_member(rule, slot - begin)) ||
             (rule->token && token_of(e, r, slot) != rule->token_id))
             continue;
         mark(bits, slot, in);
