@@ -105,6 +105,9 @@ typedef struct options {
     bool heads;
     int mean_rows; /* 0: all, 1: the last */
 
+    const char *curves; /* of a trace */
+    bool no_exchange;
+
     size_list rows, contexts, sequences, prompts; /* of a benchmark */
     size_t repeats, buffer_mb;
     bool profile;
@@ -119,7 +122,7 @@ typedef struct options {
     text_list edit;
     const char *edits_file;
 
-    const char *clean, *corrupt, *answers, *patch_arms, *patch_taps, *senders, *receivers, *layers, *at; /* of a patch */
+    const char *clean, *corrupt, *answers, *patch_arms, *patch_taps, *senders, *receivers, *layers, *at; /* of a patch, some of a trace */
     int each, direction, metric; /* tempo_patch_each and so on */
     bool free_mlps;
     uint64_t max_memory;
