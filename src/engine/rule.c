@@ -132,8 +132,7 @@ void tempo_rule_mark(const tempo_slot_rule *rule, const tempo_engine *e, size_t 
     for (size_t slot = a.begin; slot < a.end; slot++) {
         if (rule->member && slot > begin && set_of(e, r, slot) != set_of(e, r, begin))
             begin = slot;
-        if ((rule->siblings && slot == e->plan[r].slot) ||
-            (rule->member && !is_member(rule, slot - begin)) ||
+        if ((rule->siblings && slot == e->plan[r].slot) || (rule->member && !is_member(rule, slot - begin)) ||
             (rule->token && token_of(e, r, slot) != rule->token_id))
             continue;
         mark(bits, slot, in);
