@@ -6,6 +6,7 @@
 #include "cli/endings.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/study/arms_yaml.h"
 #include "cli/study/record.h"
 #include "cli/session.h"
 #include "experiment/run.h"
@@ -96,6 +97,33 @@ static int run_experiments(const options *o)
     return code;
 }
 
+/* An experiment's file, without running it. */
+static int check_file(const options *o)
+{
+    size_t told = 0;
+    const tempo_yaml_tell tell = tell_errors(&told);
+    const char *file = o->arguments[1];
+    const tempo_experiments_options eo = {.files = &file,
+                                          .n_files = 1,
+                                          .prompts = o->prompts_file,
+                                          .model = o->model,
+                                          .cpu = o->cpu,
+                                          .compute = (tempo_compute)o->compute,
+                                          .threads = (unsigned)o->threads,
+                                          .note = told_note,
+                                          .tell = &tell,
+                                          .poll = poll_interrupts};
+    tempo_err err = {0};
+    const tempo_status st = tempo_experiments_check_files(&eo, &err);
+
+    if (were_told(told))
+        return EXIT_FAILED;
+    if (st != TEMPO_OK)
+        return say_error(&err);
+    printf("%s: nothing is wrong with it\n", file);
+    return EXIT_OK;
+}
+
 static int check(const options *o)
 {
     const char *dir = o->n_arguments == 2 ? o->arguments[1] : o->dir != NULL ? o->dir : TEMPO_EXPERIMENTS_DIR;
@@ -103,9 +131,11 @@ static int check(const options *o)
     json_t *summary;
 
     if (o->n_arguments > 2) {
-        say("experiment check takes one directory");
+        say("experiment check takes one directory, or one file");
         return EXIT_USAGE;
     }
+    if (o->n_arguments == 2 && is_yaml(dir))
+        return check_file(o);
     if (tempo_experiments_load(&summary, dir, &err) != TEMPO_OK)
         return say_error(&err);
     const int code = put_text(tempo_experiments_check(summary));

@@ -106,6 +106,26 @@ static tempo_status load_beside(json_t **out, const char *path, const char *name
     return tempo_json_load(out, file, err);
 }
 
+/* The edits of the capture that `path` is a file of go to the report, once; another program's metadata say
+ * nothing. */
+static void note_edits(json_t *report, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    json_t *metadata, *edits = json_object_get(report, "edits"), *list;
+
+    if (load_beside(&metadata, path, "experiment_metadata.json", NULL) != TEMPO_OK)
+        return;
+    list = json_object_get(json_object_get(metadata, "config"), "edits");
+    bool texts = json_array_size(list) > 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        texts = texts && json_is_string(json_array_get(list, i));
+    json_t *dir = tempo_json_bytes(path, slash != NULL ? (size_t)(slash - path) : 0);
+    if (texts && dir != NULL && json_object_get(edits, json_string_value(dir)) == NULL)
+        (void)json_object_set(edits, json_string_value(dir), list);
+    json_decref(dir);
+    json_decref(metadata);
+}
+
 static void warn_pickle(json_t *warnings, const tempo_steps *s)
 {
     if (s->pickled)
@@ -228,8 +248,8 @@ static void tell_parting(json_t *one, const parting *p)
 
 static json_t *empty_report(const char *what)
 {
-    return json_pack("{s:s, s:s, s:[], s:[], s:[]}", "tempo", tempo_version(), "what", what, "warnings",
-                     "comparisons", "captures");
+    return json_pack("{s:s, s:s, s:[], s:{}, s:[], s:[]}", "tempo", tempo_version(), "what", what, "warnings",
+                     "edits", "comparisons", "captures");
 }
 
 static void add_comparison(json_t *report, json_t *one, const parting *p)
@@ -285,6 +305,8 @@ static tempo_status add_pair(json_t *report, const char *a, const char *b, tempo
         (st = tempo_tap_steps_open(&y, b, err)) != TEMPO_OK ||
         (st = find_parting(a, b, &parts, err)) != TEMPO_OK)
         goto out;
+    note_edits(report, a);
+    note_edits(report, b);
     if (x.n == 0 || y.n == 0)
         st = add_steps(report, a, b, &parts, err);
     else if ((st = tempo_compare_taps(&one, &x, &y, first_parted(&parts), err)) == TEMPO_OK)
@@ -354,6 +376,8 @@ static tempo_status add_capture(json_t *report, const char *dir, tempo_err *err)
         if ((st = find_capture(path, dir, i, &found, err)) == TEMPO_OK && found)
             st = capture_files[i] == TEMPO_FILE_TAPS ? look_at_taps(report, path, err)
                                                      : look_at_steps(report, path, err);
+        if (st == TEMPO_OK && found)
+            note_edits(report, path);
     }
     return st;
 }

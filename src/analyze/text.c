@@ -448,6 +448,17 @@ static void show_kind(tempo_page *p, const json_t *one, void (*attention)(tempo_
                                              : taps)(p, one);
 }
 
+/* {DIR: [text]} */
+static void say_edits(tempo_page *p, const json_t *edits)
+{
+    const char *dir;
+    const json_t *list, *one;
+    size_t i;
+
+    json_object_foreach((json_t *)(uintptr_t)edits, dir, list) json_array_foreach(list, i, one)
+        tempo_page_say(p, "Edited: %s: %s", dir, json_string_value(one));
+}
+
 char *tempo_analyze_text(const json_t *report, const tempo_page_style *style)
 {
     tempo_page p = {.style = style};
@@ -460,6 +471,7 @@ char *tempo_analyze_text(const json_t *report, const tempo_page_style *style)
     {
         tempo_page_say(&p, "Note: %s.", json_string_value(one));
     }
+    say_edits(&p, json_object_get(report, "edits"));
     json_array_foreach(json_object_get(report, "comparisons"), i, one)
     {
         show_kind(&p, one, compare_attention, compare_logits, compare_taps);

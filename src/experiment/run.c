@@ -206,9 +206,7 @@ static tempo_status check_places(const planned *all, size_t k, tempo_err *err)
     return st;
 }
 
-/* Read every file, and see that there is room for each, before the first one runs.  All files with errors are
- * told. */
-static tempo_status read_files(const tempo_experiments_options *o, planned *all, tempo_err *err)
+static tempo_status load_files(const tempo_experiments_options *o, planned *all, tempo_err *err)
 {
     tempo_status st = TEMPO_OK;
 
@@ -218,6 +216,15 @@ static tempo_status read_files(const tempo_experiments_options *o, planned *all,
         if (st == TEMPO_OK && one != TEMPO_OK)
             st = tempo_fail(err, one, own.offset, "%s", own.msg);
     }
+    return st;
+}
+
+/* Read every file, and see that there is room for each, before the first one runs.  All files with errors are
+ * told. */
+static tempo_status read_files(const tempo_experiments_options *o, planned *all, tempo_err *err)
+{
+    tempo_status st = load_files(o, all, err);
+
     for (size_t i = 0; i < o->n_files && st == TEMPO_OK; i++)
         if ((st = tempo_layout_of(&all[i].layout, o, all[i].e, err)) == TEMPO_OK)
             st = check_places(all, i, err);
@@ -364,6 +371,22 @@ tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_opt
     free(all);
     json_decref(done);
     json_decref(written);
+    tempo_engine_free(s.engine);
+    tempo_model_free(s.model);
+    return st;
+}
+
+tempo_status tempo_experiments_check_files(const tempo_experiments_options *o, tempo_err *err)
+{
+    tempo_session s = {.o = o};
+    planned *all = calloc(o->n_files + 1, sizeof(*all));
+    tempo_status st = all != NULL ? load_files(o, all, err) : no_memory(err);
+
+    if (st == TEMPO_OK && (st = open_session(&s, err)) == TEMPO_OK)
+        st = edit_all(&s, all, err);
+    for (size_t i = 0; i < o->n_files && all != NULL; i++)
+        tempo_experiment_free(all[i].e);
+    free(all);
     tempo_engine_free(s.engine);
     tempo_model_free(s.model);
     return st;

@@ -44,6 +44,9 @@ typedef struct tempo_experiments_options {
  * an experiment's directory holds files that are not of one, which is looked at before the first one runs.  */
 tempo_status tempo_experiments_run(json_t **summary, const tempo_experiments_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* What is wrong with the files, edits for the model included, and nothing else: as tempo_experiments_run finds it before it runs. */
+tempo_status tempo_experiments_check_files(const tempo_experiments_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* The same document again, from the directory that a run has written. */
 tempo_status tempo_experiments_load(json_t **summary, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
 

@@ -162,26 +162,41 @@ static tempo_status hash_path(json_t *hashes, const char *path, json_t **out, te
     return st;
 }
 
-/* {ARM: [{"edit", "files": [PATH]}]}, changed in place. */
-static tempo_status hash_edits(json_t *edits, tempo_err *err)
+static tempo_status hash_list(json_t *list, json_t *hashes, tempo_err *err)
 {
-    json_t *hashes = json_object(), *arm, *edit, *path, *hashed;
-    const char *name;
-    size_t i, k;
+    json_t *edit, *hashed;
+    size_t i;
     tempo_status st = TEMPO_OK;
 
-    json_object_foreach(edits, name, arm)
+    json_array_foreach(list, i, edit)
     {
-        json_array_foreach(arm, i, edit)
-        {
-            json_t *files = json_object_get(edit, "files");
-            for (k = 0; k < json_array_size(files) && st == TEMPO_OK; k++) {
-                path = json_array_get(files, k);
-                if ((st = hash_path(hashes, json_string_value(path), &hashed, err)) == TEMPO_OK)
-                    (void)json_array_set_new(files, k, hashed);
-            }
+        json_t *files = json_object_get(edit, "files");
+        for (size_t k = 0; k < json_array_size(files) && st == TEMPO_OK; k++) {
+            const char *path = json_string_value(json_array_get(files, k));
+            if (path != NULL && (st = hash_path(hashes, path, &hashed, err)) == TEMPO_OK)
+                (void)json_array_set_new(files, k, hashed);
         }
     }
+    return st;
+}
+
+tempo_status tempo_manifest_hash_edits(json_t *list, tempo_err *err)
+{
+    json_t *hashes = json_object();
+    const tempo_status st = hash_list(list, hashes, err);
+
+    json_decref(hashes);
+    return st;
+}
+
+/* {ARM: [{"edit", "files": [PATH]}]}, changed in place. */
+static tempo_status hash_arms(json_t *edits, tempo_err *err)
+{
+    json_t *hashes = json_object(), *arm;
+    const char *name;
+    tempo_status st = TEMPO_OK;
+
+    json_object_foreach(edits, name, arm) if (st == TEMPO_OK) st = hash_list(arm, hashes, err);
     json_decref(hashes);
     return st;
 }
@@ -200,7 +215,7 @@ tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_er
         st = tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s: the path is too long", dir);
     if (st == TEMPO_OK && (st = walk(files, dir, "", 0, err)) == TEMPO_OK &&
         (st = sort_files(files, err)) == TEMPO_OK &&
-        (st = hash_edits(json_object_get(doc, "edits"), err)) == TEMPO_OK)
+        (st = hash_arms(json_object_get(doc, "edits"), err)) == TEMPO_OK)
         st = tempo_utc_now(now, err);
     if (st == TEMPO_OK) {
         if (json_object_get(doc, "created") == NULL)

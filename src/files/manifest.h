@@ -30,4 +30,7 @@ enum { TEMPO_MANIFEST_MAX_DEPTH = 16 }; /* of directories below dir: deeper is T
  * It is borrowed and stays as it is.  TEMPO_E_NOMEM when it is NULL: an object that could not be made.  */
 tempo_status tempo_manifest_write(const char *dir, const json_t *facts, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* [{"edit", "files": [PATH]}]: each path becomes {"path", "sha256"}.  Takes NULL. */
+tempo_status tempo_manifest_hash_edits(json_t *list, tempo_err *err) TEMPO_MUST_CHECK;
+
 #endif

@@ -110,7 +110,8 @@ static tempo_status control_prompt(tempo_study *s, const sets *all, size_t promp
                                       .n_before = own->first,
                                       .own = mine,
                                       .strangers = theirs,
-                                      .m = own->m};
+                                      .m = own->m,
+                                      .edits = s->edits};
         st = tempo_control_run(s->engine, &c, s->o->poll, s->o->user, &share, &control, err);
         free(ids);
     }
@@ -177,6 +178,7 @@ static tempo_status time_run(tempo_study *s, size_t prompt, const sets *u, tempo
 
     tempo_decode_options_init(&o);
     o.mode = mode;
+    o.edits = s->edits;
     o.steps = json_array_size(u->steps);
     o.threshold = s->thresholds[0];
     return tempo_timed_run(s->engine, &o, s->ids[prompt], s->n_ids[prompt], u->steps, &obs, took, err);

@@ -116,6 +116,7 @@ tempo_status tempo_control_run(tempo_engine *e, const tempo_control_sets *s, boo
     if (s->m < 2)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "a control needs a set of two or more");
     if ((st = tempo_seq_create(&prefix, e, NULL, err)) == TEMPO_OK &&
+        (st = tempo_seq_set_edits(prefix, s->edits, s->n_prompt, err)) == TEMPO_OK &&
         (st = run_prefix(prefix, s, e, &siblings, err)) == TEMPO_OK &&
         (st = run_sets(e, prefix, s, &siblings, true, err)) == TEMPO_OK &&
         (st = run_sets(e, prefix, s, &strangers, false, err)) == TEMPO_OK) {

@@ -14,6 +14,7 @@ typedef struct tempo_control_sets {
     size_t n_before;
     const int32_t *own, *strangers; /* [m] both, by rank; m >= 2 */
     size_t m;
+    const tempo_edits *edits; /* or NULL */
 } tempo_control_sets;
 
 /* *own, *control: mean over members, layers and heads of the siblings' share (the first slot excluded) among its own

@@ -165,6 +165,7 @@ static tempo_status add_group(tempo_floor *f, const char *name, uint64_t nudge, 
     tempo_decode_options_init(&d);
     d.threshold = f->o.threshold;
     d.steps = f->o.steps;
+    d.edits = other ? f->o.other_edits : f->o.edits;
     d.nudge = nudge;
     d.order = mirrored ? TEMPO_ORDER_ASCENDING : TEMPO_ORDER_DESCENDING;
     double **all[] = {&g->tv[0], &g->tv[1], &g->offset, &g->between};

@@ -22,6 +22,7 @@ typedef struct tempo_floor_options {
     size_t n_nudges;
     bool member_order;
     tempo_engine *other; /* of the same model with another instruction set, or NULL */
+    const tempo_edits *edits, *other_edits; /* of all arms, for either; or NULL */
 } tempo_floor_options;
 
 typedef struct tempo_floor tempo_floor;

@@ -237,8 +237,9 @@ static tempo_status fill(void *object, tempo_err *err)
 {
     tempo_hypotheses *h = object;
     static const char *const known[] = {
-        "alpha",  "thresholds", "steps",           "permutations",   "exact_to",   "resamples", "seeds",
-        "timing", "noise",      "position_offset", "knockout_bands", "hypotheses", "title",     NULL};
+        "alpha",          "thresholds", "steps",  "permutations", "exact_to",
+        "resamples",      "seeds",      "timing", "noise",        "position_offset",
+        "knockout_bands", "hypotheses", "title",  "edits",        NULL};
     static const char *const needed[] = {
         "alpha",  "thresholds", "steps",           "permutations",   "exact_to",   "resamples", "seeds",
         "timing", "noise",      "position_offset", "knockout_bands", "hypotheses", NULL};
@@ -254,6 +255,7 @@ static tempo_status fill(void *object, tempo_err *err)
         if ((map = tempo_yaml_get(root, parts[i].key)) != NULL)
             st = tempo_yaml_both(st, parts[i].read(h, map, err));
     st = tempo_yaml_both(st, read_bands(h, root, err));
+    st = tempo_yaml_both(st, tempo_yaml_list(root, "edits", TEMPO_YAML_STR, TEMPO_MAX_EDITS, &h->edits, err));
     return tempo_yaml_both(st, read_list(h, root, err));
 }
 

@@ -63,6 +63,7 @@ typedef struct tempo_hypotheses {
         bool member_order, instruction_set;
     } noise;
 
+    const tempo_yaml_node *edits; /* of all arms: texts; or NULL */
     tempo_hypothesis list[TEMPO_HYPOTHESES_MAX]; /* in file order */
     size_t n;
     struct tempo_yaml *doc; /* holds the strings */

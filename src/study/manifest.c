@@ -39,6 +39,9 @@ tempo_status tempo_study_manifest(const tempo_study *s, const char *status, temp
         "status", status, "argv", argv, "models", json_object_get(s->plan, "models"), "config", "thresholds",
         json_object_get(s->plan, "thresholds"), "steps", json_object_get(s->plan, "steps"), "prompts",
         json_object_get(s->plan, "prompts"), "hypotheses", json_object_get(s->plan, "hypotheses"));
+    json_t *edits = json_object_get(json_object_get(s->plan, "edits"), "list");
+    if (facts != NULL && edits != NULL)
+        json_object_set_new(facts, "edits", json_pack("{s:O}", "all", edits));
     if (facts != NULL)
         keep_identity(path, facts);
     st = tempo_manifest_write(s->dir, facts, err);

@@ -104,10 +104,12 @@ static tempo_status load_files(tempo_study *s, tempo_err *err)
 
 /* ---- the plan ---- */
 
-static tempo_status plan_model(const char *name, const tempo_study_options *o, json_t **out, tempo_err *err)
+static tempo_status plan_model(const char *name, const tempo_study *s, json_t **out, json_t **edits,
+                               tempo_err *err)
 {
-    const tempo_model_options mo = {.size = sizeof(mo), .cpu = o->cpu, .compute = o->compute};
+    const tempo_model_options mo = {.size = sizeof(mo), .cpu = s->o->cpu, .compute = s->o->compute};
     char hash[TEMPO_HASH_CHARS];
+    tempo_edits *l = NULL;
     tempo_model *m = NULL;
     tempo_status st = tempo_model_open(&m, name, &mo, err);
 
@@ -122,6 +124,9 @@ static tempo_status plan_model(const char *name, const tempo_study_options *o, j
                          "format", info->format, "parameters", (json_int_t)info->parameters, "layers",
                          (json_int_t)info->n_layers, "heads", (json_int_t)info->n_heads, "sha256", hash,
                          "cpu", info->kernels, "compute", info->compute);
+    if (st == TEMPO_OK && (st = tempo_study_edits(&l, s, m, err)) == TEMPO_OK && *edits == NULL)
+        st = tempo_study_plan_edits(edits, s, l, err);
+    tempo_edits_free(l);
     tempo_model_free(m);
     if (st == TEMPO_OK && *out == NULL)
         st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the plan");
@@ -132,7 +137,7 @@ static tempo_status make_plan(tempo_study *s, tempo_err *err)
 {
     const tempo_study_options *o = s->o;
     const tempo_hypotheses *h = s->hypotheses;
-    json_t *models = json_array(), *m;
+    json_t *models = json_array(), *m, *edits = NULL;
     tempo_status st = TEMPO_OK;
 
     s->n_thresholds = o->n_thresholds > 0 ? o->n_thresholds : h->n_thresholds;
@@ -140,9 +145,10 @@ static tempo_status make_plan(tempo_study *s, tempo_err *err)
     s->steps = o->steps > 0 ? o->steps : h->steps;
     s->n_prompts = o->max_prompts > 0 && o->max_prompts < s->prompts->n ? o->max_prompts : s->prompts->n;
     for (size_t i = 0; i < (o->n_models > 0 ? o->n_models : 1) && st == TEMPO_OK; i++)
-        if ((st = plan_model(o->n_models > 0 ? o->models[i] : NULL, o, &m, err)) == TEMPO_OK)
+        if ((st = plan_model(o->n_models > 0 ? o->models[i] : NULL, s, &m, &edits, err)) == TEMPO_OK)
             json_array_append_new(models, m);
     if (st != TEMPO_OK) {
+        json_decref(edits);
         json_decref(models);
         return st;
     }
@@ -150,6 +156,8 @@ static tempo_status make_plan(tempo_study *s, tempo_err *err)
                         tempo_version(), "hypotheses", "sha256", h->sha256, "prompts", "sha256",
                         s->prompts->sha256, "n", (json_int_t)s->n_prompts, "models", models, "thresholds",
                         tempo_json_numbers(s->thresholds, s->n_thresholds), "steps", (json_int_t)s->steps);
+    if (edits != NULL)
+        json_object_set_new(s->plan, "edits", edits);
     return s->plan != NULL ? TEMPO_OK
                            : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the plan");
 }
@@ -362,6 +370,10 @@ tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err
     if ((st = tempo_engine_create(&s->engine, s->model, &eo, err)) != TEMPO_OK ||
         (st = open_other(s, path, kernels, err)) != TEMPO_OK)
         return st;
+    if ((st = tempo_study_edits(&s->edits, s, s->model, err)) == TEMPO_OK && s->other != NULL)
+        st = tempo_study_edits(&s->other_edits, s, s->other_model, err);
+    if (st != TEMPO_OK || (s->o->resume && (st = tempo_study_check_edits(s, s->edits, err)) != TEMPO_OK))
+        return st;
     return tokenize_all(s, err);
 }
 
@@ -371,6 +383,8 @@ void tempo_study_close_model(tempo_study *s)
         tempo_free(s->ids[i]);
     free(s->ids);
     free(s->n_ids);
+    tempo_edits_free(s->other_edits);
+    tempo_edits_free(s->edits);
     tempo_engine_free(s->other);
     tempo_engine_free(s->engine);
     tempo_model_free(s->other_model);
@@ -379,4 +393,7 @@ void tempo_study_close_model(tempo_study *s)
     s->n_ids = NULL;
     s->other = s->engine = NULL;
     s->other_model = s->model = NULL;
+    s->edits = s->other_edits = NULL;
+    json_decref(s->uses);
+    s->uses = NULL;
 }

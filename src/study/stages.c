@@ -74,8 +74,10 @@ static tempo_status save_task(const tempo_study *s, const task *t, double thresh
 static tempo_unit_options unit_options(const tempo_study *s, double threshold)
 {
     const tempo_hypotheses *h = s->hypotheses;
-    tempo_unit_options o = {
-        .threshold = threshold, .steps = s->steps, .position_offset = tempo_study_offset(h, threshold)};
+    tempo_unit_options o = {.threshold = threshold,
+                            .steps = s->steps,
+                            .position_offset = tempo_study_offset(h, threshold),
+                            .edits = s->edits};
 
     for (size_t i = 0; i < h->n_bands && o.n_bands < TEMPO_UNIT_MAX_BANDS; i++)
         if (tempo_knockout_layers(&h->bands[i], tempo_model_get_info(s->model)->n_layers,
@@ -91,7 +93,9 @@ static tempo_floor_options floor_options(const tempo_study *s)
                              .steps = s->steps,
                              .position_offset = tempo_study_offset(h, s->thresholds[0]),
                              .member_order = h->noise.member_order,
-                             .other = s->other};
+                             .other = s->other,
+                             .edits = s->edits,
+                             .other_edits = s->other_edits};
 
     for (size_t i = 0; i < h->noise.n_nudges && i < TEMPO_FLOOR_MAX_NUDGES; i++)
         o.nudges[o.n_nudges++] = h->noise.nudges[i];
@@ -140,8 +144,11 @@ static tempo_status run_batch(tempo_study *s, task *tasks, size_t most, double t
     }
     if (st == TEMPO_OK && *n > 0)
         st = run_tasks(s, tasks, *n, err);
-    for (size_t i = 0; i < *n && st == TEMPO_OK; i++)
+    for (size_t i = 0; i < *n && st == TEMPO_OK; i++) {
+        if (tasks[i].unit != NULL)
+            tempo_study_add_uses(s, tempo_unit_run(tasks[i].unit));
         st = save_task(s, &tasks[i], threshold, err);
+    }
     free_tasks(tasks, *n);
     return st;
 }
@@ -201,6 +208,8 @@ tempo_status tempo_study_units(tempo_study *s, tempo_err *err)
     for (size_t i = 0; i < s->n_thresholds && st == TEMPO_OK; i++)
         st = run_stage(s, "prompts", s->thresholds[i], false, i * s->n_prompts,
                        s->n_thresholds * s->n_prompts, err);
+    if (st == TEMPO_OK)
+        tempo_study_tell_uses(s);
     return st;
 }
 

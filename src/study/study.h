@@ -9,6 +9,7 @@
 #define TEMPO_STUDY_STUDY_H
 #include <jansson.h>
 
+#include "run/run.h"
 #include "study/hypotheses_file.h"
 #include "study/prompts_file.h"
 
@@ -52,6 +53,8 @@ typedef struct tempo_study {
     size_t model_index;
     tempo_model *model, *other_model;
     tempo_engine *engine, *other;
+    tempo_edits *edits, *other_edits; /* of all arms, or NULL */
+    json_t *uses;                     /* what became of them in the units that ran (run/document.h), or NULL */
     const char *other_note; /* why there is no other instruction set, or NULL */
     int32_t **ids;          /* [n_prompts] */
     size_t *n_ids;
@@ -75,6 +78,16 @@ bool tempo_study_has(const char *path);
 double tempo_study_offset(const tempo_hypotheses *h, double threshold);
 /* TEMPO_E_UNSUPPORTED unless the plan (study.json, named `path` in messages) is one that this program makes. */
 tempo_status tempo_study_check_schema(const json_t *plan, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* edits.c: the edits of the hypotheses for a model, NULL where there are none; what the plan keeps of them, with the hash of each file; is
+ * that still so?  */
+tempo_status tempo_study_edits(tempo_edits **out, const tempo_study *s, const tempo_model *m, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_plan_edits(json_t **out, const tempo_study *s, const tempo_edits *l, tempo_err *err) TEMPO_MUST_CHECK;
+tempo_status tempo_study_check_edits(const tempo_study *s, const tempo_edits *l, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What became of them in the arms of a unit; and, for the model at hand, a note of each that changed nothing in any. */
+void tempo_study_add_uses(tempo_study *s, const tempo_run *unit);
+void tempo_study_tell_uses(const tempo_study *s);
 
 /* stages.c: each does what is missing of it, for the model at hand. */
 tempo_status tempo_study_floor(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;

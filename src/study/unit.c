@@ -155,6 +155,7 @@ static size_t add_arms(tempo_decode_options decoding[TEMPO_UNIT_MAX_ARMS], const
     tempo_decode_options_init(&d);
     d.threshold = o->threshold;
     d.steps = o->steps;
+    d.edits = o->edits;
     for (size_t i = 0; i < TEMPO_UNIT_BANDS; i++) {
         d.positions = positions[i / 2];
         d.position_offset = d.positions == TEMPO_POSITIONS_OFFSET ? o->position_offset : 0.0;

@@ -18,6 +18,7 @@ typedef struct tempo_unit_options {
     double threshold;
     size_t steps;
     double position_offset; /* D */
+    const tempo_edits *edits; /* of all arms, or NULL */
     size_t n_bands;
     struct {
         uint32_t first, last; /* layers, both included */

@@ -34,6 +34,17 @@ check_document "$dir/two/edited/experiment_metadata.json" "assert d['config']['e
 check_document "$dir/two/plain/experiment_metadata.json" "assert 'edits' not in d['config']"
 check_document "$dir/two/results.json" "assert d['arms']['edited']['edits'][0]['changed'] and 'edits' not in d['arms']['plain']"
 
+# ---- analyze tells them, of one capture and of both of a pair ----
+if "$tempo" analyze --help >/dev/null 2>&1; then
+    works analyze "$dir/two" --json
+    check_json "assert d['edits'] == {'$dir/two/edited': ['$patch']}, d['edits']"
+    works analyze "$dir/two/edited/attention_weights.npz" "$dir/one/attention_weights.npz"
+    case $out in *'Edited: '*'patch blocks.3.hook_resid_pre'*) ;; *) fail "no word of edits: $out" ;; esac
+    printf '{"config": {"edits": [1]}' >"$dir/one/experiment_metadata.json"
+    works analyze "$dir/one"
+    case $out in *'Edited: '*) fail "edits that are none: $out" ;; esac
+fi
+
 # ---- means, and vectors in files of edits ----
 printf '{"text": "%s"}\n{"text": "%s"}\n' "$one" "$other" >"$dir/prompts.jsonl"
 works mean --prompts "$dir/prompts.jsonl" --tap resid_post:layers=5 -o "$dir/mean.npz"
@@ -97,4 +108,8 @@ for text in "bad.yaml:4:13: edits: edit 'zero zz': 'zz' is no tap" "bad.yaml:4:2
     contains "$err" "$text"
 done
 [ ! -e "$dir/bad" ] || fail 'something was run'
+expect 1 '3 errors' experiment check "$dir/bad.yaml"
+contains "$err" "bad.yaml:4:13: edits: edit 'zero zz': 'zz' is no tap"
+works experiment check "$dir/cuts.yaml"
+contains "$out" 'cuts.yaml: nothing is wrong with it'
 finish

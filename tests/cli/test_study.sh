@@ -55,6 +55,25 @@ assert d['departures'] == ['the first threshold is 0.05 instead of 0.1', '2 step
 "$tempo" runs list >"$dir/out" 2>&1 || fail "runs list: $(cat "$dir/out")"
 grep -q study "$dir/out" || fail "runs list has no study: $(cat "$dir/out")"
 
+# ---- edits of all arms: without siblings visible is isolated; what they were read from is kept, and compared ----
+printf '{"id": "a", "prompt": "The cat sat on the"}\n{"id": "b", "prompt": "A dog ran in the"}\n' >"$dir/two.jsonl"
+"$tempo" mean --prompts "$dir/two.jsonl" --tap z:layers=2 -o "$dir/mean.npz" 2>/dev/null || fail 'no means'
+{ cat "$dir/h.yaml"; printf 'edits: [cut siblings, mean z layers=2 from=mean.npz rows=generated, "scale 1 z"]\n'; } >"$dir/edited.yaml"
+works run --hypotheses "$dir/edited.yaml" --thresholds 0.05 --prompts "$dir/two.jsonl" --no-db --out "$dir/edited"
+contains "$err" "edit 'scale 1 z': it changed no number"
+case $err in *'cut siblings'* | *'mean z'*) fail "an edit that changed something: $err" ;; esac
+check_document "$dir/edited/units/m0-t0.05-a.json" "assert d['parallel_steps'] > 0 and d['values']['B'] == 0 and d['checks']['same_q'], d['values']"
+check_document "$dir/edited/study.json" "
+import hashlib
+e = d['edits']['list']
+assert [x['edit'] for x in e][0] == 'cut siblings' and e[1]['files'][0]['sha256'] == hashlib.sha256(open('$dir/mean.npz', 'rb').read()).hexdigest(), e"
+check_document "$dir/edited/manifest.json" "assert d['edits']['all'][1]['files'][0]['path'].endswith('mean.npz')"
+works run --resume --out "$dir/edited" --no-db
+"$tempo" mean --prompts "$dir/two.jsonl" --tap z:layers=2 --rows last -o "$dir/mean.npz" 2>/dev/null || fail 'no other means'
+expect 2 'was changed after the study began' run --resume --out "$dir/edited" --no-db
+sed 's/cut siblings, /cut sibling, /' "$dir/edited.yaml" >"$dir/wrong.yaml"
+expect 1 "edits: edit 'cut sibling': 'sibling' names no slots" run --hypotheses "$dir/wrong.yaml" --out "$dir/wrong" --no-db
+
 # ---- prompts of a JSONL file, whose ids are in every table ----
 printf '{"id": "Q 1", "prompt": "The cat sat on the"}\n{"id": 7, "text": "Once upon a time "}\n{"prompt": "In the"}\n' >"$dir/p.jsonl"
 works run --hypotheses "$dir/h.yaml" --steps 3 --thresholds 0.05 --no-db --json --prompts "$dir/p.jsonl" --out "$dir/lines"
