@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "edit/edits_json.h"
+#include "engine/edit.h"
 #include "io/json.h"
 #include "io/npy.h"
 #include "io/safetensors_write.h"
@@ -394,6 +395,29 @@ static void test_vectors_and_means(void **state)
     }
 }
 
+/* What stores keep together counts together. */
+static void test_shared_budget(void **state)
+{
+    const tempo_tap_selection tap = {.tap = TEMPO_TAP_LN1_SCALE};
+    float one = 1;
+    tempo_tap_view view = {.tap = TEMPO_TAP_LN1_SCALE, .n_dims = 1, .dims = {1, 1}, .values = &one};
+    tempo_store *a, *b;
+    tempo_err err = {0};
+
+    (void)state;
+    assert_int_equal(tempo_store_create(&a, model, &tap, 1, 3 * sizeof(float), &err), TEMPO_OK);
+    assert_int_equal(tempo_store_create(&b, model, &tap, 1, 0, &err), TEMPO_OK);
+    tempo_store_share(b, a);
+    for (view.slot = 0; view.slot < 3; view.slot++)
+        assert_true(tempo_store_view(view.slot == 1 ? a : b, &view, &err));
+    assert_false(tempo_store_view(a, &view, &err));
+    assert_int_equal(err.code, TEMPO_E_LIMIT);
+    assert_false(tempo_store_view(b, &view, NULL));
+    tempo_store_free(a); /* b has it still */
+    assert_false(tempo_store_view(b, &view, NULL));
+    tempo_store_free(b);
+}
+
 /* ---- JSON ---- */
 
 /* Of one number to every element, in its three spellings: "AACAPw==" is 1.0f. */
@@ -481,7 +505,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patch_from_capture), cmocka_unit_test(test_what_a_capture_lacks),
         cmocka_unit_test(test_forged_captures),    cmocka_unit_test(test_vectors_and_means),
-        cmocka_unit_test(test_json_edits),
+        cmocka_unit_test(test_shared_budget),      cmocka_unit_test(test_json_edits),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

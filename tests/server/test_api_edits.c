@@ -159,7 +159,7 @@ static void test_refusals(void **state)
         const char *more, *param, *says;
     } bad[] = {
         {"\"edits\": \"zero z\"", "edits", "is not an array"},
-        {"\"edits\": [\"zero zz\"]", "edits[0]", "'zz' is no tap"},
+        {"\"edits\": [\"zero zz\"]", "edits[0]", "edits[0]: edit 'zero zz': 'zz' is no tap"},
         {"\"edits\": [\"zero z\", 5]", "edits[1]", "it is an integer"},
         {"\"edits\": [\"zero z layers=8-12\"]", "edits[0]", "the model has layers 0 to 7"},
         {"\"edits\": [\"zero z heads=8\"]", "edits[0]", "heads 0 to 7"},

@@ -31,7 +31,8 @@ static bool read_list(tempo_edits *l, const json_t *list, const char *what, cons
 
     if (st == TEMPO_OK)
         return true;
-    (void)tempo_err_strip(&err, err.field); /* param says it */
+    (void)snprintf(param, sizeof(param), "%s: ", err.field);
+    (void)tempo_err_strip(&err, param); /* the message begins with param */
     (void)snprintf(param, sizeof(param), "%s%s", what,
                    strncmp(err.field, own, sizeof(own) - 1) == 0 ? err.field + sizeof(own) - 1 : "");
     err.code = st == TEMPO_E_NOTFOUND ? TEMPO_E_ARG : st; /* of what the request names, not of a resource */
