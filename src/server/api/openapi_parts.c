@@ -49,8 +49,9 @@ json_t *tempo_openapi_special(const char *field)
         {"messages",
          "{\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/components/schemas/Message\"}}"},
         {"arms",
-         "{\"type\": \"array\", \"maxItems\": 4, \"uniqueItems\": true, \"items\": {\"oneOf\": [{\"$ref\": "
-         "\"#/components/schemas/ArmName\"}, {\"$ref\": \"#/components/schemas/OwnArm\"}]}}"},
+         "{\"type\": \"array\", \"maxItems\": 4, \"uniqueItems\": true, \"items\": {\"oneOf\": [{\"enum\": "
+         "[\"isolated\", \"visible\", \"causal\", \"published\", \"published-nocache\"]}, {\"$ref\": "
+         "\"#/components/schemas/OwnArm\"}]}}"},
         {"given",
          "{\"$ref\": \"#/components/schemas/Given\", \"description\": \"the first sets, not chosen by the "
          "model\"}"},

@@ -134,7 +134,7 @@ export interface GenerateRequest {
   no_bos?: boolean;
   no_special?: boolean;
   edits?: Edit[];
-  arms?: (ArmName | OwnArm)[];
+  arms?: (string | OwnArm)[];
   given?: Given;
   record?: string[];
   attention?: boolean;
