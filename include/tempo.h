@@ -1187,19 +1187,20 @@ static inline void tempo_attribution_options_init(tempo_attribution_options *o)
 }
 
 /* Direct logit attribution: what each part of the residual stream adds to a logit, or to a difference of two, the final norm's
- * scale taken as it was.  In double; logit = embed + sum of attn + sum of mlp + rest, and the sum of attn = that of heads and bias +
- * heads_rest.  The rests are what products and sums of the pass rounded; bounds are what theory allows (docs/interventions.md).
+ * scale taken as it was.  In double; logit = embed + sum of attn + sum of mlp + constant + rest, and the sum of attn = that of heads
+ * and bias + heads_rest.  The rests are what products and sums of the pass rounded; bounds are what theory allows (docs/interventions.md).
  * A greater rest says that something else has changed the stream, such as an edit.  */
 typedef struct tempo_attribution {
     size_t n_rows, n_layers, n_heads; /* n_heads 0: not asked for */
-    const double *logit;              /* [rows] of the model itself, to the bit */
+    const double *logit;              /* [rows] of the model itself, to the bit; where logits have a soft cap, before that */
     const double *scale;              /* [rows] ln_final.hook_scale */
     const double *embed;              /* [rows] of the stream before the first layer: embedding, and learned positions */
     const double *attn, *mlp;         /* [rows, layers] of attn_out (its bias is in it), of mlp_out */
     const double *heads;              /* [rows, layers, heads] or NULL */
-    const double *bias;               /* [rows, layers] of attention's output, or NULL; 0 where there is none */
+    const double *bias;               /* [rows, layers] of attention's output (and of the norm behind it), or NULL; 0 where there is none */
     const double *rest, *bound;       /* [rows] |rest| <= bound */
     const double *heads_rest, *heads_bound; /* [rows] or NULL */
+    double constant; /* of every row: what the biases of the final norm and of the output matrix give */
 } tempo_attribution;
 
 /* Of all rows of r, which must have all points' and layers' parts (the points between do not matter).  TEMPO_E_ARG: they have not,

@@ -491,6 +491,79 @@ static void test_results(void **state)
     tempo_model_free(m);
 }
 
+/* What other architectures do at the end of a layer, and of the model. */
+static void change_model(tempo_model *m, int which)
+{
+    static float weights[3][VOCAB];
+    tempo_recipe *c = &m->recipe;
+
+    for (size_t i = 0; i < VOCAB; i++) {
+        weights[0][i] = 1 + 0.3f * sinf((float)i);
+        weights[1][i] = 0.2f * cosf(3 * (float)i);
+        weights[2][i] = 0.5f * sinf(5 * (float)i + 1);
+    }
+    c->norm = which == 1 ? TEMPO_NORM_RMS : TEMPO_NORM_LAYER;
+    if (which != 1)
+        m->output_norm.b = weights[1];
+    if (which == 0) {
+        m->output_bias = weights[2];
+        c->logit_scale = 0.7f;
+        c->parallel = true;
+        return;
+    }
+    c->residual_scale = 0.5f;
+    c->logit_cap = 4;
+    for (uint32_t l = 0; l < m->hp.n_layers; l++) {
+        m->layers[l].attn_post_norm = (tempo_norm){weights[0] + l, which == 2 ? weights[1] : NULL};
+        m->layers[l].ffn_post_norm = (tempo_norm){weights[0] + 2 * l, NULL};
+    }
+}
+
+/* Layer norms with biases, norms behind sublayers, parallel ones, biased, scaled and capped logits: the last
+ * point is the model, and shares add up within what rounding allows.  */
+static void test_recipes(void **state)
+{
+    (void)state;
+    static float logits[SLOTS * VOCAB];
+    static const tempo_dtype types[] = {TEMPO_F32, TEMPO_Q8_0};
+    const tempo_attribution_options o = {.size = sizeof(o), .token = 77, .minus = 5, .heads = true};
+
+    for (int k = 0; k < 3 * 2; k++) {
+        tempo_model *m = open_model("llama", types[k % 2]);
+        tempo_engine *e = test_engine(m, 2);
+        tempo_attribution *a;
+        tempo_err err = {0};
+        double rest = 0, bound = 0, heads_rest = 0, heads_bound = 0;
+
+        change_model(m, k / 2);
+        tempo_residual *r = run(e, SLOTS, TEMPO_RESIDUAL_HEADS, logits);
+        tempo_lens *l = look(e, r);
+        if (tempo_attribute(&a, e, r, &o, &err) != TEMPO_OK)
+            fail_msg("%s", err.msg);
+        for (size_t row = 0; row < SLOTS; row++) {
+            const float *last = l->token_logits + ((row + 1) * l->n_points - 1) * VOCAB;
+            double sum = a->embed[row] + a->constant + a->rest[row];
+            assert_memory_equal(last, logits + row * VOCAB, VOCAB * sizeof(float));
+            for (size_t i = 0; i < a->n_layers; i++)
+                sum += a->attn[row * a->n_layers + i] + a->mlp[row * a->n_layers + i];
+            assert_true(near(sum, a->logit[row]));
+            rest = fmax(rest, fabs(a->rest[row]) / a->bound[row]);
+            bound = fmax(bound, a->bound[row]);
+            heads_rest = fmax(heads_rest, fabs(a->heads_rest[row]) / a->heads_bound[row]);
+            heads_bound = fmax(heads_bound, a->heads_bound[row]);
+        }
+        printf("recipe %d, type %d: rest %.1e of bounds up to %.1e, of heads %.1e of %.1e\n", k / 2,
+               (int)types[k % 2], rest, bound, heads_rest, heads_bound);
+        assert_true(rest <= 1 && heads_rest <= 1);
+        assert_true(bound < 0.2 && heads_bound < 0.5 && (a->constant != 0) == (k / 2 != 1));
+        tempo_attribution_free(a);
+        tempo_lens_free(l);
+        tempo_residual_free(r);
+        tempo_engine_free(e);
+        tempo_model_free(m);
+    }
+}
+
 /* A stream that something else has changed: the rest says so. */
 static void test_changed(void **state)
 {
@@ -610,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_changed),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_recipes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,7 @@ static void add_parts(file *f, const tempo_attribution *a)
     add(f, "embed", TEMPO_NPY_F64, a->embed, 1, r, 0, 0);
     add(f, "attn_out", TEMPO_NPY_F64, a->attn, 2, r, l, 0);
     add(f, "mlp_out", TEMPO_NPY_F64, a->mlp, 2, r, l, 0);
+    add(f, "constant", TEMPO_NPY_F64, &a->constant, 0, 0, 0, 0);
     add(f, "rest", TEMPO_NPY_F64, a->rest, 1, r, 0, 0);
     add(f, "bound", TEMPO_NPY_F64, a->bound, 1, r, 0, 0);
     if (h == 0)

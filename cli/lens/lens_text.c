@@ -192,6 +192,8 @@ static void put_attribution(tempo_text *t, const lens_view *v, size_t row)
     for (size_t l = 0; l < a->n_layers; l++)
         tempo_text_add(t, "%*zu  %11.5f  %11.5f\n", NAME, l, a->attn[row * a->n_layers + l],
                        a->mlp[row * a->n_layers + l]);
+    if (a->constant != 0)
+        tempo_text_add(t, "%*s  %11.5f\n", NAME, "bias", a->constant);
     tempo_text_add(t, "  rest %.1e, at most %.1e by rounding\n", a->rest[row], a->bound[row]);
     if (a->n_heads > 0)
         put_heads(t, v, row);

@@ -224,9 +224,16 @@ tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_er
  * rows.  Logits of the last batch are gone when that has to grow.  */
 tempo_status tempo_engine_unembed(tempo_engine *e, const float *x, const float *scale, size_t n,
                                   float *logits, tempo_err *err) TEMPO_MUST_CHECK;
-/* direction[d_model]: logit = sum of direction[i] x[i] / (what the final norm divides x by), exactly.
- * row[d_model]: the token's row of the output matrix.  */
-void tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction);
+/* direction[d_model]: the token's logit, before a soft cap, is sum of direction[i] x[i] / (what the final norm divides x by) + what
+ * is returned: what the biases of that norm and of the output matrix give.  Exact.  row[d_model]: the token's row of the matrix.  */
+double tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction);
+/* A logit as it was before the soft cap, if there is one. */
+double tempo_uncapped(const tempo_model *m, double logit);
+
+/* ---- norm.c ---- */
+/* What a norm divides x[n] by, and its mean where the norm takes that away, else 0. */
+float tempo_norm_scale(const tempo_model *m, tempo_norm_kind kind, const float *x, size_t n, float *mean);
+
 
 /* ---- attention.c ---- */
 /* Floats of one row's and head's scores when a sequence has this many slots: whole pages. */

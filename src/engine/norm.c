@@ -6,8 +6,7 @@
 
 /* ---- norms ---- */
 
-/* What x is divided by, and (layer norm) its mean. */
-static float scale_of(const tempo_model *m, tempo_norm_kind kind, const float *x, size_t n, float *mean)
+float tempo_norm_scale(const tempo_model *m, tempo_norm_kind kind, const float *x, size_t n, float *mean)
 {
     double sum = 0, squares = 0;
 
@@ -45,7 +44,7 @@ void tempo_norm_apply(const tempo_model *m, tempo_norm_kind kind, const tempo_no
     } else if (kind == TEMPO_NORM_RMS) {
         m->kernels.rmsnorm(h, x, norm->w, n, m->hp.norm_eps);
     } else {
-        const float scale = scale_of(m, kind, x, n, &mean);
+        const float scale = tempo_norm_scale(m, kind, x, n, &mean);
         center(h, x, n, mean, scale);
         weigh(h, norm, n);
     }
@@ -60,7 +59,7 @@ void tempo_norm_frozen(const tempo_model *m, float *h, const float *x, const flo
         tempo_norm_apply(m, m->recipe.norm, &m->output_norm, h, x, d);
         return;
     }
-    (void)scale_of(m, m->recipe.norm, x, d, &mean);
+    (void)tempo_norm_scale(m, m->recipe.norm, x, d, &mean);
     center(h, x, d, mean, *scale);
     weigh(h, &m->output_norm, d);
 }
@@ -72,7 +71,7 @@ static void norm_shown(const tempo_between *b, size_t r, float *h, float *x)
     const tempo_model *m = e->model;
     const size_t d = m->hp.d_model;
     float mean;
-    const float own = scale_of(m, m->recipe.norm, x, d, &mean);
+    const float own = tempo_norm_scale(m, m->recipe.norm, x, d, &mean);
     float scale = own;
 
     tempo_show(e, b->scale, b->rows.index, r, &scale, 1, 1);

@@ -75,12 +75,28 @@ tempo_status tempo_engine_unembed(tempo_engine *e, const float *x, const float *
     return TEMPO_OK;
 }
 
-void tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction)
+double tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, double *direction)
 {
     const size_t d = m->hp.d_model;
+    const tempo_norm *norm = &m->output_norm;
+    const double scale = (double)m->recipe.logit_scale;
+    double mean = 0, bias = m->output_bias != NULL ? (double)m->output_bias[token] : 0;
 
     tempo_unpack[m->output.type](
         row, (const unsigned char *)m->output.data + (size_t)token * m->output.row_bytes, d);
-    for (size_t i = 0; i < d; i++)
-        direction[i] = (double)row[i] * (double)m->output_norm.w[i];
+    for (size_t i = 0; i < d; i++) {
+        direction[i] = (double)row[i] * scale * (norm->w != NULL ? (double)norm->w[i] : 1);
+        bias += norm->b != NULL ? (double)row[i] * (double)norm->b[i] : 0;
+        mean += direction[i];
+    }
+    for (size_t i = 0; i < d && norm->w != NULL && m->recipe.norm == TEMPO_NORM_LAYER; i++)
+        direction[i] -= mean / (double)d; /* it does not see what all of x have in common */
+    return bias * scale;
+}
+
+double tempo_uncapped(const tempo_model *m, double logit)
+{
+    const double cap = (double)m->recipe.logit_cap;
+
+    return cap > 0 ? cap * atanh(logit / cap) : logit;
 }

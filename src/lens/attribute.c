@@ -1,19 +1,18 @@
 /* attribute.c - a logit as the sum of what embedding, heads and MLPs wrote into the residual stream.
  *
- * logit = sum of g_i x_i / s: g is the token's row of the output matrix times the final norm's weights, s
- * what that norm divided by.  x is the sum of the parts, so each part has its share.  A head's part is its
- * block of Wo times z, so its share is z . (Wo^T g) / s: one pass over the rows of Wo for all heads.
- *
- * Bounds, u = 2^-24.  Of the rest: the output matrix's product (kernels.h); 4 u of each |g_i x_i| / s for the
- * scale twice rounded and the norm's two products; u of each sum that the stream took, |g_i| |sum_i| / s; and
- * the sums in double here.  Of heads_rest: the products with Wo, of which sum_i |g_i| |Wo_ik| takes the place
- * of |Wo_ik|, and u of attn_out where a bias was added.  */
+ * logit = sum of g_i x_i / s + a constant: g is the token's row of the output matrix times the final norm's
+ * weights, s what that norm divided by (tempo_unembed_direction).  x is the sum of the parts, so each part
+ * has its share.  A head's part is its block of Wo times z, so its share is z . (Wo^T g) / s: one pass over
+ * the rows of Wo for all heads.  Where attention's output goes through a norm of its own, that norm's weights
+ * are in the g that goes back, and what it divided by, computed again, in the divisor. The bounds are in
+ * bound.c.  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
 #include "base/status.h"
+#include "lens/bound.h"
 #include "lens/lens.h"
 
 enum { LOGIT_BYTES = 32 << 20 /* of the rows whose logits are read at once */ };
@@ -26,6 +25,12 @@ typedef struct owned {
     void *block;
 } owned;
 
+/* Of a layer and a row: what the norm of attention's output divided by (1 without), and what the rounding of
+ * that output does to what was divided, along g.  */
+typedef struct post {
+    double scale, spread;
+} post;
+
 typedef struct work {
     tempo_engine *e;
     const tempo_model *m;
@@ -34,10 +39,13 @@ typedef struct work {
     owned *w;
     double *g;               /* [d_model] */
     double *w_abs;           /* [2, d_model] |output row of token|, of minus (0 without) */
-    double *back, *back_abs; /* [layers, n_q] Wo^T g, |Wo|^T |g| */
-    double *bias;            /* [layers] g . bo */
-    float *row;              /* [threads, max(d_model, n_q)] */
-    float *x;                /* [rows, d_model] the last points */
+    double *each;            /* [rows, 2] their logits */
+    double *back, *back_abs; /* [layers, n_q] Wo^T g, |Wo|^T |g|, of the g that goes through a layer's norm */
+    double *bias, *after;    /* [layers] g . bo; along g, what that norm adds */
+    post *posts;             /* [rows, layers] */
+    float *row;              /* [threads, wide] */
+    double *room;            /* [threads, 3, wide] */
+    float *x, *mean;         /* [rows, d_model] the last points; [rows] that the final norm takes away */
     float *logits;           /* [chunk, n_vocab] of so many rows at a time */
     size_t chunk;
 } work;
@@ -56,20 +64,42 @@ static size_t wide(const work *k)
 static void find_direction(work *k)
 {
     const size_t d = k->m->hp.d_model;
-    double *minus = k->back; /* not in use yet; layout sees to its size */
 
-    tempo_unembed_direction(k->m, k->o->token, k->row, k->g);
+    k->w->a.constant = tempo_unembed_direction(k->m, k->o->token, k->row, k->g);
     for (size_t i = 0; i < d; i++)
         k->w_abs[i] = fabs((double)k->row[i]);
     memset(k->w_abs + d, 0, d * sizeof(double));
     if (k->o->minus < 0)
         return;
-    tempo_unembed_direction(k->m, k->o->minus, k->row, minus);
+    k->w->a.constant -= tempo_unembed_direction(k->m, k->o->minus, k->row, k->room);
     for (size_t i = 0; i < d; i++) {
-        k->g[i] -= minus[i];
+        k->g[i] -= k->room[i];
         k->w_abs[d + i] = fabs((double)k->row[i]);
     }
 }
+
+/* g[d_model] for what the layer's output matrix gives; returns what the norm behind it adds, along k->g. */
+static double direct(const work *k, const tempo_layer *l, double *g)
+{
+    const size_t d = k->m->hp.d_model;
+    const tempo_norm *norm = &l->attn_post_norm;
+    double mean = 0, added = 0;
+
+    for (size_t i = 0; i < d; i++) {
+        const double scaled = k->g[i] * (double)k->m->recipe.residual_scale;
+        g[i] = scaled * (norm->w != NULL ? (double)norm->w[i] : 1);
+        added += norm->b != NULL ? scaled * (double)norm->b[i] : 0;
+        mean += g[i];
+    }
+    for (size_t i = 0; i < d && norm->w != NULL && k->m->recipe.norm == TEMPO_NORM_LAYER; i++)
+        g[i] -= mean / (double)d;
+    return added;
+}
+
+/* Sums over the outputs of one layer's matrix, for a row. */
+typedef struct outputs {
+    double y, squares, along, rounding; /* of what comes out; |g y|; squares of what may be rounded */
+} outputs;
 
 static void go_back(void *arg, size_t layer, unsigned worker)
 {
@@ -77,21 +107,58 @@ static void go_back(void *arg, size_t layer, unsigned worker)
     const tempo_layer *l = &k->m->layers[layer];
     const size_t n = l->wo.n_in;
     double *back = k->back + layer * n, *back_abs = k->back_abs + layer * n;
+    double *g = k->room + worker * 3 * wide(k);
     float *row = k->row + worker * wide(k);
 
     memset(back, 0, n * sizeof(double));
     memset(back_abs, 0, n * sizeof(double));
     k->bias[layer] = 0;
+    k->after[layer] = direct(k, l, g);
     for (size_t i = 0; i < l->wo.n_out; i++) {
-        const double g = k->g[i], size = fabs(g);
         tempo_unpack[l->wo.type](row, (const unsigned char *)l->wo.data + i * l->wo.row_bytes, n);
         for (size_t j = 0; j < n; j++) {
-            back[j] += g * (double)row[j];
-            back_abs[j] += size * fabs((double)row[j]);
+            back[j] += g[i] * (double)row[j];
+            back_abs[j] += fabs(g[i] * (double)row[j]);
         }
-        if (l->bo != NULL)
-            k->bias[layer] += g * (double)l->bo[i];
+        k->bias[layer] += l->bo != NULL ? g[i] * (double)l->bo[i] : 0;
     }
+}
+
+/* What the norm of a layer's attention output divided a row by: from z again, in double. */
+static void find_post(void *arg, size_t task, unsigned worker)
+{
+    const work *k = arg;
+    const size_t layers = k->m->hp.n_layers, layer = task % layers, d = k->m->hp.d_model;
+    const tempo_layer *l = &k->m->layers[layer];
+    const float *z = tempo_residual_get(k->r, task / layers, TEMPO_TAP_Z, (uint32_t)layer);
+    double *g = k->room + worker * 3 * wide(k), *w_abs = g + wide(k), *z_abs = w_abs + wide(k);
+    float *row = k->row + worker * wide(k);
+    outputs s = {0};
+
+    k->posts[task] = (post){.scale = 1};
+    if (l->attn_post_norm.w == NULL)
+        return;
+    (void)direct(k, l, g);
+    for (size_t j = 0; j < l->wo.n_in; j++)
+        z_abs[j] = fabs((double)z[j]);
+    for (size_t i = 0; i < d; i++) {
+        double y = l->bo != NULL ? (double)l->bo[i] : 0;
+        tempo_unpack[l->wo.type](row, (const unsigned char *)l->wo.data + i * l->wo.row_bytes, l->wo.n_in);
+        for (size_t j = 0; j < l->wo.n_in; j++) {
+            y += (double)row[j] * (double)z[j];
+            w_abs[j] = fabs((double)row[j]);
+        }
+        const double e = tempo_bound_product(k->m, l->wo.type, w_abs, z_abs, l->wo.n_in) + u * fabs(y);
+        s.y += y;
+        s.squares += y * y;
+        s.along += fabs(g[i] * y);
+        s.rounding += e * e;
+    }
+    const double mean = k->m->recipe.norm == TEMPO_NORM_LAYER ? s.y / (double)d : 0;
+    const double scale = sqrt(s.squares / (double)d - mean * mean + (double)k->m->hp.norm_eps);
+    /* the scale may be off by the root of the mean of the squares, relative to itself */
+    k->posts[task] =
+        (post){.scale = scale, .spread = 1.01 * sqrt(s.rounding / (double)d) / scale * s.along / scale};
 }
 
 /* ---- sums ---- */
@@ -112,32 +179,6 @@ static double dot_abs(const double *g, const float *x, size_t n)
     for (size_t i = 0; i < n; i++)
         sum += fabs(g[i] * (double)x[i]);
     return sum;
-}
-
-/* What a product with matrices of that type may be off (tempo_matmul_fn), w_abs[n] in the place of |w|: x is
- * norm[i] * v[i] / s, or v itself where norm is NULL.  */
-static double product_bound(const work *k, tempo_dtype type, const double *w_abs, const float *norm,
-                            const float *v, double s, size_t n)
-{
-    const tempo_form form = k->m->kernels.form[type];
-    const bool fast = k->m->kernels.compute == TEMPO_FAST;
-    double all = 0, blocks = 0, most = 0, weights = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        const double x = fabs((double)v[i]) * (norm != NULL ? fabs((double)norm[i]) / s : 1.0);
-        all += x * w_abs[i];
-        most = x > most ? x : most;
-        weights += w_abs[i];
-        if ((i + 1) % TEMPO_BLOCK == 0 || i + 1 == n) {
-            blocks += most * weights;
-            most = weights = 0;
-        }
-    }
-    const double factor = form == TEMPO_FORM_FLOAT  ? ((double)n / 16 + 260) * u
-                          : form == TEMPO_FORM_BF16 ? (fast ? 0x1p-7 : 0x1p-15)
-                                                    : 0x1p-6;
-    /* x itself is known to 4 u */
-    return 1.001 * (form == TEMPO_FORM_INTEGER ? 0x1p-15 * blocks : factor * all);
 }
 
 /* ---- one row ---- */
@@ -173,62 +214,65 @@ static void share_layers(const work *k, size_t row, double *sums, double *parts)
     }
 }
 
-static void share_heads(const work *k, size_t row)
+/* Of one layer, into *rest and *bound. */
+static void share_heads_of(const work *k, size_t row, size_t layer, double *rest, double *bound)
 {
-    const size_t layers = k->m->hp.n_layers, heads = k->m->hp.n_heads, d = k->m->hp.head_dim;
-    const double s = k->w->scale[row];
-    double rest = 0, bound = 0;
+    const size_t heads = k->m->hp.n_heads, d = k->m->hp.head_dim, at = row * k->m->hp.n_layers + layer;
+    const tempo_layer *l = &k->m->layers[layer];
+    const size_t n = l->wo.n_in;
+    const double *back = k->back + layer * n, *back_abs = k->back_abs + layer * n;
+    const double s = k->w->scale[row], divisor = s * k->posts[at].scale;
+    const float *z = part(k, row, TEMPO_TAP_Z, layer), *out = part(k, row, TEMPO_TAP_ATTN_OUT, layer);
+    const double roundings = l->attn_post_norm.w != NULL                            ? 8
+                             : l->bo != NULL || k->m->recipe.residual_scale != 1.0f ? 2
+                                                                                    : 0;
+    double sum = k->bias[layer] / divisor + k->after[layer] / s;
 
-    for (size_t l = 0; l < layers; l++) {
-        const tempo_weight *wo = &k->m->layers[l].wo;
-        const double *back_abs = k->back_abs + l * wo->n_in;
-        const float *z = part(k, row, TEMPO_TAP_Z, l), *out = part(k, row, TEMPO_TAP_ATTN_OUT, l);
-        double sum = k->bias[l] / s;
-        k->w->bias[row * layers + l] = sum;
-        for (size_t h = 0; h < heads; h++) {
-            const double share = dot(k->back + l * wo->n_in + h * d, z + h * d, d) / s;
-            k->w->heads[(row * layers + l) * heads + h] = share;
-            sum += share;
-        }
-        rest += k->w->attn[row * layers + l] - sum;
-        bound += product_bound(k, wo->type, back_abs, NULL, z, 1, wo->n_in) / s;
-        bound += k->m->layers[l].bo != NULL ? 1.001 * u * dot_abs(k->g, out, k->m->hp.d_model) / s : 0;
-        bound += (double)(k->m->hp.d_model + 8) * 0x1p-52 * dot_abs(back_abs, z, wo->n_in) / s;
+    k->w->bias[at] = sum;
+    for (size_t h = 0; h < heads; h++) {
+        const double share = dot(back + h * d, z + h * d, d) / divisor;
+        k->w->heads[at * heads + h] = share;
+        sum += share;
     }
-    k->w->heads_rest[row] = rest;
-    k->w->heads_bound[row] = bound;
+    for (size_t j = 0; j < n; j++)
+        k->room[j] = fabs((double)z[j]);
+    *rest += k->w->attn[at] - sum;
+    *bound += tempo_bound_product(k->m, l->wo.type, back_abs, k->room, n) / divisor +
+              k->posts[at].spread / s + 1.001 * roundings * u * dot_abs(k->g, out, k->m->hp.d_model) / s +
+              (double)(k->m->hp.d_model + 8) * 0x1p-52 * dot_abs(back_abs, z, n) / divisor;
 }
 
 static void share_row(const work *k, size_t row)
 {
     const size_t d = k->m->hp.d_model, layers = k->m->hp.n_layers;
-    const float *x = k->x + row * d;
-    const double s = k->w->scale[row];
     double sums, parts, added;
 
     share_layers(k, row, &sums, &parts);
-    added = k->w->embed[row];
+    added = k->w->embed[row] + k->w->a.constant;
     for (size_t l = 0; l < layers; l++)
         added += k->w->attn[row * layers + l] + k->w->mlp[row * layers + l];
     k->w->rest[row] = k->w->logit[row] - added;
-    /* the products of both tokens, each with its own rounding */
-    k->w->bound[row] = product_bound(k, k->m->output.type, k->w_abs, k->m->output_norm.w, x, s, d) +
-                       product_bound(k, k->m->output.type, k->w_abs + d, k->m->output_norm.w, x, s, d);
-    for (size_t i = 0; i < d; i++)
-        k->w->bound[row] += 4.01 * u * (k->w_abs[i] + k->w_abs[d + i]) *
-                            fabs((double)k->m->output_norm.w[i] * (double)x[i]) / s;
-    k->w->bound[row] += 1.001 * u * sums + (double)(d + 2 * layers + 8) * 0x1p-52 * parts;
-    if (k->o->heads)
-        share_heads(k, row);
+    k->w->bound[row] = 1.001 * u * sums + (double)(d + 2 * layers + 8) * 0x1p-52 * parts;
+    for (size_t which = 0; which < (k->o->minus < 0 ? 1 : 2); which++) /* each with its own rounding */
+        k->w->bound[row] +=
+            tempo_bound_logit(k->m, k->w_abs + which * d, k->x + row * d, (double)k->mean[row],
+                              k->w->scale[row], k->each[2 * row + which], k->room);
+    if (!k->o->heads)
+        return;
+    k->w->heads_rest[row] = k->w->heads_bound[row] = 0;
+    for (size_t l = 0; l < layers; l++)
+        share_heads_of(k, row, l, &k->w->heads_rest[row], &k->w->heads_bound[row]);
 }
 
 /* ---- all ---- */
 
 static tempo_status take_logit(const work *k, size_t row, const float *logits, tempo_err *err)
 {
-    const double logit = (double)logits[k->o->token];
+    double *each = k->each + 2 * row;
 
-    k->w->logit[row] = k->o->minus < 0 ? logit : logit - (double)logits[k->o->minus];
+    each[0] = tempo_uncapped(k->m, (double)logits[k->o->token]);
+    each[1] = k->o->minus < 0 ? 0 : tempo_uncapped(k->m, (double)logits[k->o->minus]);
+    k->w->logit[row] = k->o->minus < 0 ? each[0] : each[0] - each[1];
     return isfinite(k->w->logit[row])
                ? TEMPO_OK
                : tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "row %zu: its logits are not finite", row);
@@ -237,15 +281,15 @@ static tempo_status take_logit(const work *k, size_t row, const float *logits, t
 static tempo_status read_logits(work *k, tempo_err *err)
 {
     const size_t d = k->m->hp.d_model, rows = k->r->rows;
+    const bool normed = k->m->output_norm.w != NULL;
     tempo_status st = TEMPO_OK;
 
     for (size_t row = 0; row < rows; row++) {
         float *x = k->x + row * d;
-        double sum = 0;
         memcpy(x, part(k, row, TEMPO_TAP_RESID_POST, k->m->hp.n_layers - 1), d * sizeof(float));
-        for (size_t i = 0; i < d; i++)
-            sum += (double)x[i] * (double)x[i];
-        k->w->scale[row] = (double)(float)sqrt(sum / (double)d + (double)k->m->hp.norm_eps);
+        k->mean[row] = 0;
+        k->w->scale[row] =
+            normed ? (double)tempo_norm_scale(k->m, k->m->recipe.norm, x, d, &k->mean[row]) : 1;
     }
     for (size_t row = 0; row < rows && st == TEMPO_OK; row += k->chunk) {
         const size_t n = rows - row < k->chunk ? rows - row : k->chunk;
@@ -314,10 +358,15 @@ static void layout_work(work *k, tempo_arena *a)
 
     k->g = tempo_arena_alloc(a, d, f);
     k->w_abs = tempo_arena_alloc(a, 2 * d, f);
-    k->back = tempo_arena_alloc(a, layers * n_q + d, f);
+    k->each = tempo_arena_alloc(a, 2 * k->r->rows, f);
+    k->back = tempo_arena_alloc(a, layers * n_q, f);
     k->back_abs = tempo_arena_alloc(a, layers * n_q, f);
     k->bias = tempo_arena_alloc(a, layers, f);
+    k->after = tempo_arena_alloc(a, layers, f);
+    k->posts = tempo_arena_alloc(a, k->r->rows * layers, sizeof(*k->posts));
     k->row = tempo_arena_alloc(a, threads, wide(k) * sizeof(float));
+    k->room = tempo_arena_alloc(a, threads * 3, wide(k) * f);
+    k->mean = tempo_arena_alloc(a, k->r->rows, sizeof(float));
     k->x = tempo_arena_alloc(a, k->r->rows, d * sizeof(float));
     k->logits = tempo_arena_alloc(a, k->chunk, k->m->hp.n_vocab * sizeof(float));
 }
@@ -346,8 +395,10 @@ static tempo_status attribute(work *k, void **block, tempo_err *err)
     if ((st = read_logits(k, err)) != TEMPO_OK)
         return st;
     find_direction(k);
-    if (k->o->heads)
+    if (k->o->heads) {
         tempo_pool_run(k->e->pool, k->m->hp.n_layers, go_back, k);
+        tempo_pool_run(k->e->pool, k->m->hp.n_layers * k->r->rows, find_post, k);
+    }
     for (size_t row = 0; row < k->r->rows; row++)
         share_row(k, row);
     return TEMPO_OK;

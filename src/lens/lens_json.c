@@ -49,10 +49,11 @@ static json_t *attribution(const tempo_attribution *a, size_t row)
 {
     const size_t n = a->n_layers;
     json_t *one =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "logit", tempo_json_number(a->logit[row]), "scale",
-                  tempo_json_number(a->scale[row]), "embed", tempo_json_number(a->embed[row]), "attn_out",
-                  numbers(a->attn + row * n, n), "mlp_out", numbers(a->mlp + row * n, n), "rest",
-                  tempo_json_number(a->rest[row]), "bound", tempo_json_number(a->bound[row]));
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "logit", tempo_json_number(a->logit[row]),
+                  "scale", tempo_json_number(a->scale[row]), "embed", tempo_json_number(a->embed[row]),
+                  "attn_out", numbers(a->attn + row * n, n), "mlp_out", numbers(a->mlp + row * n, n),
+                  "constant", tempo_json_number(a->constant), "rest", tempo_json_number(a->rest[row]),
+                  "bound", tempo_json_number(a->bound[row]));
 
     if (a->n_heads == 0)
         return one;

@@ -37,7 +37,7 @@ for r, p in zip(d['rows'], w):
     assert [(t['id'], t['probability']) for t in last['top']] == [(t['id'], t['probability']) for t in p['top']]
     a = r['attribution']
     assert abs(a['logit'] - (last['tokens'][0]['logit'] - last['tokens'][1]['logit'])) == 0
-    assert abs(a['embed'] + sum(a['attn_out']) + sum(a['mlp_out']) + a['rest'] - a['logit']) < 1e-12
+    assert abs(a['embed'] + sum(a['attn_out']) + sum(a['mlp_out']) + a['constant'] + a['rest'] - a['logit']) < 1e-12
     assert abs(sum(map(sum, a['heads'])) + sum(a['attn_bias']) + a['heads_rest'] - sum(a['attn_out'])) < 1e-12
     assert abs(a['rest']) <= a['bound'] < 0.01 and abs(a['heads_rest']) <= a['heads_bound'] < 0.05"
 works lens --prompt-ids 343,1141 --json
@@ -99,7 +99,7 @@ if has_python; then
 import json, sys, xml.dom.minidom, zipfile
 names = {n[:-4] for n in zipfile.ZipFile(sys.argv[1]).namelist()}
 assert names == {'slots', 'steps', 'row_ids', 'layers', 'token_ids', 'entropy', 'kl', 'top_ids', 'top_probabilities', 'token_probabilities',
-                 'token_ranks', 'token_logits', 'logit', 'scale', 'embed', 'attn_out', 'mlp_out', 'rest', 'bound', 'heads', 'attn_bias',
+                 'token_ranks', 'token_logits', 'logit', 'scale', 'constant', 'embed', 'attn_out', 'mlp_out', 'rest', 'bound', 'heads', 'attn_bias',
                  'heads_rest', 'heads_bound', 'metadata'}, names
 svg = xml.dom.minidom.parse(sys.argv[2])
 cells = [r for r in svg.getElementsByTagName('rect') if r.getElementsByTagName('title')]

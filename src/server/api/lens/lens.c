@@ -309,9 +309,10 @@ static const tempo_api_type types[] = {
     {"LensPoint", "{entropy: number, kl: number `KL(the last point || this one), in nats`, top: {id: "
                   "integer, text: string, "
                   "bytes?: integer[], probability: number}[], tokens: TokenAnswer[]}"},
-    {"Attribution",
-     "{logit: number, scale: number, embed: number, attn_out: number[], mlp_out: number[], rest: number, "
-     "bound: number, heads?: number[][], attn_bias?: number[], heads_rest?: number, heads_bound?: number}"},
+    {"Attribution", "{logit: number, scale: number, embed: number, attn_out: number[], mlp_out: number[], "
+                    "constant: number `of biases at the end`, "
+                    "rest: number, bound: number, heads?: number[][], attn_bias?: number[], heads_rest?: "
+                    "number, heads_bound?: number}"},
     {"LensRow", "{slot: integer, id: integer, text: string, bytes?: integer[], points: LensPoint[], "
                 "attribution?: Attribution}"},
     {"LensAnswer", "{model: string, layers: integer, heads: integer, prompt_tokens: Piece[], warnings?: "
