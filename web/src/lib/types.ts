@@ -187,6 +187,8 @@ export interface Attribution {
   embed: number;
   attn_out: number[];
   mlp_out: number[];
+  /** Of biases at the end. */
+  constant: number;
   rest: number;
   bound: number;
   heads?: number[][];
