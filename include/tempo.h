@@ -158,8 +158,8 @@ typedef struct tempo_model_info {
     uint64_t step_bytes;      /* bytes, as the files encode them, of the matrices that a step reads */
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, d_model, d_ff;
     uint32_t n_vocab;        /* rows of the output matrix = length of a row of logits */
-    uint32_t context_length; /* positions 0 .. context_length-1; no more than sliding_window */
-    uint32_t sliding_window; /* positions that some layer sees, where the file says more contexts than that; else 0 */
+    uint32_t context_length; /* positions 0 .. context_length-1 */
+    uint32_t sliding_window; /* the smallest of the layers': a row sees positions above its own less it; 0: none */
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
     bool tied_output, qkv_bias, o_bias, mlp_bias, qk_norm; /* o_bias: of attention's output */

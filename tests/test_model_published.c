@@ -58,10 +58,7 @@ static const published models[] = {
      " 'rms_norm_eps': 1e-05, 'rope_theta': 1000000.0, 'sliding_window': null,"
      " 'tie_word_embeddings': false, 'torch_dtype': 'bfloat16', 'transformers_version': '4.42.0.dev0',"
      " 'use_cache': true, 'vocab_size': 32768}"},
-    {"Mistral-7B-v0.1", "llama", 4096, 10000.0, 1e-5, "none", false,
-     "the context is 4096 positions, not 32768: sliding_window is 4096, and attention that loses sight of "
-     "earlier "
-     "tokens is not built",
+    {"Mistral-7B-v0.1", "llama", 32768, 10000.0, 1e-5, "none", false, NULL,
      "{'architectures': ['MistralForCausalLM'], 'bos_token_id': 1, 'eos_token_id': 2, 'hidden_act': 'silu',"
      " 'hidden_size': 4096, 'initializer_range': 0.02, 'intermediate_size': 14336,"
      " 'max_position_embeddings': 32768, 'model_type': 'mistral', 'num_attention_heads': 32,"

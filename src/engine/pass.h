@@ -76,7 +76,6 @@ void tempo_between_row(const tempo_between *b, size_t r, size_t to);
 void tempo_heads_run(const tempo_rows *rows);
 
 /* ---- mlp.c ---- */
-enum { TEMPO_MAX_EXPERTS_USED = 64 };
 /* e->h, prepared -> e->h */
 void tempo_mlp_run(const tempo_rows *rows);
 

@@ -1,275 +1,421 @@
-/* bind.c - tensors of a file become the weights of a model: found by name, every shape checked, and
- * nothing left over that would have changed the computation.
- *
- * Matrices stay where they are mapped.  Vectors become float copies.  */
+/* bind.c - tensors of a file become the weights of a model: the architecture's parts (model/arch), each found
+ * by its name and put, whole or cut, where it belongs; and nothing left over that would have changed the
+ * computation.  */
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/half.h"
-#include "model/files.h"
+#include "model/arch/arch.h"
 
-enum { NAME_LEN = 128 };
+enum { NAME_LEN = 192 };
+#define NOWHERE SIZE_MAX
 
-typedef enum dim { DIM_NONE, DIM_MODEL, DIM_FF, DIM_Q, DIM_KV, DIM_HEAD, DIM_HALF_HEAD, DIM_VOCAB } dim;
+typedef enum dim {
+    DIM_NONE,
+    DIM_MODEL,
+    DIM_FF,
+    DIM_EXPERT,
+    DIM_SHARED,
+    DIM_EXPERTS,
+    DIM_Q,
+    DIM_KV,
+    DIM_HEADS,
+    DIM_VOCAB,
+    DIM_ONE
+} dim;
 
-typedef enum need {
-    ALWAYS,
-    QKV_BIAS, /* used where they are there; some models need them */
-    O_BIAS,
-    MLP_BIAS,
-    QK_NORM, /* belongs to one architecture */
-} need;
+typedef enum owner { OF_MODEL, OF_LAYER, OF_MLP, OF_EXPERT } owner;
 
-/* The tensors of a layer: their names after "blk.N." and "model.layers.N.", their place in tempo_layer,
- * their shape [rows, columns] or [rows].  */
-typedef struct role {
-    const char *gguf, *hf;
-    size_t at;
-    dim rows, columns;
-    need need;
-} role;
+/* What a place takes: a matrix [rows, columns], of parts one below the other, or (columns DIM_NONE) a vector.
+ */
+typedef struct target {
+    size_t w, b; /* in its owner */
+    dim rows;
+} target;
 
-#define IN_LAYER(field) offsetof(tempo_layer, field)
-static const role layer_roles[] = {
-    {"attn_norm.weight", "input_layernorm.weight", IN_LAYER(attn_norm.w), DIM_MODEL, DIM_NONE, ALWAYS},
-    {"attn_q.weight", "self_attn.q_proj.weight", IN_LAYER(wq), DIM_Q, DIM_MODEL, ALWAYS},
-    {"attn_k.weight", "self_attn.k_proj.weight", IN_LAYER(wk), DIM_KV, DIM_MODEL, ALWAYS},
-    {"attn_v.weight", "self_attn.v_proj.weight", IN_LAYER(wv), DIM_KV, DIM_MODEL, ALWAYS},
-    {"attn_q.bias", "self_attn.q_proj.bias", IN_LAYER(bq), DIM_Q, DIM_NONE, QKV_BIAS},
-    {"attn_k.bias", "self_attn.k_proj.bias", IN_LAYER(bk), DIM_KV, DIM_NONE, QKV_BIAS},
-    {"attn_v.bias", "self_attn.v_proj.bias", IN_LAYER(bv), DIM_KV, DIM_NONE, QKV_BIAS},
-    {"attn_q_norm.weight", "self_attn.q_norm.weight", IN_LAYER(q_norm), DIM_HEAD, DIM_NONE, QK_NORM},
-    {"attn_k_norm.weight", "self_attn.k_norm.weight", IN_LAYER(k_norm), DIM_HEAD, DIM_NONE, QK_NORM},
-    {"attn_output.weight", "self_attn.o_proj.weight", IN_LAYER(wo), DIM_MODEL, DIM_Q, ALWAYS},
-    {"attn_output.bias", "self_attn.o_proj.bias", IN_LAYER(bo), DIM_MODEL, DIM_NONE, O_BIAS},
-    {"ffn_norm.weight", "post_attention_layernorm.weight", IN_LAYER(ffn_norm.w), DIM_MODEL, DIM_NONE, ALWAYS},
-    {"ffn_gate.weight", "mlp.gate_proj.weight", IN_LAYER(mlp.w_gate), DIM_FF, DIM_MODEL, ALWAYS},
-    {"ffn_up.weight", "mlp.up_proj.weight", IN_LAYER(mlp.w_up), DIM_FF, DIM_MODEL, ALWAYS},
-    {"ffn_down.weight", "mlp.down_proj.weight", IN_LAYER(mlp.w_down), DIM_MODEL, DIM_FF, ALWAYS},
-    {"ffn_gate.bias", "mlp.gate_proj.bias", IN_LAYER(mlp.b_gate), DIM_FF, DIM_NONE, MLP_BIAS},
-    {"ffn_up.bias", "mlp.up_proj.bias", IN_LAYER(mlp.b_up), DIM_FF, DIM_NONE, MLP_BIAS},
-    {"ffn_down.bias", "mlp.down_proj.bias", IN_LAYER(mlp.b_down), DIM_MODEL, DIM_NONE, MLP_BIAS},
+typedef struct place {
+    owner owner;
+    dim columns;
+    uint32_t n; /* parts */
+    target to[3];
+} place;
+
+#define IN(type, field) offsetof(tempo_##type, field)
+#define ONCE(field) offsetof(struct tempo_model, field)
+#define NORM_IN(owner, type, field)                                                                          \
+    {                                                                                                        \
+        owner, DIM_NONE, 1,                                                                                  \
+        {                                                                                                    \
+            {                                                                                                \
+                IN(type, field.w), IN(type, field.b), DIM_MODEL                                              \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+#define IN_MLP(which, rows)                                                                                  \
+    {                                                                                                        \
+        IN(mlp, w_##which), IN(mlp, b_##which), rows                                                         \
+    }
+static const place places[TEMPO_PLACES] = {
+    [TEMPO_AT_EMBEDDING] = {OF_MODEL, DIM_MODEL, 1, {{ONCE(embedding), NOWHERE, DIM_VOCAB}}},
+    [TEMPO_AT_POSITIONS] = {OF_MODEL,
+                            DIM_MODEL,
+                            1,
+                            {{ONCE(positions), NOWHERE, DIM_ONE}}}, /* by bind_positions */
+    [TEMPO_AT_EMBED_NORM] = {OF_MODEL, DIM_NONE, 1, {{ONCE(embed_norm.w), ONCE(embed_norm.b), DIM_MODEL}}},
+    [TEMPO_AT_OUTPUT_NORM] = {OF_MODEL, DIM_NONE, 1, {{ONCE(output_norm.w), ONCE(output_norm.b), DIM_MODEL}}},
+    [TEMPO_AT_OUTPUT] = {OF_MODEL, DIM_MODEL, 1, {{ONCE(output), ONCE(output_bias), DIM_VOCAB}}},
+    [TEMPO_AT_ATTN_NORM] = NORM_IN(OF_LAYER, layer, attn_norm),
+    [TEMPO_AT_Q] = {OF_LAYER, DIM_MODEL, 1, {{IN(layer, wq), IN(layer, bq), DIM_Q}}},
+    [TEMPO_AT_K] = {OF_LAYER, DIM_MODEL, 1, {{IN(layer, wk), IN(layer, bk), DIM_KV}}},
+    [TEMPO_AT_V] = {OF_LAYER, DIM_MODEL, 1, {{IN(layer, wv), IN(layer, bv), DIM_KV}}},
+    [TEMPO_AT_QKV] = {OF_LAYER,
+                      DIM_MODEL,
+                      3,
+                      {{IN(layer, wq), IN(layer, bq), DIM_Q},
+                       {IN(layer, wk), IN(layer, bk), DIM_KV},
+                       {IN(layer, wv), IN(layer, bv), DIM_KV}}},
+    [TEMPO_AT_Q_NORM] = {OF_LAYER, DIM_NONE, 1, {{IN(layer, q_norm), NOWHERE, DIM_Q}}},
+    [TEMPO_AT_K_NORM] = {OF_LAYER, DIM_NONE, 1, {{IN(layer, k_norm), NOWHERE, DIM_KV}}},
+    [TEMPO_AT_SINKS] = {OF_LAYER, DIM_NONE, 1, {{IN(layer, sinks), NOWHERE, DIM_HEADS}}},
+    [TEMPO_AT_O] = {OF_LAYER, DIM_Q, 1, {{IN(layer, wo), IN(layer, bo), DIM_MODEL}}},
+    [TEMPO_AT_ATTN_POST_NORM] = NORM_IN(OF_LAYER, layer, attn_post_norm),
+    [TEMPO_AT_FFN_NORM] = NORM_IN(OF_LAYER, layer, ffn_norm),
+    [TEMPO_AT_FFN_POST_NORM] = NORM_IN(OF_LAYER, layer, ffn_post_norm),
+    [TEMPO_AT_GATE] = {OF_MLP, DIM_MODEL, 1, {IN_MLP(gate, DIM_FF)}},
+    [TEMPO_AT_UP] = {OF_MLP, DIM_MODEL, 1, {IN_MLP(up, DIM_FF)}},
+    [TEMPO_AT_GATE_UP] = {OF_MLP, DIM_MODEL, 2, {IN_MLP(gate, DIM_FF), IN_MLP(up, DIM_FF)}},
+    [TEMPO_AT_DOWN] = {OF_MLP, DIM_FF, 1, {IN_MLP(down, DIM_MODEL)}},
+    [TEMPO_AT_ROUTER] = {OF_LAYER, DIM_MODEL, 1, {{IN(layer, router), IN(layer, b_router), DIM_EXPERTS}}},
+    [TEMPO_AT_EXPERT_GATE] = {OF_EXPERT, DIM_MODEL, 1, {IN_MLP(gate, DIM_EXPERT)}},
+    [TEMPO_AT_EXPERT_UP] = {OF_EXPERT, DIM_MODEL, 1, {IN_MLP(up, DIM_EXPERT)}},
+    [TEMPO_AT_EXPERT_GATE_UP] = {OF_EXPERT, DIM_MODEL, 2, {IN_MLP(gate, DIM_EXPERT), IN_MLP(up, DIM_EXPERT)}},
+    [TEMPO_AT_EXPERT_DOWN] = {OF_EXPERT, DIM_EXPERT, 1, {IN_MLP(down, DIM_MODEL)}},
+    [TEMPO_AT_SHARED_SIGMOID] = {OF_LAYER, DIM_MODEL, 1, {{IN(layer, shared_gate), NOWHERE, DIM_ONE}}},
+    [TEMPO_AT_SHARED_GATE] = {OF_MLP, DIM_MODEL, 1, {{IN(mlp, w_gate), NOWHERE, DIM_SHARED}}},
+    [TEMPO_AT_SHARED_UP] = {OF_MLP, DIM_MODEL, 1, {{IN(mlp, w_up), NOWHERE, DIM_SHARED}}},
+    [TEMPO_AT_SHARED_DOWN] = {OF_MLP, DIM_SHARED, 1, {{IN(mlp, w_down), NOWHERE, DIM_MODEL}}},
 };
 
-static uint64_t dim_of(const tempo_hparams *hp, dim d)
+static uint64_t dim_of(const tempo_facts *f, dim d)
 {
+    const tempo_hparams *hp = &f->hp;
+
     switch (d) {
     case DIM_MODEL:
         return hp->d_model;
     case DIM_FF:
-        return hp->d_ff;
+        return f->d_dense;
+    case DIM_EXPERT:
+        return f->d_expert;
+    case DIM_SHARED:
+        return f->d_shared;
+    case DIM_EXPERTS:
+        return f->recipe.n_experts;
     case DIM_Q:
         return (uint64_t)hp->n_heads * hp->head_dim;
     case DIM_KV:
         return (uint64_t)hp->n_kv_heads * hp->head_dim;
-    case DIM_HEAD:
-        return hp->head_dim;
-    case DIM_HALF_HEAD:
-        return hp->head_dim / 2;
+    case DIM_HEADS:
+        return hp->n_heads;
     case DIM_VOCAB:
         return hp->n_vocab;
     case DIM_NONE:
+    case DIM_ONE:
         break;
     }
     return 1;
 }
 
-/* ---- one tensor ---- */
+/* ---- names ---- */
 
-static void format_shape(char *out, size_t cap, uint32_t n_dims, const uint64_t *dims)
+/* One part of one layer, while it is bound. */
+typedef struct job {
+    tempo_loader *ld;
+    const tempo_role *part;
+    const place *place;
+    uint32_t layer;
+    void *owner;        /* what the place's offsets are in */
+    uint32_t expert, n; /* of the layer's experts, where the place is theirs */
+    bool transposed, stacked;
+    uint64_t rows; /* of all parts */
+} job;
+
+static const char *base_name(const tempo_loader *ld, const tempo_role *part)
 {
-    size_t at = 0;
-
-    out[0] = '\0'; /* a scalar has none */
-    for (uint32_t i = 0; i < n_dims && at < cap; i++)
-        at += (size_t)snprintf(out + at, cap - at, i == 0 ? "%" PRIu64 : ", %" PRIu64, dims[i]);
+    return ld->f->is_gguf ? part->gguf : part->hf;
 }
 
-/* A GGUF file's dimensions are followed by ones, written or not (its outermost come first here); a
- * directory's are exact. */
-static bool has_shape(const tempo_loader *ld, const tempo_tensor *t, uint32_t n, const uint64_t want[2])
+/* "/x" lies outside of what names begin with. */
+static void full_name(const job *j, const char *tail, char out[NAME_LEN])
 {
-    if (!ld->f->is_gguf && t->n_dims != n)
-        return false;
-    for (uint32_t i = 0; i < 4; i++) { /* from the innermost */
-        const uint64_t has = i < t->n_dims ? t->dims[t->n_dims - 1 - i] : 1,
-                       expected = i < n ? want[n - 1 - i] : 1;
-        if (has != expected)
-            return false;
+    const tempo_loader *ld = j->ld;
+    const tempo_arch *arch = ld->facts.arch;
+    const bool once = j->place->owner == OF_MODEL;
+    const char *base = base_name(ld, j->part), *star = strchr(base, '*');
+    char front[64] = "", expert[16] = "";
+
+    if (ld->f->is_gguf && !once)
+        (void)snprintf(front, sizeof(front), "blk.%" PRIu32 ".", j->layer);
+    else if (!ld->f->is_gguf && once)
+        (void)snprintf(front, sizeof(front), "%s", *base == '/' ? "" : ld->f->top);
+    else if (!ld->f->is_gguf)
+        (void)snprintf(front, sizeof(front), "%s%s%" PRIu32 ".", ld->f->top, arch->layer, j->layer);
+    base += *base == '/';
+    if (star != NULL)
+        (void)snprintf(expert, sizeof(expert), "%" PRIu32, j->expert);
+    (void)snprintf(out, NAME_LEN, "%s%.*s%s%s%s", front,
+                   star != NULL ? (int)(star - base) : (int)strlen(base), base, expert,
+                   star != NULL ? star + 1 : "", tail);
+}
+
+static void weight_name(const job *j, char out[NAME_LEN])
+{
+    const bool bare = !j->ld->f->is_gguf && (j->part->how & TEMPO_PART_BARE) != 0;
+
+    full_name(j, bare ? "" : ".weight", out);
+}
+
+static void bias_name(const job *j, char out[NAME_LEN])
+{
+    const bool bare = !j->ld->f->is_gguf && (j->part->how & TEMPO_PART_BARE) != 0;
+
+    full_name(j, bare ? "_bias" : ".bias", out);
+}
+
+/* Files of some models leave out what names of others begin with. */
+static void find_top(tempo_loader *ld)
+{
+    const tempo_role *embedding = &ld->facts.arch->parts[0];
+    const job j = {.ld = ld, .part = embedding, .place = &places[TEMPO_AT_EMBEDDING]};
+    const char *const tops[] = {ld->facts.arch->top, "", "decoder.", "language_model.model.",
+                                "model.language_model."};
+    char name[NAME_LEN];
+
+    for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]) && !ld->f->is_gguf; i++) {
+        ld->f->top = tops[i];
+        weight_name(&j, name);
+        if (tempo_files_find(ld->f, name) != NULL)
+            return;
     }
-    return true;
+    ld->f->top = ld->facts.arch->top;
 }
 
-static tempo_status check_shape(tempo_loader *ld, const tempo_tensor *t, dim rows, dim columns)
-{
-    const uint64_t want[2] = {dim_of(&ld->facts.hp, rows), dim_of(&ld->facts.hp, columns)};
-    const uint32_t n = columns == DIM_NONE ? 1 : 2;
-    char has[96], expected[48];
+/* ---- one part ---- */
 
-    if (has_shape(ld, t, n, want))
-        return TEMPO_OK;
-    format_shape(has, sizeof(has), t->n_dims, t->dims);
-    format_shape(expected, sizeof(expected), n, want);
-    return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(t), "%s: shape [%s], expected [%s]",
-                      t->name, has, expected);
+/* Rows of part i of the place. */
+static tempo_cut cut_of(const job *j, uint32_t i, uint64_t n, uint64_t slab)
+{
+    const unsigned how = j->ld->f->is_gguf ? 0 : j->part->how;
+    const uint64_t d = j->ld->facts.hp.head_dim;
+    tempo_cut cut = {.run = n, .stride = n, .slab = slab, .across = j->rows};
+
+    for (uint32_t before = 0; before < i; before++)
+        cut.first += dim_of(&j->ld->facts, j->place->to[before].rows);
+    if ((how & TEMPO_PART_BY_HEAD) != 0)
+        cut = (tempo_cut){.first = i * d, .run = d, .stride = 3 * d, .slab = slab, .across = j->rows};
+    if ((how & TEMPO_PART_IN_TURN) != 0)
+        cut = (tempo_cut){.first = i, .run = 1, .stride = j->place->n, .slab = slab, .across = j->rows};
+    return cut;
 }
 
-/* The tensor, marked as used, shape and type checked.  *out is NULL when it is absent: refused if it is
- * required.  */
-static tempo_status take(tempo_loader *ld, const char *name, dim rows, dim columns, bool required,
-                         tempo_tensor **out)
+static void *owner_at(const job *j, size_t at)
 {
-    tempo_tensor *t = tempo_files_find(ld->f, name);
-
-    *out = NULL;
-    if (t == NULL)
-        return required ? tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "tensor %s is missing", name)
-                        : TEMPO_OK;
-    t->used = true;
-    const tempo_status st = check_shape(ld, t, rows, columns);
-    if (st != TEMPO_OK)
-        return st;
-    if (t->type == TEMPO_DTYPE_COUNT)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
-                            "%s: element type %s is not supported", name, t->type_name);
-    *out = t;
-    return TEMPO_OK;
+    return (unsigned char *)j->owner + at;
 }
 
-void tempo_forget_pages(const void *p, uint64_t n)
+static tempo_status bind_bias(const job *j)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t begin = ((uintptr_t)p + page - 1) / page * page, end = ((uintptr_t)p + n) / page * page;
-
-    if (begin < end)
-        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
-/* Kernels read elements in place; files need not align them (a safetensors header has any length).  The
- * copy replaces the mapped pages: the model is still held once.  */
-static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t)
-{
-    const size_t align = t->type == TEMPO_F32 ? 4 : 2; /* blocks hold 16-bit scales */
-
-    if ((uintptr_t)t->data % align == 0)
-        return t->data;
-    void *copy = tempo_files_alloc(ld, (size_t)t->bytes);
-    if (copy != NULL) {
-        memcpy(copy, t->data, (size_t)t->bytes);
-        tempo_forget_pages(t->data, t->bytes);
-    }
-    return copy;
-}
-
-static tempo_status bind_matrix(tempo_loader *ld, const char *name, dim rows, dim columns, tempo_weight *w)
-{
+    const tempo_facts *f = &j->ld->facts;
+    const bool needed = (f->biased >> j->part->place & 1) != 0, norm = j->place->columns == DIM_NONE;
+    const uint64_t shape[2] = {j->n, j->rows};
+    char name[NAME_LEN];
     tempo_tensor *t;
-    const tempo_status st = take(ld, name, rows, columns, true, &t);
-    const uint64_t n_out = dim_of(&ld->facts.hp, rows);
+    tempo_status st;
 
-    if (st != TEMPO_OK || t == NULL)
-        return st;
-    *w = (tempo_weight){.data = aligned_data(ld, t),
-                        .n_out = (size_t)n_out,
-                        .n_in = (size_t)dim_of(&ld->facts.hp, columns),
-                        .row_bytes = (size_t)(t->bytes / n_out),
-                        .type = t->type};
-    return w->data != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
-}
-
-static float element(const tempo_tensor *t, size_t i)
-{
-    uint16_t half;
-    float f;
-
-    if (t->type == TEMPO_F32) {
-        memcpy(&f, t->data + 4 * i, 4);
-        return f;
+    if (j->place->to[0].b == NOWHERE || (norm && f->recipe.norm == TEMPO_NORM_RMS))
+        return TEMPO_OK; /* if it is there all the same, it is left over and refused */
+    bias_name(j, name);
+    st = tempo_take(j->ld, name, j->stacked ? 2 : 1, j->stacked ? shape : shape + 1, needed, &t);
+    for (uint32_t i = 0; i < j->place->n && t != NULL && st == TEMPO_OK; i++) {
+        const target *to = &j->place->to[i];
+        const uint64_t n = dim_of(f, to->rows);
+        const tempo_cut cut = cut_of(j, i, n, j->stacked ? j->expert * j->rows : 0);
+        st = tempo_take_vector(j->ld, t, &cut, n, 0.0f, owner_at(j, to->b));
     }
-    memcpy(&half, t->data + 2 * i, 2);
-    return t->type == TEMPO_F16 ? tempo_f16_to_float(half) : tempo_bf16_to_float(half);
+    return st;
 }
 
-/* *out: float copy, NULL when the tensor is absent. */
-static tempo_status bind_vector(tempo_loader *ld, const char *name, dim n, bool required, const float **out)
+static tempo_status bind_matrix(const job *j)
 {
+    tempo_loader *ld = j->ld;
+    const uint64_t columns = dim_of(&ld->facts, j->place->columns);
+    const uint64_t shape[3] = {j->n, j->transposed ? columns : j->rows, j->transposed ? j->rows : columns};
+    char name[NAME_LEN];
     tempo_tensor *t;
-    const tempo_status st = take(ld, name, n, DIM_NONE, required, &t);
-    const uint64_t len = dim_of(&ld->facts.hp, n);
+    tempo_status st;
 
-    *out = NULL;
-    if (st != TEMPO_OK || t == NULL)
-        return st;
-    if (t->type != TEMPO_F32 && t->type != TEMPO_F16 && t->type != TEMPO_BF16)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
-                            "%s: a vector of type %s is not supported", name, t->type_name);
-    float *v = tempo_files_alloc(ld, (size_t)len * sizeof(*v));
+    weight_name(j, name);
+    st = tempo_take(ld, name, j->stacked ? 3 : 2, j->stacked ? shape : shape + 1, true, &t);
+    for (uint32_t i = 0; i < j->place->n && t != NULL && st == TEMPO_OK; i++) {
+        const target *to = &j->place->to[i];
+        const uint64_t n = dim_of(&ld->facts, to->rows);
+        tempo_cut cut = cut_of(j, i, n, j->stacked ? j->expert * j->rows * columns : 0);
+        cut.transposed = j->transposed;
+        st = tempo_take_matrix(ld, t, &cut, n, columns, owner_at(j, to->w));
+    }
+    return st == TEMPO_OK && t != NULL ? bind_bias(j) : st;
+}
+
+static tempo_status ones(tempo_loader *ld, uint64_t n, const float **out)
+{
+    float *v = tempo_files_alloc(ld, (size_t)n * sizeof(*v));
+
     if (v == NULL)
         return TEMPO_E_NOMEM;
-    for (size_t i = 0; i < len; i++) {
-        v[i] = element(t, i);
-        if (!isfinite(v[i]))
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset + i * (size_t)(t->bytes / len),
-                              "%s: element %zu is %g", name, i, (double)v[i]);
-    }
+    for (uint64_t i = 0; i < n; i++)
+        v[i] = 1.0f;
     *out = v;
     return TEMPO_OK;
 }
 
-/* ---- layers ---- */
-
-static bool is_needed(const tempo_facts *f, need which)
+/* Norms of queries and keys are as wide as a head, or as all of them. */
+static uint64_t vector_length(const job *j)
 {
-    switch (which) {
-    case QKV_BIAS:
-        return f->needs_qkv_bias;
-    case O_BIAS:
-        return f->needs_o_bias;
-    case MLP_BIAS:
-        return f->needs_mlp_bias;
-    default:
-        return true;
-    }
+    const tempo_facts *f = &j->ld->facts;
+    const bool qk = j->part->place == TEMPO_AT_Q_NORM || j->part->place == TEMPO_AT_K_NORM;
+
+    return qk && !f->recipe.qk_norm_whole ? f->hp.head_dim : dim_of(f, j->place->to[0].rows);
 }
 
-static tempo_status bind_role(tempo_loader *ld, const role *r, uint32_t layer, tempo_layer *to)
+static tempo_status bind_vector(const job *j)
 {
+    tempo_loader *ld = j->ld;
+    const uint64_t n = vector_length(j);
+    const tempo_cut whole = {.run = n, .stride = n};
+    const bool plus = !ld->f->is_gguf && (j->part->how & TEMPO_PART_PLUS_ONE) != 0;
     char name[NAME_LEN];
-    void *at = (unsigned char *)to + r->at;
+    tempo_tensor *t;
+    tempo_status st;
 
-    (void)snprintf(name, sizeof(name), ld->f->is_gguf ? "blk.%" PRIu32 ".%s" : "model.layers.%" PRIu32 ".%s",
-                   layer, ld->f->is_gguf ? r->gguf : r->hf);
-    if (r->need == QK_NORM && !ld->facts.arch->has_qk_norm)
-        return TEMPO_OK; /* if it is there all the same, it is left over and refused */
-    if (r->columns != DIM_NONE)
-        return bind_matrix(ld, name, r->rows, r->columns, at);
-    return bind_vector(ld, name, r->rows, is_needed(&ld->facts, r->need), at);
+    if (base_name(ld, j->part) == NULL)
+        return ones(ld, n, owner_at(j, j->place->to[0].w));
+    weight_name(j, name);
+    st = tempo_take(ld, name, 1, &n, true, &t);
+    if (st == TEMPO_OK && t != NULL)
+        st = tempo_take_vector(ld, t, &whole, n, plus ? 1.0f : 0.0f, owner_at(j, j->place->to[0].w));
+    return st == TEMPO_OK && t != NULL ? bind_bias(j) : st;
+}
+
+/* ---- layers ---- */
+
+static bool is_sparse(const tempo_layer *l)
+{
+    return l->router.n_out > 0;
+}
+
+static bool has_part(const tempo_arch *arch, tempo_place at)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < arch->n_parts && !found; i++)
+        found = arch->parts[i].place == at;
+    return found;
+}
+
+/* Does this layer of this file have the part?  What is fused in some files lies apart in others. */
+static bool is_there(const job *j, const tempo_layer *l)
+{
+    const tempo_facts *f = &j->ld->facts;
+    const tempo_place at = j->part->place;
+    const bool nameless = j->part->gguf == NULL && j->part->hf == NULL;
+    char name[NAME_LEN];
+
+    if ((f->absent >> at & 1) != 0 || (base_name(j->ld, j->part) == NULL && !nameless))
+        return false;
+    if (at >= TEMPO_AT_GATE && at <= TEMPO_AT_DOWN && is_sparse(l))
+        return false;
+    if (at >= TEMPO_AT_ROUTER && !is_sparse(l))
+        return false;
+    if (at >= TEMPO_AT_SHARED_SIGMOID && f->d_shared == 0)
+        return false;
+    if (at == TEMPO_AT_Q || at == TEMPO_AT_K || at == TEMPO_AT_V)
+        return (at == TEMPO_AT_Q ? &l->wq : at == TEMPO_AT_K ? &l->wk : &l->wv)->data == NULL;
+    if ((at != TEMPO_AT_QKV || !has_part(f->arch, TEMPO_AT_Q)) &&
+        (at != TEMPO_AT_GATE_UP || !has_part(f->arch, TEMPO_AT_GATE)))
+        return true;
+    weight_name(j, name);
+    return tempo_files_find(j->ld->f, name) != NULL;
+}
+
+static tempo_status bind_in_layer(job *j, tempo_layer *l)
+{
+    tempo_status st = TEMPO_OK;
+
+    if (j->place->columns == DIM_NONE)
+        return bind_vector(j);
+    for (j->expert = 0; j->expert < j->n && st == TEMPO_OK; j->expert++) {
+        if (j->place->owner == OF_EXPERT)
+            j->owner = &l->experts[j->expert];
+        st = bind_matrix(j);
+    }
+    return st;
+}
+
+static job begin_part(tempo_loader *ld, const tempo_role *part, uint32_t layer)
+{
+    const bool gguf = ld->f->is_gguf;
+    job j = {.ld = ld, .part = part, .place = &places[part->place], .layer = layer, .n = 1};
+
+    j.transposed = !gguf && (part->how & TEMPO_PART_TRANSPOSED) != 0;
+    for (uint32_t i = 0; i < j.place->n; i++)
+        j.rows += dim_of(&ld->facts, j.place->to[i].rows);
+    if (j.place->owner == OF_EXPERT) {
+        j.n = ld->facts.recipe.n_experts;
+        j.stacked = gguf || (part->how & TEMPO_PART_OF_ALL) != 0;
+    }
+    return j;
+}
+
+static tempo_status begin_experts(tempo_loader *ld, tempo_layer *l)
+{
+    const uint32_t n = ld->facts.recipe.n_experts;
+
+    if (!is_sparse(l))
+        return TEMPO_OK;
+    if ((l->experts = tempo_files_alloc(ld, n * sizeof(*l->experts))) == NULL)
+        return TEMPO_E_NOMEM;
+    memset(l->experts, 0, n * sizeof(*l->experts));
+    for (uint32_t x = 0; x < n; x++)
+        l->experts[x].d_ff = ld->facts.d_expert;
+    return TEMPO_OK;
+}
+
+static tempo_status bind_layer(tempo_loader *ld, uint32_t index)
+{
+    const tempo_arch *arch = ld->facts.arch;
+    tempo_layer *l = &ld->layers[index];
+    tempo_status st = begin_experts(ld, l);
+
+    for (size_t i = 0; i < arch->n_parts && st == TEMPO_OK; i++) {
+        job j = begin_part(ld, &arch->parts[i], index);
+        if (j.place->owner == OF_MODEL || !is_there(&j, l))
+            continue;
+        j.owner = j.place->owner == OF_LAYER ? (void *)l : &l->mlp;
+        st = bind_in_layer(&j, l);
+    }
+    return st;
 }
 
 static tempo_status bind_layers(tempo_loader *ld)
 {
-    const uint32_t n = ld->facts.hp.n_layers;
-    tempo_layer *layers = tempo_files_alloc(ld, n * sizeof(*layers));
+    tempo_status st = TEMPO_OK;
 
-    if (layers == NULL)
-        return TEMPO_E_NOMEM;
-    memset(layers, 0, n * sizeof(*layers));
-    for (uint32_t l = 0; l < n; l++) {
-        layers[l].rope = 1;
-        layers[l].mlp.d_ff = ld->facts.hp.d_ff;
-        for (size_t r = 0; r < sizeof(layer_roles) / sizeof(layer_roles[0]); r++) {
-            const tempo_status st = bind_role(ld, &layer_roles[r], l, &layers[l]);
-            if (st != TEMPO_OK)
-                return st;
-        }
-    }
-    ld->m->layers = layers;
-    return TEMPO_OK;
+    for (uint32_t l = 0; l < ld->facts.hp.n_layers && st == TEMPO_OK; l++)
+        st = bind_layer(ld, l);
+    ld->m->layers = ld->layers;
+    return st;
 }
 
 /* ---- embedding, output ---- */
@@ -310,71 +456,156 @@ static tempo_status check_vocabulary(tempo_loader *ld, const tempo_tensor *embed
     return TEMPO_OK;
 }
 
-static const char *embedding_name(const tempo_loader *ld)
+/* Learned positions: a row for each. */
+static tempo_status bind_positions(job *j)
 {
-    return ld->f->is_gguf ? "token_embd.weight" : "model.embed_tokens.weight";
+    tempo_loader *ld = j->ld;
+    const tempo_hparams *hp = &ld->facts.hp;
+    const uint64_t rows = (uint64_t)hp->n_ctx + ld->facts.recipe.position_offset;
+    const uint64_t shape[2] = {rows, hp->d_model}, n = rows * hp->d_model;
+    const tempo_cut whole = {.run = n, .stride = n};
+    char name[NAME_LEN];
+    tempo_tensor *t;
+    tempo_status st;
+
+    weight_name(j, name);
+    st = tempo_take(ld, name, 2, shape, true, &t);
+    if (st == TEMPO_OK && t != NULL)
+        st = tempo_take_vector(ld, t, &whole, n, 0.0f, &ld->m->positions);
+    ld->m->n_positions = (uint32_t)rows;
+    return st;
+}
+
+static tempo_status bind_end(job *j)
+{
+    char name[NAME_LEN];
+    tempo_tensor *t;
+    tempo_status st;
+
+    if (j->part->place == TEMPO_AT_POSITIONS)
+        return bind_positions(j);
+    if (j->place->columns == DIM_NONE)
+        return bind_vector(j);
+    if (j->part->place == TEMPO_AT_OUTPUT && j->ld->facts.tied)
+        return TEMPO_OK;
+    weight_name(j, name);
+    t = tempo_files_find(j->ld->f, name);
+    if (j->part->place == TEMPO_AT_EMBEDDING && t != NULL && (st = check_vocabulary(j->ld, t)) != TEMPO_OK)
+        return st;
+    j->rows = j->ld->facts.hp.n_vocab;
+    return bind_matrix(j);
 }
 
 static tempo_status bind_ends(tempo_loader *ld)
 {
-    const bool gguf = ld->f->is_gguf;
-    const char *embedding = embedding_name(ld);
-    tempo_model *m = ld->m;
-    tempo_tensor *t = tempo_files_find(ld->f, embedding);
-    tempo_status st;
+    const tempo_arch *arch = ld->facts.arch;
+    tempo_status st = TEMPO_OK;
 
-    if (t != NULL && (st = check_vocabulary(ld, t)) != TEMPO_OK)
+    for (size_t i = 0; i < arch->n_parts && st == TEMPO_OK; i++) {
+        job j = begin_part(ld, &arch->parts[i], 0);
+        j.owner = ld->m;
+        if (j.place->owner == OF_MODEL)
+            st = bind_end(&j);
+    }
+    if (ld->facts.tied)
+        ld->m->output = ld->m->embedding;
+    return st;
+}
+
+/* ---- positions ---- */
+
+/* A GGUF's divisors of frequencies. */
+static tempo_status take_factors(tempo_loader *ld, const char *name, const float **factors)
+{
+    const uint64_t n = ld->facts.recipe.n_rot / 2;
+    const tempo_cut whole = {.run = n, .stride = n};
+    tempo_tensor *t;
+    tempo_status st = tempo_take(ld, name, 1, &n, false, &t);
+
+    if (st != TEMPO_OK || t == NULL || (st = tempo_take_vector(ld, t, &whole, n, 0.0f, factors)) != TEMPO_OK)
         return st;
-    if ((st = bind_matrix(ld, embedding, DIM_VOCAB, DIM_MODEL, &m->embedding)) != TEMPO_OK ||
-        (st = bind_vector(ld, gguf ? "output_norm.weight" : "model.norm.weight", DIM_MODEL, true,
-                          &m->output_norm.w)) != TEMPO_OK)
-        return st;
-    if (!ld->facts.tied)
-        return bind_matrix(ld, gguf ? "output.weight" : "lm_head.weight", DIM_VOCAB, DIM_MODEL, &m->output);
-    m->output = m->embedding;
+    for (uint32_t i = 0; *factors != NULL && i < n; i++)
+        if ((*factors)[i] <= 0.0f)
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset,
+                              "%s: element %" PRIu32 " is %g, expected a number above 0", name, i,
+                              (double)(*factors)[i]);
     return TEMPO_OK;
 }
 
-/* ---- rope ---- */
-
-static tempo_status bind_rope_factors(tempo_loader *ld, const float **factors)
+static tempo_status find_factors(tempo_loader *ld, const float **factors)
 {
-    const tempo_status st = bind_vector(ld, "rope_freqs.weight", DIM_HALF_HEAD, false, factors);
+    const float *unused = NULL;
+    tempo_status st;
 
-    if (st != TEMPO_OK || *factors == NULL)
-        return st;
-    for (uint32_t i = 0; i < ld->facts.hp.head_dim / 2; i++) {
-        if ((*factors)[i] <= 0.0f)
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_files_find(ld->f, "rope_freqs.weight")->offset,
-                              "rope_freqs.weight: element %" PRIu32 " is %g, expected a number above 0", i,
-                              (double)(*factors)[i]);
+    *factors = ld->facts.rope.factors;
+    if (!ld->f->is_gguf)
+        return TEMPO_OK;
+    if (ld->facts.rope.kind == TEMPO_ROPE_LONG) {
+        st = take_factors(ld, "rope_factors_short.weight", factors);
+        return st == TEMPO_OK ? take_factors(ld, "rope_factors_long.weight", &unused) : st;
     }
-    if (ld->facts.rope.kind == TEMPO_ROPE_NONE)
+    st = take_factors(ld, "rope_freqs.weight", factors);
+    if (*factors != NULL && ld->facts.rope.kind == TEMPO_ROPE_NONE)
         ld->m->info.rope_scaling = "llama3"; /* what such a file calls nothing */
+    return st;
+}
+
+static tempo_status make_frequencies(tempo_loader *ld, unsigned set, const tempo_rope *r,
+                                     const float *factors)
+{
+    const uint32_t n = ld->facts.recipe.n_rot;
+    double *freq = tempo_files_alloc(ld, n / 2 * sizeof(*freq));
+
+    if (freq == NULL)
+        return TEMPO_E_NOMEM;
+    tempo_rope_frequencies(freq, n, r, factors);
+    for (uint32_t i = 0; i < n / 2; i++)
+        if (!(freq[i] < 1e300)) /* times a position it must stay finite */
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "rope frequency %" PRIu32 " is %g",
+                              i, freq[i]);
+    ld->m->rope_freq[set] = freq;
+    ld->m->recipe.rope_scale[set] = (float)tempo_rope_scale(r);
     return TEMPO_OK;
 }
 
 static tempo_status bind_rope(tempo_loader *ld)
 {
-    const uint32_t head_dim = ld->facts.hp.head_dim;
+    const tempo_rope *r = &ld->facts.rope;
+    const tempo_rope second = {.theta = r->theta_2};
     const float *factors = NULL;
     float from_config[TEMPO_MAX_HEAD_DIM / 2];
-    const tempo_status st = ld->f->is_gguf ? bind_rope_factors(ld, &factors) : TEMPO_OK;
+    tempo_status st;
 
-    if (st != TEMPO_OK)
+    if (ld->facts.recipe.n_rot == 0)
+        return TEMPO_OK;
+    if ((st = find_factors(ld, &factors)) != TEMPO_OK)
         return st;
-    if (ld->facts.rope.kind == TEMPO_ROPE_LLAMA3) {
-        tempo_rope_llama3(from_config, head_dim, &ld->facts.rope);
+    if (r->kind == TEMPO_ROPE_LLAMA3) {
+        tempo_rope_llama3(from_config, ld->facts.recipe.n_rot, r);
         factors = from_config;
     }
-    if ((ld->m->rope_freq[0] = tempo_files_alloc(ld, head_dim / 2 * sizeof(double))) == NULL)
+    st = make_frequencies(ld, 0, r, factors);
+    return st == TEMPO_OK && r->theta_2 != 0 ? make_frequencies(ld, 1, &second, NULL) : st;
+}
+
+/* ALiBi's: 2^(-8 h / n) for a power of two n; other numbers of heads take those of the next smaller one, then
+ * every other of the next larger one's.  Source: Press et al. 2021.  */
+static tempo_status make_slopes(tempo_loader *ld)
+{
+    const uint32_t n = ld->facts.hp.n_heads;
+    uint32_t power = 1;
+    float *slopes;
+
+    if (!ld->facts.recipe.alibi)
+        return TEMPO_OK;
+    if ((slopes = tempo_files_alloc(ld, n * sizeof(*slopes))) == NULL)
         return TEMPO_E_NOMEM;
-    tempo_rope_frequencies(ld->m->rope_freq[0], head_dim, &ld->facts.rope, factors);
-    for (uint32_t i = 0; i < head_dim / 2; i++) {
-        if (!(ld->m->rope_freq[0][i] < 1e300)) /* times a position it must stay finite */
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "rope frequency %" PRIu32 " is %g",
-                              i, ld->m->rope_freq[0][i]);
-    }
+    while (2 * power <= n)
+        power *= 2;
+    for (uint32_t h = 0; h < n; h++)
+        slopes[h] = (float)(h < power ? pow(2.0, -8.0 * (h + 1.0) / power)
+                                      : pow(2.0, -4.0 * (2.0 * (h - power) + 1.0) / power));
+    ld->m->slopes = slopes;
     return TEMPO_OK;
 }
 
@@ -387,24 +618,31 @@ static bool ends_with(const char *s, const char *tail)
     return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
-/* Tensors that old converters wrote although they follow from the metadata. */
+/* Tensors that old converters wrote although they follow from the metadata: frequencies, masks. */
 static bool is_redundant(const tempo_loader *ld, const tempo_tensor *t)
 {
+    static const char *const tails[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+                                        ".attention.bias", ".attention.masked_bias"};
+    bool found = !ld->f->is_gguf && ld->facts.tied && strcmp(t->name, "lm_head.weight") == 0;
+
     if (ld->f->is_gguf)
         return ends_with(t->name, ".attn_rot_embd.weight");
-    return ends_with(t->name, ".rotary_emb.inv_freq") ||
-           (ld->facts.tied && strcmp(t->name, "lm_head.weight") == 0);
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]) && !found; i++)
+        found = ends_with(t->name, tails[i]);
+    return found;
 }
 
 static tempo_status check_left_over(tempo_loader *ld)
 {
+    const tempo_arch *arch = ld->facts.arch;
+
     for (size_t i = 0; i < ld->f->n_tensors; i++) {
         const tempo_tensor *t = &ld->f->tensors[i];
         if (!t->used && !is_redundant(ld, t))
             return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
                                 "tensor %.128s is not supported: it is no part of a %s model of %" PRIu32
                                 " layers as this build computes it",
-                                t->name, ld->facts.arch->name, ld->facts.hp.n_layers);
+                                t->name, arch->gguf != NULL ? arch->gguf : arch->hf, ld->facts.hp.n_layers);
     }
     return TEMPO_OK;
 }
@@ -419,17 +657,14 @@ static void count_parameters(tempo_loader *ld)
     }
 }
 
-/* Llama's: what others do differently is said by their files. */
-static void begin_recipe(tempo_loader *ld)
+static tempo_status no_tensors(tempo_loader *ld)
 {
-    const tempo_hparams *hp = &ld->facts.hp;
+    const job j = {.ld = ld, .part = &ld->facts.arch->parts[0], .place = &places[TEMPO_AT_EMBEDDING]};
+    char name[NAME_LEN];
 
-    ld->m->recipe = (tempo_recipe){.n_rot = hp->head_dim,
-                                   .rope_scale = {1.0f, 1.0f},
-                                   .attn_scale = (float)(1.0 / sqrt((double)hp->head_dim)),
-                                   .embed_scale = 1.0f,
-                                   .residual_scale = 1.0f,
-                                   .logit_scale = 1.0f};
+    weight_name(&j, name);
+    return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                        "%s is missing, and every other tensor: this is at most a vocabulary", name);
 }
 
 tempo_status tempo_bind(tempo_loader *ld)
@@ -439,13 +674,13 @@ tempo_status tempo_bind(tempo_loader *ld)
     count_parameters(ld);
     if (ld->f->unsupported[0] != '\0')
         return TEMPO_OK; /* what shapes to expect is not known for sure */
+    find_top(ld);
     if (ld->f->n_tensors == 0)
-        return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                            "%s is missing, and every other tensor: this is at most a vocabulary",
-                            embedding_name(ld));
-    begin_recipe(ld);
+        return no_tensors(ld);
+    ld->m->recipe = ld->facts.recipe;
     if ((st = bind_ends(ld)) != TEMPO_OK || (st = bind_layers(ld)) != TEMPO_OK ||
-        (st = bind_rope(ld)) != TEMPO_OK || (st = check_left_over(ld)) != TEMPO_OK)
+        (st = bind_rope(ld)) != TEMPO_OK || (st = make_slopes(ld)) != TEMPO_OK ||
+        (st = check_left_over(ld)) != TEMPO_OK)
         return st;
     if (ld->f->unsupported[0] != '\0')
         ld->m->layers = NULL; /* noted on the way: it must not run */

@@ -1,24 +1,9 @@
-/* facts.c - the architectures that run, and the checks on hyper-parameters that both formats share. */
+/* facts.c - the checks on hyper-parameters that both formats share. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "model/files.h"
-
-static const tempo_arch archs[] = {
-    {"llama", true, false, false}, /* Llama, Mistral, SmolLM */
-    {"qwen2", false, true, false},
-    {"qwen3", false, false, true},
-};
-
-const tempo_arch *tempo_arch_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof(archs) / sizeof(archs[0]); i++) {
-        if (strcmp(archs[i].name, name) == 0)
-            return &archs[i];
-    }
-    return NULL;
-}
 
 #define NONE SIZE_MAX
 #define LIKE(name) offsetof(tempo_hparams, name)
@@ -71,19 +56,6 @@ tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, d
                           value);
     ld->facts.rope.theta = value;
     return TEMPO_OK;
-}
-
-void tempo_facts_window(tempo_loader *ld, const char *key, uint64_t window)
-{
-    tempo_facts *f = &ld->facts;
-
-    if (window == 0 || window >= f->hp.n_ctx) /* no position is far enough */
-        return;
-    tempo_note(&ld->m->notes,
-               "the context is %" PRIu64 " positions, not %" PRIu32 ": %s is %" PRIu64
-               ", and attention that loses sight of earlier tokens is not built",
-               window, f->hp.n_ctx, key, window);
-    f->hp.n_ctx = f->window = (uint32_t)window;
 }
 
 tempo_status tempo_facts_check(tempo_loader *ld)

@@ -15,34 +15,39 @@
 #include "model/model.h"
 #include "chat/chat.h"
 
-/* How the architectures that run differ. */
-typedef struct tempo_arch {
-    const char *name; /* as in GGUF's general.architecture */
-    bool gguf_pairs;  /* a GGUF's Q and K rows rotate adjacent pairs (Hugging Face never) */
-    bool needs_bias;  /* Q, K, V have biases */
-    bool has_qk_norm; /* Q and K heads are normed before rotation */
-} tempo_arch;
+typedef struct tempo_arch tempo_arch; /* model/arch/arch.h */
 
-const tempo_arch *tempo_arch_find(const char *name); /* or NULL */
-
-typedef enum tempo_rope_kind { TEMPO_ROPE_NONE, TEMPO_ROPE_LINEAR, TEMPO_ROPE_LLAMA3 } tempo_rope_kind;
+typedef enum tempo_rope_kind {
+    TEMPO_ROPE_NONE,
+    TEMPO_ROPE_LINEAR,
+    TEMPO_ROPE_LLAMA3,
+    TEMPO_ROPE_YARN,
+    TEMPO_ROPE_LONG
+} tempo_rope_kind;
 
 typedef struct tempo_rope {
     double theta;
     tempo_rope_kind kind;
-    double factor;             /* linear, llama3 */
-    double low, high, context; /* llama3: frequency factors, the context before scaling */
+    double factor;             /* linear, llama3, yarn */
+    double low, high, context; /* llama3: frequency factors, the context before scaling (yarn, longrope, too) */
+    double fast, slow;         /* yarn: rotations in that context above and below which frequencies stay and are divided */
+    bool truncate;             /* yarn: between whole dimensions */
+    double scale;              /* of cosines and sines; 0: the kind's own */
+    const float *factors;      /* longrope: [n_rot / 2], or NULL */
+    double theta_2;            /* of the second set of frequencies, which nothing scales; 0: there is one */
 } tempo_rope;
 
 /* What metadata says.  Numbers are 0 until known; offsets are of the value, or TEMPO_NO_OFFSET. */
 typedef struct tempo_facts {
     const tempo_arch *arch; /* NULL: not one that runs */
     tempo_hparams hp;       /* n_vocab: what metadata says, until the embedding is bound */
+    tempo_recipe recipe;
     double norm_eps;
     tempo_rope rope;
-    uint32_t window; /* the smallest of the layers', where it is less than the file's context; else 0 */
-    bool tied;       /* the output matrix is the embedding */
-    bool needs_qkv_bias, needs_o_bias, needs_mlp_bias; /* others are used where they are there */
+    bool tied;                      /* the output matrix is the embedding */
+    uint32_t d_dense, d_expert, d_shared; /* widths of MLPs; hp.d_ff is the widest */
+    uint64_t biased, absent; /* places (model/arch/arch.h) whose biases must be there; whose tensors are not.  Other biases are used
+                                where they are there */
     uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
 } tempo_facts;
 
@@ -69,6 +74,7 @@ typedef struct tempo_part {
 
 struct tempo_model_files {
     char *path, *name, *architecture;
+    const char *top; /* of a directory: what begins the names of tensors */
     bool is_gguf;                                    /* else a Hugging Face directory */
     char unsupported[sizeof(((tempo_err *)0)->msg)]; /* "" = nothing */
     tempo_gguf gguf;           /* the first, or only, file: it has the metadata */
@@ -91,8 +97,12 @@ typedef struct tempo_loader {
     struct tempo_model_files *f; /* m->files */
     tempo_load load;
     tempo_facts facts;
-    tempo_map config; /* the text of config.json, while it is read */
-    tempo_err *err;   /* never NULL */
+    tempo_map config;    /* the text of config.json, while it is read */
+    const json_t *json;  /* and its object */
+    tempo_layer *layers; /* [n_layers] of ld->m, once their number is known: window, rope and router.n_out are read from keys */
+    tempo_status failed; /* what came of reading keys (model/arch/arch.h) */
+    uint64_t neutral;    /* keys of a GGUF that an architecture has read, of those that must be neutral else */
+    tempo_err *err;      /* never NULL */
 } tempo_loader;
 
 /* ---- files.c ---- */
@@ -146,6 +156,14 @@ typedef struct tempo_size_key {
 extern const tempo_size_key tempo_size_keys[];
 extern const size_t tempo_n_size_keys;
 
+/* The architecture of a GGUF file, of a config.json; NULL: none that runs. */
+const tempo_arch *tempo_arch_of_gguf(const char *architecture);
+const tempo_arch *tempo_arch_of_hf(const char *model_type);
+/* Their names, for messages: "a, b and c". */
+void tempo_arch_names(bool gguf, char *out, size_t cap);
+/* Once sizes are known: what all architectures begin with, then the architecture's own keys. */
+tempo_status tempo_facts_read(tempo_loader *ld) TEMPO_MUST_CHECK;
+
 /* The field of the loader's hyper-parameters; what holds where the key is absent is there already. */
 uint32_t *tempo_size_field(tempo_loader *ld, const tempo_size_key *k);
 
@@ -155,9 +173,6 @@ tempo_status tempo_facts_count(tempo_loader *ld, const char *key, uint64_t at, u
 /* norm_eps and rope theta: finite and in range. */
 tempo_status tempo_facts_eps(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
 tempo_status tempo_facts_theta(tempo_loader *ld, const char *key, uint64_t at, double value) TEMPO_MUST_CHECK;
-/* Layers that see no further than `window` positions: a context that ends before they would lose sight of its
- * beginning gives the same numbers.  0, or one that reaches as far as the context: nothing.  */
-void tempo_facts_window(tempo_loader *ld, const char *key, uint64_t window);
 /* How the numbers must fit together; those that are not known are not checked. */
 tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
 
@@ -167,12 +182,33 @@ tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_open_parts(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_hf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
-/* facts from config.json, whose text is ld->config */
+/* A bit for a key of a GGUF that must be neutral unless an architecture reads it; 0: none of them. */
+uint64_t tempo_gguf_neutral_bit(const char *what);
+/* facts from config.json, whose text is ld->config and whose object is ld->json until tensors are bound */
 tempo_status tempo_hf_config(tempo_loader *ld, const json_t *config) TEMPO_MUST_CHECK;
 
 /* ---- bind.c ---- */
 /* Fill weights, vectors and rope_freq of ld->m from the list of tensors. */
 tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
+
+/* ---- take.c: one tensor, whole or in parts ---- */
+/* The tensor, marked as used, of shape want[n] and of a type that is supported.  *out is NULL when it is absent: refused if it
+ * is required.  */
+tempo_status tempo_take(tempo_loader *ld, const char *name, uint32_t n, const uint64_t *want, bool required,
+                        tempo_tensor **out) TEMPO_MUST_CHECK;
+/* Rows of a tensor that are one matrix or vector: `run` of them, `stride` apart, from `first` on, in slab `slab` of a stack. */
+typedef struct tempo_cut {
+    uint64_t first, run, stride;
+    uint64_t slab;   /* elements in front of it */
+    bool transposed; /* rows are columns of the tensor's */
+    uint64_t across; /* then: how many columns a row of the tensor has */
+} tempo_cut;
+/* w[n_out, n_in]: a view into the file where the rows lie together, else a copy. */
+tempo_status tempo_take_matrix(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n_out, uint64_t n_in,
+                               tempo_weight *w) TEMPO_MUST_CHECK;
+/* *out[n] = plus + the elements, as floats. */
+tempo_status tempo_take_vector(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n, float plus,
+                               const float **out) TEMPO_MUST_CHECK;
 
 /* The pages that lie wholly in p[n], part of a mapped file, are not needed now; they can be read again. */
 void tempo_forget_pages(const void *p, uint64_t n);
@@ -188,10 +224,12 @@ tempo_status tempo_panels_make(tempo_loader *ld) TEMPO_MUST_CHECK;
 void tempo_panels_free(struct tempo_model_files *f);
 
 /* ---- rope.c ---- */
-/* freq[head_dim/2] = theta^(-2i/head_dim) / factors[i] / linear factor; factors may be NULL (all 1). */
-void tempo_rope_frequencies(double *freq, uint32_t head_dim, const tempo_rope *r, const float *factors);
-/* factors[head_dim/2] of llama3 scaling, rounded to float as GGUF files store them. */
-void tempo_rope_llama3(float *factors, uint32_t head_dim, const tempo_rope *r);
+/* freq[n/2] of n rotated elements: theta^(-2i/n), scaled; factors (a GGUF's, or NULL) divide it. */
+void tempo_rope_frequencies(double *freq, uint32_t n, const tempo_rope *r, const float *factors);
+/* factors[n/2] of llama3 scaling, rounded to float as GGUF files store them. */
+void tempo_rope_llama3(float *factors, uint32_t n, const tempo_rope *r);
+/* What cosines and sines are times. */
+double tempo_rope_scale(const tempo_rope *r);
 
 /* ---- find.c, find_cache.c, find_hub.c, find_gguf.c ---- */
 /* The directory of the Hugging Face cache -> out[PATH_MAX]. */

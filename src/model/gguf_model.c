@@ -141,117 +141,7 @@ static tempo_status read_sizes(const source *s)
     return st == TEMPO_OK ? find_head_dim(s) : st;
 }
 
-static tempo_status read_eps(const source *s)
-{
-    static const char what[] = "attention.layer_norm_rms_epsilon";
-    char key[KEY_LEN];
-    double eps = 0.0;
-    uint64_t at;
-    const tempo_status st = read_real(s, what, &eps, &at);
-
-    (void)full_key(key, s, what);
-    if (st == TEMPO_E_NOTFOUND)
-        return tempo_refuse(s->ld, st, TEMPO_NO_OFFSET, "%s is missing", key);
-    return st == TEMPO_OK ? tempo_facts_eps(s->ld, key, at, eps) : st;
-}
-
-/* ---- rope ---- */
-
-/* A positive finite number, or *out as it was when the key is absent or 0, which says that there is none. */
-static tempo_status read_factor(const source *s, const char *what, double *out)
-{
-    char key[KEY_LEN];
-    double v = *out;
-    uint64_t at;
-    const tempo_status st = read_real(s, what, &v, &at);
-
-    if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && v == 0.0))
-        return TEMPO_OK;
-    if (st != TEMPO_OK)
-        return st;
-    if (!(v > 0.0) || !isfinite(v))
-        return tempo_fail(s->ld->err, TEMPO_E_FORMAT, at, "%s is %g, expected a finite number of at least 0",
-                          full_key(key, s, what), v);
-    *out = v;
-    return TEMPO_OK;
-}
-
-static tempo_status read_rope_scaling(const source *s)
-{
-    tempo_rope *r = &s->ld->facts.rope;
-    tempo_str kind = {"linear", 6}; /* a factor without a type is linear */
-    char key[KEY_LEN];
-    tempo_status st;
-
-    r->factor = 1.0;
-    if ((st = read_factor(s, "rope.scale_linear", &r->factor)) != TEMPO_OK || /* the key's old name */
-        (st = read_factor(s, "rope.scaling.factor", &r->factor)) != TEMPO_OK)
-        return st;
-    st = tempo_gguf_str(s->g, full_key(key, s, "rope.scaling.type"), &kind, s->ld->err);
-    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
-        return st;
-    if (tempo_str_is(kind, "linear"))
-        r->kind = r->factor != 1.0 ? TEMPO_ROPE_LINEAR : TEMPO_ROPE_NONE;
-    else if (!tempo_str_is(kind, "none"))
-        return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
-                            "rope scaling \"%.*s\" is not supported (none, linear and rope_freqs.weight are)",
-                            (int)(kind.n < 40 ? kind.n : 40), kind.p);
-    return TEMPO_OK;
-}
-
-static tempo_status read_rope(const source *s)
-{
-    const tempo_hparams *hp = &s->ld->facts.hp;
-    char key[KEY_LEN];
-    double theta = 10000.0;
-    uint32_t dims = hp->head_dim;
-    uint64_t at;
-    tempo_status st = read_real(s, "rope.freq_base", &theta, &at);
-
-    s->ld->facts.rope_at = at;
-    if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
-        return st;
-    if ((st = tempo_facts_theta(s->ld, full_key(key, s, "rope.freq_base"), at, theta)) != TEMPO_OK)
-        return st;
-    if ((st = read_count(s, "rope.dimension_count", TEMPO_MAX_WIDTH, false, &dims, &at)) != TEMPO_OK)
-        return st;
-    if (dims != hp->head_dim && (st = tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, at,
-                                                   "partial rotary embedding is not supported: %" PRIu32
-                                                   " of %" PRIu32 " dimensions rotate",
-                                                   dims, hp->head_dim)) != TEMPO_OK)
-        return st;
-    return read_rope_scaling(s);
-}
-
 /* ---- what would change the computation ---- */
-
-/* One number, or one a layer, 0 where a layer sees everything. */
-static tempo_status read_window(const source *s)
-{
-    char key[KEY_LEN];
-    const tempo_gguf_kv *kv = tempo_gguf_find(s->g, full_key(key, s, "attention.sliding_window"));
-    uint64_t window = 0;
-
-    if (kv == NULL)
-        return TEMPO_OK;
-    if (kv->type != TEMPO_GGUF_ARRAY) {
-        const tempo_status st = tempo_gguf_u64(s->g, key, UINT64_MAX, &window, s->ld->err);
-        if (st != TEMPO_OK)
-            return st;
-    } else {
-        const tempo_gguf_kv *a;
-        const tempo_status st = tempo_gguf_array(s->g, key, TEMPO_GGUF_I32, &a, s->ld->err);
-        if (st != TEMPO_OK)
-            return st;
-        for (uint64_t i = 0; i < a->count; i++) {
-            const int64_t v = tempo_gguf_array_int(s->g, a, i);
-            if (v > 0 && (window == 0 || (uint64_t)v < window))
-                window = (uint64_t)v;
-        }
-    }
-    tempo_facts_window(s->ld, key, window);
-    return TEMPO_OK;
-}
 
 /* Numbers that other architectures' files carry; each has one value that changes nothing, or two. */
 static const struct {
@@ -270,10 +160,20 @@ static const struct {
     {"logit_scale", 0.0, 1.0, "scaled logits"},
 };
 
+uint64_t tempo_gguf_neutral_bit(const char *what)
+{
+    for (size_t i = 0; i < sizeof(neutral_keys) / sizeof(neutral_keys[0]); i++)
+        if (strcmp(neutral_keys[i].what, what) == 0)
+            return UINT64_C(1) << i;
+    return 0;
+}
+
 static tempo_status check_neutral(const source *s)
 {
     for (size_t i = 0; i < sizeof(neutral_keys) / sizeof(neutral_keys[0]); i++) {
         char key[KEY_LEN];
+        if ((s->ld->neutral >> i & 1) != 0)
+            continue;
         double v = 0.0;
         uint64_t at;
         tempo_status st = read_real(s, neutral_keys[i].what, &v, &at);
@@ -302,34 +202,15 @@ static tempo_status check_causal(const source *s)
                                  "attention to later tokens (an encoder) is not supported");
 }
 
-static tempo_status check_experts(const source *s)
-{
-    char key[KEY_LEN];
-    uint64_t n = 0;
-    const tempo_status st = read_integer(s, full_key(key, s, "expert_count"), &n);
-
-    if (st == TEMPO_E_NOTFOUND || (st == TEMPO_OK && n == 0))
-        return TEMPO_OK;
-    if (st != TEMPO_OK)
-        return tempo_soften(s->ld, st);
-    return tempo_refuse(s->ld, TEMPO_E_UNSUPPORTED, offset_of(s, key),
-                        "mixture of experts (%" PRIu64 ") is not supported", n);
-}
-
 static tempo_status read_facts(const source *s)
 {
-    tempo_loader *ld = s->ld;
-    tempo_status st;
+    tempo_status st = read_sizes(s);
 
-    if ((st = check_experts(s)) != TEMPO_OK || (st = read_sizes(s)) != TEMPO_OK)
+    if (st != TEMPO_OK || s->ld->facts.arch == NULL) /* its other keys may mean anything */
         return st;
-    if (ld->facts.arch == NULL)
-        return TEMPO_OK; /* its other keys may mean anything */
-    if ((st = read_eps(s)) != TEMPO_OK || (st = read_rope(s)) != TEMPO_OK ||
-        (st = read_window(s)) != TEMPO_OK || (st = check_causal(s)) != TEMPO_OK ||
-        (st = check_neutral(s)) != TEMPO_OK)
+    if ((st = tempo_facts_read(s->ld)) != TEMPO_OK || (st = check_causal(s)) != TEMPO_OK)
         return st;
-    return tempo_facts_check(ld);
+    return check_neutral(s);
 }
 
 /* ---- names ---- */
@@ -338,6 +219,7 @@ static tempo_status read_facts(const source *s)
 static tempo_status read_arch(tempo_loader *ld)
 {
     tempo_str s = {"", 0};
+    char names[400];
     tempo_status st = tempo_gguf_str(&ld->f->gguf, "general.architecture", &s, ld->err);
 
     if (st == TEMPO_E_NOTFOUND)
@@ -349,12 +231,12 @@ static tempo_status read_arch(tempo_loader *ld)
     ld->f->architecture = tempo_files_text(ld, s.p, s.n < MAX_ARCH_NAME ? s.n : MAX_ARCH_NAME);
     if (ld->f->architecture == NULL)
         return TEMPO_E_NOMEM;
-    ld->facts.arch = tempo_arch_find(ld->f->architecture);
+    ld->facts.arch = tempo_arch_of_gguf(ld->f->architecture);
     if (ld->facts.arch != NULL || s.n == 0 || ld->load == TEMPO_LOAD_TOKENIZER)
         return TEMPO_OK;
+    tempo_arch_names(true, names, sizeof(names));
     return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_gguf_find(&ld->f->gguf, "general.architecture")->at,
-                        "architecture \"%s\" is not supported (llama, qwen2 and qwen3 are)",
-                        ld->f->architecture);
+                        "architecture \"%s\" is not supported (%s are)", ld->f->architecture, names);
 }
 
 static tempo_status read_name(tempo_loader *ld)
@@ -518,8 +400,6 @@ tempo_status tempo_gguf_load(tempo_loader *ld)
     if ((st = list_tensors(ld)) != TEMPO_OK || (st = read_facts(&s)) != TEMPO_OK ||
         (st = read_tokenizer(ld)) != TEMPO_OK)
         return st;
-    ld->facts.hp.qk_pairs_adjacent = ld->facts.arch != NULL && ld->facts.arch->gguf_pairs;
-    ld->facts.needs_qkv_bias = ld->facts.arch != NULL && ld->facts.arch->needs_bias;
     ld->facts.tied = ld->f->n_tensors > 0 && tempo_files_find(ld->f, "output.weight") == NULL;
     return TEMPO_OK;
 }

@@ -388,6 +388,7 @@ static tempo_status load_config(tempo_loader *ld, json_file *config)
     if ((st = tempo_hf_config(ld, config->root)) != TEMPO_OK)
         tempo_err_prefix(ld->err, "config.json");
     ld->config = (tempo_map){0};
+    ld->json = NULL;
     return needed ? st : tempo_part_lost(ld, st, "what it says of the model is not known");
 }
 

@@ -16,7 +16,13 @@ TEMPO_OPTIONS(tempo_model_options, .load = TEMPO_LOAD_ALL)
 
 static const char *rope_name(tempo_rope_kind kind)
 {
-    return kind == TEMPO_ROPE_LINEAR ? "linear" : kind == TEMPO_ROPE_LLAMA3 ? "llama3" : "none";
+    static const char *const names[] = {[TEMPO_ROPE_NONE] = "none",
+                                        [TEMPO_ROPE_LINEAR] = "linear",
+                                        [TEMPO_ROPE_LLAMA3] = "llama3",
+                                        [TEMPO_ROPE_YARN] = "yarn",
+                                        [TEMPO_ROPE_LONG] = "longrope"};
+
+    return names[kind];
 }
 
 /* "…/models--org--name/snapshots/hash" -> "org/name", else the last part of the path. */
@@ -42,11 +48,6 @@ static char *name_from_path(tempo_loader *ld, const char *path)
     while (first > 0 && (path[first - 1] != '/' || n == 1))
         first--;
     return tempo_files_text(ld, path + first, n - first);
-}
-
-static bool has_tensor(const tempo_loader *ld, const char *gguf, const char *hf)
-{
-    return tempo_files_find(ld->f, ld->f->is_gguf ? gguf : hf) != NULL;
 }
 
 tempo_weight *tempo_model_weight(tempo_model *m, size_t i)
@@ -110,14 +111,16 @@ static tempo_status fill_info(tempo_loader *ld)
     i->d_ff = f->hp.d_ff;
     i->n_vocab = f->hp.n_vocab;
     i->context_length = f->hp.n_ctx;
-    i->sliding_window = f->window;
     i->norm_eps = f->norm_eps;
     i->rope_theta = f->rope.theta;
     i->tied_output = f->tied;
-    i->qkv_bias = has_tensor(ld, "blk.0.attn_q.bias", "model.layers.0.self_attn.q_proj.bias");
-    i->o_bias = has_tensor(ld, "blk.0.attn_output.bias", "model.layers.0.self_attn.o_proj.bias");
-    i->mlp_bias = has_tensor(ld, "blk.0.ffn_down.bias", "model.layers.0.mlp.down_proj.bias");
-    i->qk_norm = has_tensor(ld, "blk.0.attn_q_norm.weight", "model.layers.0.self_attn.q_norm.weight");
+    if (ld->layers != NULL && f->hp.n_layers > 0) {
+        const tempo_layer *first = &ld->layers[0];
+        i->qkv_bias = first->bq != NULL;
+        i->o_bias = first->bo != NULL;
+        i->mlp_bias = first->mlp.b_down != NULL;
+        i->qk_norm = first->q_norm != NULL;
+    }
     if (i->rope_scaling == NULL)
         i->rope_scaling = rope_name(f->rope.kind);
     return TEMPO_OK;

@@ -16,6 +16,8 @@ enum {
     TEMPO_MAX_WIDTH = 1 << 17, /* d_model */
     TEMPO_MAX_FF = 1 << 19,    /* d_ff */
     TEMPO_MAX_CONTEXT = 1 << 26,
+    TEMPO_MAX_EXPERTS = 4096,
+    TEMPO_MAX_EXPERTS_USED = 64, /* by one row */
 };
 
 typedef struct tempo_hparams {

@@ -50,7 +50,7 @@ static void pack(void *arg, size_t task, unsigned worker)
                        rows * w->row_bytes);
 }
 
-/* The matrices to pack, at most 7 a layer and the output; returns how many. */
+/* The matrices to pack; returns how many. */
 static size_t collect(tempo_model *m, tempo_weight **out)
 {
     tempo_weight *w;
@@ -106,7 +106,9 @@ static tempo_status place(struct tempo_model_files *f, tempo_weight *const *weig
 tempo_status tempo_panels_make(tempo_loader *ld)
 {
     tempo_model *m = ld->m;
-    const size_t most = (size_t)m->hp.n_layers * 7 + 1;
+    size_t most = 0;
+    while (tempo_model_weight(m, most) != NULL)
+        most++;
     tempo_weight **weights = tempo_files_alloc(ld, most * sizeof(*weights));
     size_t *first_task = tempo_files_alloc(ld, (most + 1) * sizeof(*first_task));
     tempo_pool *pool;

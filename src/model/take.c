@@ -1,0 +1,209 @@
+/* take.c - one tensor of a file, or a part of one, as a matrix or a vector; shape and type checked.
+ *
+ * Matrices stay where they are mapped where their rows lie together and are aligned; else they are copied.
+ * Vectors become float copies.  */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/half.h"
+#include "model/files.h"
+
+/* ---- shapes ---- */
+
+static void format_shape(char *out, size_t cap, uint32_t n_dims, const uint64_t *dims)
+{
+    size_t at = 0;
+
+    out[0] = '\0'; /* a scalar has none */
+    for (uint32_t i = 0; i < n_dims && at < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, i == 0 ? "%" PRIu64 : ", %" PRIu64, dims[i]);
+}
+
+/* A GGUF file's dimensions are followed by ones, written or not (its outermost come first here); a
+ * directory's are exact. */
+static bool has_shape(const tempo_loader *ld, const tempo_tensor *t, uint32_t n, const uint64_t *want)
+{
+    if (!ld->f->is_gguf && t->n_dims != n)
+        return false;
+    for (uint32_t i = 0; i < 4; i++) { /* from the innermost */
+        const uint64_t has = i < t->n_dims ? t->dims[t->n_dims - 1 - i] : 1,
+                       expected = i < n ? want[n - 1 - i] : 1;
+        if (has != expected)
+            return false;
+    }
+    return true;
+}
+
+static tempo_status check_shape(tempo_loader *ld, const tempo_tensor *t, uint32_t n, const uint64_t *want)
+{
+    char has[96], expected[72];
+
+    if (has_shape(ld, t, n, want))
+        return TEMPO_OK;
+    format_shape(has, sizeof(has), t->n_dims, t->dims);
+    format_shape(expected, sizeof(expected), n, want);
+    return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(t), "%s: shape [%s], expected [%s]",
+                      t->name, has, expected);
+}
+
+tempo_status tempo_take(tempo_loader *ld, const char *name, uint32_t n, const uint64_t *want, bool required,
+                        tempo_tensor **out)
+{
+    tempo_tensor *t = tempo_files_find(ld->f, name);
+
+    *out = NULL;
+    if (t == NULL)
+        return required ? tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "tensor %s is missing", name)
+                        : TEMPO_OK;
+    t->used = true;
+    const tempo_status st = check_shape(ld, t, n, want);
+    if (st != TEMPO_OK)
+        return st;
+    if (t->type == TEMPO_DTYPE_COUNT)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
+                            "%s: element type %s is not supported", name, t->type_name);
+    *out = t;
+    return TEMPO_OK;
+}
+
+/* ---- matrices ---- */
+
+void tempo_forget_pages(const void *p, uint64_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)p + page - 1) / page * page, end = ((uintptr_t)p + n) / page * page;
+
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static uint64_t bytes_of(const tempo_tensor *t, uint64_t elements)
+{
+    const tempo_dtype_info *d = tempo_dtype_get(t->type);
+
+    return elements / d->block_len * d->block_bytes;
+}
+
+/* Kernels read elements in place; files need not align them (a safetensors header has any length).  The
+ * copy replaces the mapped pages: the model is still held once.  */
+static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t, const unsigned char *data,
+                                uint64_t bytes)
+{
+    const size_t align = t->type == TEMPO_F32 ? 4 : 2; /* blocks hold 16-bit scales */
+
+    if ((uintptr_t)data % align == 0)
+        return data;
+    void *copy = tempo_files_alloc(ld, (size_t)bytes);
+    if (copy != NULL) {
+        memcpy(copy, data, (size_t)bytes);
+        tempo_forget_pages(data, bytes);
+    }
+    return copy;
+}
+
+/* The row of the tensor that becomes row r. */
+static uint64_t row_of(const tempo_cut *cut, uint64_t r)
+{
+    return cut->first + r / cut->run * cut->stride + r % cut->run;
+}
+
+static bool is_float(tempo_dtype type)
+{
+    return type == TEMPO_F32 || type == TEMPO_F16 || type == TEMPO_BF16;
+}
+
+/* Columns become rows. */
+static void turn(const tempo_tensor *t, const tempo_cut *cut, uint64_t n_out, uint64_t n_in,
+                 unsigned char *out)
+{
+    const size_t size = t->type == TEMPO_F32 ? 4 : 2;
+    const unsigned char *from = t->data + cut->slab * size;
+
+    for (uint64_t c = 0; c < n_in; c++) /* the file is read front to back */
+        for (uint64_t r = 0; r < n_out; r++)
+            memcpy(out + (r * n_in + c) * size, from + (c * cut->across + row_of(cut, r)) * size, size);
+}
+
+static tempo_status copy_rows(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n_out,
+                              uint64_t n_in, tempo_weight *w)
+{
+    const uint64_t bytes = n_out * w->row_bytes;
+    unsigned char *copy;
+
+    if (cut->transposed && !is_float(t->type))
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
+                            "%s: a transposed matrix of type %s is not supported", t->name, t->type_name);
+    if ((copy = tempo_files_alloc(ld, (size_t)bytes)) == NULL)
+        return TEMPO_E_NOMEM;
+    if (cut->transposed)
+        turn(t, cut, n_out, n_in, copy);
+    for (uint64_t r = 0; r < n_out && !cut->transposed; r++)
+        memcpy(copy + r * w->row_bytes, t->data + bytes_of(t, cut->slab) + row_of(cut, r) * w->row_bytes,
+               w->row_bytes);
+    w->data = copy;
+    return TEMPO_OK;
+}
+
+tempo_status tempo_take_matrix(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n_out,
+                               uint64_t n_in, tempo_weight *w)
+{
+    tempo_weight made = {.n_out = (size_t)n_out, .n_in = (size_t)n_in, .type = t->type};
+
+    if (n_in % tempo_dtype_get(t->type)->block_len != 0) {
+        if (!cut->transposed)
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(t),
+                              "%s: rows of %" PRIu64 " elements are not whole blocks of %s", t->name, n_in,
+                              t->type_name);
+    }
+    made.row_bytes = (size_t)bytes_of(t, n_in);
+    if (cut->transposed || cut->run < n_out) {
+        const tempo_status st = copy_rows(ld, t, cut, n_out, n_in, &made);
+        if (st == TEMPO_OK)
+            *w = made;
+        return st;
+    }
+    made.data = aligned_data(ld, t, t->data + bytes_of(t, cut->slab) + cut->first * made.row_bytes,
+                             n_out * made.row_bytes);
+    *w = made;
+    return made.data != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
+}
+
+/* ---- vectors ---- */
+
+static float element(const tempo_tensor *t, size_t i)
+{
+    uint16_t half;
+    float f;
+
+    if (t->type == TEMPO_F32) {
+        memcpy(&f, t->data + 4 * i, 4);
+        return f;
+    }
+    memcpy(&half, t->data + 2 * i, 2);
+    return t->type == TEMPO_F16 ? tempo_f16_to_float(half) : tempo_bf16_to_float(half);
+}
+
+tempo_status tempo_take_vector(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n,
+                               float plus, const float **out)
+{
+    if (!is_float(t->type))
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
+                            "%s: a vector of type %s is not supported", t->name, t->type_name);
+    float *v = tempo_files_alloc(ld, (size_t)n * sizeof(*v));
+    if (v == NULL)
+        return TEMPO_E_NOMEM;
+    for (uint64_t i = 0; i < n; i++) {
+        const size_t at = (size_t)(cut->slab + row_of(cut, i));
+        const float x = element(t, at);
+        if (!isfinite(x))
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset + at * (t->type == TEMPO_F32 ? 4 : 2),
+                              "%s: element %zu is %g", t->name, at, (double)x);
+        v[i] = plus != 0.0f ? x + plus : x;
+    }
+    *out = v;
+    return TEMPO_OK;
+}
