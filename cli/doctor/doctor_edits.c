@@ -138,7 +138,8 @@ tempo_status edits_of_nothing(doctor *d, double *worst)
     for (size_t i = 0; i < sizeof(nothing) / sizeof(*nothing) && st == TEMPO_OK; i++)
         st = edit_nothing(d, nothing[i], TEMPO_VISIBLE, NULL, worst);
     for (size_t i = 0; i < sizeof(own) / sizeof(*own) && st == TEMPO_OK; i++)
-        st = patch_own(d, own[i], worst);
+        if (tempo_tap_get_info(d->s.model, own[i]).missing == NULL)
+            st = patch_own(d, own[i], worst);
     return st;
 }
 

@@ -119,8 +119,26 @@ finding check_i3(doctor *d)
 typedef struct attention_sums {
     size_t first; /* slot of the set's first member */
     tempo_mode mode;
+    bool sinks;   /* take a share: a row sums to less than 1, and more than 0 */
     double worst; /* deviation of a row's sum from 1; HUGE_VAL where a hidden slot has a weight */
 } attention_sums;
+
+/* What a row's weights may miss of 1. */
+static double deviation(const attention_sums *s, double sum)
+{
+    return s->sinks && sum > 0 && sum < 1 ? 0 : fabs(sum - 1);
+}
+
+/* Have heads a logit of their own that no slot gets? */
+static bool has_sinks(const tempo_model *m)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < tempo_model_tensor_count(m) && !found; i++)
+        found = strstr(tempo_model_tensor_at(m, i).name, ".attn_sinks") != NULL ||
+                strstr(tempo_model_tensor_at(m, i).name, ".self_attn.sinks") != NULL;
+    return found;
+}
 
 static bool sum_attention(void *user, const tempo_tap_view *v)
 {
@@ -138,8 +156,8 @@ static bool sum_attention(void *user, const tempo_tap_view *v)
                 s->worst = HUGE_VAL;
             sum += (double)w;
         }
-        if (!(fabs(sum - 1) <= s->worst)) /* NaN becomes the worst and fails */
-            s->worst = fabs(sum - 1);
+        if (!(deviation(s, sum) <= s->worst)) /* NaN becomes the worst and fails */
+            s->worst = deviation(s, sum);
     }
     return true;
 }
@@ -152,7 +170,7 @@ finding check_i4(doctor *d)
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
         const placed_set set = first_set(d, modes[i]);
-        attention_sums sums = {.first = d->n_prompt, .mode = modes[i]};
+        attention_sums sums = {.first = d->n_prompt, .mode = modes[i], .sinks = has_sinks(d->s.model)};
         const tempo_observer obs = {.user = &sums,
                                     .view = sum_attention,
                                     .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},

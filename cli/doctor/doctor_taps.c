@@ -84,30 +84,22 @@ finding check_i11(doctor *d)
 
 /* ---- I14 ---- */
 
-/* The residual stream of the rows of a batch, and what the layer under way adds to it. */
+/* The residual stream of the rows of a batch. */
 typedef struct stream {
     size_t d;
-    float *x, *out; /* [DOCTOR_PROMPT, d] */
+    float *x; /* [DOCTOR_PROMPT, d] */
     double worst;
 } stream;
-
-static void add_to_stream(float *x, const float *out, size_t d)
-{
-    for (size_t i = 0; i < d; i++)
-        x[i] += out[i];
-}
 
 static bool follow_stream(void *user, const tempo_tap_view *v)
 {
     stream *s = user;
-    float *x = s->x + v->row * s->d, *out = s->out + v->row * s->d;
+    float *x = s->x + v->row * s->d;
 
-    if (v->tap == TEMPO_TAP_EMBED)
+    if (v->tap == TEMPO_TAP_RESID_PRE && v->layer == 0)
         memcpy(x, v->values, s->d * sizeof(*x));
-    else if (v->tap == TEMPO_TAP_ATTN_OUT || v->tap == TEMPO_TAP_MLP_OUT)
-        memcpy(out, v->values, s->d * sizeof(*out));
-    if (v->tap == TEMPO_TAP_RESID_MID || v->tap == TEMPO_TAP_RESID_POST)
-        add_to_stream(x, out, s->d);
+    for (size_t i = 0; i < s->d && (v->tap == TEMPO_TAP_ATTN_OUT || v->tap == TEMPO_TAP_MLP_OUT); i++)
+        x[i] += v->values[i];
     if (v->tap == TEMPO_TAP_RESID_PRE || v->tap == TEMPO_TAP_RESID_MID || v->tap == TEMPO_TAP_RESID_POST)
         s->worst = fmax(s->worst, differ(x, v->values, s->d));
     return true;
@@ -116,20 +108,21 @@ static bool follow_stream(void *user, const tempo_tap_view *v)
 /* I14: what the residual stream shows is the sum of what is added to it, addition by addition. */
 finding check_i14(doctor *d)
 {
-    static const tempo_tap_selection taps[] = {{.tap = TEMPO_TAP_EMBED},    {.tap = TEMPO_TAP_RESID_PRE},
-                                               {.tap = TEMPO_TAP_ATTN_OUT}, {.tap = TEMPO_TAP_RESID_MID},
-                                               {.tap = TEMPO_TAP_MLP_OUT},  {.tap = TEMPO_TAP_RESID_POST}};
+    static const tempo_tap_selection taps[] = {{.tap = TEMPO_TAP_RESID_PRE},
+                                               {.tap = TEMPO_TAP_ATTN_OUT},
+                                               {.tap = TEMPO_TAP_MLP_OUT},
+                                               {.tap = TEMPO_TAP_RESID_POST},
+                                               {.tap = TEMPO_TAP_RESID_MID}}; /* which not all have */
+    const bool middle = tempo_tap_get_info(d->s.model, TEMPO_TAP_RESID_MID).missing == NULL;
     stream s = {.d = tempo_model_get_info(d->s.model)->d_model};
-    const tempo_observer obs = {.user = &s, .view = follow_stream, .taps = taps, .n_taps = 6};
+    const tempo_observer obs = {.user = &s, .view = follow_stream, .taps = taps, .n_taps = middle ? 5 : 4};
     tempo_seq *seq = NULL;
     tempo_status st = TEMPO_E_NOMEM;
 
     s.x = malloc(DOCTOR_PROMPT * s.d * sizeof(*s.x));
-    s.out = malloc(DOCTOR_PROMPT * s.d * sizeof(*s.out));
-    if (s.x != NULL && s.out != NULL)
+    if (s.x != NULL)
         st = run_shown(d, &obs, &seq, d->buffer[0]);
     tempo_seq_free(seq);
     free(s.x);
-    free(s.out);
     return st == TEMPO_OK ? judge(s.worst, 0) : cannot_run();
 }

@@ -141,6 +141,7 @@ static size_t keep_wanted(tempo_engine *e, size_t rows)
     for (size_t r = 0; r < rows; r++)
         if (e->plan[r].logits != SIZE_MAX) {
             memmove(e->x + n * d, e->x + r * d, d * sizeof(*e->x));
+            memmove(e->h + n * d, e->h + r * d, d * sizeof(*e->h)); /* a parallel MLP may read it, too */
             memmove(e->att + n * n_q, e->att + r * n_q, n_q * sizeof(*e->att));
             n++;
         }

@@ -14,10 +14,17 @@ _Static_assert(TEMPO_TAP_COUNT < 64, "masks of taps have 64 bits");
 
 typedef enum shape { MODEL, ONE, HEADS, KV_HEADS, SLOTS, SHARES, FF, EXPERTS, VOCAB } shape;
 typedef enum where { ONCE, LAYER } where;
-typedef enum needs { ALWAYS, POS_EMBED, QK_NORM, MOE } needs;
+typedef enum needs { ALWAYS, NORM_1, NORM_2, ROPE, MIDDLE, DENSE, GATE, POS_EMBED, QK_NORM, MOE } needs;
 
-static const char *const needs_text[] = {
-    [POS_EMBED] = "learned positions", [QK_NORM] = "norm of queries and keys", [MOE] = "experts"};
+static const char *const needs_text[] = {[NORM_1] = "norm before attention",
+                                         [NORM_2] = "norm before the MLP",
+                                         [ROPE] = "rotated queries and keys",
+                                         [MIDDLE] = "place between attention and MLP, which are parallel",
+                                         [DENSE] = "dense MLP",
+                                         [GATE] = "dense MLP with a gate",
+                                         [POS_EMBED] = "learned positions",
+                                         [QK_NORM] = "norm of queries and keys",
+                                         [MOE] = "experts"};
 
 static const struct tap {
     const char *name, *short_name;
@@ -45,9 +52,43 @@ _Static_assert((int)ROWS == (int)TEMPO_TAP_COUNT, "tempo.h and taps.inc disagree
 
 /* ---- what a model has ---- */
 
+static bool any_dense(const tempo_model *m)
+{
+    bool any = false;
+
+    for (uint32_t l = 0; l < m->hp.n_layers && !any; l++)
+        any = m->layers[l].router.data == NULL;
+    return any;
+}
+
+/* Of a model that does not run, llama's are counted. */
 static bool model_has(const tempo_model *m, needs what)
 {
-    return what == ALWAYS || (what == QK_NORM && m->layers != NULL && m->layers[0].q_norm != NULL);
+    if (m->layers == NULL || m->hp.n_layers == 0)
+        return what < POS_EMBED;
+    switch (what) {
+    case NORM_1:
+        return m->layers[0].attn_norm.w != NULL;
+    case NORM_2:
+        return m->layers[0].ffn_norm.w != NULL;
+    case ROPE:
+        return m->recipe.n_rot > 0;
+    case MIDDLE:
+        return !m->recipe.parallel;
+    case DENSE:
+        return any_dense(m);
+    case GATE:
+        return any_dense(m) && !m->recipe.plain_mlp;
+    case POS_EMBED:
+        return m->positions != NULL;
+    case QK_NORM:
+        return m->layers[0].q_norm != NULL;
+    case MOE:
+        return m->recipe.n_experts > 0;
+    case ALWAYS:
+        break;
+    }
+    return true;
 }
 
 tempo_tap_info tempo_tap_get_info(const tempo_model *m, tempo_tap tap)
@@ -65,7 +106,7 @@ tempo_tap_info tempo_tap_get_info(const tempo_model *m, tempo_tap tap)
                               [SLOTS] = {hp->n_heads, 0},
                               [SHARES] = {hp->n_heads, hp->d_model},
                               [FF] = {hp->d_ff, 1},
-                              [EXPERTS] = {0, 1},
+                              [EXPERTS] = {m != NULL ? m->recipe.n_used : 0, 1},
                               [VOCAB] = {hp->n_vocab, 1}};
     const bool heads = t->shape == HEADS || t->shape == KV_HEADS || t->shape == SLOTS || t->shape == SHARES;
 
