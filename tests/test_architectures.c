@@ -215,22 +215,10 @@ static tempo_model *open_model(const char *path)
     return m;
 }
 
-static void test_directory(void **state)
-{
-    const char *name = *state;
-    char path[512];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", shared, name);
-    tempo_model *m = open_model(path);
-    check_passes(m, name, path);
-    tempo_model_free(m);
-}
-
-/* ---- the same model as a GGUF ---- */
-
 enum { ROWS = 24 };
 
-static void logits_of(const tempo_model *m, float *out)
+/* last: of the last row alone, which is then the only one that goes through the end of the model. */
+static void logits_of(const tempo_model *m, bool last, float *out)
 {
     const size_t n_vocab = tempo_model_get_info(m)->n_vocab;
     tempo_engine *e = test_engine(m, 1);
@@ -244,15 +232,42 @@ static void logits_of(const tempo_model *m, float *out)
         rows[i].token = (int32_t)((i * 37 + 11) % n_vocab);
         rows[i].set = (uint32_t)i;
         rows[i].position = (double)i;
-        rows[i].want = TEMPO_WANT_LOGITS;
+        rows[i].want = !last || i + 1 == ROWS ? TEMPO_WANT_LOGITS : 0;
     }
     if (tempo_engine_forward(e, rows, ROWS, NULL, &err) != TEMPO_OK)
         fail_msg("%s", err.msg);
-    for (size_t i = 0; i < ROWS; i++)
+    for (size_t i = last ? ROWS - 1 : 0; i < ROWS; i++)
         memcpy(out + i * n_vocab, tempo_engine_logits(e, i), n_vocab * sizeof(*out));
     tempo_seq_free(seq);
     tempo_engine_free(e);
 }
+
+static void check_last_row(const tempo_model *m, const char *name)
+{
+    const size_t n_vocab = tempo_model_get_info(m)->n_vocab;
+    float *all = calloc(2 * ROWS * n_vocab, sizeof(*all)), *one = all + ROWS * n_vocab;
+
+    assert_non_null(all);
+    logits_of(m, false, all);
+    logits_of(m, true, one);
+    if (memcmp(all + (ROWS - 1) * n_vocab, one + (ROWS - 1) * n_vocab, n_vocab * sizeof(*all)) != 0)
+        fail_msg("%s: the last row's logits depend on whether the others' are wanted", name);
+    free(all);
+}
+
+static void test_directory(void **state)
+{
+    const char *name = *state;
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", shared, name);
+    tempo_model *m = open_model(path);
+    check_passes(m, name, path);
+    check_last_row(m, name);
+    tempo_model_free(m);
+}
+
+/* ---- the same model as a GGUF ---- */
 
 /* A GGUF of gptneox does not say which GELU it means, erf is taken: of this model the other is meant. */
 static double gguf_tolerance(const char *name)
@@ -279,8 +294,8 @@ static void test_gguf(void **state)
     assert_non_null(x);
     assert_non_null(y);
     assert_int_equal(tempo_model_get_info(gguf)->n_vocab, tempo_model_get_info(directory)->n_vocab);
-    logits_of(gguf, x);
-    logits_of(directory, y);
+    logits_of(gguf, false, x);
+    logits_of(directory, false, y);
     for (size_t i = 0; i < n; i++)
         if (!(fabs((double)x[i] - (double)y[i]) <= gguf_tolerance(name)))
             fail_msg("%s: logit %zu is %.9g from the GGUF, %.9g from the directory", name, i, (double)x[i],
