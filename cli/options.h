@@ -107,6 +107,7 @@ typedef struct options {
 
     const char *curves; /* of a trace */
     bool no_exchange;
+    bool trace; /* of a study */
 
     size_list rows, contexts, sequences, prompts; /* of a benchmark */
     size_t repeats, buffer_mb;

@@ -50,6 +50,7 @@ static const refusal refusals[] = {
     {"zero z rows=set", TEMPO_E_FORMAT, "'set' names no rows; expected all, prompt"},
     {"zero z rows=siblings", TEMPO_E_FORMAT, "'siblings' names no rows"},
     {"zero z rows=set:9-7", TEMPO_E_FORMAT, "names no rows"},
+    {"zero z rows=member:3-1", TEMPO_E_FORMAT, "member:1-3"},
     {"zero z rows=prompt:-0", TEMPO_E_FORMAT, "names no rows"},
     {"zero z rows=prompt:1&prompt:2", TEMPO_E_FORMAT, "names no rows"},
     {"zero z rows=", TEMPO_E_FORMAT, "'' names no rows"},

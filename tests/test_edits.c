@@ -232,10 +232,20 @@ static bool siblings(size_t row, size_t slot)
 {
     return slot != row && begin_of_set(slot) == begin_of_set(row);
 }
+/* of the second on, in its set */
+static bool later_members(size_t row, size_t slot)
+{
+    (void)row;
+    return slot > begin_of_set(slot);
+}
 static bool previous(size_t row, size_t slot)
 {
     return begin_of_set(row) > 0 && slot < begin_of_set(row) &&
            begin_of_set(slot) == begin_of_set(begin_of_set(row) - 1);
+}
+static bool later_previous(size_t row, size_t slot)
+{
+    return previous(row, slot) && later_members(row, slot);
 }
 static bool first(size_t row, size_t slot)
 {
@@ -279,6 +289,9 @@ static const told tolds[] = {
     {"cut siblings", TEMPO_TAP_ATTN_SCORES, ALL, ALL, every, siblings, 1, 0, -INFINITY, 0},
     {"cut generated -> previous & set:7-9 heads=1,3", TEMPO_TAP_ATTN_SCORES, ALL, -13, generated, previous, 1,
      0, -INFINITY, 0},
+    {"cut generated -> member:1- & previous", TEMPO_TAP_ATTN_SCORES, ALL, ALL, generated, later_previous, 1,
+     0, -INFINITY, 0},
+    {"scale 2 q rows=member:1-9", TEMPO_TAP_Q, ALL, ALL, later_members, NULL, 2, 0, 0, 0},
     {"cut first heads=2", TEMPO_TAP_ATTN_SCORES, ALL, 2, every, first, 1, 0, -INFINITY, 0},
     {"cut set:9- -> prompt:2-4 layers=1", TEMPO_TAP_ATTN_SCORES, 1, ALL, sets_9_on, prompt_2_4, 1, 0,
      -INFINITY, 0},

@@ -11,7 +11,7 @@
 
 #include "model/model.h"
 #include "support/models.h"
-#include "trace/trace.h"
+#include "trace/cells.h"
 
 enum { STEPS = 6, PROMPT = 5 };
 

@@ -85,7 +85,7 @@ reach() {
     analyze) echo base io metrics capture run draw analyze ;;
     study) echo base io metrics trace run files yaml stats study ;;
     experiment) echo base io capture run files yaml stats draw study experiment ;;
-    report) echo base io files stats draw registry study report ;;
+    report) echo base io trace files stats draw registry study report ;;
     server/http) echo base server/http ;;
     server/page) echo base server/http server/page ;;
     server/worker) echo base metrics capture run server/worker ;;

@@ -62,6 +62,32 @@ static int report_on(const options *o, const char *dir)
     return tempo_study_report(&report, dir, &err) == TEMPO_OK ? put_report(o, dir, report) : say_error(&err);
 }
 
+/* What a study would do, without doing it. */
+static int put_plan(const options *o, const tempo_study_options *so)
+{
+    tempo_study s;
+    tempo_err err = {0};
+    tempo_status st = tempo_study_plan(&s, so, &err);
+
+    if (st == TEMPO_OK)
+        printf("%zu prompts at %zu thresholds, %zu steps each\n", s.n_prompts, s.n_thresholds, s.steps);
+    for (size_t i = 0; st == TEMPO_OK && i < tempo_study_model_count(&s); i++) {
+        tempo_study_trace_cost cost;
+        if ((st = tempo_study_open_model(&s, i, &err)) == TEMPO_OK &&
+            (!o->trace || (st = tempo_study_trace_estimate(&s, &cost, &err)) == TEMPO_OK))
+            printf("%s: %zu units", tempo_model_get_info(s.model)->name, s.n_prompts * s.n_thresholds);
+        if (st == TEMPO_OK && o->trace)
+            printf("; traces of at most %zu sets: %zu choices of edges each, of a set of two %zu rows in %zu "
+                   "batches of up to %.0f MB",
+                   cost.sets, cost.cells, cost.rows, cost.batches, (double)cost.bytes / 1e6);
+        if (st == TEMPO_OK)
+            printf("\n");
+        tempo_study_close_model(&s);
+    }
+    tempo_study_end(&s);
+    return st == TEMPO_OK ? EXIT_OK : say_error(&err);
+}
+
 static int run_study(const options *o, const char *dir)
 {
     size_t told = 0;
@@ -74,6 +100,7 @@ static int run_study(const options *o, const char *dir)
                               .n_thresholds = o->thresholds.n,
                               .steps = o->study_steps,
                               .max_prompts = o->max_prompts,
+                              .trace = o->trace,
                               .batch = o->batch,
                               .threads = (unsigned)o->threads,
                               .cpu = o->cpu,
@@ -89,13 +116,19 @@ static int run_study(const options *o, const char *dir)
     json_t *report;
 
     if (o->resume && (o->models.n > 0 || o->thresholds.n > 0 || o->study_steps > 0 || o->max_prompts > 0 ||
-                      o->prompts_file != NULL || o->hypotheses != NULL)) {
+                      o->prompts_file != NULL || o->hypotheses != NULL || o->trace)) {
         say("--resume goes on with what the study began with: give no models, prompts, hypotheses, "
-            "thresholds or steps");
+            "thresholds, steps or --trace");
         return EXIT_USAGE;
     }
     memcpy(so.models, o->models.v, o->models.n * sizeof(*o->models.v));
     memcpy(so.thresholds, o->thresholds.v, sizeof(o->thresholds.v));
+    if (o->dry_run) {
+        if (!o->resume)
+            return put_plan(o, &so);
+        say("--dry-run says what a new study would do, and --resume goes on with one");
+        return EXIT_USAGE;
+    }
     catch_interrupts();
     st = tempo_study_run(&report, &so, &err);
     show_progress("", 0, 0);

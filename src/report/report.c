@@ -115,9 +115,12 @@ static void free_slice(tempo_slice *s)
             json_decref(s->unit[i]);
         if (s->control != NULL)
             json_decref(s->control[i]);
+        if (s->trace != NULL)
+            json_decref(s->trace[i]);
     }
     free(s->unit);
     free(s->control);
+    free(s->trace);
 }
 
 static tempo_status load_if_there(const reading *r, const tempo_slice *s, const char *folder, size_t i,
@@ -136,11 +139,13 @@ static tempo_status load_slice(const reading *r, tempo_slice *s, tempo_err *err)
 
     s->unit = calloc(s->n, sizeof(json_t *));
     s->control = calloc(s->n, sizeof(json_t *));
-    if (s->unit == NULL || s->control == NULL)
+    s->trace = calloc(s->n, sizeof(json_t *));
+    if (s->unit == NULL || s->control == NULL || s->trace == NULL)
         return no_memory(err);
     for (size_t i = 0; i < s->n && st == TEMPO_OK; i++)
-        if ((st = load_if_there(r, s, "units", i, &s->unit[i], err)) == TEMPO_OK)
-            st = load_if_there(r, s, "control", i, &s->control[i], err);
+        if ((st = load_if_there(r, s, "units", i, &s->unit[i], err)) == TEMPO_OK &&
+            (st = load_if_there(r, s, "control", i, &s->control[i], err)) == TEMPO_OK)
+            st = load_if_there(r, s, "trace", i, &s->trace[i], err);
     return st;
 }
 
@@ -181,7 +186,7 @@ static tempo_status add_slice(const reading *r, size_t model, size_t threshold, 
                      .threshold =
                          json_number_value(json_array_get(json_object_get(r->plan, "thresholds"), threshold)),
                      .confirmatory = threshold == 0 && json_array_size(r->departures) == 0};
-    json_t *out = json_object(), *explored = NULL;
+    json_t *out = json_object(), *explored = NULL, *traced = NULL;
     tempo_status st = out != NULL ? load_slice(r, &s, err) : no_memory(err);
     size_t there = 0;
 
@@ -198,12 +203,17 @@ static tempo_status add_slice(const reading *r, size_t model, size_t threshold, 
     json_object_set_new(out, "missing", json_integer((json_int_t)(s.n - there)));
     if (st == TEMPO_OK && (st = tempo_report_decide(out, verdicts, &s, floor, err)) == TEMPO_OK)
         st = tempo_report_explore(&explored, &s, err);
+    if (st == TEMPO_OK)
+        st = tempo_report_traced(&traced, &s, err);
     if (st == TEMPO_OK) {
         json_object_set_new(out, "deterministic", deterministic(&s));
+        if (traced != NULL)
+            json_object_set_new(explored, "trace", traced);
         json_object_set_new(out, "exploratory", explored);
         json_array_append_new(list, out);
     } else {
         json_decref(out);
+        json_decref(explored);
     }
     free_slice(&s);
     return st;
@@ -267,7 +277,7 @@ static tempo_status save(const char *dir, json_t *report, tempo_err *err)
     if (st == TEMPO_OK && (st = tempo_path_join(path, sizeof(path), dir, "report.json", err)) == TEMPO_OK)
         st = tempo_json_save(path, json_incref(report), false, err);
     free(text);
-    return st;
+    return st == TEMPO_OK ? tempo_report_draw_traced(report, dir, err) : st;
 }
 
 tempo_status tempo_study_report(json_t **report, const char *dir, tempo_err *err)

@@ -31,7 +31,7 @@ typedef struct tempo_slice {
     const tempo_hypotheses *hypotheses;
     const tempo_prompts *prompts;
     size_t n; /* prompts of the study */
-    json_t **unit, **control;
+    json_t **unit, **control, **trace; /* trace: of the first threshold, where it was asked for */
     size_t model;
     double threshold;
     bool confirmatory; /* the first threshold of a study that was made as registered */
@@ -48,6 +48,11 @@ tempo_status tempo_report_decide(json_t *out, json_t *verdicts, const tempo_slic
 void tempo_report_says(tempo_text *t, const json_t *decision, bool markdown);
 /* explore.c: contrasts, step metrics, layers, heads, knock-outs, strata, shifted tokens. */
 tempo_status tempo_report_explore(json_t **out, const tempo_slice *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* traced.c: what edges between siblings do, with intervals over prompts, or null where nothing was traced ... */
+tempo_status tempo_report_traced(json_t **out, const tempo_slice *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* ... traced_text.c: as a section of the page, and as pictures beside the report (trace-m0.svg, trace-curves-m0.svg). */
+void tempo_report_put_traced(tempo_page *p, const json_t *traced, size_t model);
+tempo_status tempo_report_draw_traced(const json_t *report, const char *dir, tempo_err *err) TEMPO_MUST_CHECK;
 /* timing.c: the pairs of a model, or null when there are none. */
 tempo_status tempo_report_timing(json_t **out, const char *dir, size_t model, const tempo_hypotheses *h,
                                  tempo_err *err) TEMPO_MUST_CHECK;

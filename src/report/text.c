@@ -270,7 +270,7 @@ static void put_timing(tempo_page *p, const json_t *t)
     tempo_text_add(&p->t, "\n");
 }
 
-static void put_model(tempo_page *p, const json_t *model)
+static void put_model(tempo_page *p, const json_t *model, size_t index)
 {
     const json_t *slice, *d;
     size_t t, i;
@@ -302,6 +302,7 @@ static void put_model(tempo_page *p, const json_t *model)
         put_map(p, explored);
         put_layers(p, explored);
         put_contrasts(p, explored);
+        tempo_report_put_traced(p, json_object_get(explored, "trace"), index);
         if (!p->style->markdown)
             continue;
         put_steps(p, explored);
@@ -346,7 +347,7 @@ char *tempo_study_report_text(const json_t *report, const tempo_page_style *styl
 
     tempo_page_heading(&p, 1, "%s", tempo_text_at(report, "title"));
     put_preface(&p, report);
-    json_array_foreach(json_object_get(report, "models"), i, model) put_model(&p, model);
+    json_array_foreach(json_object_get(report, "models"), i, model) put_model(&p, model, i);
     json_array_foreach(json_object_get(report, "timing"), i, model) put_timing(&p, model);
     return tempo_text_take(&p.t);
 }

@@ -4,7 +4,8 @@
 static tempo_status run_model(tempo_study *s, size_t index, tempo_err *err)
 {
     static tempo_status (*const stages[])(tempo_study *, tempo_err *) = {
-        tempo_study_floor, tempo_study_exact, tempo_study_units, tempo_study_control, tempo_study_timing};
+        tempo_study_floor,   tempo_study_exact, tempo_study_units,
+        tempo_study_control, tempo_study_trace, tempo_study_timing};
     tempo_status st = tempo_study_open_model(s, index, err);
 
     for (size_t i = 0; i < sizeof(stages) / sizeof(*stages) && st == TEMPO_OK; i++)

@@ -16,7 +16,9 @@
 
 enum { SCHEMA = 2, MAX_COPY = 1 << 24 };
 
-static const char *const folders[] = {"floor", "units", "control"};
+enum { FOLDERS = 4 };
+static const char *const folders[FOLDERS] = {"floor", "units", "control",
+                                             "trace"}; /* the last where the plan asks for it */
 
 bool tempo_study_has(const char *path)
 {
@@ -158,6 +160,9 @@ static tempo_status make_plan(tempo_study *s, tempo_err *err)
                         tempo_json_numbers(s->thresholds, s->n_thresholds), "steps", (json_int_t)s->steps);
     if (edits != NULL)
         json_object_set_new(s->plan, "edits", edits);
+    s->trace = o->trace;
+    if (s->trace && s->plan != NULL)
+        json_object_set_new(s->plan, "trace", json_true());
     return s->plan != NULL ? TEMPO_OK
                            : tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the plan");
 }
@@ -209,6 +214,7 @@ static tempo_status read_plan(tempo_study *s, const char *path, tempo_err *err)
     }
     s->n_prompts = (size_t)n;
     s->steps = (size_t)steps;
+    s->trace = json_is_true(json_object_get(s->plan, "trace"));
     return TEMPO_OK;
 }
 
@@ -217,7 +223,7 @@ static tempo_status store_plan(tempo_study *s, const char *path, tempo_err *err)
     char to[TEMPO_STUDY_PATH];
     tempo_status st = tempo_make_directory(s->dir, err);
 
-    for (size_t i = 0; i < 3 && st == TEMPO_OK; i++)
+    for (size_t i = 0; i < (s->trace ? (size_t)FOLDERS : FOLDERS - 1) && st == TEMPO_OK; i++)
         if ((st = in_dir(s, folders[i], to, err)) == TEMPO_OK)
             st = tempo_make_directory(to, err);
     if (st == TEMPO_OK && (st = in_dir(s, "hypotheses.yaml", to, err)) == TEMPO_OK)
@@ -231,10 +237,10 @@ static tempo_status store_plan(tempo_study *s, const char *path, tempo_err *err)
 /* What a killed process was writing. */
 static void remove_unfinished(const tempo_study *s)
 {
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i <= FOLDERS; i++) {
         char path[TEMPO_STUDY_PATH], file[TEMPO_STUDY_PATH + 256];
         const struct dirent *e;
-        (void)snprintf(path, sizeof(path), "%.4000s/%s", s->dir, i < 3 ? folders[i] : ".");
+        (void)snprintf(path, sizeof(path), "%.4000s/%s", s->dir, i < FOLDERS ? folders[i] : ".");
         DIR *d = opendir(path);
         while (d != NULL && (e = readdir(d)) != NULL)
             if (strstr(e->d_name, ".tmp.") != NULL) {
@@ -244,6 +250,14 @@ static void remove_unfinished(const tempo_study *s)
         if (d != NULL)
             (void)closedir(d);
     }
+}
+
+tempo_status tempo_study_plan(tempo_study *s, const tempo_study_options *o, tempo_err *err)
+{
+    *s = (tempo_study){.o = o};
+    const tempo_status st = load_files(s, err);
+
+    return st == TEMPO_OK ? make_plan(s, err) : st;
 }
 
 tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err)

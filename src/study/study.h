@@ -24,6 +24,7 @@ typedef struct tempo_study_options {
     double thresholds[TEMPO_HYPOTHESES_MAX_THRESHOLDS];
     size_t n_thresholds;                      /* 0: those of the hypotheses file */
     size_t steps, max_prompts;                /* 0: those of the files */
+    bool trace;                               /* also trace the siblings of the first threshold's sets (trace.c) */
     size_t batch;                             /* prompts that decode together, 0: TEMPO_STUDY_BATCH */
     unsigned threads;
     const char *cpu;
@@ -48,6 +49,7 @@ typedef struct tempo_study {
     size_t n_prompts; /* of them, from the first */
     double thresholds[TEMPO_HYPOTHESES_MAX_THRESHOLDS];
     size_t n_thresholds, steps;
+    bool trace;
     json_t *plan; /* what study.json holds */
     /* the model at hand */
     size_t model_index;
@@ -64,6 +66,8 @@ typedef struct tempo_study {
 tempo_status tempo_study_manifest(const tempo_study *s, const char *status, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* plan.c: the frozen plan, and opening models by it. */
+/* The plan alone: nothing is written, and no study need be there. */
+tempo_status tempo_study_plan(tempo_study *s, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_begin(tempo_study *s, const tempo_study_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 size_t tempo_study_model_count(const tempo_study *s);
 tempo_status tempo_study_open_model(tempo_study *s, size_t index, tempo_err *err) TEMPO_MUST_CHECK;
@@ -98,6 +102,15 @@ void tempo_study_progress(const tempo_study *s, const char *stage, size_t done, 
 /* after.c: what needs the units. */
 tempo_status tempo_study_control(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_study_timing(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* trace.c: where the plan asks for it. */
+tempo_status tempo_study_trace(tempo_study *s, tempo_err *err) TEMPO_MUST_CHECK;
+/* What that costs at most for the model at hand: sets that may be traced (fewer are parallel), and a set of two members behind the
+ * longest prompt.  */
+typedef struct tempo_study_trace_cost {
+    size_t sets, cells, rows, batches;
+    uint64_t bytes;
+} tempo_study_trace_cost;
+tempo_status tempo_study_trace_estimate(const tempo_study *s, tempo_study_trace_cost *out, tempo_err *err) TEMPO_MUST_CHECK;
 /* Seconds since some fixed moment, for times. */
 double tempo_study_seconds(void);
 

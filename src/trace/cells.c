@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/trace.h"
+#include "trace/cells.h"
 
 /* ---- layout ---- */
 
@@ -40,6 +40,18 @@ size_t tempo_trace_cell_count(size_t n_layers, size_t n_heads)
     for (tempo_trace_kind kind = 0; kind < TEMPO_TRACE_KINDS; kind++)
         n += count_of(kind, n_layers, n_heads);
     return n;
+}
+
+void tempo_trace_place(size_t n_layers, size_t n_heads, size_t first[TEMPO_TRACE_KINDS],
+                       size_t n[TEMPO_TRACE_KINDS])
+{
+    size_t next = 0;
+
+    for (tempo_trace_kind kind = 0; kind < TEMPO_TRACE_KINDS; kind++) {
+        first[kind] = next;
+        n[kind] = count_of(kind, n_layers, n_heads);
+        next += n[kind];
+    }
 }
 
 static void fill_cell(const tempo_trace *t, tempo_trace_kind kind, size_t i, tempo_trace_cell *cell)
@@ -88,13 +100,10 @@ bool tempo_trace_lay_out(tempo_trace_owned *w, uint32_t first_layer, size_t n_la
     if (w->cells == NULL || w->strongest == NULL || w->token_q == NULL || w->token_cut == NULL ||
         (exchanged && w->token_exchanged == NULL))
         return false;
-    size_t next = 0;
-    for (tempo_trace_kind kind = 0; kind < TEMPO_TRACE_KINDS; kind++) {
-        t->first[kind] = next;
-        t->n[kind] = count_of(kind, n_layers, n_heads);
+    tempo_trace_place(n_layers, n_heads, t->first, t->n);
+    for (tempo_trace_kind kind = 0; kind < TEMPO_TRACE_KINDS; kind++)
         for (size_t i = 0; i < t->n[kind]; i++)
-            fill_cell(t, kind, i, &w->cells[next++]);
-    }
+            fill_cell(t, kind, i, &w->cells[t->first[kind] + i]);
     for (size_t i = 0; i < n_layers * n_heads; i++)
         w->strongest[i] = (uint32_t)i;
     return true;

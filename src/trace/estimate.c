@@ -1,7 +1,7 @@
 /* estimate.c - options of a trace, and how many variants ride in a batch. */
 #include "base/memory.h"
 #include "base/options.h"
-#include "trace/trace.h"
+#include "trace/cells.h"
 
 enum {
     MOST_ROWS = 512, /* of a batch: weights are read once for all of them, and more of them gain nothing */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "metrics/metrics.h"
-#include "trace/trace.h"
+#include "trace/cells.h"
 
 /* What a cell is, with the layer that it begins in. */
 typedef struct task {

@@ -8,59 +8,20 @@
  *
  * A variant is a fork of what stands in front of the set, with edits of its own, so that variants are sequences of one
  * batch.  Strangers are a set in front of the set, at its positions: what a row sees of it is cut to what it would see of
- * siblings.  */
+ * siblings.  What the files of this folder share is in cells.h; here is what others call.  */
 #ifndef TEMPO_TRACE_TRACE_H
 #define TEMPO_TRACE_TRACE_H
 #include <jansson.h>
 
-#include "decode/decode.h"
+#include "base/status.h"
 
 /* ---- cells.c ---- */
 enum { TEMPO_TRACE_MAX_KEPT = 32 }; /* powers of 2 below layers * heads */
 
-typedef struct tempo_trace_owned {
-    tempo_trace t;
-    tempo_trace_cell *cells;
-    uint32_t *strongest;
-    double *token_q, *token_cut, *token_exchanged;
-} tempo_trace_owned;
-
-/* All cells of layers [first, first + n_layers), without effects; strongest is still in order.  False: no memory. */
-bool tempo_trace_lay_out(tempo_trace_owned *w, uint32_t first_layer, size_t n_layers, size_t n_heads, size_t n_tokens,
-                         bool exchanged);
+/* Where the kinds begin, and how many cells each has. */
+void tempo_trace_place(size_t n_layers, size_t n_heads, size_t first[TEMPO_TRACE_KINDS], size_t n[TEMPO_TRACE_KINDS]);
 /* How many cells that makes. */
 size_t tempo_trace_cell_count(size_t n_layers, size_t n_heads);
-/* The heads by how much cutting each alone moves q, when their cells are known.  False: no memory. */
-bool tempo_trace_rank(tempo_trace_owned *w);
-
-/* The edges of a cell in one layer: a bit for each head. */
-typedef struct tempo_layer_heads {
-    uint64_t bits[TEMPO_TAP_WORDS];
-} tempo_layer_heads;
-/* edges[n_layers], of all layers of the model. */
-void tempo_trace_edges(const tempo_trace *t, const tempo_trace_cell *cell, tempo_layer_heads *edges, uint32_t n_layers);
-/* The lowest layer with an edge; n_layers: there is none. */
-uint32_t tempo_trace_begin(const tempo_layer_heads *edges, uint32_t n_layers);
-
-/* What is to be changed of a set of m members that is number `set` of its sequence. */
-typedef struct tempo_trace_change {
-    const tempo_layer_heads *edges; /* [layers of the model] */
-    bool exchange;                  /* strangers are the set before it */
-    uint32_t set;
-    size_t m;
-    bool causal;
-} tempo_trace_change;
-/* A new list; TEMPO_E_LIMIT when a set is too large to be exchanged. */
-tempo_status tempo_trace_edits(tempo_edits **out, const tempo_model *m, const tempo_trace_change *c, tempo_err *err)
-    TEMPO_MUST_CHECK;
-
-/* ---- estimate.c ---- */
-/* The caller's options, complete: decoding in *d, layers as numbers of the model that its mode reaches. */
-tempo_status tempo_trace_options_take(tempo_trace_options *o, tempo_decode_options *d, const tempo_model *m,
-                                      const tempo_trace_options *given, tempo_err *err) TEMPO_MUST_CHECK;
-/* Cells that ride in one batch, at least 1. */
-size_t tempo_trace_batch(const tempo_model *m, const tempo_trace_options *o, const tempo_decode_options *d, size_t members,
-                         size_t context, uint64_t *bytes);
 
 /* ---- strangers.c ---- */
 typedef struct tempo_stranger {
@@ -102,9 +63,13 @@ void tempo_trace_means_free(tempo_trace_means *s); /* what it holds */
 double tempo_trace_mean(const tempo_trace_means *s, int side, int measure, size_t cell);
 
 /* ---- means_json.c ---- */
-/* {"sets", "exchanged", "first_layer", "layers", "heads", "kept": [k], "cut": {"tv": {"all", "heads": [[]], "layers": [], "below",
- * "above", "keep"}, "kl", "set_changes"}, "exchanged_effect"..} (docs/interventions.md); NULL: no memory. */
+/* {"sets", "exchanged_sets", "first_layer", "n_layers", "n_heads", "kept": [k], "cut": {"tv": {"all", "heads": [[]], "layers": [],
+ * "below", "above", "keep"}, "kl", "set_changes"}, "exchanged", "strangers", "contrast"} (docs/interventions.md). */
 json_t *tempo_trace_means_json(const tempo_trace_means *s);
+/* Shape and cells of such a document: false when it is none, or of another shape than *shape, which is filled in while it has no
+ * cells.  x[cells] of one kind object ("cut"."tv"): NaN where it is null.  */
+bool tempo_trace_shape_read(tempo_trace_means *shape, const json_t *doc);
+bool tempo_trace_kinds_read(const tempo_trace_means *shape, const json_t *kinds, double *x);
 /* A number for each cell, by kind: {"all": x, "heads": [layers][heads], "layers": [..], "below", "above", "keep"}. */
 json_t *tempo_trace_kinds_json(const tempo_trace_means *shape, double (*of)(const void *user, size_t cell), const void *user);
 

@@ -51,6 +51,22 @@ assert d['models'][0]['thresholds'][0]['family'] == 'exploratory'
 assert all(v['family'] == 'exploratory' for v in d['verdicts'])
 assert d['departures'] == ['the first threshold is 0.05 instead of 0.1', '2 steps instead of 3']"
 
+# ---- traces: what it will cost, and what came of it ----
+works run "${small[@]}" --trace --dry-run --out "$dir/t"
+contains "$out" 'tempo-tiny: 8 units; traces of at most 8 sets: 95 choices of edges each'
+[ ! -e "$dir/t" ] || fail '--dry-run made a directory'
+works run "${small[@]}" --dry-run --out "$dir/t"
+case $out in *traces*) fail "a dry run without --trace: $out" ;; esac
+works run "${small[@]}" --max-prompts 2 --thresholds 0.02 --trace --no-db --json --out "$dir/t"
+check_document "$dir/out" "
+t = d['models'][0]['thresholds'][0]['exploratory']['trace']
+assert d['study']['trace'] is True and t['prompts'] == 2 and t['sets'] >= 2 and len(t['cut']['tv']['mean']['heads']) == 8
+assert t['contrast']['tv']['mean']['all'] is not None and t['cut']['tv']['low']['all'] is None"
+for f in trace-m0.svg trace-curves-m0.svg trace; do [ -e "$dir/t/$f" ] || fail "no $f"; done
+contains "$(cat "$dir/t/report.md")" 'Edges between siblings'
+refuses 2 '--dry-run' run --resume --dry-run --out "$dir/t"
+refuses 2 '--resume' run --resume --trace --out "$dir/t"
+
 # ---- it is in the database of runs ----
 "$tempo" runs list >"$dir/out" 2>&1 || fail "runs list: $(cat "$dir/out")"
 grep -q study "$dir/out" || fail "runs list has no study: $(cat "$dir/out")"
