@@ -1348,7 +1348,8 @@ TEMPO_API const char *tempo_trace_kind_name(tempo_trace_kind v);
 typedef struct tempo_trace_options {
     size_t size;
     const tempo_decode_options *decoding; /* of the run: mode and its layers, readout, temperature, threshold, max_set, nudge; NULL: the
-                                             defaults, but visible.  Not isolated, without edits or replay */
+                                             defaults, but visible.  Not isolated, no replay.  With edits, those that seq has; such as name
+                                             sets, siblings or `previous`, and patches by slot, do not go with strangers */
     uint32_t first_layer, last_layer;     /* traced, both included; 0, TEMPO_ALL_LAYERS.  Edges of other layers stay as they are */
     const int32_t *strangers;             /* one for each member that has a slot, in slot order; NULL: nothing is exchanged */
     const int32_t *tokens;                /* [n_tokens] whose probabilities are told */

@@ -33,7 +33,7 @@ static void assert_near(double a, double b, double within)
     assert_true(fabs(a - b) <= within);
 }
 
-static void run_with(traced_run *r, tempo_decode_options o, unsigned threads)
+static void run_with_model(traced_run *r, tempo_model *m, tempo_decode_options o, unsigned threads)
 {
     tempo_err err = {0};
     const tempo_engine_options eo = {.size = sizeof(eo), .threads = threads};
@@ -41,7 +41,7 @@ static void run_with(traced_run *r, tempo_decode_options o, unsigned threads)
     *r = (traced_run){.o = o};
     r->o.steps = STEPS;
     r->o.stop = TEMPO_STOP_NEVER;
-    assert_int_equal(tempo_model_open(&r->model, "models/tempo-tiny", NULL, &err), TEMPO_OK);
+    r->model = m;
     assert_int_equal(tempo_engine_create(&r->engine, r->model, &eo, &err), TEMPO_OK);
     assert_int_equal(tempo_decoder_create(&r->d, r->engine, &r->o, prompt, PROMPT, &err), TEMPO_OK);
     while (tempo_decoder_stopped(r->d) == TEMPO_RUNNING) {
@@ -53,6 +53,15 @@ static void run_with(traced_run *r, tempo_decode_options o, unsigned threads)
         r->sets[r->n].members = r->members[r->n];
         r->n++;
     }
+}
+
+static void run_with(traced_run *r, tempo_decode_options o, unsigned threads)
+{
+    tempo_model *m;
+    tempo_err err = {0};
+
+    assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", NULL, &err), TEMPO_OK);
+    run_with_model(r, m, o, threads);
 }
 
 static void end_run(traced_run *r)
@@ -342,6 +351,49 @@ static void test_layers(void **state)
     end_run(&r);
 }
 
+/* A run with edits of its own: its variants have them, too. */
+static void test_edited_run(void **state)
+{
+    (void)state;
+    tempo_decode_options d = options_of(TEMPO_VISIBLE);
+    tempo_model *m;
+    tempo_edits *l, *bad;
+    tempo_err err = {0};
+    assert_int_equal(tempo_model_open(&m, "models/tempo-tiny", NULL, &err), TEMPO_OK);
+    assert_int_equal(tempo_edits_create(&l, m, &err), TEMPO_OK);
+    assert_int_equal(tempo_edits_add(l, "scale 3 z layers=2 rows=generated", NULL, &err), TEMPO_OK);
+    assert_true(tempo_trace_can_exchange(l) && tempo_trace_can_exchange(NULL));
+    d.edits = l;
+    traced_run r;
+    run_with_model(&r, m, d, 1);
+    const tempo_set *set = parallel(&r, 1, 2);
+    tempo_trace_options o = defaults();
+    int32_t *ids = all_tokens(r.model, &o), own[64];
+    for (size_t i = 0; i < set->n_members; i++)
+        own[i] = set->members[i].id;
+    o.strangers = own;
+    tempo_trace *t = trace(&r, set, o);
+    assert_same(t->token_q, read_again(&r, set, TEMPO_VISIBLE, "scale 3 z layers=2"), t->n_tokens);
+    assert_same(cut_of(t, TEMPO_TRACE_ALL, 0), read_again(&r, set, TEMPO_ISOLATED, "scale 3 z layers=2"),
+                t->n_tokens);
+    for (size_t i = 0; i < t->n_cells; i++) /* strangers are edited as the siblings are */
+        assert_true(t->cells[i].exchanged.tv < 1e-5);
+    tempo_trace_free(t);
+    /* what would mean other slots is refused with strangers alone */
+    assert_int_equal(tempo_edits_create(&bad, m, &err), TEMPO_OK);
+    assert_int_equal(tempo_edits_add(bad, "cut set:9- -> previous layers=2", NULL, &err), TEMPO_OK);
+    r.o.edits = bad;
+    o.decoding = &r.o;
+    assert_int_equal(tempo_trace_siblings(&t, r.engine, tempo_decoder_seq(r.d), set, &o, &err),
+                     TEMPO_E_UNSUPPORTED);
+    assert_string_equal(err.field, "edits");
+    r.o.edits = l;
+    tempo_edits_free(bad);
+    tempo_edits_free(l);
+    free(ids);
+    end_run(&r);
+}
+
 static bool stop_at_once(void *user)
 {
     (void)user;
@@ -499,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_exchanged_is_a_set_of_strangers),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_edited_run),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_means),

@@ -83,6 +83,7 @@ static tempo_decode_options decoding_of(const tempo_study *s, size_t steps)
     o.mode = TEMPO_VISIBLE;
     o.threshold = s->thresholds[0];
     o.steps = steps;
+    o.edits = s->edits;
     return o;
 }
 
@@ -102,7 +103,8 @@ static tempo_status trace_set(stage *g, size_t prompt, const tempo_run *run, con
     o.decoding = &decoding;
     o.poll = s->o->poll;
     o.user = s->o->user;
-    if (tempo_strangers_draw(&g->pool, set, prompt, s->hypotheses->seeds.controls, strangers, &n))
+    if (tempo_trace_can_exchange(s->edits) &&
+        tempo_strangers_draw(&g->pool, set, prompt, s->hypotheses->seeds.controls, strangers, &n))
         o.strangers = strangers;
     tempo_status st =
         tempo_trace_siblings(&t, s->engine, tempo_decoder_seq(tempo_run_decoder(run, 0)), set, &o, err);
@@ -200,7 +202,7 @@ tempo_status tempo_study_trace_estimate(const tempo_study *s, tempo_study_trace_
 
     tempo_trace_options_init(&o);
     o.decoding = &decoding;
-    o.strangers = some;
+    o.strangers = tempo_trace_can_exchange(s->edits) ? some : NULL;
     for (size_t i = 0; i < s->n_prompts; i++)
         longest = s->n_ids[i] > longest ? s->n_ids[i] : longest;
     *out = (tempo_study_trace_cost){0};

@@ -279,13 +279,24 @@ static tempo_status cut_own_places(tempo_edits *l, const tempo_trace_change *c, 
     return st;
 }
 
+bool tempo_trace_can_exchange(const tempo_edits *l)
+{
+    for (size_t i = 0; i < tempo_edits_count(l); i++) {
+        const tempo_edit *e = &l->list[i];
+        if (e->rows.set || e->to.set || e->to.siblings || e->to.previous ||
+            (e->kind == TEMPO_EDIT_PATCH && e->source == SIZE_MAX && !e->rows.prompt && !e->rows.at))
+            return false;
+    }
+    return true;
+}
+
 tempo_status tempo_trace_edits(tempo_edits **out, const tempo_model *m, const tempo_trace_change *c,
                                tempo_err *err)
 {
     const tempo_slot_rule siblings = {.siblings = true};
     const tempo_slot_rule strangers = {.set = true, .set_first = c->set - 1, .set_last = c->set - 1};
     tempo_edits *l;
-    tempo_status st = tempo_edits_create(&l, m, err);
+    tempo_status st = c->base != NULL ? tempo_edits_copy(&l, c->base, err) : tempo_edits_create(&l, m, err);
 
     *out = NULL;
     if (st != TEMPO_OK)

@@ -34,6 +34,7 @@ typedef struct tempo_trace_change {
     uint32_t set;
     size_t m;
     bool causal;
+    const tempo_edits *base; /* that the run has; or NULL */
 } tempo_trace_change;
 /* A new list; TEMPO_E_LIMIT when a set is too large to be exchanged. */
 tempo_status tempo_trace_edits(tempo_edits **out, const tempo_model *m, const tempo_trace_change *c, tempo_err *err)

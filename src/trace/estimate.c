@@ -24,9 +24,6 @@ static tempo_status take_decoding(tempo_decode_options *d, const tempo_decode_op
             "mode isolated has no edges between siblings to trace; expected visible or causal");
     if (d->replay != TEMPO_REPLAY_NONE)
         return tempo_fail_field(err, TEMPO_E_UNSUPPORTED, "replay", "replays have no siblings to trace");
-    if (tempo_edits_count(d->edits) > 0)
-        return tempo_fail_field(err, TEMPO_E_UNSUPPORTED, "edits",
-                                "a run that is traced has no edits of its own");
     return TEMPO_OK;
 }
 
@@ -65,6 +62,11 @@ tempo_status tempo_trace_options_take(tempo_trace_options *o, tempo_decode_optio
     if (st != TEMPO_OK || (st = take_decoding(d, o->decoding, m->hp.n_layers, err)) != TEMPO_OK ||
         (st = take_layers(o, d, m->hp.n_layers, err)) != TEMPO_OK)
         return st;
+    if (o->strangers != NULL && !tempo_trace_can_exchange(d->edits))
+        return tempo_fail_field(
+            err, TEMPO_E_UNSUPPORTED, "edits",
+            "edits that name sets, siblings or `previous`, and patches by slot, would mean other slots "
+            "with strangers: trace such a run without them");
     return check_ids(o->tokens, o->n_tokens, "tokens", m->hp.n_vocab, err);
 }
 

@@ -161,7 +161,8 @@ static tempo_status run_unchanged(trace_run *r, tempo_err *err)
     tempo_seq *seq;
     tempo_status st = create_fork(r, &seq, err);
 
-    if (st == TEMPO_OK && (st = tempo_seq_begin(seq, r->seq, r->n_slots, 0, err)) == TEMPO_OK) {
+    if (st == TEMPO_OK && (st = tempo_seq_begin(seq, r->seq, r->n_slots, 0, err)) == TEMPO_OK &&
+        (st = tempo_seq_set_edits(seq, r->d.edits, r->seq->n_prompt, err)) == TEMPO_OK) {
         r->set = seq->next_set;
         put_set(r, seq, NULL, TEMPO_WANT_LOGITS | TEMPO_WANT_TAPS, r->rows);
         if ((st = tempo_engine_pass(r->e, r->rows, r->m, &obs, err)) == TEMPO_OK)
@@ -185,7 +186,8 @@ static tempo_status run_strangers(trace_run *r, tempo_err *err)
                                     "strangers: token %d: the vocabulary has ids 0 to %u",
                                     (int)r->o.strangers[i], r->model->hp.n_vocab - 1);
     if ((st = create_fork(r, &r->strangers, err)) != TEMPO_OK ||
-        (st = tempo_seq_begin(r->strangers, r->seq, r->n_slots, 0, err)) != TEMPO_OK)
+        (st = tempo_seq_begin(r->strangers, r->seq, r->n_slots, 0, err)) != TEMPO_OK ||
+        (st = tempo_seq_set_edits(r->strangers, r->d.edits, r->seq->n_prompt, err)) != TEMPO_OK)
         return st;
     put_set(r, r->strangers, r->o.strangers, 0, r->rows);
     return tempo_engine_pass(r->e, r->rows, r->m, &obs, err);
@@ -202,7 +204,8 @@ static tempo_status put_variant(trace_run *r, size_t k, const task *t, bool exch
                                        .exchange = exchange,
                                        .set = r->set + exchange,
                                        .m = r->m,
-                                       .causal = r->d.mode == TEMPO_CAUSAL};
+                                       .causal = r->d.mode == TEMPO_CAUSAL,
+                                       .base = r->d.edits};
     tempo_edits *l = NULL;
     tempo_status st;
 
@@ -211,7 +214,7 @@ static tempo_status put_variant(trace_run *r, size_t k, const task *t, bool exch
                               r->n_slots + (exchange ? r->m : 0), begin, err)) != TEMPO_OK ||
         (st = tempo_trace_edits(&l, r->model, &change, err)) != TEMPO_OK)
         return st;
-    st = tempo_seq_set_edits(r->seqs[k], l, r->n_slots, err);
+    st = tempo_seq_set_edits(r->seqs[k], l, r->seq->n_prompt, err);
     tempo_edits_free(l);
     put_set(r, r->seqs[k], NULL, TEMPO_WANT_LOGITS, r->rows + k * r->m);
     for (size_t i = 0; i < r->m; i++)

@@ -23,6 +23,10 @@ void tempo_trace_place(size_t n_layers, size_t n_heads, size_t first[TEMPO_TRACE
 /* How many cells that makes. */
 size_t tempo_trace_cell_count(size_t n_layers, size_t n_heads);
 
+/* Do the edits of a run mean the same where strangers stand in front of the set?  Those do not that name sets, siblings or `previous`, nor
+ * patches by slot.  */
+bool tempo_trace_can_exchange(const tempo_edits *l);
+
 /* ---- strangers.c ---- */
 typedef struct tempo_stranger {
     int32_t id;
