@@ -5,7 +5,7 @@
 
 #include "patch/patch.h"
 
-enum { MAX_CELLS = 1 << 24, BATCH_CELLS = 256, BATCH_ROWS = 512 };
+enum { MAX_CELLS = 1 << 24, BATCH_CELLS = 96, BATCH_ROWS = 96 };
 
 static const uint64_t usual_bytes = 1000000000;
 
