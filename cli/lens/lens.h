@@ -1,4 +1,5 @@
-/* lens.h - tempo lens: what was looked at, and the forms in which it is told.  Private to cli/lens. */
+/* lens.h - tempo lens: what was looked at, and the forms in which it is told.  Private to cli/lens, but for the
+ * names of tokens, which cli/patch has, too.  */
 #ifndef TEMPO_CLI_LENS_H
 #define TEMPO_CLI_LENS_H
 #include "cli/session.h"
