@@ -472,11 +472,11 @@ static void test_unknown_type(void **state)
     tempo_err err = {0};
     tempo_gguf g;
 
-    test_patch(&s.b, s.t0_type, 4, 19);
+    test_patch(&s.b, s.t0_type, 4, 15);
     assert_int_equal(tempo_gguf_parse(&g, s.b.p, s.b.n, &err), TEMPO_OK);
     const tempo_gguf_tensor *w = tempo_gguf_find_tensor(&g, "w");
     assert_int_equal(w->type, TEMPO_DTYPE_COUNT);
-    assert_int_equal(w->ggml_type, 19);
+    assert_int_equal(w->ggml_type, 15);
     assert_int_equal(w->bytes, 0);
     tempo_gguf_free(&g);
     test_bytes_free(&s.b);

@@ -3,6 +3,7 @@
  * stands.
  *
  * Tolerances are those of kernels.h, written so that NaN fails.  u = 2^-24. */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,9 @@
 #include <cmocka.h>
 
 #include "base/half.h"
+#include "io/npz.h"
 #include "kernels/kernels.h"
+#include "support/elements.h"
 #include "support/guard.h"
 #include "support/model_numbers.h"
 
@@ -487,75 +490,7 @@ static void check_entropy(const tempo_kernels *k)
     }
 }
 
-/* ---- element types: an independent decoder, element by element, in double ---- */
-
-static double f16_at(const unsigned char *p)
-{
-    return (double)tempo_f16_to_float((uint16_t)(p[0] | p[1] << 8));
-}
-
-static double q4_k_group(const unsigned char *b, unsigned i, bool five)
-{
-    const unsigned char *s = b + 4;
-    const unsigned g = i / 32;
-    const int sc = g < 4 ? s[g] % 64 : s[g + 4] % 16 + s[g - 4] / 64 * 16;
-    const int mn = g < 4 ? s[g + 4] % 64 : s[g + 4] / 16 + s[g] / 64 * 16;
-    const unsigned char *qs = b + (five ? 48 : 16);
-    const unsigned byte = qs[g / 2 * 32 + i % 32];
-    unsigned q = g % 2 ? byte / 16 : byte % 16;
-
-    if (five && (b[16 + i % 32] >> g) % 2)
-        q += 16;
-    return f16_at(b) * sc * q - f16_at(b + 2) * mn;
-}
-
-static double q6_k(const unsigned char *b, unsigned i)
-{
-    const unsigned half = i / 128, j = i % 128, row = j / 32, l = j % 32;
-    const unsigned low = b[half * 64 + (row % 2) * 32 + l], high = b[128 + half * 32 + l];
-    const int q = (int)((row < 2 ? low % 16 : low / 16) + (high >> 2 * row) % 4 * 16) - 32;
-
-    return f16_at(b + 208) * (int8_t)b[192 + half * 8 + row * 2 + l / 16] * q;
-}
-
-/* Element i of a block. */
-static double element(tempo_dtype t, const unsigned char *b, unsigned i)
-{
-    const unsigned nibble_at = i % 16;
-    float f;
-
-    switch (t) {
-    case TEMPO_F32:
-        memcpy(&f, b, 4);
-        return (double)f;
-    case TEMPO_F16:
-        return f16_at(b);
-    case TEMPO_BF16:
-        return (double)tempo_bits_to_float((uint32_t)(b[0] | b[1] << 8) << 16);
-    case TEMPO_Q8_0:
-        return f16_at(b) * (int8_t)b[2 + i];
-    case TEMPO_Q4_0:
-        return f16_at(b) * ((int)(i < 16 ? b[2 + nibble_at] % 16 : b[2 + nibble_at] / 16) - 8);
-    case TEMPO_Q4_1:
-        return f16_at(b) * (i < 16 ? b[4 + nibble_at] % 16 : b[4 + nibble_at] / 16) + f16_at(b + 2);
-    case TEMPO_Q5_0:
-        return f16_at(b) * ((int)(i < 16 ? b[6 + nibble_at] % 16 : b[6 + nibble_at] / 16) +
-                            (b[2 + i / 8] >> i % 8) % 2 * 16 - 16);
-    case TEMPO_Q5_1:
-        return f16_at(b) * ((i < 16 ? b[8 + nibble_at] % 16 : b[8 + nibble_at] / 16) +
-                            (b[4 + i / 8] >> i % 8) % 2 * 16) +
-               f16_at(b + 2);
-    case TEMPO_Q4_K:
-        return q4_k_group(b, i, false);
-    case TEMPO_Q5_K:
-        return q4_k_group(b, i, true);
-    case TEMPO_Q6_K:
-        return q6_k(b, i);
-    default:
-        fail_msg("element type %d has no decoder here", (int)t);
-        return NAN;
-    }
-}
+/* ---- element types, against an independent decoder (support/elements.h) ---- */
 
 /* n elements of any bits but infinite or NaN scales, at the end of mapped memory. */
 static unsigned char *weights(test_guard *g, tempo_dtype t, size_t n)
@@ -571,7 +506,7 @@ static double weight_at(tempo_dtype t, const unsigned char *w, size_t i)
 {
     const tempo_dtype_info *d = tempo_dtype_get(t);
 
-    return element(t, w + i / d->block_len * d->block_bytes, (unsigned)(i % d->block_len));
+    return test_element(t, w + i / d->block_len * d->block_bytes, (unsigned)(i % d->block_len));
 }
 
 /* Exact up to one rounding, at any alignment. */
@@ -596,15 +531,33 @@ static void check_unpack(tempo_dtype t)
         }
 }
 
+static size_t special_scale_at(tempo_dtype t)
+{
+    switch (t) {
+    case TEMPO_Q2_K:
+        return 80;
+    case TEMPO_Q3_K:
+        return 108;
+    case TEMPO_Q6_K:
+        return 208;
+    case TEMPO_TQ1_0:
+        return 52;
+    case TEMPO_TQ2_0:
+        return 64;
+    default:
+        return 0;
+    }
+}
+
 /* Scales that are subnormal, infinite or NaN come out as such. */
 static void check_special_scales(tempo_dtype t)
 {
     static const uint16_t scales[] = {0x0001, 0x83ff, 0x7c00, 0xfc00, 0x7e00, 0x8000};
     const tempo_dtype_info *d = tempo_dtype_get(t);
-    const size_t at = t == TEMPO_Q6_K ? 208 : 0;
+    const size_t at = special_scale_at(t);
 
-    if (d->block_len == 1)
-        return;
+    if (d->block_len == 1 || t == TEMPO_IQ1_M || t == TEMPO_MXFP4 || t == TEMPO_NVFP4)
+        return; /* no 16 bits in one place */
     for (size_t s = 0; s < sizeof(scales) / sizeof(*scales); s++) {
         unsigned char block[256];
         float got[256];
@@ -613,7 +566,7 @@ static void check_special_scales(tempo_dtype t)
         block[at + 1] = (unsigned char)(scales[s] >> 8);
         tempo_unpack[t](got, block, d->block_len);
         for (unsigned i = 0; i < d->block_len; i++) {
-            const double exact = element(t, block, i);
+            const double exact = test_element(t, block, i);
             assert_int_equal(isnan(got[i]), isnan(exact));
             assert_true(isnan(exact) || (double)got[i] == exact ||
                         is_close((double)got[i], exact, u * fabs(exact)));
@@ -629,6 +582,7 @@ typedef struct product {
     tempo_weight w;
     const float *x;
     size_t m;
+    double *values; /* [n_out, n_in], by the other decoder */
     test_guard gw, gx, gp;
 } product;
 
@@ -666,15 +620,15 @@ static void multiply(const product *p, float *y, size_t ldy, size_t first, size_
 /* kernels.h's bounds; one unit more for weights whose unpacking rounds. */
 static double tolerance(const product *p, size_t o, const float *x)
 {
-    const unsigned char *row = (const unsigned char *)p->w.data + o * p->w.row_bytes;
     const size_t k = p->w.n_in;
+    const double *row = p->values + o * k;
     const tempo_form form = p->k->form[p->w.type];
     double size = 0, blocks = 0;
 
     for (size_t begin = 0; begin < k; begin += TEMPO_BLOCK) {
         double most = 0, sum = 0;
         for (size_t i = begin; i < k && i < begin + TEMPO_BLOCK; i++) {
-            const double w = fabs(weight_at(p->w.type, row, i));
+            const double w = fabs(row[i]);
             most = fmax(most, fabs((double)x[i]));
             sum += w;
             size += w * fabs((double)x[i]);
@@ -702,10 +656,10 @@ static void check_against_double(const product *p, const float *y, size_t ldy)
 
     for (size_t r = 0; r < p->m; r++)
         for (size_t o = 0; o < p->w.n_out; o++) {
-            const unsigned char *row = (const unsigned char *)p->w.data + o * p->w.row_bytes;
+            const double *row = p->values + o * k;
             double want = 0;
             for (size_t i = 0; i < k; i++)
-                want += weight_at(p->w.type, row, i) * (double)p->x[r * k + i];
+                want += row[i] * (double)p->x[r * k + i];
             CHECK_CLOSE(y[r * ldy + o], want, tolerance(p, o, p->x + r * k),
                         "%s matmul %s m %zu n %zu k %zu (%zu, %zu)", p->k->name,
                         tempo_dtype_get(p->w.type)->name, p->m, p->w.n_out, k, r, o);
@@ -734,6 +688,10 @@ static product make_product(const tempo_kernels *k, tempo_dtype t, size_t m, siz
 
     p.w = (tempo_weight){.n_out = n, .n_in = kk, .row_bytes = kk / d->block_len * d->block_bytes, .type = t};
     p.w.data = weights(&p.gw, t, n * kk);
+    p.values = malloc((n * kk + 1) * sizeof(*p.values));
+    assert_non_null(p.values);
+    for (size_t i = 0; i < n * kk; i++)
+        p.values[i] = weight_at(t, p.w.data, i);
     p.x = floats(&p.gx, m * kk);
     if (k->packed[t]) {
         const size_t panels = (n + TEMPO_PANEL - 1) / TEMPO_PANEL;
@@ -746,6 +704,7 @@ static product make_product(const tempo_kernels *k, tempo_dtype t, size_t m, siz
 
 static void free_product(product *p)
 {
+    free(p->values);
     test_guard_free(&p->gw);
     test_guard_free(&p->gx);
     if (p->w.panels != NULL)
@@ -883,6 +842,79 @@ static void test_unpack(void **state)
     }
 }
 
+/* Blocks of any bytes, scales too: every number is what the other decoder says, and nothing else is read. */
+static void test_any_bytes(void **state)
+{
+    (void)state;
+    for (int t = 0; t < TEMPO_DTYPE_COUNT; t++) {
+        const tempo_dtype_info *d = tempo_dtype_get((tempo_dtype)t);
+        test_guard g = test_guard_create(d->block_bytes),
+                   go = test_guard_create(d->block_len * sizeof(float));
+        unsigned char *block = g.p;
+        float *got = go.p;
+        for (size_t round = 0; round < 300; round++) {
+            for (size_t i = 0; i < d->block_bytes; i++)
+                block[i] =
+                    (unsigned char)(round < 256 && i == round % d->block_bytes ? round
+                                                                               : tempo_random(&seed) >> 40);
+            if (round >= 298)
+                memset(block, round == 298 ? 0 : 0xff, d->block_bytes);
+            tempo_unpack[t](got, block, d->block_len);
+            for (unsigned i = 0; i < d->block_len; i++) {
+                const double exact = test_element((tempo_dtype)t, block, i);
+                if (isinf(got[i]) && fabs(exact) > (double)FLT_MAX)
+                    continue; /* MXFP4 reaches beyond */
+                if (isnan(got[i]) != isnan(exact) || !(isnan(exact) || (double)got[i] == exact ||
+                                                       is_close((double)got[i], exact, u * fabs(exact))))
+                    fail_msg("%s: element %u is %.9g, expected %.9g", d->name, i, (double)got[i], exact);
+            }
+        }
+        test_guard_free(&g);
+        test_guard_free(&go);
+    }
+}
+
+/* Blocks of another implementation and what it makes of them: the same numbers, to the last bit. */
+static void test_published_blocks(void **state)
+{
+    static const char path[] = "../shared/types/types.npz";
+    tempo_err err = {0};
+    tempo_npz *z;
+    size_t types = 0;
+
+    (void)state;
+    if (tempo_npz_open(&z, path, &err) != TEMPO_OK) {
+        print_message("skipped: no %s\n", path);
+        skip();
+    }
+    for (int t = 0; t < TEMPO_DTYPE_COUNT; t++) {
+        const tempo_dtype_info *d = tempo_dtype_get((tempo_dtype)t);
+        char name[64];
+        tempo_npy blocks, values;
+        (void)snprintf(name, sizeof(name), "%s_bytes", d->name);
+        if (tempo_npz_read(z, name, 1 << 20, &blocks, &err) != TEMPO_OK)
+            continue; /* one that needs none: F32 */
+        (void)snprintf(name, sizeof(name), "%s_values", d->name);
+        assert_int_equal(tempo_npz_read(z, name, 1 << 20, &values, &err), TEMPO_OK);
+        assert_int_equal(blocks.count, blocks.shape[0] * d->block_bytes);
+        assert_int_equal(values.count, blocks.shape[0] * d->block_len);
+        float *got = malloc(values.count * sizeof(*got));
+        const float *want = values.data;
+        assert_non_null(got);
+        tempo_unpack[t](got, blocks.data, values.count);
+        for (size_t i = 0; i < values.count; i++)
+            if (!(got[i] == want[i] || (isnan(got[i]) && isnan(want[i]))))
+                fail_msg("%s: element %zu is %.9g, expected %.9g", d->name, i, (double)got[i],
+                         (double)want[i]);
+        types++;
+        free(got);
+        tempo_npy_free(&blocks);
+        tempo_npy_free(&values);
+    }
+    assert_int_equal(types, TEMPO_DTYPE_COUNT - 3);
+    tempo_npz_free(z);
+}
+
 /* Features and modes select among few bodies: a table that was checked is not checked again. */
 static bool same_bodies(tempo_kernels a, const tempo_kernels *b)
 {
@@ -950,10 +982,9 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unpack),
-        cmocka_unit_test(test_panels),
-        cmocka_unit_test(test_every_subset),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_unpack),           cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_published_blocks), cmocka_unit_test(test_panels),
+        cmocka_unit_test(test_every_subset),     cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

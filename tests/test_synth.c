@@ -13,8 +13,10 @@
 #include "kernels/unpack.h"
 #include "support/tmpdir.h"
 
-static const char *const types[] = {"F32",  "F16",  "BF16", "Q8_0", "Q4_0", "Q4_1",
-                                    "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q4_K_M"};
+static const char *const types[] = {"F32",    "F16",     "BF16",   "Q8_0",  "Q4_0",    "Q4_1",  "Q5_0",
+                                    "Q5_1",   "Q2_K",    "Q3_K",   "Q4_K",  "Q5_K",    "Q6_K",  "IQ1_S",
+                                    "IQ1_M",  "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL",
+                                    "IQ4_XS", "TQ1_0",   "TQ2_0",  "MXFP4", "NVFP4",   "Q4_K_M"};
 enum { TYPES = sizeof(types) / sizeof(*types) };
 
 static char dir[256], path[512], other[512];
@@ -230,7 +232,7 @@ static void test_refused(void **state)
 {
     (void)state;
     const tempo_synth_options shape = {.size = sizeof(shape), .shape = "gpt-5", .type = "F32"},
-                              type = {.size = sizeof(type), .shape = "tiny", .type = "Q3_K"},
+                              type = {.size = sizeof(type), .shape = "tiny", .type = "Q3_X"},
                               none = {.size = sizeof(none), .shape = ""},
                               good = {.size = sizeof(good), .shape = "tiny", .type = "F32"};
     tempo_err err = {0};
@@ -239,7 +241,7 @@ static void test_refused(void **state)
     assert_non_null(strstr(err.msg, "no shape \"gpt-5\", expected one of llama-3.2-1b"));
     err = (tempo_err){0};
     assert_int_equal(tempo_synth(path, &type, &err), TEMPO_E_ARG);
-    assert_non_null(strstr(err.msg, "no type \"Q3_K\""));
+    assert_non_null(strstr(err.msg, "no type \"Q3_X\""));
     err = (tempo_err){0};
     assert_int_equal(tempo_synth(path, &none, &err), TEMPO_E_ARG);
     err = (tempo_err){0};

@@ -91,7 +91,8 @@ static void compare_tensor(const tempo_model *m, size_t at, bool known)
 static void test_tensor_values(void **state)
 {
     (void)state;
-    static const char *const types[] = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q5_1", "Q4_K", "Q6_K"};
+    static const char *const types[] = {"F32",  "F16",  "BF16",  "Q8_0",   "Q4_0", "Q5_1",
+                                        "Q4_K", "Q6_K", "IQ1_S", "IQ4_NL", "MXFP4"};
     char dir[256], path[512];
 
     test_tmpdir_create(dir);

@@ -100,8 +100,10 @@ typedef struct amx_scratch {
 
 static size_t scratch_bytes(size_t k)
 {
-    (void)k;
-    return (sizeof(amx_scratch) + 63) & ~(size_t)63;
+    /* what is unpacked, by the bodies of AVX-512, takes four rows of floats */
+    const size_t unpacked = TILE_W * k * sizeof(float), tiles = sizeof(amx_scratch);
+
+    return ((unpacked > tiles ? unpacked : tiles) + 63) & ~(size_t)63;
 }
 
 /* ---- float weights ---- */

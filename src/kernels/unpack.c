@@ -1,14 +1,15 @@
 /* unpack.c - from a file's blocks to floats.  Every value is d * q or d * q + m with d, m half floats and q a
  * small integer, so the product is exact and the result is rounded at most once.  Source of the block
- * layouts: ggml's block structures (the GGUF specification names the types). */
+ * layouts: ggml's block structures (the GGUF specification names the types).  unpack_codes.c has the types
+ * whose numbers stand for values of a table. */
 #include "kernels/unpack.h"
 
-static void unpack_F32(float *dst, const void *src, size_t n)
+void tempo_unpack_F32(float *dst, const void *src, size_t n)
 {
     memcpy(dst, src, n * sizeof(float));
 }
 
-static void unpack_F16(float *dst, const void *src, size_t n)
+void tempo_unpack_F16(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -16,7 +17,7 @@ static void unpack_F16(float *dst, const void *src, size_t n)
         dst[i] = tempo_load_f16(p + 2 * i);
 }
 
-static void unpack_BF16(float *dst, const void *src, size_t n)
+void tempo_unpack_BF16(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -25,7 +26,7 @@ static void unpack_BF16(float *dst, const void *src, size_t n)
 }
 
 /* d, q[32] signed */
-static void unpack_Q8_0(float *dst, const void *src, size_t n)
+void tempo_unpack_Q8_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -37,7 +38,7 @@ static void unpack_Q8_0(float *dst, const void *src, size_t n)
 }
 
 /* d, 16 bytes: low nibbles are elements 0..15, high ones 16..31; q - 8 */
-static void unpack_Q4_0(float *dst, const void *src, size_t n)
+void tempo_unpack_Q4_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -51,7 +52,7 @@ static void unpack_Q4_0(float *dst, const void *src, size_t n)
 }
 
 /* d, m, 16 bytes as above; d q + m */
-static void unpack_Q4_1(float *dst, const void *src, size_t n)
+void tempo_unpack_Q4_1(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -73,7 +74,7 @@ static unsigned five_bits(const unsigned char *high, const unsigned char *q, uns
 }
 
 /* d, fifth bits, nibbles; q - 16 */
-static void unpack_Q5_0(float *dst, const void *src, size_t n)
+void tempo_unpack_Q5_0(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -85,7 +86,7 @@ static void unpack_Q5_0(float *dst, const void *src, size_t n)
 }
 
 /* d, m, fifth bits, nibbles; d q + m */
-static void unpack_Q5_1(float *dst, const void *src, size_t n)
+void tempo_unpack_Q5_1(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -96,8 +97,47 @@ static void unpack_Q5_1(float *dst, const void *src, size_t n)
     }
 }
 
+/* scales[16], q[64], d, dmin.  Each half of 128 elements takes 32 bytes of q: group j of 32 has bits 2 j of
+ * q[i].  A scale holds sixteen elements' scale and, above it, their minimum, 4 bits each. */
+void tempo_unpack_Q2_K(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 256, p += 84) {
+        const float d = tempo_load_f16(p + 80), dmin = tempo_load_f16(p + 82);
+        for (unsigned g = 0; g < 8; g++, dst += 32) {
+            const unsigned char *q = p + 16 + g / 4 * 32;
+            for (unsigned i = 0; i < 32; i++) {
+                const unsigned scale = p[2 * g + i / 16];
+                dst[i] =
+                    d * (float)(scale & 15u) * (float)(q[i] >> g % 4 * 2 & 3u) - dmin * (float)(scale >> 4);
+            }
+        }
+    }
+}
+
+/* high[32], q[64], scales[12], d: the lower two bits as in Q2_K, bit g of high[i] the third of element i of
+ * group g; q - 4.  Sixteen scales of 6 bits, less 32. */
+void tempo_unpack_Q3_K(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (; n > 0; n -= 256, p += 110) {
+        const float d = tempo_load_f16(p + 108);
+        for (unsigned g = 0; g < 8; g++, dst += 32) {
+            const unsigned char *q = p + 32 + g / 4 * 32;
+            const float scale[2] = {d * (float)tempo_load_scale_6(p + 96, 2 * g),
+                                    d * (float)tempo_load_scale_6(p + 96, 2 * g + 1)};
+            for (unsigned i = 0; i < 32; i++) {
+                const unsigned both = (q[i] >> g % 4 * 2 & 3u) | (p[i] >> g & 1u) << 2;
+                dst[i] = scale[i / 16] * (float)((int)both - 4);
+            }
+        }
+    }
+}
+
 /* d, dmin, eight 6-bit scales and minima, nibbles: 64 elements share 32 bytes, low nibbles first */
-static void unpack_Q4_K(float *dst, const void *src, size_t n)
+void tempo_unpack_Q4_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -115,7 +155,7 @@ static void unpack_Q4_K(float *dst, const void *src, size_t n)
 }
 
 /* The same with fifth bits: bit j of byte i of high[32] belongs to element i of group j. */
-static void unpack_Q5_K(float *dst, const void *src, size_t n)
+void tempo_unpack_Q5_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -134,7 +174,7 @@ static void unpack_Q5_K(float *dst, const void *src, size_t n)
 
 /* ql[128], qh[64], sixteen signed scales, d.  Each half of 128 elements takes 64 bytes of ql and 32 of qh:
  * group j of 32 has its low nibble in ql[i + j % 2 * 32], its upper two bits at 2 j of qh[i]; q - 32 */
-static void unpack_Q6_K(float *dst, const void *src, size_t n)
+void tempo_unpack_Q6_K(float *dst, const void *src, size_t n)
 {
     const unsigned char *p = src;
 
@@ -153,7 +193,7 @@ static void unpack_Q6_K(float *dst, const void *src, size_t n)
 }
 
 const tempo_unpack_fn tempo_unpack[TEMPO_DTYPE_COUNT] = {
-#define DTYPE(name, ggml, len, bytes) [TEMPO_##name] = unpack_##name,
+#define DTYPE(name, ggml, len, bytes) [TEMPO_##name] = tempo_unpack_##name,
 #include "base/dtype.inc"
 #undef DTYPE
 };

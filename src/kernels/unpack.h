@@ -1,4 +1,4 @@
-/* unpack.h - reading the fields of a file's blocks. */
+/* unpack.h - reading the fields of a file's blocks, and the bodies that tempo_unpack lists. */
 #ifndef TEMPO_KERNELS_UNPACK_H
 #define TEMPO_KERNELS_UNPACK_H
 #include <string.h>
@@ -25,5 +25,24 @@ static inline void tempo_load_scale_min(const unsigned char *s, unsigned j, unsi
         *min = (unsigned)(s[j + 4] >> 4) | (unsigned)(s[j] >> 6 << 4);
     }
 }
+
+/* Scale j of the sixteen that Q3_K packs into 12 bytes of 6-bit fields: from -32 to 31. */
+static inline int tempo_load_scale_6(const unsigned char *s, unsigned j)
+{
+    return (int)((s[j % 8] >> j / 8 * 4 & 15u) | (s[8 + j % 4] >> j / 4 * 2 & 3u) << 4) - 32;
+}
+
+/* Scale j of the eight of IQ4_XS: from -32 to 31; s: where its super-block begins. */
+static inline int tempo_load_scale_iq4(const unsigned char *s, unsigned j)
+{
+    return (int)((s[4 + j / 2] >> j % 2 * 4 & 15u) | (tempo_load_u16(s + 2) >> 2 * j & 3u) << 4) - 32;
+}
+
+/* What the sixteen numbers of IQ4_NL and IQ4_XS, and those of MXFP4 and NVFP4 (twice E2M1), stand for. */
+extern const int8_t tempo_values_iq4[16], tempo_values_fp4[16];
+
+#define DTYPE(name, ggml, len, bytes) void tempo_unpack_##name(float *dst, const void *src, size_t n);
+#include "base/dtype.inc"
+#undef DTYPE
 
 #endif

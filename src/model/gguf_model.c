@@ -307,12 +307,10 @@ static tempo_status read_tokenizer(tempo_loader *ld)
 /* Types that files have and this build has not, for messages that say more than a number. */
 static const struct {
     uint32_t code;
-    char name[8];
+    char name[12];
 } other_types[] = {
-    {9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
-    {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
-    {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},
-    {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},
+    {4, "Q4_2"}, {5, "Q4_3"}, {9, "Q8_1"},      {15, "Q8_K"},     {24, "I8"},       {25, "I16"},  {26, "I32"},
+    {27, "I64"}, {28, "F64"}, {31, "Q4_0_4_4"}, {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"}, {41, "Q1_0"},
 };
 
 /* "type 99" for what nobody knows; NULL when there is no memory. */

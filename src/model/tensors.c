@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "model/files.h"
 
-enum { CHUNK_BYTES = 4096 /* of a file, unpacked at a time: at least one block of every type */ };
+enum { CHUNK_BYTES = 2048 /* of a file, unpacked at a time: at least one block of every type */ };
 
 size_t tempo_model_tensor_count(const tempo_model *m)
 {
@@ -42,7 +42,7 @@ static tempo_status check_range(const tempo_tensor *t, uint64_t first, size_t n,
 static void unpack(const tempo_tensor *t, uint64_t first, size_t n, float *out)
 {
     _Alignas(64) unsigned char bytes[CHUNK_BYTES];
-    float values[CHUNK_BYTES * 2]; /* no type has more than two elements a byte */
+    float values[CHUNK_BYTES * 6]; /* no type has more elements a byte (IQ1_S: 256 in 50) */
     const tempo_dtype_info *d = tempo_dtype_get(t->type);
     const size_t most = CHUNK_BYTES / d->block_bytes;
 

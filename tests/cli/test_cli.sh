@@ -389,7 +389,7 @@ refuses 2 "there is no command 'nothing'" help nothing
 # ---- synthetic models and benchmarks ----
 refuses 2 'synth needs a file to write: -o FILE' synth
 refuses 2 'one of llama-3.2-1b' synth --shape llama-4 -o "$dir/x.gguf"
-refuses 2 'one of F32' synth --type Q2_K -o "$dir/x.gguf"
+refuses 2 'one of F32' synth --type Q2_X -o "$dir/x.gguf"
 refuses 1 "$dir/none/x.gguf" synth --shape tiny -o "$dir/none/x.gguf"
 [ ! -e "$dir/x.gguf" ] || fail 'synth left a file'
 works synth --shape tiny --type Q4_K_M -o "$dir/tiny.gguf"
