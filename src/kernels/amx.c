@@ -100,8 +100,7 @@ typedef struct amx_scratch {
 
 static size_t scratch_bytes(size_t k)
 {
-    /* what is unpacked, by the bodies of AVX-512, takes four rows of floats */
-    const size_t unpacked = TILE_W * k * sizeof(float), tiles = sizeof(amx_scratch);
+    const size_t unpacked = TILE_W * k * sizeof(float), tiles = sizeof(amx_scratch); /* simd_float.inc */
 
     return ((unpacked > tiles ? unpacked : tiles) + 63) & ~(size_t)63;
 }
@@ -405,7 +404,7 @@ INLINE const unsigned char *signed_quads(unsigned char *to, const unsigned char 
     if (t.bits == 8)
         return q;
     const vi zero = _mm512_set1_epi8((char)t.zero);
-#define QUAD(j) _mm512_store_si512(to + 64 * j, _mm512_sub_epi8(quad_bytes(q, t.bits, j, 0), zero))
+#define QUAD(j) _mm512_store_si512(to + 64 * j, _mm512_sub_epi8(quad_bytes(q, t, j, 0), zero))
     EACH_QUAD(QUAD);
 #undef QUAD
     return to;
@@ -418,12 +417,12 @@ INLINE void int_block_sums(vf sum[INT_GROUP], int32_t products[2][COLUMNS][TEMPO
     for (size_t r = 0; r < INT_GROUP; r++) {
         vi total = vi_add(vi_sll32(vi_load(products[0][r]), 8), vi_load(products[0][INT_GROUP + r]));
         vf part = vf_mul(vf_from_vi(total), s->half[0][0]);
-        if (t.scale == TEMPO_SCALE_K16) {
+        if (tempo_panel_has_halves(t)) {
             total = vi_add(vi_sll32(vi_load(products[1][r]), 8), vi_load(products[1][INT_GROUP + r]));
             part = vf_fma(vf_from_vi(total), s->half[1][0], part);
         }
-        if (t.scale == TEMPO_SCALE_HALF_MIN || t.scale == TEMPO_SCALE_K)
-            part = vf_fma(vf_set1(g->total[b * INT_GROUP + r]), s->min[0], part);
+        const act_row row = {NULL, NULL, g->total + r, g->start + r * ACT_STARTS};
+        part = with_minima(part, s, &row, b, t, 0);
         sum[r] = vf_fma(part, vf_set1(g->scale[b * INT_GROUP + r]), sum[r]);
     }
 }
@@ -436,7 +435,7 @@ INLINE const unsigned char *int_chain(amx_scratch *s, vf sum[2][INT_GROUP], cons
                                       const size_t G)
 {
     const size_t bytes = tempo_panel_quads(t);
-    const bool halves = t.scale == TEMPO_SCALE_K16;
+    const bool halves = tempo_panel_has_halves(t);
     const unsigned char *next = signed_quads(s->quads[begin % 2], panel + begin * bytes, t);
 
     for (size_t b = begin; b <= end; b++) {
@@ -521,7 +520,7 @@ INLINE void int_product(float *y, size_t ldy, const tempo_weight *w, size_t firs
         panel_product(y, ldy, w, first, n, act, m, t);
         return;
     }
-    if (t.scale == TEMPO_SCALE_K16)
+    if (tempo_panel_has_halves(t))
         configure(TEMPO_BLOCK / 2, TEMPO_BLOCK / 8);
     else
         configure(TEMPO_BLOCK, TEMPO_BLOCK / 4);
@@ -571,10 +570,13 @@ INLINE __m512i pair_of(vf even, vf odd)
 INLINE void widen_quad(unsigned char *to, const unsigned char *q, const panel_scales *s,
                        const tempo_panel_kind t, const unsigned j)
 {
-    const vi bytes = quad_bytes(q, t.bits, j, 0), low = vi_set1(0xff);
-    const vf scale = s->half[t.scale == TEMPO_SCALE_K16 && j >= 4][0];
+    const vi bytes = quad_bytes(q, t, j, 0), low = vi_set1(0xff);
+    const bool second = tempo_panel_has_halves(t) && j >= 4;
+    const vf scale = s->half[second][0];
     const bool has_min = t.scale == TEMPO_SCALE_HALF_MIN || t.scale == TEMPO_SCALE_K;
-    const vf plus = has_min ? s->min[0] : vf_mul(scale, vf_set1((float)-t.zero));
+    const vf plus = has_min                          ? s->min[0][0]
+                    : t.scale == TEMPO_SCALE_K16_MIN ? vf_mul(s->min[second][0], vf_set1(-32.0f))
+                                                     : vf_mul(scale, vf_set1((float)-t.zero));
     vf w[4];
 
     w[0] = vf_fma(vf_from_vi(vi_and(bytes, low)), scale, plus);
@@ -700,16 +702,18 @@ FLOAT_TYPE(F16, fast, true, 16, 1)
 FLOAT_TYPE(BF16, fast, false, 16, 1)
 #undef FLOAT_TYPE
 
-#define PACKED(name, bits, scale, zero)                                                                      \
+#define PACKED(name, bits, scale, zero, values)                                                              \
     static void exact_##name(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,            \
                              const void *act, size_t m, void *scratch)                                       \
     {                                                                                                        \
-        int_product(y, ldy, w, first, n, act, m, scratch, (const tempo_panel_kind){bits, scale, zero});      \
+        int_product(y, ldy, w, first, n, act, m, scratch,                                                    \
+                    (const tempo_panel_kind){bits, scale, zero, values});                                    \
     }                                                                                                        \
     static void fast_##name(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,             \
                             const void *act, size_t m, void *scratch)                                        \
     {                                                                                                        \
-        wide_product(y, ldy, w, first, n, act, m, scratch, (const tempo_panel_kind){bits, scale, zero});     \
+        wide_product(y, ldy, w, first, n, act, m, scratch,                                                   \
+                     (const tempo_panel_kind){bits, scale, zero, values});                                   \
     }
 TEMPO_PACKED_TYPES(PACKED)
 #undef PACKED
@@ -747,7 +751,7 @@ void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute mode)
                                            : (tempo_form_bodies){exact_pairs_bytes, prepare_exact_pairs};
     k->form_bodies[TEMPO_FORM_BF16_ROWS] = (tempo_form_bodies){rows_bytes, prepare_rows};
     k->form_bodies[TEMPO_FORM_INTEGER] = (tempo_form_bodies){integer_bytes, prepare_integer};
-#define PACKED(name, bits, scale, zero)                                                                      \
+#define PACKED(name, bits, scale, zero, values)                                                              \
     k->form[TEMPO_##name] = fast ? TEMPO_FORM_BF16_ROWS : TEMPO_FORM_INTEGER;                                \
     k->packed[TEMPO_##name] = true;                                                                          \
     k->matmul[TEMPO_##name] = fast ? fast_##name : exact_##name;

@@ -88,10 +88,14 @@ static void put_half(const place *to, size_t which, const unsigned char *src)
 
 static void pack_small(place to, const unsigned char *src, size_t k, tempo_dtype type, tempo_panel_kind t)
 {
-    const size_t header = t.scale == TEMPO_SCALE_HALF ? 2 : 4, bits = t.bits == 5 ? 4 : 0;
+    const size_t header = t.scale == TEMPO_SCALE_POWER ? 1 : t.scale == TEMPO_SCALE_HALF ? 2 : 4;
+    const size_t bits = t.bits == 5 ? 4 : 0;
 
     for (size_t b = 0; b < k / TEMPO_BLOCK; b++) {
-        put_half(&to, 0, src);
+        if (t.scale == TEMPO_SCALE_POWER)
+            to.scales[to.o] = src[0];
+        else
+            put_half(&to, 0, src);
         if (t.scale == TEMPO_SCALE_HALF_MIN)
             put_half(&to, 1, src + 2);
         if (t.bits == 8)
@@ -149,12 +153,78 @@ static void pack_q6_k(place to, const unsigned char *src, size_t k, tempo_panel_
     }
 }
 
+static void pack_iq4_xs(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
+{
+    for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += 136) {
+        put_half(&to, 0, src);
+        to.scales += tempo_panel_super_scales(t);
+        for (unsigned g = 0; g < TEMPO_SUPER / TEMPO_BLOCK; g++) {
+            to.scales[to.o] = (unsigned char)tempo_load_scale_iq4(src, g);
+            pack_nibbles(to.q, src + 8 + 16 * g);
+            to.q += tempo_panel_quads(t);
+            to.scales += tempo_panel_block_scales(t);
+        }
+    }
+}
+
+/* Bits 2 g, 2 g + 1 of 32 bytes, and above them bit `up` of 32 others, if there are any, as quads of a byte
+ * each. */
+static void low_quads(uint32_t v[QUADS], const unsigned char *two, unsigned g, const unsigned char *third,
+                      unsigned up)
+{
+    for (unsigned j = 0; j < QUADS; j++) {
+        v[j] = load4(two + 4 * j) >> 2 * g & 0x03030303u;
+        if (third != NULL)
+            v[j] |= (load4(third + 4 * j) >> up & 0x01010101u) << 2;
+    }
+}
+
+static void pack_q2_k(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
+{
+    for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += 84) {
+        put_half(&to, 0, src + 80);
+        put_half(&to, 1, src + 82);
+        to.scales += tempo_panel_super_scales(t);
+        for (unsigned g = 0; g < TEMPO_SUPER / TEMPO_BLOCK; g++) {
+            uint32_t v[QUADS];
+            to.scales[to.o] = src[2 * g];
+            to.scales[TEMPO_PANEL + to.o] = src[2 * g + 1];
+            low_quads(v, src + 16 + g / 4 * 32, g % 4, NULL, 0);
+            store4(to.q, v[0] | v[1] << 2 | v[2] << 4 | v[3] << 6);
+            store4(to.q + QUAD_BYTES, v[4] | v[5] << 2 | v[6] << 4 | v[7] << 6);
+            to.q += tempo_panel_quads(t);
+            to.scales += tempo_panel_block_scales(t);
+        }
+    }
+}
+
+static void pack_q3_k(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
+{
+    const uint32_t low = 0x03030303u;
+
+    for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += 110) {
+        put_half(&to, 0, src + 108);
+        to.scales += tempo_panel_super_scales(t);
+        for (unsigned g = 0; g < TEMPO_SUPER / TEMPO_BLOCK; g++) {
+            uint32_t v[QUADS];
+            to.scales[to.o] = (unsigned char)tempo_load_scale_6(src + 96, 2 * g);
+            to.scales[TEMPO_PANEL + to.o] = (unsigned char)tempo_load_scale_6(src + 96, 2 * g + 1);
+            low_quads(v, src + 32 + g / 4 * 32, g % 4, src, g);
+            store4(to.q, v[0] | v[1] << 3 | (v[6] & low) << 6);
+            store4(to.q + QUAD_BYTES, v[2] | v[3] << 3 | (v[7] & low) << 6);
+            store4(to.q + 2 * QUAD_BYTES, v[4] | v[5] << 3 | (v[6] & ~low) << 4 | (v[7] & ~low) << 5);
+            to.q += tempo_panel_quads(t);
+            to.scales += tempo_panel_block_scales(t);
+        }
+    }
+}
+
 static bool kind_of(tempo_dtype type, tempo_panel_kind *t)
 {
     switch (type) {
-#define PACKED(name, bits, scale, zero)                                                                      \
+#define PACKED(name, bits, scale, zero, values)                                                              \
     case TEMPO_##name:                                                                                       \
-        *t = (tempo_panel_kind){bits, scale, zero};                                                          \
+        *t = (tempo_panel_kind){bits, scale, zero, values};                                                  \
         return true;
         TEMPO_PACKED_TYPES(PACKED)
 #undef PACKED
@@ -184,8 +254,14 @@ void tempo_pack_panels(void *dst, const tempo_weight *w, size_t first, size_t n)
             const size_t row = p * TEMPO_PANEL + o < w->n_out ? p * TEMPO_PANEL + o : w->n_out - 1;
             const unsigned char *src = (const unsigned char *)w->data + row * w->row_bytes;
             const place to = {panel + 4 * o, panel + w->n_in / TEMPO_BLOCK * tempo_panel_quads(t), o};
-            if (w->type == TEMPO_Q6_K)
+            if (w->type == TEMPO_Q2_K)
+                pack_q2_k(to, src, w->n_in, t);
+            else if (w->type == TEMPO_Q3_K)
+                pack_q3_k(to, src, w->n_in, t);
+            else if (w->type == TEMPO_Q6_K)
                 pack_q6_k(to, src, w->n_in, t);
+            else if (w->type == TEMPO_IQ4_XS)
+                pack_iq4_xs(to, src, w->n_in, t);
             else if (t.scale == TEMPO_SCALE_K)
                 pack_k(to, src, w->n_in, t);
             else
