@@ -323,6 +323,80 @@ static void test_arms(void **state)
     tempo_model_free(m);
 }
 
+/* What the other arm does not see is hidden here, too: visible with isolated's scores is isolated. */
+static void test_hidden_scores(void **state)
+{
+    (void)state;
+    tempo_model *m = test_open_synthetic("llama", TEMPO_F32);
+    tempo_engine *e = test_engine(m, 2);
+    const tempo_edit_run arm = {"isolated", NULL};
+    const tempo_edit_inputs in = {.size = sizeof(in), .runs = &arm, .n_runs = 1};
+    tempo_decode_options isolated, visible;
+    tempo_edits *l;
+    tempo_err err = {0};
+
+    assert_int_equal(tempo_edits_create(&l, m, &err), TEMPO_OK);
+    assert_int_equal(tempo_edits_add(l, "patch attn_scores from=isolated rows=generated", &in, &err),
+                     TEMPO_OK);
+    assert_int_equal(tempo_edits_add(l, "patch z from=isolated source=prompt:1", &in, &err),
+                     TEMPO_E_UNSUPPORTED);
+    tempo_decode_options_init(&isolated);
+    isolated.steps = 3;
+    visible = isolated;
+    visible.mode = TEMPO_VISIBLE;
+    visible.edits = l;
+    const tempo_run_arm arms[] = {{"isolated", &isolated}, {"visible", &visible}};
+    double *want = run_arm(e, arms, 2, 0, NULL), *got = run_arm(e, arms, 2, 1, NULL);
+    assert_memory_equal(got, want, m->hp.n_vocab * sizeof(*got));
+    free(want);
+    free(got);
+    tempo_edits_free(l);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+}
+
+/* Positions that fall, in a model with windows, after a batch with edits: who sees what is decided slot by
+ * slot, edited or not. */
+static void test_falling_positions(void **state)
+{
+    (void)state;
+    tempo_model *m;
+
+    if (tempo_model_open(&m, "../shared/models/arch/mistral-window", NULL, NULL) != TEMPO_OK) {
+        print_message("no model with windows\n");
+        skip();
+    }
+    tempo_engine *e = test_engine(m, 2);
+    tempo_edits *l = make(m, "zero z layers=1");
+    float *logits = malloc(PROMPT * m->hp.n_vocab * sizeof(*logits)),
+          *again = malloc(PROMPT * m->hp.n_vocab * sizeof(*again));
+    tempo_row rows[PROMPT];
+    for (int round = 0; round < 2; round++) {
+        const int32_t ids[PROMPT] = {1, 2, 3, 4, 5, 6};
+        tempo_seq *edited = test_seq(e, TEMPO_KV_F32), *s = test_seq(e, TEMPO_KV_F32);
+        assert_int_equal(tempo_seq_set_edits(edited, l, PROMPT, NULL), TEMPO_OK);
+        if (round == 1)
+            test_append(e, edited, ids, PROMPT, true, TEMPO_VISIBLE, NULL, NULL);
+        tempo_seq_free(edited);
+        for (size_t i = 0; i < PROMPT; i++)
+            rows[i] = (tempo_row){.seq = s,
+                                  .token = ids[i],
+                                  .set = (uint32_t)i,
+                                  .position = 40.0 - 5.0 * (double)i,
+                                  .want = TEMPO_WANT_LOGITS};
+        assert_int_equal(tempo_engine_forward(e, rows, PROMPT, NULL, NULL), TEMPO_OK);
+        memcpy(round == 0 ? logits : again, tempo_engine_logits(e, 0),
+               PROMPT * m->hp.n_vocab * sizeof(*logits));
+        tempo_seq_free(s);
+    }
+    assert_memory_equal(logits, again, PROMPT * m->hp.n_vocab * sizeof(*logits));
+    free(logits);
+    free(again);
+    tempo_edits_free(l);
+    tempo_engine_free(e);
+    tempo_model_free(m);
+}
+
 /* From an arm that is not there, or not before. */
 static void test_no_such_arm(void **state)
 {
@@ -363,8 +437,10 @@ static void test_no_such_arm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_limits), cmocka_unit_test(test_owners),
-        cmocka_unit_test(test_cache),   cmocka_unit_test(test_arms),   cmocka_unit_test(test_no_such_arm),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_owners),        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_arms),          cmocka_unit_test(test_no_such_arm),
+        cmocka_unit_test(test_hidden_scores), cmocka_unit_test(test_falling_positions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

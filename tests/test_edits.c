@@ -192,6 +192,76 @@ static void test_golden(void **state)
     check_model("gemma2");
 }
 
+/* ---- every tap of every architecture ---- */
+
+static bool look(void *user, const tempo_tap_view *view)
+{
+    (void)user;
+    return view != NULL;
+}
+
+/* Halved in one layer: it came, it changed something, and being looked at makes no difference. */
+static void check_tap(tempo_engine *e, tempo_tap tap, uint32_t layer)
+{
+    enum { ROWS = 6 };
+    const tempo_model *m = tempo_engine_model(e);
+    const tempo_tap_info info = tempo_tap_get_info(m, tap);
+    const tempo_tap_selection sel = {.tap = tap};
+    const tempo_observer obs = {.view = look, .taps = &sel, .n_taps = 1};
+    const int32_t ids[ROWS] = {3, 70, 8, 110, 9, 31};
+    const size_t n = ROWS * (size_t)m->hp.n_vocab;
+    float *logits[2] = {malloc(n * sizeof(float)), malloc(n * sizeof(float))};
+    char text[64];
+    tempo_err err = {0};
+
+    (void)snprintf(text, sizeof(text), "scale 0.5 %s%s%u", info.name,
+                   info.by_layer ? " layers=" : " rows=prompt:", layer);
+    for (size_t i = 0; i < 2; i++) {
+        tempo_seq *s = test_seq(e, TEMPO_KV_F32);
+        tempo_edits *l;
+        assert_int_equal(tempo_edits_create(&l, m, &err), TEMPO_OK);
+        if (tempo_edits_add(l, text, NULL, &err) != TEMPO_OK ||
+            tempo_seq_set_edits(s, l, ROWS, &err) != TEMPO_OK)
+            fail_msg("%s", err.msg);
+        test_append(e, s, ids, ROWS, true, TEMPO_VISIBLE, i == 0 ? NULL : &obs, logits[i]);
+        if (!tempo_seq_edit_use(s, 0).came || !tempo_seq_edit_use(s, 0).changed)
+            fail_msg("%s (%s): came %d, changed %d", text, m->info.architecture,
+                     tempo_seq_edit_use(s, 0).came, tempo_seq_edit_use(s, 0).changed);
+        tempo_edits_free(l);
+        tempo_seq_free(s);
+    }
+    if (memcmp(logits[0], logits[1], n * sizeof(float)) != 0)
+        fail_msg("%s (%s): other numbers when it is looked at", text, m->info.architecture);
+    free(logits[0]);
+    free(logits[1]);
+}
+
+static void test_every_tap(void **state)
+{
+    (void)state;
+    static const char *const models[] = {"pythia", "gptj",    "gpt2",  "gemma2", "cohere2",
+                                         "olmo2",  "gpt-oss", "bloom", "mixtral"};
+    char path[512];
+
+    if (access(shared, F_OK) != 0) {
+        print_message("no %s: taps of other architectures not tried\n", shared);
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(models) / sizeof(*models); i++) {
+        (void)snprintf(path, sizeof(path), "%s/models/arch/%s", shared, models[i]);
+        tempo_model *m = test_open_model(path);
+        tempo_engine *e = test_engine(m, 2);
+        for (int t = 0; t < TEMPO_TAP_COUNT; t++) {
+            const tempo_tap_info info = tempo_tap_get_info(m, (tempo_tap)t);
+            for (uint32_t l = 0;
+                 l < (info.by_layer ? m->hp.n_layers : 1) && info.missing == NULL && info.editable; l++)
+                check_tap(e, (tempo_tap)t, l);
+        }
+        tempo_engine_free(e);
+        tempo_model_free(m);
+    }
+}
+
 /* ---- the double-precision reference, told the same in other words ---- */
 
 enum { PROMPT = 8, SLOTS = 20, SET = 4, ALL = -1 };
@@ -407,6 +477,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_every_tap),
         cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

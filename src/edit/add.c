@@ -55,17 +55,22 @@ static bool find_key(const char *word, key *out)
     return false;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* The next word, its quotes taken away; NULL: there is none.  *open: a quote that is not closed. */
 static char *next_word(char **at, bool *open)
 {
     char *p = *at, *to, *begin;
     char quote = 0;
 
-    while (*p == ' ' || *p == '\t')
+    while (is_space(*p))
         p++;
     if (*p == '\0')
         return NULL;
-    for (begin = to = p; *p != '\0' && (quote != 0 || (*p != ' ' && *p != '\t')); p++)
+    for (begin = to = p; *p != '\0' && (quote != 0 || !is_space(*p)); p++)
         if (quote != 0 ? *p == quote : *p == '"' || *p == '\'')
             quote = quote != 0 ? 0 : *p;
         else
@@ -270,6 +275,10 @@ static tempo_status read_run(tempo_edit *edit, const line *l, tempo_err *err)
                           name);
     if (run == NULL)
         return read_captured(edit, l, name, err);
+    if (run->store == NULL && edit->source != SIZE_MAX)
+        return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
+                          "source= of an arm: arms run side by side and give the same slot; a capture or a "
+                          "kept run gives any");
     if (run->store == NULL) {
         edit->arm = strdup(name);
         return edit->arm != NULL ? TEMPO_OK

@@ -158,7 +158,7 @@ tempo_status tempo_selection_parse(tempo_slot_rule *out, const char *text, size_
     if (out->token && (uint32_t)out->token_id >= m->hp.n_vocab)
         return tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "token:%d: the vocabulary has ids 0 to %u",
                           (int)out->token_id, m->hp.n_vocab - 1);
-    if (out->prompt && out->generated)
+    if (out->generated && (out->prompt || out->at))
         return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "prompt&generated: no slot is both");
     return TEMPO_OK;
 }

@@ -94,8 +94,8 @@ static tempo_status take_array(tempo_edit *edit, const tempo_model *m, const cha
         if (!edit->by_layer || !fits_layer(edit, &tap, a->dims + 1, a->n_dims - 1))
             return wrong_shape(edit, &tap, name, a, err);
     }
-    for (uint32_t i = 0; i < a->n_dims; i++) /* of numbers that are there: no overflow */
-        n *= a->dims[i];
+    for (uint32_t i = 0; i < a->n_dims; i++)
+        n = n > 0 && a->dims[i] > UINT64_MAX / n ? UINT64_MAX : n * a->dims[i];
     if (n > TEMPO_MAX_EDIT_BYTES / sizeof(float))
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "vector %s has %" PRIu64 " numbers", name, n);
     if ((st = check_finite(name, a->values, n, err)) != TEMPO_OK)

@@ -229,7 +229,7 @@ void tempo_edits_apply_slots(const tempo_engine *e, tempo_tap tap, const tempo_e
         else if (edit->kind == TEMPO_EDIT_TEMPERATURE)
             changed = warm(h, edit->amount);
         else if (edit->kind == TEMPO_EDIT_KEEP)
-            tempo_store_put_head(edit->store, tap, h->layer, p->slot, h->head, h->x, h->n);
+            tempo_store_put_head(edit->store, tap, h, p->slot);
         else
             changed = change(edit, h->layer, p, h->head, e->model->hp.n_heads, h->x, h->n, h->visible, &came);
         record(p, i, came, changed);

@@ -164,6 +164,10 @@ static void softmax(const walk *w, size_t g, float *s, size_t n_prev, size_t n_o
     if (n_prev + n_own == 0) /* all is cut */
         return;
     const float max = fmaxf(w->kern->max(s, n_prev + n_own), sink);
+    if (isinf(max) && max < 0) { /* patched with those of a row that saw nothing of it */
+        memset(s, 0, (n_prev + n_own) * sizeof(*s));
+        return;
+    }
     double sum = w->kern->exp_sum(s, n_prev, max) + w->kern->exp_sum(s + n_prev, n_own, max);
     sum += sinks != NULL ? exp((double)sink - (double)max) : 0;
     w->kern->scale(s, (float)(1.0 / sum), n_prev + n_own);

@@ -212,6 +212,7 @@ static void plan_wants(tempo_engine *e, const tempo_row *rows, const tempo_start
         tempo_row_plan *p = &e->plan[i];
         p->logits = (rows[i].want & TEMPO_WANT_LOGITS) != 0 ? logits++ : SIZE_MAX;
         p->shown = (rows[i].want & TEMPO_WANT_TAPS) != 0 && shown != 0;
+        p->edits = NULL; /* tempo_edits_plan */
         p->weights = needs_weights(&rows[i], shown) ? weights++ : SIZE_MAX;
         p->begin = starts != NULL ? starts[i].layer : 0;
         p->given = starts != NULL ? starts[i].resid : NULL;

@@ -44,9 +44,6 @@ tempo_status tempo_store_reserve(tempo_store *s, size_t slot, size_t slots, temp
 /* Keep values [n] at a slot that was reserved; not those of a tap or layer that it does not keep. */
 void tempo_store_put(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot, const float *values,
                      size_t n);
-/* Of a tap by slot: x[n] of one head; what follows to the end of the sequence becomes 0. */
-void tempo_store_put_head(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot, uint32_t head,
-                          const float *x, size_t n);
 tempo_store *tempo_store_hold(tempo_store *s); /* one owner more; returns it */
 /* From now on both together keep what `budget` may; s is empty, and budget shares none. */
 void tempo_store_share(tempo_store *s, tempo_store *budget);
@@ -129,6 +126,8 @@ typedef struct tempo_edited_head {
     uint64_t *visible; /* [n] bits */
     uint64_t *spare;   /* as many words */
 } tempo_edited_head;
+/* Keep it; of slots that the row does not see -INFINITY or, of a pattern, 0.  In store.c. */
+void tempo_store_put_head(tempo_store *s, tempo_tap tap, const tempo_edited_head *h, size_t slot);
 /* Take out what is cut. */
 void tempo_edits_cut(const struct tempo_engine *e, const tempo_edited_head *h);
 /* All other edits of scores or pattern, of what is left. */

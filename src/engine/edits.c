@@ -54,7 +54,7 @@ size_t tempo_edits_count(const tempo_edits *l)
 
 const char *tempo_edits_text(const tempo_edits *l, size_t i)
 {
-    return i < l->n ? l->list[i].text : NULL;
+    return i < tempo_edits_count(l) ? l->list[i].text : NULL;
 }
 
 size_t tempo_edits_words(const tempo_edits *l)

@@ -254,6 +254,12 @@ tempo_status tempo_engine_check_logits(const tempo_engine *e, size_t i, tempo_er
 
     if (p->logits == SIZE_MAX || !e->damaged[p->logits])
         return TEMPO_OK;
+    if (p->seq->edits != NULL)
+        return tempo_fail_field(err, TEMPO_E_FORMAT, "edits",
+                                "logits of row %zu (token %" PRId32
+                                " at position %.10g) are not finite numbers: an edit made them so, "
+                                "or the weights of model %s are damaged",
+                                i, p->token, p->position, e->model->info.name);
     return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                       "model %s: logits of row %zu (token %" PRId32
                       " at position %.10g) are not finite numbers: the weights are damaged or overflow",

@@ -21,7 +21,8 @@
  * one begins. */
 static void begin_layer(tempo_engine *e, uint32_t index)
 {
-    static const uint64_t ends = TEMPO_TAP_BIT(TEMPO_TAP_MLP_OUT) | TEMPO_TAP_BIT(TEMPO_TAP_RESID_POST);
+    const uint64_t ends = TEMPO_TAP_BIT(TEMPO_TAP_MLP_OUT) | TEMPO_TAP_BIT(TEMPO_TAP_RESID_POST) |
+                          (e->model->recipe.parallel ? TEMPO_TAP_BIT(TEMPO_TAP_ATTN_OUT) : 0);
     const uint64_t before = index > 0 ? tempo_taps_wanted(e->observer, index - 1) : 0;
 
     e->taps = e->shown = (before & ends) | (tempo_taps_wanted(e->observer, index) & ~ends);

@@ -1,5 +1,6 @@
 /* store.c - values of taps by layer and slot: a cell for each, with as many numbers as were there. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ static size_t floats_of(const tempo_store *s, tempo_tap tap, size_t slots)
 /* Which part a tap's layer is; UINT32_MAX: it is not kept. */
 static uint32_t find_part(const tempo_store *s, tempo_tap tap, uint32_t layer)
 {
+    if ((unsigned)tap >= TEMPO_TAP_COUNT || layer >= s->model->hp.n_layers)
+        return UINT32_MAX;
     return s->part[(size_t)tap * s->model->hp.n_layers + layer];
 }
 
@@ -229,18 +232,27 @@ void tempo_store_put(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot,
     c->there = true;
 }
 
-void tempo_store_put_head(tempo_store *s, tempo_tap tap, uint32_t layer, size_t slot, uint32_t head,
-                          const float *x, size_t n)
+void tempo_store_put_head(tempo_store *s, tempo_tap tap, const tempo_edited_head *h, size_t slot)
 {
-    const uint32_t part = find_part(s, tap, layer);
+    const float hidden = tap == TEMPO_TAP_ATTN_SCORES ? -INFINITY : 0.0f;
+    const uint32_t part = find_part(s, tap, h->layer);
 
     if (part == UINT32_MAX)
         return;
     cell *c = &s->slots[slot][part];
     const size_t width = c->n / s->model->hp.n_heads;
     for (size_t i = 0; i < width; i++)
-        c->values[head * width + i] = i < n ? x[i] : 0.0f;
+        c->values[h->head * width + i] =
+            i < h->n && (h->visible[i / 64] >> i % 64 & 1) != 0 ? h->x[i] : hidden;
     c->there = true;
+}
+
+/* Is it as large as the tap is? */
+static bool has_shape(const tempo_store *s, const tempo_tap_view *v)
+{
+    const tempo_tap_info i = tempo_tap_get_info(s->model, v->tap);
+
+    return v->dims[0] == i.dims[0] && (i.n_dims == 1 || i.dims[1] == 0 || v->dims[1] == i.dims[1]);
 }
 
 bool tempo_store_view(tempo_store *s, const tempo_tap_view *view, tempo_err *err)
@@ -250,6 +262,11 @@ bool tempo_store_view(tempo_store *s, const tempo_tap_view *view, tempo_err *err
 
     if (part == UINT32_MAX)
         return true;
+    if (!has_shape(s, view)) {
+        (void)!tempo_fail(err, TEMPO_E_ARG, TEMPO_NO_OFFSET, "a view of %zu x %zu numbers of %s",
+                          view->dims[0], view->dims[1], tempo_tap_get_info(NULL, view->tap).short_name);
+        return false;
+    }
     if (make_room(s, view->slot, part, n, err) != TEMPO_OK)
         return false;
     tempo_store_put(s, view->tap, view->layer, view->slot, view->values, n);

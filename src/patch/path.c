@@ -107,7 +107,10 @@ static uint32_t end_of(const tempo_patch *p)
 
     for (size_t i = 0; i < p->o.n_receivers; i++)
         for (uint32_t l = 0; l < n; l++) {
-            const uint32_t after = l + (p->o.receivers[i].tap >= TEMPO_TAP_MLP_OUT ? 2 : 1);
+            const tempo_tap tap = p->o.receivers[i].tap;
+            const bool next =
+                tap >= TEMPO_TAP_MLP_OUT || (tap == TEMPO_TAP_ATTN_OUT && p->model->recipe.parallel);
+            const uint32_t after = l + (next ? 2 : 1); /* computed when the next layer begins */
             if (tempo_tap_has(p->o.receivers[i].layers, l) && after > end)
                 end = after < n ? after : n;
         }

@@ -69,7 +69,10 @@ static tempo_status link(tempo_edit *of, tempo_edits *from, const tempo_model *m
         tempo_edit_clear(&keep);
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for an edit");
     }
-    return tempo_edits_append(from, &keep, err);
+    const tempo_status st_append = tempo_edits_append(from, &keep, err);
+    if (st_append != TEMPO_OK)
+        tempo_err_prefix(err, "edit '%.120s': the arm that it takes from", of->text);
+    return st_append;
 }
 
 /* own[n_arms]: lists in place of the arms', where one takes from another. */
