@@ -170,15 +170,38 @@ void tempo_edits_apply(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r,
 
 /* ---- scores and pattern of a head ---- */
 
+/* The slots that a cut or bias means, as bits: those that had to be looked up are known. */
+static const uint64_t *slots_of(const tempo_engine *e, const tempo_edit *edit, const tempo_edited_head *h)
+{
+    const tempo_seq *s = e->plan[h->row].seq;
+
+    if (edit->mark != SIZE_MAX)
+        return s->marks + edit->mark * s->mark_words;
+    memset(h->spare, 0, (h->n + 63) / 64 * sizeof(*h->spare));
+    tempo_rule_mark(&edit->to, e, h->row, 0, h->n, h->spare, true);
+    return h->spare;
+}
+
+/* Was there one of them? */
+static bool take_out(const tempo_edited_head *h, const uint64_t *slots)
+{
+    uint64_t out = 0;
+
+    for (size_t i = 0; i < (h->n + 63) / 64; i++) {
+        out |= h->visible[i] & slots[i];
+        h->visible[i] &= ~slots[i];
+    }
+    return out != 0;
+}
+
 /* b to the scores of the slots that it means. */
 static bool add_bias(const tempo_engine *e, const tempo_edit *edit, const tempo_edited_head *h)
 {
     bool changed = false;
 
-    memset(h->spare, 0, (h->n + 63) / 64 * sizeof(*h->spare));
-    tempo_rule_mark(&edit->to, e, h->row, h->n, h->spare, true);
+    const uint64_t *to = slots_of(e, edit, h);
     for (size_t i = 0; i < h->n && edit->amount != 0; i++)
-        if (is_visible(h->visible, i) && is_visible(h->spare, i))
+        if (is_visible(h->visible, i) && is_visible(to, i))
             changed = put(&h->x[i], h->x[i] + edit->amount) || changed;
     return changed;
 }
@@ -203,15 +226,12 @@ static bool is_for_head(const tempo_engine *e, size_t i, tempo_tap tap, const te
 void tempo_edits_cut(const tempo_engine *e, const tempo_edited_head *h)
 {
     const tempo_row_plan *p = &e->plan[h->row];
-    const size_t bytes = (h->n + 63) / 64 * sizeof(*h->spare);
 
     for (size_t i = 0; i < tempo_edits_count(p->edits); i++) {
         const tempo_edit *edit = &p->edits->list[i];
         if (edit->kind != TEMPO_EDIT_CUT || !is_for_head(e, i, TEMPO_TAP_ATTN_SCORES, h))
             continue;
-        memcpy(h->spare, h->visible, bytes);
-        tempo_rule_mark(&edit->to, e, h->row, h->n, h->visible, false);
-        record(p, i, true, memcmp(h->spare, h->visible, bytes) != 0);
+        record(p, i, true, take_out(h, slots_of(e, edit, h)));
     }
 }
 

@@ -31,9 +31,11 @@ typedef struct tempo_slot_rule {
 
 /* Does it select this row? */
 bool tempo_rule_has_row(const tempo_slot_rule *rule, const struct tempo_row_plan *p);
-/* Take the slots that it means, as row r looks, out of bits[end] (out), or put them in. */
-void tempo_rule_mark(const tempo_slot_rule *rule, const struct tempo_engine *e, size_t r, size_t end,
-                     uint64_t *bits, bool in);
+/* Take those of slots [begin, end) that it means, as row r looks, out of bits, or put them in. */
+void tempo_rule_mark(const tempo_slot_rule *rule, const struct tempo_engine *e, size_t r, size_t begin, size_t end, uint64_t *bits,
+                     bool in);
+/* Does it have to be looked up slot by slot, and mean the same to every row? */
+bool tempo_rule_is_lookup(const tempo_slot_rule *rule);
 
 /* ---- taps.c ---- */
 bool tempo_tap_in_layers(tempo_tap tap); /* tempo_tap_info.by_layer, for those who ask in a pass */
@@ -71,6 +73,7 @@ typedef struct tempo_edit {
     float amount;           /* scale; times of add; bias; temperature */
     tempo_slot_rule rows, to;
     float *values;       /* owned: [layers or 1][heads][width] of add and set */
+    size_t mark;         /* of cut and bias: where a sequence keeps which slots `to` means; SIZE_MAX: it is asked each time */
     size_t heads, width; /* heads: 1 (the same for each, or a tap without heads), those chosen, or all */
     bool by_layer;       /* each of the layers chosen has its own */
     tempo_store *store;  /* held: of patch and keep */
@@ -87,6 +90,7 @@ struct tempo_edits {
     atomic_bool taken; /* by a sequence: it does not change any more */
     tempo_edit *list;  /* [n] */
     size_t n, cap;
+    size_t n_marks;    /* edits that have one */
     uint64_t bytes;    /* of vectors */
     bool arms_by_slot; /* an arm's scores or pattern go to another */
 };

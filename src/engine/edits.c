@@ -115,6 +115,8 @@ tempo_status tempo_edits_append(tempo_edits *l, tempo_edit *edit, tempo_err *err
     l->arms_by_slot =
         l->arms_by_slot || ((edit->kind == TEMPO_EDIT_KEEP || edit->kind == TEMPO_EDIT_PATCH) &&
                             (edit->at.tap == TEMPO_TAP_ATTN_SCORES || edit->at.tap == TEMPO_TAP_PATTERN));
+    const bool edges = edit->kind == TEMPO_EDIT_CUT || edit->kind == TEMPO_EDIT_BIAS;
+    edit->mark = edges && tempo_rule_is_lookup(&edit->to) ? l->n_marks++ : SIZE_MAX;
     l->list[l->n++] = *edit;
     *edit = (tempo_edit){0};
     return TEMPO_OK;
@@ -213,6 +215,9 @@ tempo_status tempo_seq_set_edits(tempo_seq *s, const tempo_edits *l, size_t n_pr
         atomic_store_explicit(&((tempo_edits *)(uintptr_t)l)->taken, true, memory_order_relaxed);
     tempo_edits_free(had);
     free(s->edits_used);
+    free(s->marks);
+    s->marks = NULL;
+    s->mark_words = 0;
     s->edits_used = used;
     s->n_prompt = n_prompt;
     return TEMPO_OK;
@@ -267,6 +272,45 @@ static tempo_status plan_row(tempo_engine *e, size_t r, tempo_err *err)
     return TEMPO_OK;
 }
 
+/* Room for the marks of so many slots. */
+static tempo_status grow_marks(tempo_seq *s, size_t words, tempo_err *err)
+{
+    const size_t n = s->edits->n_marks, had = s->mark_words, to = words + words / 2 + 1;
+
+    if (n == 0 || words <= had)
+        return TEMPO_OK;
+    uint64_t *marks = calloc(n * to, sizeof(*marks)); /* n <= TEMPO_MAX_EDITS */
+    if (marks == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for the slots that edits mean");
+    for (size_t i = 0; i < n && had > 0; i++)
+        memcpy(marks + i * to, s->marks + i * had, had * sizeof(*marks));
+    free(s->marks);
+    s->marks = marks;
+    s->mark_words = to;
+    return TEMPO_OK;
+}
+
+/* Which slots the edits mean that must be looked up: those of this batch (row `first` is its first) are new;
+ * what an earlier one that was not committed has left there goes.  Marks that were never made, of a fork, are
+ * made from slot 0 on.  */
+static tempo_status look_up_slots(tempo_engine *e, size_t first, tempo_err *err)
+{
+    tempo_seq *s = e->plan[first].seq;
+    const size_t slots = e->plan[first].seq_slots, from = s->marks != NULL ? s->n_slots : 0;
+    const tempo_status st = grow_marks(s, (slots + 63) / 64, err);
+
+    for (size_t i = 0; i < s->edits->n && st == TEMPO_OK; i++) {
+        const tempo_edit *edit = &s->edits->list[i];
+        uint64_t *bits = edit->mark != SIZE_MAX ? s->marks + edit->mark * s->mark_words : NULL;
+        if (bits == NULL)
+            continue;
+        for (size_t slot = from; slot < slots; slot++)
+            bits[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+        tempo_rule_mark(&edit->to, e, first, from, slots, bits, true);
+    }
+    return st;
+}
+
 /* Of rows [begin, end) of one sequence. */
 static void mark_sequence(tempo_engine *e, size_t begin, size_t end)
 {
@@ -293,6 +337,8 @@ tempo_status tempo_edits_plan(tempo_engine *e, size_t n, tempo_err *err)
         p->edits = NULL;
         if (p->seq != e->plan[first].seq)
             first = r;
+        if (p->seq->edits != NULL && first == r && (st = look_up_slots(e, r, err)) != TEMPO_OK)
+            continue;
         if (p->seq->edits == NULL || (st = plan_row(e, r, err)) != TEMPO_OK)
             continue;
         if (r + 1 == n || e->plan[r + 1].seq != p->seq)

@@ -40,6 +40,8 @@ struct tempo_seq {
     uint64_t batch;                /* the engine's batch that last saw this sequence */
     const tempo_edits *edits;      /* held, with at least one edit, or NULL */
     tempo_edit_record *edits_used; /* [edits->n] */
+    uint64_t *marks;               /* [edits->n_marks][mark_words] bits of slots: see tempo_edit.mark */
+    size_t mark_words;
     bool rising;                   /* see tempo_row_plan; of its slots */
     size_t n_prompt;               /* slots that `prompt` means in them */
     uint32_t first_layer;          /* keys and values of layers below it are not all there; 0: all are */

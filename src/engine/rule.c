@@ -121,10 +121,15 @@ static void mark(uint64_t *bits, size_t slot, bool in)
     bits[slot / 64] = in ? bits[slot / 64] | bit : bits[slot / 64] & ~bit;
 }
 
-void tempo_rule_mark(const tempo_slot_rule *rule, const tempo_engine *e, size_t r, size_t end, uint64_t *bits,
-                     bool in)
+bool tempo_rule_is_lookup(const tempo_slot_rule *rule)
 {
-    const range a = range_of(rule, e, r, end);
+    return (rule->member || rule->token) && !rule->self && !rule->siblings && !rule->previous;
+}
+
+void tempo_rule_mark(const tempo_slot_rule *rule, const tempo_engine *e, size_t r, size_t from, size_t end,
+                     uint64_t *bits, bool in)
+{
+    const range a = within(range_of(rule, e, r, end), from, end);
     size_t begin = a.begin; /* of the set of the slot at hand, for member */
 
     if (rule->member && a.begin < a.end)

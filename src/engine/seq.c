@@ -99,6 +99,7 @@ void tempo_seq_free(tempo_seq *s)
         page_release(s->pages[i]);
     tempo_edits_free((tempo_edits *)(uintptr_t)s->edits);
     free(s->edits_used);
+    free(s->marks);
     free(s->pages);
     free(s->slots);
     free(s);
