@@ -82,18 +82,25 @@ void tempo_edits_add_uses(json_t **all, json_t *uses)
 void tempo_edits_tell_unused(const json_t *uses, const char *arm, void (*tell)(void *user, const char *text),
                              void *user)
 {
+    enum { TOLD = 16 };
     const json_t *one;
     char text[512];
-    size_t i;
+    size_t i, unused = 0;
 
     json_array_foreach((json_t *)(uintptr_t)uses, i, one)
     {
-        if (json_is_true(json_object_get(one, "changed")))
+        if (json_is_true(json_object_get(one, "changed")) || ++unused > TOLD)
             continue;
+        const bool patch = strncmp(tempo_text_at(one, "edit"), "patch ", 6) == 0;
         (void)snprintf(text, sizeof(text), "%s%s%sedit '%.200s': %s", arm != NULL ? "arm '" : "",
                        arm != NULL ? arm : "", arm != NULL ? "': " : "", tempo_text_at(one, "edit"),
                        json_is_true(json_object_get(one, "came")) ? "it changed no number"
-                                                                  : "no row that it selects came");
+                       : patch ? "no row that it selects came, or the run that it takes from has none of them"
+                               : "no row that it selects came");
+        tell(user, text);
+    }
+    if (unused > TOLD) {
+        (void)snprintf(text, sizeof(text), "%zu more edits changed nothing", unused - TOLD);
         tell(user, text);
     }
 }

@@ -18,8 +18,8 @@ bool tempo_edits_need_arms(const tempo_edits *l);
  * they say; uses, which may be NULL, is taken.  */
 void tempo_edits_add_uses(json_t **all, json_t *uses);
 
-/* Tell (user, text) of each edit of such a list that changed nothing: "edit 'zero z rows=set:9': no row that it selects came", with
- * the arm in front unless it is NULL.  */
+/* Tell (user, text) of each edit of such a list that changed nothing: "edit 'zero z rows=all': it changed no number", with the arm in
+ * front unless it is NULL; of many the first, and how many more there are.  */
 void tempo_edits_tell_unused(const json_t *uses, const char *arm, void (*tell)(void *user, const char *text), void *user);
 
 #endif
