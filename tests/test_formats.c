@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "kernels/kernels.h"
+#include "support/model_writer.h"
 #include "support/models.h"
 #include "support/tmpdir.h"
 
@@ -69,6 +71,82 @@ static void test_synthetic(void **state)
             test_model_free(m);
             test_tmpdir_remove(dir);
         }
+}
+
+/* ---- 8-bit floats of directories ---- */
+
+enum { SCALE_ROWS = 24, SCALE_COLUMNS = 20 }; /* of blocks: they do not divide the matrices */
+
+typedef enum scaling { PER_TENSOR, PER_ROW, PER_BLOCK, SCALINGS } scaling;
+
+static uint64_t blocks_of(uint64_t n, uint64_t block)
+{
+    return (n + block - 1) / block;
+}
+
+/* Tensor i, 8-bit floats, gets scales; the same tensor of the other model what they and the values give. */
+static void add_scales(test_model *m, const test_model *wide, size_t i, scaling kind)
+{
+    const uint64_t rows = m->tensors[i].dims[0], columns = m->tensors[i].dims[1];
+    const uint64_t block[2] = {kind == PER_BLOCK ? (uint64_t)SCALE_ROWS
+                               : kind == PER_ROW ? 1
+                                                 : rows,
+                               kind == PER_BLOCK ? (uint64_t)SCALE_COLUMNS : columns};
+    const uint64_t dims[2] = {blocks_of(rows, block[0]), blocks_of(columns, block[1])};
+    char name[96], scales[128];
+    float *values = (float *)(void *)wide->tensors[i].data;
+
+    assert_string_equal(m->tensors[i].name, wide->tensors[i].name);
+    test_hf_name(m->tensors[i].name, name);
+    (void)snprintf(scales, sizeof(scales), "%.90s%s", name, kind == PER_BLOCK ? "_scale_inv" : "_scale");
+    test_tensor *s = test_model_add_tensor(m, scales, kind == PER_TENSOR ? 1 : 2, dims, 1.0f);
+    float *factor = (float *)(void *)s->data;
+    for (uint64_t j = 0; j < dims[0] * dims[1]; j++)
+        factor[j] = 0.5f + 0.37f * (float)((j * 7 + i) % 5);
+    tempo_unpack[m->tensors[i].type](values, m->tensors[i].data, rows * columns);
+    for (uint64_t j = 0; j < rows * columns; j++)
+        values[j] *= factor[j / columns / block[0] * dims[1] + j % columns / block[1]];
+}
+
+static void check_eight_bits(tempo_dtype type, scaling kind)
+{
+    static const char *const configs[] = {
+        "{\"quant_method\": \"modelopt\", \"quant_algo\": \"FP8\"}",
+        "{\"quant_method\": \"compressed-tensors\", \"format\": \"float-quantized\"}",
+        "{\"quant_method\": \"fp8\", \"weight_block_size\": [24, 20]}"};
+    const uint64_t one = 1;
+    test_spec spec = test_spec_default("llama");
+    char dir[256], eight[512], plain[512];
+
+    test_model *wide = test_model_make(&spec);
+    for (int t = TEST_WQ; t <= TEST_DOWN; t++)
+        spec.type[t] = type;
+    test_model *m = test_model_make(&spec);
+    for (size_t i = 0, n = m->n_tensors; i < n; i++)
+        if (m->tensors[i].type == type)
+            add_scales(m, wide, i, kind);
+        else
+            memcpy(wide->tensors[i].data, m->tensors[i].data, m->tensors[i].bytes);
+    (void)test_model_add_tensor(m, "model.layers.0.mlp.down_proj.input_scale", 1, &one, 0.25f);
+    json_object_set_new(m->config, "quantization_config", json_loads(configs[kind], 0, NULL));
+    test_tmpdir_create(dir);
+    test_path(eight, dir, "eight");
+    test_path(plain, dir, "plain");
+    test_model_write_hf(m, 2, eight);
+    test_model_write_hf(wide, 1, plain);
+    assert_same_bits(eight, plain);
+    test_model_free(m);
+    test_model_free(wide);
+    test_tmpdir_remove(dir);
+}
+
+static void test_eight_bit_floats(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < SCALINGS; kind++) {
+        check_eight_bits(TEMPO_F8_E4M3, (scaling)kind);
+        check_eight_bits(TEMPO_F8_E5M2, (scaling)kind);
+    }
 }
 
 static bool is_there(const char *path)
@@ -144,6 +222,7 @@ static void test_story(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_eight_bit_floats),
         cmocka_unit_test(test_synthetic),
         cmocka_unit_test(test_built_in),
         cmocka_unit_test(test_converted),

@@ -48,7 +48,7 @@ static void test_valid(void **state)
     assert_int_equal(t->dims[1], 3);
     assert_int_equal(t->offset, data + 8);
     assert_int_equal(t->bytes, 12);
-    assert_int_equal(tempo_safetensors_find(&s, "a")->type, TEMPO_DTYPE_COUNT);
+    assert_int_equal(tempo_safetensors_find(&s, "a")->type, TEMPO_I64);
     assert_int_equal(tempo_safetensors_find(&s, "none")->bytes, 0);
     assert_null(tempo_safetensors_find(&s, "c"));
     tempo_safetensors_free(&s);

@@ -19,7 +19,7 @@ tempo_dtype tempo_dtype_from_ggml(uint32_t code)
 {
     size_t t = 0;
 
-    while (t < TEMPO_DTYPE_COUNT && table[t].ggml != code)
+    while (t < TEMPO_DTYPE_COUNT && (table[t].ggml != code || code == TEMPO_NO_GGML))
         t++;
     return (tempo_dtype)t;
 }

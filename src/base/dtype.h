@@ -1,11 +1,13 @@
 /* dtype.h - element types of tensors and how their blocks are laid out in files.
  *
- * Source: the GGUF specification and ggml's block structures; safetensors for F32, F16, BF16.
+ * Source: the GGUF specification and ggml's block structures; safetensors, whose 8-bit floats GGUF has not.
  * dtype.inc is the only list: DTYPE(name, ggml code, elements per block, bytes per block).  */
 #ifndef TEMPO_BASE_DTYPE_H
 #define TEMPO_BASE_DTYPE_H
 #include <stddef.h>
 #include <stdint.h>
+
+#define TEMPO_NO_GGML UINT32_MAX /* the code of a type that no GGUF file has */
 
 typedef enum tempo_dtype {
 #define DTYPE(name, ggml, len, bytes) TEMPO_##name,

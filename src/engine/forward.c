@@ -66,8 +66,7 @@ static void embed_token(tempo_engine *e, size_t r, float *x)
     const tempo_row_plan *p = &e->plan[r];
     const size_t d = m->hp.d_model;
 
-    tempo_unpack[m->embedding.type](
-        x, (const unsigned char *)m->embedding.data + (size_t)p->token * m->embedding.row_bytes, d);
+    tempo_weight_row(x, &m->embedding, (size_t)p->token);
     if (p->nudge != 0)
         nudge_row(x, d, p->nudge, p->token);
     for (size_t i = 0; i < d && m->recipe.embed_scale != 1.0f; i++)

@@ -82,8 +82,7 @@ double tempo_unembed_direction(const tempo_model *m, int32_t token, float *row, 
     const double scale = (double)m->recipe.logit_scale;
     double mean = 0, bias = m->output_bias != NULL ? (double)m->output_bias[token] : 0;
 
-    tempo_unpack[m->output.type](
-        row, (const unsigned char *)m->output.data + (size_t)token * m->output.row_bytes, d);
+    tempo_weight_row(row, &m->output, (size_t)token);
     for (size_t i = 0; i < d; i++) {
         direction[i] = (double)row[i] * scale * (norm->w != NULL ? (double)norm->w[i] : 1);
         bias += norm->b != NULL ? (double)row[i] * (double)norm->b[i] : 0;

@@ -14,7 +14,7 @@ enum { TEMPO_SAFETENSORS_MAX_HEADER = 100 * 1000 * 1000, TEMPO_SAFETENSORS_MAX_D
 typedef struct tempo_safetensor {
     const char *name;  /* owned by the container, NUL-terminated */
     const char *dtype; /* as written: "BF16", "F32", "I64", ... */
-    tempo_dtype type;  /* TEMPO_DTYPE_COUNT when it is not F32, F16 or BF16 */
+    tempo_dtype type;  /* TEMPO_DTYPE_COUNT when it is not one of ours */
     uint32_t n_dims;
     uint64_t dims[TEMPO_SAFETENSORS_MAX_DIMS]; /* outermost first */
     uint64_t offset;                           /* absolute, in the file */

@@ -41,6 +41,10 @@ typedef struct tempo_weight {
     size_t n_out, n_in, row_bytes;
     tempo_dtype type;
     const void *panels; /* the same as panels (panel.h), or NULL: see tempo_kernels.packed */
+    /* [ceil(n_out / scale_rows), ceil(n_in / scale_columns)] factors of blocks of elements, or NULL; only of types
+     * whose products unpack (F8_E4M3, F8_E5M2) */
+    const float *scales;
+    size_t scale_rows, scale_columns;
 } tempo_weight;
 
 /* Bytes of a matrix as its file encodes it. */
@@ -94,9 +98,11 @@ typedef struct tempo_kernels {
     size_t (*scratch_bytes)(size_t k); /* a multiple of 64 */
 } tempo_kernels;
 
-/* dst[n] = the exact float values of n elements; n a multiple of the type's block length. */
+/* dst[n] = the float values of n elements, exact but of F64, I32, I64; n a multiple of the type's block length. */
 typedef void (*tempo_unpack_fn)(float *dst, const void *src, size_t n);
 extern const tempo_unpack_fn tempo_unpack[TEMPO_DTYPE_COUNT];
+/* dst[n_in] = a row of a matrix, its scales applied. */
+void tempo_weight_row(float *dst, const tempo_weight *w, size_t row);
 
 /* Bytes of one packed panel of rows of n_in elements; 0 for types that are never packed. */
 size_t tempo_panel_bytes(tempo_dtype t, size_t n_in);

@@ -56,7 +56,7 @@ static void matmul(float *y, size_t ldy, const tempo_weight *w, size_t first, si
     for (size_t o = first; o < first + n; o += TILE) {
         const size_t rows = first + n - o < TILE ? first + n - o : TILE;
         for (size_t t = 0; t < rows; t++)
-            tempo_unpack[w->type](tile + t * k, (const unsigned char *)w->data + (o + t) * w->row_bytes, k);
+            tempo_weight_row(tile + t * k, w, o + t);
         for (size_t r = 0; r < m; r++)
             for (size_t t = 0; t < rows; t++)
                 y[r * ldy + o + t] = dot(tile + t * k, x + r * k, k);

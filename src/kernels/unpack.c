@@ -4,6 +4,8 @@
  * whose numbers stand for values of a table. */
 #include "kernels/unpack.h"
 
+#include <math.h>
+
 void tempo_unpack_F32(float *dst, const void *src, size_t n)
 {
     memcpy(dst, src, n * sizeof(float));
@@ -24,6 +26,47 @@ void tempo_unpack_BF16(float *dst, const void *src, size_t n)
     for (size_t i = 0; i < n; i++)
         dst[i] = tempo_bf16_to_float(tempo_load_u16(p + 2 * i));
 }
+
+/* ---- single elements that are rounded, or have 8 bits ---- */
+
+#define UNPACK_NUMBERS(name, type)                                                                           \
+    void tempo_unpack_##name(float *dst, const void *src, size_t n)                                          \
+    {                                                                                                        \
+        for (size_t i = 0; i < n; i++) {                                                                     \
+            type v;                                                                                          \
+            memcpy(&v, (const unsigned char *)src + i * sizeof(v), sizeof(v));                               \
+            dst[i] = (float)v;                                                                               \
+        }                                                                                                    \
+    }
+UNPACK_NUMBERS(F64, double)
+UNPACK_NUMBERS(I8, int8_t)
+UNPACK_NUMBERS(I16, int16_t)
+UNPACK_NUMBERS(I32, int32_t)
+UNPACK_NUMBERS(I64, int64_t)
+#undef UNPACK_NUMBERS
+
+/* Bias 7, three bits of significand, no infinity: as the upper bits of a 16-bit float, whose bias is 15, it
+ * is 2^8 too small. */
+void tempo_unpack_F8_E4M3(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (size_t i = 0; i < n; i++) {
+        const unsigned half = (p[i] & 0x80u) << 8 | (p[i] & 0x7fu) << 7;
+        dst[i] = (p[i] & 0x7fu) == 0x7fu ? NAN : 256.0f * tempo_f16_to_float((uint16_t)half);
+    }
+}
+
+/* The upper half of a 16-bit float. */
+void tempo_unpack_F8_E5M2(float *dst, const void *src, size_t n)
+{
+    const unsigned char *p = src;
+
+    for (size_t i = 0; i < n; i++)
+        dst[i] = tempo_f16_to_float((uint16_t)(p[i] << 8));
+}
+
+/* ---- blocks ---- */
 
 /* d, q[32] signed */
 void tempo_unpack_Q8_0(float *dst, const void *src, size_t n)
@@ -197,3 +240,14 @@ const tempo_unpack_fn tempo_unpack[TEMPO_DTYPE_COUNT] = {
 #include "base/dtype.inc"
 #undef DTYPE
 };
+
+void tempo_weight_row(float *dst, const tempo_weight *w, size_t row)
+{
+    tempo_unpack[w->type](dst, (const unsigned char *)w->data + row * w->row_bytes, w->n_in);
+    if (w->scales == NULL)
+        return;
+    const size_t columns = (w->n_in + w->scale_columns - 1) / w->scale_columns;
+    const float *scale = w->scales + row / w->scale_rows * columns;
+    for (size_t i = 0; i < w->n_in; i++)
+        dst[i] *= scale[i / w->scale_columns];
+}

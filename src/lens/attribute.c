@@ -115,7 +115,7 @@ static void go_back(void *arg, size_t layer, unsigned worker)
     k->bias[layer] = 0;
     k->after[layer] = direct(k, l, g);
     for (size_t i = 0; i < l->wo.n_out; i++) {
-        tempo_unpack[l->wo.type](row, (const unsigned char *)l->wo.data + i * l->wo.row_bytes, n);
+        tempo_weight_row(row, &l->wo, i);
         for (size_t j = 0; j < n; j++) {
             back[j] += g[i] * (double)row[j];
             back_abs[j] += fabs(g[i] * (double)row[j]);
@@ -143,7 +143,7 @@ static void find_post(void *arg, size_t task, unsigned worker)
         z_abs[j] = fabs((double)z[j]);
     for (size_t i = 0; i < d; i++) {
         double y = l->bo != NULL ? (double)l->bo[i] : 0;
-        tempo_unpack[l->wo.type](row, (const unsigned char *)l->wo.data + i * l->wo.row_bytes, l->wo.n_in);
+        tempo_weight_row(row, &l->wo, i);
         for (size_t j = 0; j < l->wo.n_in; j++) {
             y += (double)row[j] * (double)z[j];
             w_abs[j] = fabs((double)row[j]);

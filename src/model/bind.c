@@ -622,7 +622,9 @@ static bool ends_with(const char *s, const char *tail)
 static bool is_redundant(const tempo_loader *ld, const tempo_tensor *t)
 {
     static const char *const tails[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
-                                        ".attention.bias", ".attention.masked_bias"};
+                                        ".attention.bias", ".attention.masked_bias",
+                                        /* of activations in 8 bits: ours have more */
+                                        ".input_scale", ".k_scale", ".v_scale"};
     bool found = !ld->f->is_gguf && ld->facts.tied && strcmp(t->name, "lm_head.weight") == 0;
 
     if (ld->f->is_gguf)

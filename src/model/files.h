@@ -48,6 +48,7 @@ typedef struct tempo_facts {
     uint32_t d_dense, d_expert, d_shared; /* widths of MLPs; hp.d_ff is the widest */
     uint64_t biased, absent; /* places (model/arch/arch.h) whose biases must be there; whose tensors are not.  Other biases are used
                                 where they are there */
+    uint32_t scale_block[2]; /* rows and columns that share a scale of 8-bit floats; 0: not said */
     uint64_t heads_at, kv_heads_at, head_dim_at, rope_at;
 } tempo_facts;
 

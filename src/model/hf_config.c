@@ -126,16 +126,59 @@ static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
     return st == TEMPO_OK ? find_head_dim(ld) : st;
 }
 
+/* Whether all that a configuration says of its weights is that some are 8-bit floats with scales. */
+static bool has_eight_bit_floats(const json_t *q, const char *method)
+{
+    static const struct {
+        const char *method, *key, *value; /* the value that key must have, if there is one */
+    } kinds[] = {{"fp8", NULL, NULL},
+                 {"fbgemm_fp8", NULL, NULL},
+                 {"compressed-tensors", "format", "float-quantized"},
+                 {"compressed-tensors", "format", "naive-quantized"},
+                 {"modelopt", "quant_algo", "FP8"}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        const char *value = kinds[i].key != NULL ? json_string_value(json_object_get(q, kinds[i].key)) : NULL;
+        if (strcmp(kinds[i].method, method) == 0 &&
+            (kinds[i].key == NULL || (value != NULL && strcmp(kinds[i].value, value) == 0)))
+            return true;
+    }
+    return false;
+}
+
+static tempo_status read_blocks(tempo_loader *ld, const json_t *q, uint64_t at)
+{
+    const json_t *sizes = json_object_get(q, "weight_block_size");
+
+    if (sizes == NULL || json_is_null(sizes))
+        return TEMPO_OK;
+    for (size_t i = 0; i < 2; i++) {
+        const json_int_t v = json_integer_value(json_array_get(sizes, i)); /* 0: there is none */
+        if (json_array_size(sizes) != 2 || v < 1 || v > INT32_MAX)
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, at,
+                              "weight_block_size: expected two positive integers");
+        ld->facts.scale_block[i] = (uint32_t)v;
+    }
+    return TEMPO_OK;
+}
+
 static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
 {
     const json_t *q = json_object_get(c, "quantization_config");
+    const uint64_t at = place(ld, "quantization_config");
     const char *method = json_string_value(json_object_get(q, "quant_method"));
+    const char *format = json_string_value(json_object_get(q, "format"));
 
     if (q == NULL || json_is_null(q))
         return TEMPO_OK;
-    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "quantization_config"),
-                        "weights quantised with \"%s\" (quantization_config) are not supported",
-                        method != NULL ? method : "an unnamed method");
+    if (method != NULL && has_eight_bit_floats(q, method))
+        return read_blocks(ld, q, at);
+    return tempo_refuse(
+        ld, TEMPO_E_UNSUPPORTED, at,
+        "weights quantised with \"%.32s\"%s%.32s (quantization_config) are not supported; what runs: the "
+        "model without quantisation, in 8-bit floats, or as GGUF (Q4_K_M is about as small)",
+        method != NULL ? method : "an unnamed method", format != NULL ? ", format " : "",
+        format != NULL ? format : "");
 }
 
 tempo_status tempo_hf_config(tempo_loader *ld, const json_t *c)

@@ -83,6 +83,13 @@ static block_scale scale_of(tempo_dtype type)
     case TEMPO_F32:
     case TEMPO_F16:
     case TEMPO_BF16:
+    case TEMPO_F64:
+    case TEMPO_I8:
+    case TEMPO_I16:
+    case TEMPO_I32:
+    case TEMPO_I64:
+    case TEMPO_F8_E4M3:
+    case TEMPO_F8_E5M2:
     case TEMPO_DTYPE_COUNT:
         break;
     }
@@ -178,14 +185,55 @@ static void fill_blocks(unsigned char *dst, tempo_dtype type, size_t n, double s
 
 /* ---- floats ---- */
 
+/* The nearest 8-bit float with `bits` bits of significand after the point; value is within its normal range
+ * or below. */
+static uint8_t float8(float value, int bits, int bias)
+{
+    int e;
+    const double size = fabs((double)value);
+
+    (void)frexp(size, &e); /* size = f 2^e, 1/2 <= f < 1 */
+    const int least = 1 - bias, exponent = e - 1 > least ? e - 1 : least;
+    const int steps = (int)lround(ldexp(size, bits - exponent));
+    return (uint8_t)(((exponent - least) << bits) + steps + (value < 0 ? 0x80 : 0));
+}
+
+static void put_bytes(unsigned char *dst, size_t i, const void *value, size_t n)
+{
+    memcpy(dst + n * i, value, n);
+}
+
 static void put_float(unsigned char *dst, tempo_dtype type, size_t i, float value)
 {
-    const uint16_t half = type == TEMPO_F16 ? tempo_float_to_f16(value) : tempo_float_to_bf16(value);
+    const int64_t whole = lroundf(value);
+    const double wide = (double)value;
+    uint16_t half;
 
-    if (type == TEMPO_F32)
-        memcpy(dst + 4 * i, &value, 4);
-    else
-        memcpy(dst + 2 * i, &half, 2);
+    switch (type) {
+    case TEMPO_F32:
+        put_bytes(dst, i, &value, 4);
+        break;
+    case TEMPO_F64:
+        put_bytes(dst, i, &wide, 8);
+        break;
+    case TEMPO_F16:
+        half = tempo_float_to_f16(value);
+        put_bytes(dst, i, &half, 2);
+        break;
+    case TEMPO_BF16:
+        half = tempo_float_to_bf16(value);
+        put_bytes(dst, i, &half, 2);
+        break;
+    case TEMPO_F8_E4M3:
+        dst[i] = float8(value, 3, 7);
+        break;
+    case TEMPO_F8_E5M2:
+        dst[i] = float8(value, 2, 15);
+        break;
+    default: /* integers; least significant byte first, as this build's machines have it */
+        put_bytes(dst, i, &whole, tempo_dtype_get(type)->block_bytes);
+        break;
+    }
 }
 
 void tempo_random_fill(unsigned char *dst, tempo_dtype type, size_t n, double centre, double scale,
@@ -193,7 +241,7 @@ void tempo_random_fill(unsigned char *dst, tempo_dtype type, size_t n, double ce
 {
     const double half_width = scale * 1.7320508075688772; /* of a uniform distribution with that deviation */
 
-    if (type != TEMPO_F32 && type != TEMPO_F16 && type != TEMPO_BF16) {
+    if (tempo_dtype_get(type)->block_len > 1) {
         fill_blocks(dst, type, n, scale, state);
         return;
     }

@@ -81,7 +81,7 @@ static tempo_status choose(synth *y)
                                 shape_name, names);
     y->mix = strcmp(type, "Q4_K_M") == 0;
     y->type = y->mix ? TEMPO_Q4_K : tempo_dtype_from_name(type, strlen(type));
-    if (y->type == TEMPO_DTYPE_COUNT)
+    if (y->type == TEMPO_DTYPE_COUNT || (tempo_dtype_get(y->type)->block_len == 1 && y->type > TEMPO_BF16))
         return tempo_fail_field(y->err, TEMPO_E_ARG, "type",
                                 "no type \"%.32s\", expected an element type such as BF16 or Q8_0, or Q4_K_M",
                                 type);

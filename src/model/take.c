@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/half.h"
 #include "model/files.h"
 
 /* ---- shapes ---- */
@@ -93,7 +92,7 @@ static uint64_t bytes_of(const tempo_tensor *t, uint64_t elements)
 static const void *aligned_data(tempo_loader *ld, const tempo_tensor *t, const unsigned char *data,
                                 uint64_t bytes)
 {
-    const size_t align = t->type == TEMPO_F32 ? 4 : 2; /* blocks hold 16-bit scales */
+    const size_t align = t->type == TEMPO_F32 ? 4 : tempo_dtype_get(t->type)->block_bytes == 1 ? 1 : 2;
 
     if ((uintptr_t)data % align == 0)
         return data;
@@ -134,9 +133,10 @@ static tempo_status copy_rows(tempo_loader *ld, const tempo_tensor *t, const tem
     const uint64_t bytes = n_out * w->row_bytes;
     unsigned char *copy;
 
-    if (cut->transposed && !is_float(t->type))
+    if (!is_float(t->type) && (cut->transposed || tempo_dtype_get(t->type)->block_len == 1))
         return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
-                            "%s: a transposed matrix of type %s is not supported", t->name, t->type_name);
+                            "%s: a %s matrix of type %s is not supported", t->name,
+                            cut->transposed ? "transposed" : "fused", t->type_name);
     if ((copy = tempo_files_alloc(ld, (size_t)bytes)) == NULL)
         return TEMPO_E_NOMEM;
     if (cut->transposed)
@@ -145,6 +145,84 @@ static tempo_status copy_rows(tempo_loader *ld, const tempo_tensor *t, const tem
         memcpy(copy + r * w->row_bytes, t->data + bytes_of(t, cut->slab) + row_of(cut, r) * w->row_bytes,
                w->row_bytes);
     w->data = copy;
+    return TEMPO_OK;
+}
+
+/* ---- factors beside matrices of 8-bit floats: NAME_scale or NAME_scale_inv (both multiply), one for all,
+ * one a row, or one for each block of rows and columns ---- */
+
+static uint64_t blocks_of(uint64_t n, uint64_t block)
+{
+    return n / block + (n % block != 0);
+}
+
+/* Into how many rows and columns of blocks the factors s of t [rows, columns] cut it; false: nothing that is
+ * known. */
+static bool block_of(const tempo_loader *ld, const tempo_tensor *t, const tempo_tensor *s, uint64_t block[2])
+{
+    const uint64_t rows = t->dims[0], columns = t->dims[1];
+
+    if (s->elements == 1)
+        return true;
+    if (s->elements == rows && s->dims[0] == rows) {
+        block[0] = 1;
+        return true;
+    }
+    for (size_t i = 0; i < 2; i++)
+        block[i] = ld->facts.scale_block[i] != 0 ? ld->facts.scale_block[i] : 128;
+    return s->n_dims == 2 && s->dims[0] == blocks_of(rows, block[0]) &&
+           s->dims[1] == blocks_of(columns, block[1]);
+}
+
+static tempo_status read_scales(tempo_loader *ld, const tempo_tensor *s, const float **out)
+{
+    float *v = tempo_files_alloc(ld, (size_t)s->elements * sizeof(*v));
+
+    if (v == NULL)
+        return TEMPO_E_NOMEM;
+    tempo_unpack[s->type](v, s->data, (size_t)s->elements);
+    for (size_t i = 0; i < s->elements; i++)
+        if (!isfinite(v[i]))
+            return tempo_fail(ld->err, TEMPO_E_FORMAT, s->offset + i * (size_t)(s->bytes / s->elements),
+                              "%s: element %zu is %g", s->name, i, (double)v[i]);
+    *out = v;
+    return TEMPO_OK;
+}
+
+/* The scales of a matrix made of rows of t from `first` on, if its type has them outside. */
+static tempo_status take_scales(tempo_loader *ld, const tempo_tensor *t, uint64_t first, tempo_weight *w)
+{
+    static const char *const tails[] = {"_scale_inv", "_scale"};
+    tempo_tensor *s = NULL;
+    char name[224];
+    uint64_t block[2] = {t->dims[0], t->dims[1]};
+    tempo_status st;
+
+    if (t->type != TEMPO_F8_E4M3 && t->type != TEMPO_F8_E5M2)
+        return TEMPO_OK;
+    for (size_t i = 0; i < 2 && s == NULL; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", t->name, tails[i]);
+        s = tempo_files_find(ld->f, name);
+    }
+    if (s == NULL)
+        return TEMPO_OK; /* as they are */
+    s->used = true;
+    if (s->type != TEMPO_F32 && s->type != TEMPO_F16 && s->type != TEMPO_BF16)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(s),
+                            "%s: scales of type %s are not supported", s->name, s->type_name);
+    if (t->n_dims != 2 || !block_of(ld, t, s, block))
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, tempo_tensor_entry(s),
+                          "%s: %" PRIu64 " scales, expected 1, %" PRIu64 ", or one for each block of %" PRIu64
+                          " x %" PRIu64,
+                          s->name, s->elements, t->dims[0], block[0], block[1]);
+    if (first % block[0] != 0 && s->elements != 1)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(s),
+                            "%s: a matrix that begins within a block of scales is not supported", s->name);
+    if ((st = read_scales(ld, s, &w->scales)) != TEMPO_OK)
+        return st;
+    w->scale_rows = (size_t)block[0];
+    w->scale_columns = (size_t)block[1];
+    w->scales += first / block[0] * blocks_of(t->dims[1], block[1]);
     return TEMPO_OK;
 }
 
@@ -169,28 +247,23 @@ tempo_status tempo_take_matrix(tempo_loader *ld, const tempo_tensor *t, const te
     made.data = aligned_data(ld, t, t->data + bytes_of(t, cut->slab) + cut->first * made.row_bytes,
                              n_out * made.row_bytes);
     *w = made;
-    return made.data != NULL ? TEMPO_OK : TEMPO_E_NOMEM;
+    return made.data != NULL ? take_scales(ld, t, cut->first, w) : TEMPO_E_NOMEM;
 }
 
 /* ---- vectors ---- */
 
 static float element(const tempo_tensor *t, size_t i)
 {
-    uint16_t half;
     float f;
 
-    if (t->type == TEMPO_F32) {
-        memcpy(&f, t->data + 4 * i, 4);
-        return f;
-    }
-    memcpy(&half, t->data + 2 * i, 2);
-    return t->type == TEMPO_F16 ? tempo_f16_to_float(half) : tempo_bf16_to_float(half);
+    tempo_unpack[t->type](&f, t->data + i * tempo_dtype_get(t->type)->block_bytes, 1);
+    return f;
 }
 
 tempo_status tempo_take_vector(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n,
                                float plus, const float **out)
 {
-    if (!is_float(t->type))
+    if (tempo_dtype_get(t->type)->block_len > 1)
         return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
                             "%s: a vector of type %s is not supported", t->name, t->type_name);
     float *v = tempo_files_alloc(ld, (size_t)n * sizeof(*v));

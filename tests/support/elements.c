@@ -215,10 +215,28 @@ static unsigned nibble(const unsigned char *q, unsigned i)
     return i < 16 ? q[i] % 16u : q[i - 16] / 16u;
 }
 
+static double integer(const unsigned char *b, unsigned n)
+{
+    uint64_t v = (b[n - 1] & 0x80) != 0 ? UINT64_MAX : 0;
+
+    while (n-- > 0)
+        v = v << 8 | b[n];
+    return (double)(int64_t)v;
+}
+
+static double float8(unsigned x, int m_bits, int bias)
+{
+    const int m = (int)(x % (1u << m_bits)), e = (int)(x % 128 >> m_bits);
+    const double size = e == 0 ? ldexp(m, 1 - bias - m_bits) : ldexp(m + (1 << m_bits), e - bias - m_bits);
+
+    return x > 127 ? -size : size;
+}
+
 /* Blocks of 32 and single elements. */
 static double small(tempo_dtype t, const unsigned char *b, unsigned i)
 {
     float f;
+    double wide;
 
     switch (t) {
     case TEMPO_F32:
@@ -228,6 +246,18 @@ static double small(tempo_dtype t, const unsigned char *b, unsigned i)
         return f16_at(b);
     case TEMPO_BF16:
         return (double)tempo_bits_to_float((uint32_t)(b[0] | b[1] << 8) << 16);
+    case TEMPO_F64:
+        memcpy(&wide, b, 8);
+        return wide;
+    case TEMPO_I8:
+    case TEMPO_I16:
+    case TEMPO_I32:
+    case TEMPO_I64:
+        return integer(b, tempo_dtype_get(t)->block_bytes);
+    case TEMPO_F8_E4M3:
+        return *b % 128 == 127 ? NAN : float8(*b, 3, 7);
+    case TEMPO_F8_E5M2:
+        return *b % 128 >= 124 ? (*b % 4 != 0 ? NAN : *b > 127 ? -INFINITY : INFINITY) : float8(*b, 2, 15);
     case TEMPO_Q8_0:
         return f16_at(b) * (int8_t)b[2 + i];
     case TEMPO_Q4_0:

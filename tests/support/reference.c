@@ -20,7 +20,7 @@ static void weight_row(const tempo_weight *w, size_t row, double *out)
 
     if (f == NULL)
         abort();
-    tempo_unpack[w->type](f, (const unsigned char *)w->data + row * w->row_bytes, w->n_in);
+    tempo_weight_row(f, w, row);
     for (size_t i = 0; i < w->n_in; i++)
         out[i] = (double)f[i];
     free(f);
