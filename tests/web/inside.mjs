@@ -119,4 +119,94 @@ test('lens: of a long prompt the last positions, and the others on demand', asyn
 
 test('lens: axe and widths, in light and dark', () => pictures(`#/lens?prompt=${encodeURIComponent(PROMPT)}&watch=${encodeURIComponent('[" the"]')}`, 'lens', (page) => said(page, /^Done/)));
 
+const card = (page) => page.getByRole('region', { name: 'The chosen row in numbers' });
+
+/** A recording whose step `step` reads a set of two members or more, in visible mode. */
+async function record() {
+  const request = { prompt: 'The cat sat on the', arms: ['isolated', 'visible'], steps: 8, threshold: 0.05, record: ['attention'], stream: false };
+  const doc = await asJson('v1/tempo/generate', request);
+  const sets = doc.sets.filter((s) => s.arm === 'visible');
+  const step = sets.findIndex((s) => s.members.length > 1) + 1;
+  assert.ok(step > 0 && step < sets.length, 'the prompt gives no set of two');
+  const { tokens, steps } = await asJson(`v1/tempo/generations/${doc.start.id}/attention/steps?arm=visible`);
+  return { doc, sets, step, request, tokens, row: steps.find((s) => s.step === step).query_slots[0], hash: `#/attention?gen=${doc.start.id}&arm=visible&step=${step}&layer=2&head=1` };
+}
+
+/** What the server says of that step with those edits. */
+async function next(r, edits) {
+  const doc = await asJson('v1/tempo/generate', {
+    prompt: r.request.prompt, stream: false, steps: 1, threshold: 1e-12, max_set: 20, stop: 'never',
+    given: r.sets.slice(0, r.step).map((s) => s.members.map(({ id, probability }) => ({ id, probability }))),
+    arms: ['visible', { name: 'with', arm: 'visible', edits }],
+  });
+  const last = (arm) => doc.sets.filter((s) => s.arm === arm).at(-1).members;
+  return { before: last('visible'), after: last('with'), kl: doc.compare.at(-1).kl[1] };
+}
+
+const distribution = (page) => card(page).locator('table').last().locator('tbody tr').evaluateAll((all) => all.map((tr) => [...tr.children].slice(0, 3).map((x) => x.textContent)));
+async function showsNext(page, r, edits) {
+  const want = await next(r, edits);
+  const short = (x) => (x === 0 ? '0' : Math.abs(x) >= 1e-4 ? String(Number(x.toPrecision(3))) : x.toExponential(2));
+  await card(page).getByText(`KL ${short(want.kl)} nat`).waitFor();
+  const p = (list, id) => list.find((m) => m.id === id)?.probability ?? NaN;
+  const ids = [...new Set([...want.before, ...want.after].map((m) => m.id))].sort((x, y) => Math.max(p(want.before, y) || 0, p(want.after, y) || 0) - Math.max(p(want.before, x) || 0, p(want.after, x) || 0)).slice(0, 10);
+  const told = (x) => (Number.isNaN(x) ? '–' : percent(x));
+  const of = (id) => [...want.before, ...want.after].find((m) => m.id === id);
+  assert.deepEqual(await distribution(page), ids.map((id) => [shown(of(id)), told(p(want.before, id)), told(p(want.after, id))]));
+  return want;
+}
+
+test('attention: a head that is cut changes the next distribution as the server says; cuts add up and are undone', async () => {
+  const r = await record();
+  const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] }, r.hash);
+  await card(page).getByRole('button', { name: '✂ Cut the head' }).click();
+  const set = r.tokens[r.row].set;
+  const head = `cut set:${set} -> all layers=2 heads=1`;
+  await showsNext(page, r, [head]);
+  // with the keyboard: another head, in the overview
+  await page.getByRole('grid', { name: /^attention on siblings/ }).locator('[data-cell="2-1"]').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('x');
+  await said(page, /^Cut: the rows of this step see nothing in head 1 of layer 3/);
+  const both = [head, `cut set:${set} -> all layers=3 heads=1`];
+  const want = await showsNext(page, r, both);
+  assert.ok(want.kl > 0);
+  await card(page).getByRole('button', { name: 'Copy as --edit' }).click();
+  await said(page, /^Copied/);
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), both.map((e) => `--edit '${e}'`).join(' '));
+  await card(page).getByRole('button', { name: 'Undo', exact: true }).click();
+  await showsNext(page, r, [head]);
+  await accessible(page, 'cuts');
+  await card(page).getByRole('button', { name: 'Undo all' }).click();
+  await card(page).getByText(/^KL/).waitFor({ state: 'detached' });
+  return page;
+});
+
+test('attention: an edge that is cut, by a click on the map and with the keyboard', async () => {
+  const r = await record();
+  const page = await open({}, r.hash);
+  const map = page.locator('.map [tabindex="0"]').first();
+  await page.getByRole('button', { name: '✂ click cuts' }).click();
+  const canvas = page.locator('.map canvas').first();
+  await canvas.click({ position: { x: 240, y: 108 } });
+  await card(page).locator('ol code').first().waitFor();
+  const edit = await card(page).locator('ol code').textContent();
+  assert.match(edit, new RegExp(`^cut set:${r.tokens[r.row].set}&member:\\d -> set:\\d+(&member:\\d)? layers=2 heads=1$`));
+  await showsNext(page, r, [edit]);
+  await map.focus();
+  await page.keyboard.press('Home');
+  await page.keyboard.press('x');
+  const second = await card(page).locator('ol code').last().textContent();
+  assert.match(second, / -> set:0 layers=2 heads=1$/);
+  await showsNext(page, r, [edit, second]);
+  await page.keyboard.press('x'); // it is cut already
+  await said(page, /^It is cut already/);
+  assert.equal(await card(page).locator('ol li').count(), 2);
+  for (const width of [360, 2560]) {
+    await page.setViewportSize({ width, height: 900 });
+    await fits(page, `cuts, ${width} px`);
+  }
+  return page;
+});
+
 await finish();

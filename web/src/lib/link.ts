@@ -1,6 +1,6 @@
 // A request as the part of an address after #, and back: readable, and complete.
 import { MAIN, MORE } from './form.svelte';
-import type { GenerateRequest, Given } from './types';
+import type { ArmName, GenerateRequest, Given } from './types';
 
 const NUMBERS = new Set(['threshold', 'steps', 'temperature', 'min_steps', 'max_set', 'max_slots']);
 const FLAGS = new Set(['no_bos', 'no_special']);
@@ -26,7 +26,7 @@ export function paramsOf(r: GenerateRequest): URLSearchParams {
   if (r.prompt !== undefined) p.set('prompt', r.prompt);
   if (r.prompt_ids) p.set('prompt_ids', r.prompt_ids.join(','));
   if (r.messages) p.set('messages', JSON.stringify(r.messages));
-  if (r.arms) p.set('arms', r.arms.join(','));
+  if (r.arms) p.set('arms', r.arms.every((a) => typeof a === 'string') ? r.arms.join(',') : JSON.stringify(r.arms));
   for (const n of [...MAIN, ...MORE]) if (r[n] !== undefined) p.set(n, String(r[n]));
   if (r.given?.length) p.set('given', givenText(r.given));
   if (!r.record) p.set('record', '');
@@ -61,7 +61,8 @@ export function requestOf(p: URLSearchParams): GenerateRequest | null {
   else if (p.has('prompt_ids')) r.prompt_ids = p.get('prompt_ids')!.split(',').map(Number);
   else if (p.has('messages')) r.messages = JSON.parse(p.get('messages')!) as NonNullable<GenerateRequest['messages']>;
   else return null;
-  if (p.get('arms')) r.arms = p.get('arms')!.split(',');
+  const arms = p.get('arms');
+  if (arms) r.arms = arms.startsWith('[') ? (JSON.parse(arms) as NonNullable<GenerateRequest['arms']>) : (arms.split(',') as ArmName[]);
   for (const n of [...MAIN, ...MORE]) {
     const v = p.get(n);
     if (v === null) continue;
