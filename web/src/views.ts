@@ -16,6 +16,7 @@ export const VIEWS = [
   { view: 'compare', label: 'Compare', load: () => import('./compare/Compare.svelte') },
   { view: 'attention', label: 'Attention', load: () => import('./attention/Attention.svelte') },
   { view: 'lens', label: 'Lens', load: () => import('./lens/Lens.svelte') },
+  { view: 'patch', label: 'Patching', load: () => import('./patch/Patch.svelte') },
   { view: 'runs', label: 'Runs', load: () => import('./report/Runs.svelte') },
 ] as const satisfies readonly Row[];
 
