@@ -1282,6 +1282,7 @@ typedef struct tempo_patch_options {
     bool free_mlps;     /* of path patching: MLPs between go along; else they are as in the run that is patched */
     tempo_kv_type kv;
     uint64_t max_bytes; /* of all that a grid takes; 0: 1 GB, or half of what there is */
+    size_t batch_rows;  /* of one pass of cells, at least those of a run; 0: 512 */
 } tempo_patch_options;
 /* The defaults: all zero. */
 TEMPO_API void tempo_patch_options_init_size(tempo_patch_options *o, size_t size);

@@ -188,7 +188,8 @@ static tempo_status fit(tempo_patch *p, tempo_err *err)
     const uint64_t usual = half < usual_bytes ? half : usual_bytes;
     const uint64_t most = p->o.max_bytes != 0 ? p->o.max_bytes : usual, fixed = fixed_bytes(p);
     size_t cells = p->n_cells < BATCH_CELLS ? p->n_cells : BATCH_CELLS;
-    size_t rows = p->n_rows > BATCH_ROWS ? p->n_rows : BATCH_ROWS;
+    const size_t most_rows = p->o.batch_rows != 0 ? p->o.batch_rows : BATCH_ROWS;
+    size_t rows = p->n_rows > most_rows ? p->n_rows : most_rows;
 
     cells = cells > 0 ? cells : 1;
     rows = rows < cells * p->n_rows ? rows : cells * p->n_rows;

@@ -174,6 +174,19 @@ void tempo_api_outgoing_fail(tempo_api_outgoing *o, const char *error)
     o->over = true;
 }
 
+void tempo_api_outgoing_event(tempo_api_outgoing *o, const char *name, const char *data, size_t n)
+{
+    if (data == NULL) {
+        o->text.failed = true;
+        return;
+    }
+    tempo_api_text_add_string(&o->text, "event: ");
+    tempo_api_text_add_string(&o->text, name);
+    tempo_api_text_add_string(&o->text, "\ndata: ");
+    tempo_api_text_add(&o->text, data, n);
+    tempo_api_text_add_string(&o->text, "\n\n");
+}
+
 ptrdiff_t tempo_api_outgoing_take(tempo_api_outgoing *o, char *buf, size_t cap)
 {
     const size_t left = outgoing_bytes(o) - o->sent, n = left < cap ? left : cap;

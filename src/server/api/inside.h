@@ -91,6 +91,8 @@ typedef struct tempo_api_outgoing {
 bool tempo_api_outgoing_empty(tempo_api_outgoing *o);
 /* The stream ends with the error (static) in place of what was not sent yet. */
 void tempo_api_outgoing_fail(tempo_api_outgoing *o, const char *error);
+/* An event of a stream behind them; data[n] NULL: no memory. */
+void tempo_api_outgoing_event(tempo_api_outgoing *o, const char *name, const char *data, size_t n);
 /* Up to cap bytes into buf, as tempo_stream's next has it; 0: there are none. */
 ptrdiff_t tempo_api_outgoing_take(tempo_api_outgoing *o, char *buf, size_t cap);
 

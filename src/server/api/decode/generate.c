@@ -83,26 +83,13 @@ static bool begin_generation(generation **out, tempo_api *a, const tempo_api_req
 
 /* ---- a stream ---- */
 
-static void put_event(generation *g, const char *name, const char *data, size_t n)
-{
-    if (data == NULL) {
-        g->out.text.failed = true;
-        return;
-    }
-    tempo_api_text_add_string(&g->out.text, "event: ");
-    tempo_api_text_add_string(&g->out.text, name);
-    tempo_api_text_add_string(&g->out.text, "\ndata: ");
-    tempo_api_text_add(&g->out.text, data, n);
-    tempo_api_text_add_string(&g->out.text, "\n\n");
-}
-
 static void take_event(generation *g, const tempo_event *e)
 {
     const char *name, *data;
     size_t n;
 
     data = tempo_document_add(g->document, e, &name, &n);
-    put_event(g, name, data, n);
+    tempo_api_outgoing_event(&g->out, name, data, n);
     g->out.over = e->kind == TEMPO_EVENT_DONE || e->kind == TEMPO_EVENT_ERROR;
     if (g->out.over)
         finish_kept(g);
@@ -139,7 +126,7 @@ static void answer_stream(generation *g, tempo_exchange *x)
     size_t n;
     const char *data = tempo_document_start(g->document, &n);
 
-    put_event(g, "start", data, n);
+    tempo_api_outgoing_event(&g->out, "start", data, n);
     tempo_exchange_set_header(x, "Cache-Control", "no-store");
     tempo_exchange_stream(x, 200, "text/event-stream", &s);
 }

@@ -34,4 +34,24 @@ tempo_lens_work *tempo_lens_work_create(const tempo_model *m, const tempo_lens_w
 tempo_job_work tempo_lens_work_job(tempo_lens_work *w);
 void tempo_lens_work_free(tempo_lens_work *w); /* one that no job has; takes NULL */
 
+/* ---- patch_work.c ---- */
+
+typedef struct tempo_patch_work tempo_patch_work;
+
+typedef struct tempo_patch_work_options {
+    const int32_t *clean, *corrupt; /* [n_clean], [n_corrupt] */
+    size_t n_clean, n_corrupt;
+    const tempo_patch_options *patch; /* taps and so on: copied */
+    json_t *start; /* what the event `start` says besides: taken over */
+} tempo_patch_work_options;
+
+/* Its parts tell [NAME, DATA], events of docs/server.md: `start`, `runs`, `cells` each time some are there.  NULL: no memory. */
+tempo_patch_work *tempo_patch_work_create(tempo_api *a, const tempo_patch_work_options *o);
+tempo_job_work tempo_patch_work_job(tempo_patch_work *w);
+void tempo_patch_work_free(tempo_patch_work *w); /* one that no job has; takes NULL */
+/* After the job's first event, an error: it was the request's. */
+bool tempo_patch_work_refused(const tempo_patch_work *w);
+/* After its last one: what `done` says of the grid. */
+json_t *tempo_patch_work_end(const tempo_patch_work *w);
+
 #endif
