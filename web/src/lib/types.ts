@@ -239,6 +239,68 @@ export interface LensRequest {
   [other: string]: unknown;
 }
 
+export interface PatchGrid {
+  tap: string;
+  direction: 'denoise' | 'noise';
+  layers: number[] | null;
+  heads: number[] | null;
+  positions: number[] | null;
+}
+
+export interface PatchStart {
+  model: string;
+  layers: number;
+  heads: number;
+  clean_tokens: Piece[];
+  corrupt_tokens: Piece[];
+  answers: Piece[];
+  metric: string;
+  each: string;
+  warnings?: string[];
+  grids: PatchGrid[];
+  cells: number;
+  /** That the grid takes at most. */
+  bytes: number;
+}
+
+export interface PatchRuns {
+  /** The metric of the run. */
+  clean: number | null;
+  corrupt: number | null;
+}
+
+export type PatchCell = (number | null)[];
+
+export interface PatchDone {
+  cells: number;
+  /** That needed no pass of their own. */
+  unchanged: number;
+  timing: { queued_ms: number; total_ms: number };
+}
+
+export interface PatchDocument {
+  start: PatchStart;
+  runs: PatchRuns;
+  cells: PatchCell[];
+  done: PatchDone;
+}
+
+export interface PatchRequest {
+  clean?: string | number[];
+  corrupt?: string | number[];
+  no_bos?: boolean;
+  no_special?: boolean;
+  answers?: (string | number)[];
+  taps?: string[];
+  each?: string;
+  direction?: string;
+  metric?: string;
+  receivers?: string[];
+  free_mlps?: boolean;
+  stream?: boolean;
+  [other: string]: unknown;
+}
+
 export interface GenerationEntry {
   id: string;
   /** Unix time. */
