@@ -119,6 +119,39 @@ test('lens: of a long prompt the last positions, and the others on demand', asyn
 
 test('lens: axe and widths, in light and dark', () => pictures(`#/lens?prompt=${encodeURIComponent(PROMPT)}&watch=${encodeURIComponent('[" the"]')}`, 'lens', (page) => said(page, /^Done/)));
 
+const GRID = '#/patch?clean=The+cat+sat+on+the&corrupt=The+dog+sat+on+the&metric=logit_diff&direction=denoise&each=position&taps=resid_pre+mlp_out&answers=%5B%22+floor%22%2C%22+bed%22%5D';
+
+test('patching: the grid fills with what the server computes, each tap a table, and what is looked at is said', async () => {
+  const page = await open({}, GRID);
+  await said(page, /^Done: 96 cells/);
+  const values = await cells(page);
+  assert.equal(values.length, 8, 'a row for each layer');
+  // before the first layer only the word that differs matters, and it brings back everything
+  assert.deepEqual(values[0].map((v) => Math.abs(Number(v)).toFixed(2)), ['0.00', '0.00', '1.00', '0.00', '0.00', '0.00']);
+  await page.getByRole('button', { name: 'mlp_out' }).click();
+  assert.notDeepEqual(await cells(page), values);
+  await page.getByRole('button', { name: 'resid_pre' }).click();
+  assert.deepEqual(await cells(page), values);
+  await page.locator('td[tabindex="0"]').focus();
+  for (const key of ['ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
+  await page.locator('.looked', { hasText: '1.00 of the way' }).waitFor();
+  return page;
+});
+
+test('patching: prompts of two lengths are refused with what they are in tokens, and nothing is lost', async () => {
+  const page = await open({ allow: ['400'] }, GRID);
+  await said(page, /^Done: 96 cells/);
+  await page.getByLabel('Corrupt prompt').fill('The dog sat');
+  await page.getByRole('button', { name: 'Fill the grid' }).click();
+  await said(page, /^It failed: /);
+  await page.getByLabel('Corrupt prompt').fill('The dog sat on the');
+  await page.getByRole('button', { name: 'Fill the grid' }).click();
+  await said(page, /^Done: 96 cells/);
+  return page;
+});
+
+test('patching: axe and widths, in light and dark', () => pictures(GRID, 'patch', (page) => said(page, /^Done/)));
+
 const card = (page) => page.getByRole('region', { name: 'The chosen row in numbers' });
 
 /** A recording whose step `step` reads a set of two members or more, in visible mode. */

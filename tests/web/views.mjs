@@ -76,7 +76,7 @@ test("a study's report: cards, distributions and tables are what the report says
   for (const id of ['A2', 'B', 'C', 'D2']) {
     const values = report.values.flatMap((v) => v.values[id]).filter((x) => x !== null);
     const figure = page.locator('figure', { has: page.getByRole('heading', { name: new RegExp(`^${id} ·`) }) });
-    assert.equal(await figure.locator('.chart circle.dot').count(), values.length, `${id}: dots`);
+    assert.equal(await figure.locator('.chart:not([aria-hidden]) circle.dot').count(), values.length, `${id}: dots`);
     await figure.getByText('Show the numbers').click();
     await figure.locator('tbody tr').first().waitFor();
     assert.equal(await figure.locator('tbody tr').count(), values.length, `${id}: lines`);
@@ -84,8 +84,8 @@ test("a study's report: cards, distributions and tables are what the report says
     await figure.getByText(`bound ${id === 'D2' ? '±' : ''}${bound}`).waitFor();
   }
   const heads = confirmatory.exploratory.heads;
-  assert.equal(await page.locator('figure', { hasText: 'Attention on siblings, by layer' }).locator('.chart circle.dot').count(), heads.sibling_share.flat().length);
-  assert.equal(await page.locator('figure', { hasText: 'Is visible mode faster?' }).locator('.chart .pair').count(), report.report.timing[0].raw.length);
+  assert.equal(await page.locator('figure', { hasText: 'Attention on siblings, by layer' }).locator('.chart:not([aria-hidden]) circle.dot').count(), heads.sibling_share.flat().length);
+  assert.equal(await page.locator('figure', { hasText: 'Is visible mode faster?' }).locator('.chart:not([aria-hidden]) .pair').count(), report.report.timing[0].raw.length);
   await page.locator('figure', { hasText: 'Is visible mode faster?' }).getByText(`published ${report.report.timing[0].published_percent}%`).first().waitFor();
   await page.getByRole('button', { name: /replication/ }).click();
   await cardsAreThoseOf(page, exploratory);
