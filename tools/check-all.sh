@@ -55,7 +55,7 @@ part_address() {
 # Data races can only be where threads are: the pool, the engine and what runs through it.
 part_thread() {
     build thread -DCMAKE_C_COMPILER=clang -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
-    check thread -R 'pool|engine|decode|seq|forward|attention|edit|patch|lens|trace|lockstep|capture|doctor|example|http|worker|api|server|page'
+    check thread -R 'pool|engine|decode|seq|forward|attention|test_edit|test_patch|test_lens|test_trace|test_pass|lockstep|capture|doctor|example|http|worker|api|server|page'
 }
 
 part_fuzz() {
