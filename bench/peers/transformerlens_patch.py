@@ -2,7 +2,7 @@
 """The grid of `tempo patch`, computed by TransformerLens: residual stream by layer and position, z by layer and head.
 
 Run by hand, with a torch and TransformerLens of your own (docs/interventions.md has the versions):
-    transformerlens_patch.py MODEL.gguf CLEAN CORRUPT FIRST SECOND OUT.npz [THREADS]
+    transformerlens_patch.py MODEL.gguf CLEAN CORRUPT FIRST SECOND OUT.npz [THREADS [BATCHES]]
 MODEL.gguf: a llama.  CLEAN, CORRUPT: token ids with commas, as many in both; FIRST, SECOND: ids of the two answers, whose difference
 of logits is the metric.  Each batch size of 8, 16, .. 128 variants is timed, the best is reported, and its grids are written:
 resid_pre [layers, positions], z [layers, heads], the raw metric of the corrupt run with that one value of the clean one.
@@ -98,7 +98,7 @@ def main():
     names = lambda name: name.endswith("hook_resid_pre") or name.endswith("attn.hook_z")
     _, cache = model.run_with_cache(clean, names_filter=names)
     best = None
-    for batch in (8, 16, 32, 64, 128):
+    for batch in [int(b) for b in sys.argv[8].split(",")] if len(sys.argv) > 8 else (8, 16, 32, 64, 128):
         begin = time.perf_counter()
         out, cells = grid(model, corrupt, cache, answers, batch)
         seconds = time.perf_counter() - begin
