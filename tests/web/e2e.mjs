@@ -508,7 +508,7 @@ test('nothing is wider than the window, and axe finds nothing serious, in light 
         await page.waitForFunction(() => document.querySelectorAll('.head .given').length > 0);
         await finished(page);
       }
-      for (const view of ['Compare', 'Attention', 'Lens', 'Runs']) {
+      for (const view of ['Compare', 'Attention', 'Lens', 'Patching', 'Runs']) {
         await page.getByRole('link', { name: view, exact: true }).click();
         await page.waitForFunction((v) => document.title.endsWith(v), view);
         await page.locator('main h1:visible, main h1.hidden-text').first().waitFor({ state: 'attached' });

@@ -9,7 +9,7 @@ const data = mkdtempSync(join(tmpdir(), 'tempo-inside-'));
 process.on('exit', () => rmSync(data, { recursive: true, force: true }));
 process.env.XDG_DATA_HOME = data; // not the runs of whoever tests
 
-const { accessible, asJson, base, finish, fits, open, shots, test } = await import('./harness.mjs');
+const { WAIT_MS, accessible, asJson, base, finish, fits, open, shots, test } = await import('./harness.mjs');
 
 const PROMPT = 'The moon is made of';
 const status = (page) => page.locator('[role="status"]');
@@ -135,6 +135,44 @@ test('patching: the grid fills with what the server computes, each tap a table, 
   await page.locator('td[tabindex="0"]').focus();
   for (const key of ['ArrowRight', 'ArrowRight']) await page.keyboard.press(key);
   await page.locator('.looked', { hasText: '1.00 of the way' }).waitFor();
+  return page;
+});
+
+test('patching: cells and CSV are the server’s numbers', async () => {
+  const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] }, GRID);
+  await said(page, /^Done: 96 cells/);
+  const want = await asJson('v1/tempo/patch', { clean: 'The cat sat on the', corrupt: 'The dog sat on the', answers: [' floor', ' bed'], each: 'position', taps: ['resid_pre', 'mlp_out'], stream: false });
+  const { clean, corrupt } = want.runs;
+  const share = (v) => (v - corrupt) / (clean - corrupt);
+  const value = new Map(want.cells.map(([grid, place, v]) => [`${grid}/${place}`, v]));
+  const six = (grid, r) => Array.from({ length: 6 }, (_, c) => value.get(`${grid}/${r * 6 + c}`));
+  for (const [grid, tap] of ['resid_pre', 'mlp_out'].entries()) {
+    await page.getByRole('button', { name: tap }).click();
+    assert.deepEqual(await cells(page), Array.from({ length: 8 }, (_, r) => six(grid, r).map((v) => share(v).toFixed(2))));
+  }
+  await page.getByRole('button', { name: 'Copy as CSV' }).click();
+  await said(page, 'Copied: CSV');
+  const lines = (await page.evaluate(() => navigator.clipboard.readText())).trimEnd().split(/\r?\n/);
+  assert.equal(lines[0], 'tap,direction,layer,head,position,clean_token,corrupt_token,value,normalised');
+  assert.equal(lines.length, 97);
+  const of = (line) => line.split(',');
+  assert.deepEqual(of(lines[1 + 48 + 3 * 6 + 2]), ['mlp_out', 'denoise', '3', '', '2', ' cat', ' dog', String(six(1, 3)[2]), String(share(six(1, 3)[2]))]);
+  return page;
+});
+
+test('patching: a long grid can be stopped, and what is there stays', async () => {
+  const words = (first) => `${first} ${'one two three four five six seven '.repeat(24)}`.trim();
+  const page = await open({}, `#/patch?${new URLSearchParams({ clean: words('cat'), corrupt: words('dog'), metric: 'kl_clean', direction: 'both', each: 'position', taps: 'resid_pre attn_out mlp_out z', answers: '[]' })}`);
+  await page.waitForFunction(() => [...document.querySelectorAll('table[role="grid"] td')].some((td) => td.textContent.trim() !== ''));
+  await page.getByRole('button', { name: '■ Stop' }).click();
+  await said(page, /^Stopped: [\d,]+ cells are there/);
+  const [there, all] = (await page.locator('.progress').textContent()).match(/[\d,]+/g).map((n) => Number(n.replaceAll(',', '')));
+  assert.ok(there > 0 && there < all, `${there} of ${all}`);
+  assert.ok((await cells(page)).flat().some((v) => v !== ''), 'the cells have gone');
+  assert.ok(await page.getByRole('button', { name: '■ Stop' }).isDisabled());
+  const end = Date.now() + WAIT_MS; // the server's work ends, too
+  const running = async () => /^tempo_jobs_running (\d+)/m.exec(await (await fetch(`${base}metrics`)).text())[1];
+  while ((await running()) !== '0') assert.ok(Date.now() < end, 'the server goes on');
   return page;
 });
 
