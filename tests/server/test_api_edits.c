@@ -195,6 +195,11 @@ static void test_refusals(void **state)
         (void)snprintf(body, sizeof(body), "{" PROMPT ", \"arms\": [\"isolated\", %s]}", arms[i].arms);
         api_refused(&server, GENERATE, body, 400, arms[i].param, arms[i].says);
     }
+    /* What shows only while the model runs: numbers that the edit has made infinite are the client's, too. */
+#define INFINITE "\"edits\": [\"scale 1e38 hook_resid_post\"]"
+    api_refused(&server, GENERATE, "{" PROMPT ", \"stream\": false, " INFINITE "}", 400, "edits", "not finite");
+    api_refused(&server, NEXT, "{" PROMPT ", " INFINITE "}", 400, "edits", "not finite");
+    api_refused(&server, COMPLETIONS, "{" PROMPT ", \"tempo\": {" INFINITE "}}", 400, "edits", "not finite");
     api_refused(&server, COMPLETIONS, "{" PROMPT ", \"tempo\": {\"edits\": [\"zero zz\"]}}", 400,
                 "tempo.edits[0]", "'zz' is no tap");
     api_refused(&server, COMPLETIONS, "{" PROMPT ", \"tempo\": {\"edits\": [\"zero z rows=prompt:50\"]}}",

@@ -238,11 +238,12 @@ void tempo_api_reply_err(const tempo_api *a, tempo_exchange *x, const char *dir,
 char *tempo_api_job_error_json(const tempo_api *a, const tempo_err *err, unsigned *status)
 {
     const bool shutdown = err->code == TEMPO_E_STOPPED;
+    const bool edits = strcmp(err->field, "edits") == 0; /* that make no numbers: the client's */
     tempo_err plain = *err;
 
-    *status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : 500; /* a limit: of all together */
+    *status = shutdown || err->code == TEMPO_E_LIMIT ? 503 : edits ? 400 : 500; /* a limit: of all together */
     tempo_api_hide_paths(a, NULL, plain.msg);
-    return tempo_http_error_json(*status, NULL, shutdown ? "shutdown" : NULL, plain.msg);
+    return tempo_http_error_json(*status, edits ? "edits" : NULL, shutdown ? "shutdown" : NULL, plain.msg);
 }
 
 void tempo_api_reply_job_err(const tempo_api *a, tempo_exchange *x, const tempo_err *err)

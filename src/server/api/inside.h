@@ -43,7 +43,7 @@ void tempo_api_reply_json(tempo_exchange *x, unsigned status, json_t *document);
 void tempo_api_reply_err(const tempo_api *a, tempo_exchange *x, const char *dir, const char *param, const tempo_err *err);
 void tempo_api_reply_problem(tempo_exchange *x, const struct tempo_api_problem *p);
 /* What ended a job, as an error body for free().  *status: 503 for a shutdown (and that code) and where all requests
- * together are too much, else 500.  */
+ * together are too much, 400 for edits that make no numbers, else 500.  */
 char *tempo_api_job_error_json(const tempo_api *a, const tempo_err *err, unsigned *status);
 /* The same as an answer. */
 void tempo_api_reply_job_err(const tempo_api *a, tempo_exchange *x, const tempo_err *err);
