@@ -4,7 +4,7 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
 # ---- C tests: the objects (internal functions included) and what the tests share
-file(GLOB TEMPO_TEST_SUPPORT CONFIGURE_DEPENDS tests/support/*.c)
+file(GLOB TEMPO_TEST_SUPPORT CONFIGURE_DEPENDS tests/support/*.c tests/reference/*.c)
 add_library(tempo_test_internal STATIC ${TEMPO_TEST_SUPPORT} $<TARGET_OBJECTS:tempo_objects> $<TARGET_OBJECTS:tempo_files_objects>)
 target_include_directories(tempo_test_internal PUBLIC ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(tempo_test_internal PUBLIC tempo_flags ${TEMPO_LIBRARIES} PkgConfig::CMOCKA PkgConfig::UTF8PROC PkgConfig::CRYPTO)

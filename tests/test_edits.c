@@ -15,7 +15,7 @@
 #include "model/model.h"
 #include "support/json_file.h"
 #include "support/models.h"
-#include "support/reference.h"
+#include "reference/reference.h"
 
 static const char shared[] = "../shared";
 

@@ -1,4 +1,4 @@
-/* The forward pass against double precision (tests/support/reference.c): every architecture, element type,
+/* The forward pass against double precision (tests/reference/reference.c): every architecture, element type,
  * RoPE scaling and visibility, real-valued positions.
  *
  * Tolerance.  A layer's sums of d products err by about sqrt(d) u relative to what is summed (u = 2^-24;
@@ -14,8 +14,9 @@
 
 #include <cmocka.h>
 
+#include "model/model.h"
 #include "support/models.h"
-#include "support/reference.h"
+#include "reference/reference.h"
 #include "support/tmpdir.h"
 
 enum { SLOTS = 14, LONG = 90 };

@@ -11,7 +11,7 @@
 
 #include "lens/lens.h"
 #include "support/models.h"
-#include "support/reference.h"
+#include "reference/reference.h"
 #include "support/tmpdir.h"
 
 enum { SLOTS = 14, MANY = 100, VOCAB = 288 };

@@ -13,7 +13,7 @@
 
 #include "model/model.h"
 #include "support/models.h"
-#include "support/reference.h"
+#include "reference/reference.h"
 #include "support/tmpdir.h"
 
 enum { SLOTS = 20, PROMPT = 8, SET = 4, MOST_LAYERS = 2 };
