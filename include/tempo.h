@@ -192,8 +192,11 @@ TEMPO_API tempo_status tempo_model_tensor_read(const tempo_model *m, size_t i, u
 /* A synthetic model: the shape of a published one, random weights, a made-up vocabulary.  For measuring. */
 typedef struct tempo_synth_options {
     size_t size;
-    const char *shape; /* "llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b", "qwen3-0.6b", "tiny" */
-    const char *type;  /* of all matrices: "F32", "BF16", "Q4_K" ...; "Q4_K_M" is the usual mix of Q4_K and Q6_K */
+    /* "llama-3.2-1b", "llama-3.2-3b", "llama-3.1-8b", "qwen3-0.6b", "qwen3-30b-a3b-12l" (12 of its 48 layers), "gemma-3-1b", "gpt2",
+     * "gpt2-xl", "pythia-160m", "pythia-1.4b", "pythia-2.8b", "tiny" (a Llama of two layers) */
+    const char *shape;
+    const char *type;  /* of all matrices: "F32", "BF16", "Q4_K" ...; "Q4_K_M" is the usual mix of Q4_K and Q6_K.  Where
+                          rows are not whole blocks of it: Q5_0, Q5_1, Q8_0 for Q4_K, Q5_K, Q6_K; Q4_0 for TQ; else IQ4_NL */
     uint64_t seed;     /* the same options give the same file */
     void *user;
     bool (*progress)(void *user, uint64_t done, uint64_t total); /* bytes; NULL, or false to stop */

@@ -1,5 +1,6 @@
 /* test_synth.c - synthetic models: what is written is a model of the shape, and complete or not there. */
 #include <dirent.h>
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "kernels/unpack.h"
+#include "model/synth/synth.h"
 #include "support/tmpdir.h"
 
 static const char *const types[] = {"F32",    "F16",     "BF16",   "Q8_0",  "Q4_0",    "Q4_1",  "Q5_0",
@@ -97,6 +99,7 @@ static void check_runs(const tempo_model *m)
     tempo_err err = {0};
 
     tempo_decode_options_init(&o);
+    o.stop = TEMPO_STOP_NEVER;
     assert_int_equal(tempo_engine_create(&e, m, NULL, &err), TEMPO_OK);
     assert_int_equal(tempo_decoder_create(&d, e, &o, prompt, 2, &err), TEMPO_OK);
     assert_int_equal(tempo_decoders_step(&d, 1, NULL, &err), TEMPO_OK);
@@ -144,6 +147,123 @@ static void test_mix(void **state)
     assert_int_equal(m->layers[1].wv.type, TEMPO_Q6_K);
     assert_int_equal(m->layers[1].mlp.w_down.type, TEMPO_Q6_K);
     assert_int_equal(m->layers[1].wq.type, TEMPO_Q4_K);
+    tempo_model_free(m);
+}
+
+/* ---- shapes of other architectures: too large to be written here, so what would be ---- */
+
+typedef struct planned {
+    tempo_planned *t;
+    size_t n;
+} planned;
+
+static planned plan_of(const char *shape)
+{
+    const tempo_shape *s = tempo_shape_find(shape);
+    tempo_gguf_writer w = {0};
+    tempo_err err = {0};
+    planned p;
+
+    assert_non_null(s);
+    tempo_shape_put(s, &w);
+    if (tempo_synth_plan(s, &w, &p.t, &p.n, &err) != TEMPO_OK)
+        fail_msg("%s: %s", shape, err.msg);
+    tempo_gguf_writer_free(&w);
+    return p;
+}
+
+static const tempo_planned *find(const planned *p, const char *name)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (strcmp(p->t[i].name, name) == 0)
+            return &p->t[i];
+    return NULL;
+}
+
+static void check_dims(const planned *p, const char *name, uint64_t a, uint64_t b, uint64_t c)
+{
+    const tempo_planned *t = find(p, name);
+
+    if (t == NULL || t->dims[0] != a || t->dims[1] != b || t->dims[2] != c)
+        fail_msg("%s: %s", name, t == NULL ? "is missing" : "has another shape");
+}
+
+/* Parameters as published; biases, positions, norms and experts are there. */
+static void test_plans(void **state)
+{
+    static const struct {
+        const char *shape;
+        uint64_t parameters;
+    } published[] = {
+        {"gpt2", 124439808},
+        {"gpt2-xl", 1557611200},
+        {"pythia-160m", 162322944},
+        {"pythia-1.4b", 1414647808},
+        {"pythia-2.8b", 2775208960},
+        {"gemma-3-1b", 999885952},
+        {"llama-3.2-1b", 1235814432},
+        {"llama-3.2-3b", 3212749888},
+        {"llama-3.1-8b", 8030261312},
+        {"qwen3-0.6b", 596049920},
+        {"tiny", 1443072},
+        /* 48 layers have 30532122624 */
+        {"qwen3-30b-a3b-12l",
+         2 * 151936 * 2048ull + 2048 + 12 * ((30532122624 - 2 * 151936 * 2048ull - 2048) / 48)},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(published) / sizeof(published[0]); i++) {
+        const planned p = plan_of(published[i].shape);
+        uint64_t sum = 0;
+        for (size_t t = 0; t < p.n; t++)
+            if (p.t[t].place != TEMPO_PLACES || strncmp(published[i].shape, "llama", 5) == 0)
+                sum += p.t[t].dims[0] * p.t[t].dims[1] * p.t[t].dims[2];
+        if (sum != published[i].parameters)
+            fail_msg("%s: %" PRIu64 " parameters, expected %" PRIu64, published[i].shape, sum,
+                     published[i].parameters);
+        free(p.t);
+    }
+}
+
+static void test_plan_tensors(void **state)
+{
+    planned p = plan_of("gpt2-xl");
+
+    (void)state;
+    check_dims(&p, "position_embd.weight", 1024, 1600, 1);
+    check_dims(&p, "blk.47.attn_qkv.weight", 4800, 1600, 1);
+    check_dims(&p, "blk.47.attn_qkv.bias", 4800, 1, 1);
+    assert_true(find(&p, "blk.0.ffn_up.bias")->bias && find(&p, "blk.0.attn_norm.bias")->bias);
+    assert_null(find(&p, "output.weight"));
+    free(p.t);
+    p = plan_of("qwen3-30b-a3b-12l");
+    check_dims(&p, "blk.11.ffn_down_exps.weight", 128, 2048, 768);
+    check_dims(&p, "blk.0.ffn_gate_inp.weight", 128, 2048, 1);
+    check_dims(&p, "blk.0.attn_k_norm.weight", 128, 1, 1);
+    assert_null(find(&p, "blk.0.ffn_up.weight"));
+    free(p.t);
+    p = plan_of("pythia-2.8b");
+    check_dims(&p, "output.weight", 50304, 2560, 1);
+    assert_null(find(&p, "position_embd.weight"));
+    free(p.t);
+}
+
+/* A written one: its recipe is the architecture's, rows that are not whole blocks get another type. */
+static void test_other_architecture(void **state)
+{
+    const tempo_synth_options o = {.size = sizeof(o), .shape = "pythia-160m", .type = "Q4_K_M"};
+    tempo_err err = {0};
+
+    (void)state;
+    if (tempo_synth(path, &o, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    tempo_model *m = open_model();
+    assert_string_equal(m->info.architecture, "gptneox");
+    assert_true(m->recipe.parallel && m->recipe.n_rot == 16 && m->recipe.act == TEMPO_ACT_GELU_ERF);
+    assert_true(m->layers[0].wq.type == TEMPO_Q5_K && m->layers[11].mlp.w_down.type == TEMPO_Q6_K);
+    assert_non_null(m->layers[3].mlp.b_down);
+    check_numbers(&m->layers[0].mlp.w_gate, 1.0 / sqrt(768), "gate");
+    check_runs(m);
     tempo_model_free(m);
 }
 
@@ -253,8 +373,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),      cmocka_unit_test(test_mix),     cmocka_unit_test(test_seeds),
-        cmocka_unit_test(test_vocabulary), cmocka_unit_test(test_stopped), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_types),        cmocka_unit_test(test_mix),
+        cmocka_unit_test(test_seeds),        cmocka_unit_test(test_plans),
+        cmocka_unit_test(test_plan_tensors), cmocka_unit_test(test_other_architecture),
+        cmocka_unit_test(test_vocabulary),   cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_refused),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -130,17 +130,43 @@ static tempo_status pad(tempo_outfile *f, uint64_t at, tempo_err *err)
     return tempo_outfile_write(f, zeros, (size_t)(padded(at) - at), err);
 }
 
+static void put_head(tempo_gguf_writer *w, tempo_gguf_buffer *head, uint64_t n_tensors)
+{
+    put(w, head, "GGUF", 4);
+    put_number(w, head, VERSION, 4);
+    put_number(w, head, n_tensors, 8);
+    put_number(w, head, w->n_kv, 8);
+}
+
+static tempo_status no_memory(tempo_err *err)
+{
+    return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a model's metadata");
+}
+
+tempo_status tempo_gguf_metadata(const tempo_gguf_writer *w, unsigned char **out, size_t *n, tempo_err *err)
+{
+    tempo_gguf_writer copy = {.n_kv = w->n_kv, .failed = w->failed};
+    tempo_gguf_buffer image = {0};
+
+    put_head(&copy, &image, 0);
+    put(&copy, &image, w->kv.p, w->kv.n);
+    *out = image.p;
+    *n = image.n;
+    if (!copy.failed)
+        return TEMPO_OK;
+    free(image.p);
+    *out = NULL;
+    return no_memory(err);
+}
+
 tempo_status tempo_gguf_begin(tempo_gguf_writer *w, tempo_outfile *f, tempo_err *err)
 {
     tempo_gguf_buffer head = {0};
     tempo_status st;
 
-    put(w, &head, "GGUF", 4);
-    put_number(w, &head, VERSION, 4);
-    put_number(w, &head, w->n_tensors, 8);
-    put_number(w, &head, w->n_kv, 8);
+    put_head(w, &head, w->n_tensors);
     if (w->failed)
-        st = tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a model's metadata");
+        st = no_memory(err);
     else if ((st = tempo_outfile_write(f, head.p, head.n, err)) == TEMPO_OK &&
              (st = tempo_outfile_write(f, w->kv.p, w->kv.n, err)) == TEMPO_OK &&
              (st = tempo_outfile_write(f, w->table.p, w->table.n, err)) == TEMPO_OK)

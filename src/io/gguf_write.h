@@ -43,6 +43,9 @@ void tempo_gguf_put_int(tempo_gguf_writer *w, int32_t v);
 uint64_t tempo_gguf_put_tensor(tempo_gguf_writer *w, const char *name, tempo_dtype type, uint32_t n_dims,
                                const uint64_t *dims);
 
+/* The keys so far as those of a file without tensors: *out [*n], to be freed. */
+tempo_status tempo_gguf_metadata(const tempo_gguf_writer *w, unsigned char **out, size_t *n, tempo_err *err) TEMPO_MUST_CHECK;
+
 tempo_status tempo_gguf_begin(tempo_gguf_writer *w, tempo_outfile *f, tempo_err *err) TEMPO_MUST_CHECK;
 /* The next n bytes of the tensors' data; padding goes in by itself.  They must not cross the end of a tensor. */
 tempo_status tempo_gguf_data(tempo_gguf_writer *w, tempo_outfile *f, const void *p, size_t n,

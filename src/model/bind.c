@@ -265,7 +265,7 @@ static tempo_status bind_matrix(const job *j)
         cut.transposed = j->transposed;
         st = tempo_take_matrix(ld, t, &cut, n, columns, owner_at(j, to->w));
     }
-    return st == TEMPO_OK && t != NULL ? bind_bias(j) : st;
+    return st == TEMPO_OK && (t != NULL || ld->asked != NULL) ? bind_bias(j) : st;
 }
 
 static tempo_status ones(tempo_loader *ld, uint64_t n, const float **out)
@@ -305,7 +305,7 @@ static tempo_status bind_vector(const job *j)
     st = tempo_take(ld, name, 1, &n, true, &t);
     if (st == TEMPO_OK && t != NULL)
         st = tempo_take_vector(ld, t, &whole, n, plus ? 1.0f : 0.0f, owner_at(j, j->place->to[0].w));
-    return st == TEMPO_OK && t != NULL ? bind_bias(j) : st;
+    return st == TEMPO_OK && (t != NULL || ld->asked != NULL) ? bind_bias(j) : st;
 }
 
 /* ---- layers ---- */
@@ -677,7 +677,7 @@ tempo_status tempo_bind(tempo_loader *ld)
     if (ld->f->unsupported[0] != '\0')
         return TEMPO_OK; /* what shapes to expect is not known for sure */
     find_top(ld);
-    if (ld->f->n_tensors == 0)
+    if (ld->f->n_tensors == 0 && ld->asked == NULL)
         return no_tensors(ld);
     ld->m->recipe = ld->facts.recipe;
     if ((st = bind_ends(ld)) != TEMPO_OK || (st = bind_layers(ld)) != TEMPO_OK ||

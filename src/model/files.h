@@ -103,6 +103,9 @@ typedef struct tempo_loader {
     tempo_layer *layers; /* [n_layers] of ld->m, once their number is known: window, rope and router.n_out are read from keys */
     tempo_status failed; /* what came of reading keys (model/arch/arch.h) */
     uint64_t neutral;    /* keys of a GGUF that an architecture has read, of those that must be neutral else */
+    /* Not NULL: there are no tensors; what binding would take, it is told instead (see tempo_take), and nothing is bound. */
+    void (*asked)(void *user, const char *name, uint32_t n, const uint64_t *want, bool required);
+    void *asked_user;
     tempo_err *err;      /* never NULL */
 } tempo_loader;
 
@@ -182,6 +185,8 @@ tempo_status tempo_facts_check(tempo_loader *ld) TEMPO_MUST_CHECK;
  * named, and f->path its path.  A part that is missing is refused.  */
 tempo_status tempo_gguf_open_parts(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_gguf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
+/* facts alone, from ld->f->gguf. */
+tempo_status tempo_gguf_facts(tempo_loader *ld) TEMPO_MUST_CHECK;
 tempo_status tempo_hf_load(tempo_loader *ld) TEMPO_MUST_CHECK;
 /* A bit for a key of a GGUF that must be neutral unless an architecture reads it; 0: none of them. */
 uint64_t tempo_gguf_neutral_bit(const char *what);

@@ -379,6 +379,14 @@ static tempo_status list_tensors(tempo_loader *ld)
     return tempo_files_index(ld);
 }
 
+tempo_status tempo_gguf_facts(tempo_loader *ld)
+{
+    ld->f->is_gguf = true;
+    const tempo_status st = read_arch(ld);
+    const source s = {ld, &ld->f->gguf, ld->f->architecture};
+    return st == TEMPO_OK ? read_facts(&s) : st;
+}
+
 tempo_status tempo_gguf_load(tempo_loader *ld)
 {
     tempo_status st = tempo_gguf_open_parts(ld);

@@ -55,6 +55,10 @@ tempo_status tempo_take(tempo_loader *ld, const char *name, uint32_t n, const ui
     tempo_tensor *t = tempo_files_find(ld->f, name);
 
     *out = NULL;
+    if (ld->asked != NULL) {
+        ld->asked(ld->asked_user, name, n, want, required);
+        return TEMPO_OK;
+    }
     if (t == NULL)
         return required ? tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "tensor %s is missing", name)
                         : TEMPO_OK;
