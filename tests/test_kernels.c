@@ -91,6 +91,92 @@ static void check_rmsnorm(const tempo_kernels *k)
     }
 }
 
+/* ---- activations: f(x), or f(x) u, with a bound for each x ---- */
+
+typedef struct bounded {
+    double value, error;
+} bounded;
+
+/* The argument of exp is rounded, and what it is made of: 8 units of it at most; then a sum, a quotient.
+ * Where that exp is too large for a float the result, below 2^-124, is 0.  The reference's 1 + tanh cancels:
+ * 4 units of x. */
+static bounded gelu_tanh_of(const tempo_kernels *k, double x)
+{
+    const double t = sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x);
+    const double want = x / (1 + exp(-2 * t));
+
+    return (bounded){want,
+                     k->cpu == 0 ? 4 * u * fabs(x) : fmin(4 * fabs(x), (6 + 16 * fabs(t)) * fabs(want)) * u};
+}
+
+/* The tail: 5 units of the polynomial, the square rounded twice, exp 2, a product; for x > 0 it is taken from
+ * x. */
+static bounded gelu_erf_of(const tempo_kernels *k, double x)
+{
+    const double tail = 0.5 * erfc(fabs(x) / sqrt(2)) * fabs(x), want = x > 0 ? x - tail : -tail;
+
+    return (bounded){want, k->cpu == 0 ? 4 * u * fabs(x)
+                                       : fmin(4 * fabs(x), (10 + 1.5 * x * x) * tail + fabs(want)) * u};
+}
+
+static bounded relu_of(const tempo_kernels *k, double x)
+{
+    (void)k;
+    return (bounded){x > 0 ? x : 0, 0};
+}
+
+static bounded silu_of(const tempo_kernels *k, double x)
+{
+    const double want = x / (1 + exp(-x));
+
+    (void)k;
+    return (bounded){want, 7 * u * fabs(want)};
+}
+
+typedef void (*activation_fn)(float *g, const float *up, size_t n);
+typedef bounded (*bounded_fn)(const tempo_kernels *k, double x);
+
+static void check_activation_at(const tempo_kernels *k, const char *name, activation_fn f, bounded_fn exact,
+                                float x)
+{
+    float g[1] = {x};
+    const bounded want = exact(k, (double)x);
+
+    f(g, NULL, 1);
+    CHECK_CLOSE(g[0], want.value, want.error + 0x1p-124, "%s %s(%.9g)", k->name, name, (double)x);
+}
+
+static void check_activation(const tempo_kernels *k, const char *name, activation_fn f, bounded_fn exact)
+{
+    float nan[1] = {NAN};
+
+    for (float x = -20.0f; x < 20.0f; x += 0.00173f)
+        check_activation_at(k, name, f, exact, x);
+    for (float x = 1; x > 1e-30f; x *= 0.7f) {
+        check_activation_at(k, name, f, exact, x);
+        check_activation_at(k, name, f, exact, -x);
+    }
+    check_activation_at(k, name, f, exact, 1e4f);
+    check_activation_at(k, name, f, exact, -1e4f);
+    f(nan, NULL, 1);
+    assert_true(isnan(nan[0]));
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard gg, gu;
+        float *g = floats(&gg, n), *up = floats(&gu, n), before[300], alone[300];
+        if (n > 0)
+            memcpy(before, g, n * sizeof(*g));
+        f(g, up, n);
+        for (size_t i = 0; i < n; i++) { /* wherever it stands, times u */
+            alone[i] = before[i];
+            f(&alone[i], NULL, 1);
+            assert_true(g[i] == alone[i] * up[i]);
+        }
+        test_guard_free(&gg);
+        test_guard_free(&gu);
+    }
+}
+
 static void check_swiglu(const tempo_kernels *k)
 {
     for (size_t s = 0; s < N_SIZES; s++) {
@@ -107,11 +193,136 @@ static void check_swiglu(const tempo_kernels *k)
         test_guard_free(&gg);
         test_guard_free(&gu);
     }
+    check_activation_at(k, "swiglu without u", k->swiglu, silu_of, 1.7f);
+    check_activation_at(k, "swiglu without u", k->swiglu, silu_of, -3.3f);
     float g[4] = {-200.0f, 200.0f, NAN, -INFINITY}, up[4] = {1, 1, 1, 1};
     k->swiglu(g, up, 3);
     CHECK_CLOSE(g[0], 0.0, 1e-37, "%s swiglu(-200)", k->name);
     CHECK_CLOSE(g[1], 200.0, 0.0, "%s swiglu(200)", k->name);
     assert_true(isnan(g[2]));
+}
+
+static void check_gelu_tanh(const tempo_kernels *k)
+{
+    check_activation(k, "gelu_tanh", k->gelu_tanh, gelu_tanh_of);
+}
+
+static void check_gelu_erf(const tempo_kernels *k)
+{
+    check_activation(k, "gelu_erf", k->gelu_erf, gelu_erf_of);
+}
+
+static void check_relu(const tempo_kernels *k)
+{
+    check_activation(k, "relu", k->relu, relu_of);
+}
+
+static void check_swiglu_clamped(const tempo_kernels *k)
+{
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard gg, gu;
+        float *g = floats(&gg, n), *up = floats(&gu, n), before[300];
+        for (size_t i = 0; i < n; i++) {
+            g[i] *= i % 3 == 0 ? 10.0f : 1.0f;
+            up[i] *= i % 4 == 0 ? 10.0f : 1.0f;
+            before[i] = g[i];
+        }
+        k->swiglu_clamped(g, up, n);
+        for (size_t i = 0; i < n; i++) {
+            const double a = fmin((double)before[i], 7), b = fmax(fmin((double)up[i], 7), -7) + 1;
+            const double want = a / (1 + exp(-1.702 * a)) * b;
+            /* two roundings of the argument; exp, sum, quotient, u + 1, product */
+            CHECK_CLOSE(g[i], want, (8 + 4 * fabs(a)) * u * fabs(want), "%s swiglu_clamped n %zu i %zu",
+                        k->name, n, i);
+        }
+        test_guard_free(&gg);
+        test_guard_free(&gu);
+    }
+    float g[3] = {NAN, 1.0f, -200.0f}, up[3] = {1.0f, NAN, 1.0f};
+    k->swiglu_clamped(g, up, 3);
+    assert_true(isnan(g[0]) && isnan(g[1]) && fabsf(g[2]) < 1e-37f);
+}
+
+static void check_softcap(const tempo_kernels *k)
+{
+    static const float caps[] = {50.0f, 30.0f, 1.0f, 0.37f};
+
+    for (size_t c = 0; c < 4; c++)
+        for (float x = 1e-20f; x < 1e6f; x *= 1.013f)
+            for (int sign = -1; sign < 2; sign += 2) {
+                const double cap = (double)caps[c], want = cap * tanh(sign * (double)x / cap);
+                float got[1] = {(float)sign * x};
+                k->softcap(got, caps[c], 1);
+                CHECK_CLOSE(got[0], want, 8 * u * fabs(want), "%s softcap %g of %.9g", k->name, cap,
+                            sign * (double)x);
+            }
+    for (size_t s = 0; s < N_SIZES; s++) {
+        const size_t n = sizes[s];
+        test_guard g;
+        float *x = floats(&g, n), before[300];
+        if (n > 0)
+            memcpy(before, x, n * sizeof(*x));
+        k->softcap(x, 2.0f, n);
+        for (size_t i = 0; i < n; i++) {
+            k->softcap(&before[i], 2.0f, 1);
+            assert_memory_equal(&before[i], &x[i], sizeof(*x)); /* wherever it stands */
+        }
+        test_guard_free(&g);
+    }
+    float special[4] = {NAN, INFINITY, -INFINITY, 0.0f};
+    k->softcap(special, 50.0f, 4);
+    assert_true(isnan(special[0]) && special[1] == 50.0f && special[2] == -50.0f && special[3] == 0.0f);
+}
+
+static void check_layernorm_of(const tempo_kernels *k, size_t n, float around, bool biased)
+{
+    test_guard gx, gw, gb, gy;
+    float *x = floats(&gx, n), *w = floats(&gw, n), *b = floats(&gb, n), *y = floats(&gy, n);
+    double mean = 0, var = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        x[i] += around;
+        mean += (double)x[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++)
+        var += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    const double scale = 1 / sqrt(var + 1e-5);
+    k->layernorm(y, x, w, biased ? b : NULL, n, 1e-5f);
+    for (size_t i = 0; i < n; i++) {
+        const double part = ((double)x[i] - mean) * scale * (double)w[i],
+                     want = part + (biased ? (double)b[i] : 0);
+        /* the mean is rounded; so are the difference, the scale (twice: its sum, itself), two products, the
+         * sum */
+        const double error = u * (fabs(mean * scale * (double)w[i]) + 6 * fabs(part) + fabs(want));
+        CHECK_CLOSE(y[i], want, error, "%s layernorm n %zu around %g i %zu", k->name, n, (double)around, i);
+    }
+    k->layernorm(x, x, w, biased ? b : NULL, n, 1e-5f); /* in place */
+    assert_memory_equal(x, y, n * sizeof(*x));
+    test_guard_free(&gx);
+    test_guard_free(&gw);
+    test_guard_free(&gb);
+    test_guard_free(&gy);
+}
+
+static void check_layernorm(const tempo_kernels *k)
+{
+    for (size_t s = 1; s < N_SIZES; s++) {
+        check_layernorm_of(k, sizes[s], 0.0f, true);
+        check_layernorm_of(k, sizes[s], 0.3f, false);
+        check_layernorm_of(k, sizes[s], -1000.0f, true);
+    }
+    float same[40], w[40], y[40];
+    for (size_t i = 0; i < 40; i++) {
+        same[i] = 0.1f;
+        w[i] = 1.0f;
+    }
+    k->layernorm(y, same, w, NULL, 40, 1e-30f); /* no variance */
+    for (size_t i = 0; i < 40; i++)
+        assert_true(y[i] == 0.0f);
+    same[7] = NAN;
+    k->layernorm(y, same, w, NULL, 40, 1e-5f);
+    assert_true(isnan(y[0]) && isnan(y[39]));
 }
 
 static void check_add(const tempo_kernels *k)

@@ -140,8 +140,8 @@ static void finish_scores(const walk *w, size_t r, size_t g)
     const size_t head = w->kv_head * w->heads + g;
     float *s = scores_of(w, r, g);
 
-    for (size_t j = w->low[r]; j < w->end[r] && cap > 0; j++)
-        s[j] = cap * tanhf(s[j] / cap);
+    if (cap > 0)
+        w->kern->softcap(s + w->low[r], cap, w->end[r] - w->low[r]);
     for (size_t j = w->low[r]; j < w->end[r] && m->slopes != NULL; j++)
         s[j] += (float)((double)m->slopes[head] * (position_of(w, j) - w->plan[r].position));
 }

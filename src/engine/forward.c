@@ -69,8 +69,8 @@ static void embed_token(tempo_engine *e, size_t r, float *x)
     tempo_weight_row(x, &m->embedding, (size_t)p->token);
     if (p->nudge != 0)
         nudge_row(x, d, p->nudge, p->token);
-    for (size_t i = 0; i < d && m->recipe.embed_scale != 1.0f; i++)
-        x[i] *= m->recipe.embed_scale;
+    if (m->recipe.embed_scale != 1.0f)
+        m->kernels.scale(x, m->recipe.embed_scale, d);
     tempo_show(e, TEMPO_TAP_EMBED, 0, r, x, d, 1);
     embed_positions(e, r, x);
     if (m->embed_norm.w != NULL)

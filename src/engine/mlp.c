@@ -9,44 +9,25 @@
 
 /* ---- activations ---- */
 
-static float gelu_tanh(float x)
-{
-    return 0.5f * x * (1.0f + tanhf(0.797884560802865f * (x + 0.044715f * x * x * x)));
-}
-
-static float activate(tempo_activation act, float x)
-{
-    switch (act) {
-    case TEMPO_ACT_GELU_TANH:
-        return gelu_tanh(x);
-    case TEMPO_ACT_GELU_ERF:
-        return 0.5f * x * (1.0f + erff(x * 0.707106781186548f));
-    case TEMPO_ACT_RELU:
-        return x > 0.0f ? x : 0.0f;
-    case TEMPO_ACT_CLAMPED:
-        x = fminf(x, 7.0f);
-        return x / (1.0f + expf(-1.702f * x));
-    case TEMPO_ACT_SILU:
-        break;
-    }
-    return x / (1.0f + expf(-x));
-}
-
 /* gate[n] = act(gate) * up, or act(gate) alone. */
-static void activate_part(const tempo_model *m, float *gate, const float *up, size_t n)
+static void activate(const tempo_model *m, float *gate, const float *up, size_t n)
 {
-    const tempo_activation act = m->recipe.act;
-
-    if (act == TEMPO_ACT_SILU && up != NULL) {
+    switch (m->recipe.act) {
+    case TEMPO_ACT_GELU_TANH:
+        m->kernels.gelu_tanh(gate, up, n);
+        break;
+    case TEMPO_ACT_GELU_ERF:
+        m->kernels.gelu_erf(gate, up, n);
+        break;
+    case TEMPO_ACT_RELU:
+        m->kernels.relu(gate, up, n);
+        break;
+    case TEMPO_ACT_CLAMPED:
+        m->kernels.swiglu_clamped(gate, up, n);
+        break;
+    case TEMPO_ACT_SILU:
         m->kernels.swiglu(gate, up, n);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const float g = activate(act, gate[i]);
-        const float u = up == NULL                 ? 1.0f
-                        : act == TEMPO_ACT_CLAMPED ? fminf(fmaxf(up[i], -7.0f), 7.0f) + 1.0f
-                                                   : up[i];
-        gate[i] = g * u;
+        break;
     }
 }
 
@@ -81,7 +62,7 @@ static void mlp_part(const tempo_rows *rows, size_t r, size_t begin, size_t end)
         if (up != NULL)
             tempo_show(e, TEMPO_TAP_MLP_PRE_LINEAR, rows->index, r, up, n, 1);
     }
-    activate_part(e->model, gate + begin, up != NULL ? up + begin : NULL, end - begin);
+    activate(e->model, gate + begin, up != NULL ? up + begin : NULL, end - begin);
     if (job->shows)
         tempo_show(e, TEMPO_TAP_MLP_POST, rows->index, r, gate, n, 1);
     tempo_prepare(e, rows->next, r, gate, begin, end);

@@ -36,17 +36,13 @@ static void weigh(float *h, const tempo_norm *norm, size_t n)
 void tempo_norm_apply(const tempo_model *m, tempo_norm_kind kind, const tempo_norm *norm, float *h,
                       const float *x, size_t n)
 {
-    float mean;
-
     if (norm->w == NULL) {
         if (h != x)
             memcpy(h, x, n * sizeof(*h));
     } else if (kind == TEMPO_NORM_RMS) {
         m->kernels.rmsnorm(h, x, norm->w, n, m->hp.norm_eps);
     } else {
-        const float scale = tempo_norm_scale(m, kind, x, n, &mean);
-        center(h, x, n, mean, scale);
-        weigh(h, norm, n);
+        m->kernels.layernorm(h, x, norm->w, norm->b, n, m->hp.norm_eps);
     }
 }
 
@@ -75,8 +71,8 @@ static void norm_shown(const tempo_between *b, size_t r, float *h, float *x)
     float scale = own;
 
     tempo_show(e, b->scale, b->rows.index, r, &scale, 1, 1);
-    if (m->recipe.norm == TEMPO_NORM_RMS && memcmp(&scale, &own, sizeof(own)) == 0)
-        m->kernels.rmsnorm(h, x, e->ones, d, m->hp.norm_eps);
+    if (memcmp(&scale, &own, sizeof(own)) == 0)
+        tempo_norm_apply(m, m->recipe.norm, &(tempo_norm){.w = e->ones}, h, x, d);
     else
         center(h, x, d, mean, scale);
     tempo_show(e, b->normalized, b->rows.index, r, h, d, 1);
@@ -96,8 +92,8 @@ static void add_to_stream(const tempo_between *b, const tempo_addition *a, size_
         m->kernels.add(given, a->bias, d);
     if (a->post.w != NULL)
         tempo_norm_apply(m, m->recipe.norm, &a->post, given, given, d);
-    for (size_t i = 0; i < d && m->recipe.residual_scale != 1.0f; i++)
-        given[i] *= m->recipe.residual_scale;
+    if (m->recipe.residual_scale != 1.0f)
+        m->kernels.scale(given, m->recipe.residual_scale, d);
     tempo_show(e, a->given, a->layer, r, given, d, 1);
     m->kernels.add(x, given, d);
     tempo_show(e, a->after, a->layer, r, x, d, 1);

@@ -21,13 +21,14 @@ static void finish_part(const tempo_rows *rows, size_t r, size_t begin, size_t e
 {
     const finish_job *job = (const finish_job *)(const void *)rows;
     const tempo_model *m = rows->e->model;
-    float *logits = job->logits + r * m->hp.n_vocab;
+    float *logits = job->logits + r * m->hp.n_vocab + begin;
 
-    for (size_t i = begin; i < end; i++) {
-        const float x =
-            (logits[i] + (m->output_bias != NULL ? m->output_bias[i] : 0.0f)) * m->recipe.logit_scale;
-        logits[i] = m->recipe.logit_cap > 0 ? m->recipe.logit_cap * tanhf(x / m->recipe.logit_cap) : x;
-    }
+    if (m->output_bias != NULL)
+        m->kernels.add(logits, m->output_bias + begin, end - begin);
+    if (m->recipe.logit_scale != 1.0f)
+        m->kernels.scale(logits, m->recipe.logit_scale, end - begin);
+    if (m->recipe.logit_cap > 0)
+        m->kernels.softcap(logits, m->recipe.logit_cap, end - begin);
 }
 
 void tempo_unembed(tempo_engine *e, size_t n, float *logits)

@@ -7,6 +7,8 @@
 
 #include "kernels/simd_rows.inc"
 
+#include "kernels/simd_act.inc"
+
 #include "kernels/simd_float.inc"
 
 #include "kernels/simd_block.inc"

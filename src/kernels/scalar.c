@@ -80,7 +80,57 @@ static void rmsnorm(float *y, const float *x, const float *w, size_t n, float ep
 static void swiglu(float *g, const float *u, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        g[i] = g[i] / (1.0f + expf(-g[i])) * u[i];
+        g[i] = g[i] / (1.0f + expf(-g[i])) * (u != NULL ? u[i] : 1.0f);
+}
+
+static void layernorm(float *y, const float *x, const float *w, const float *b, size_t n, float eps)
+{
+    double sum = 0, squares = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+    const float s = (float)(1.0 / sqrt(squares / (double)n + (double)eps)), middle = (float)mean;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - middle) * s * w[i];
+    for (size_t i = 0; i < n && b != NULL; i++)
+        y[i] += b[i];
+}
+
+static void gelu_tanh(float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float x = g[i], t = 0.797884560802865f * (x + 0.044715f * x * x * x);
+        g[i] = 0.5f * x * (1.0f + tanhf(t)) * (u != NULL ? u[i] : 1.0f);
+    }
+}
+
+static void gelu_erf(float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        g[i] = 0.5f * g[i] * (1.0f + erff(g[i] * 0.707106781186548f)) * (u != NULL ? u[i] : 1.0f);
+}
+
+static void relu(float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) /* NaN stays */
+        g[i] = (g[i] < 0.0f ? 0.0f : g[i]) * (u != NULL ? u[i] : 1.0f);
+}
+
+static void swiglu_clamped(float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float x = g[i] > 7.0f ? 7.0f : g[i], up = u[i] > 7.0f ? 7.0f : u[i] < -7.0f ? -7.0f : u[i];
+        g[i] = x / (1.0f + expf(-1.702f * x)) * (up + 1.0f);
+    }
+}
+
+static void softcap(float *x, float cap, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = cap * tanhf(x[i] / cap);
 }
 
 static void add(float *y, const float *x, size_t n)
