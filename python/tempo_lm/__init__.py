@@ -1,0 +1,17 @@
+"""tempo for Python: language models on the CPU, looked into and decoded with parallel sets.
+
+    import tempo_lm as tl
+    m = tl.Model.from_pretrained()          # None: the built-in model; a path, a .gguf, "org/name", "org/name:Q4_K_M"
+    logits = m(m.to_tokens("The cat"))      # float32 [pos, d_vocab]
+
+Every number comes from the C library libtempo; arrays are numpy's.
+"""
+
+from __future__ import annotations
+
+from ._library import version as __version__
+from .config import Config
+from .errors import BusyError, ClosedError, DeadViewError, TempoError
+from .model import Model
+
+__all__ = ["BusyError", "ClosedError", "Config", "DeadViewError", "Model", "TempoError", "__version__"]

@@ -1,0 +1,225 @@
+"""An open model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._core import Core
+from ._library import NULL, ffi, lib, text
+from ._options import as_int, choice
+from ._passes import Item, Passes, plain_item
+from .config import Config
+from .errors import check, new_err
+from .tokens import Ids, Prompt, Tokens
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A model that is open, with its threads.  Made by Model.from_pretrained; a context manager.
+
+    Calls from several threads take turns.  Copies of a process made by fork make their own threads at their first pass.
+
+    Attributes:
+        cfg: sizes and facts, by TransformerLens's names.
+    """
+
+    def __init__(self, core: Core, cfg: Config, kv: str = "f32") -> None:
+        self._core = core
+        self._tokens = Tokens(core, cfg.d_vocab)
+        self._kv = choice("kv_type", "kv", kv)
+        self.cfg = cfg
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+        cpu: str | None = None,
+        compute: Literal["exact", "fast"] = "exact",
+        kv: Literal["f32", "f16"] = "f32",
+    ) -> Model:
+        """Open a model.
+
+        Args:
+            name: a .gguf file; a directory with config.json, *.safetensors and tokenizer.json; ``"org/name"`` or ``"org/name:Q4_K_M"`` in the
+                Hugging Face cache (``tempo pull`` fills it); None: the built-in model.
+            threads: None: as many as CPUs that this process may use.
+            cpu: kernels, ``"avx2"`` say; None: the best that this machine has.
+            compute: ``"fast"`` rounds activations more where the machine then multiplies faster.
+            kv: how keys and values are stored.
+
+        Raises:
+            TempoError: ``"not found"`` with what is there or how to fetch it, ``"format"``, ``"unsupported"``, ``"io"``, ``"memory"``.
+        """
+        if name is not None and not isinstance(name, (str, os.PathLike)):
+            raise TypeError(f"name: a path or a name is expected, not {name!r}")
+        options = ffi.new("tempo_model_options *", {"size": ffi.sizeof("tempo_model_options")})
+        options.compute = choice("compute", "compute", compute)
+        choice("kv_type", "kv", kv)
+        kernels = ffi.new("char[]", cpu.encode()) if cpu is not None else NULL
+        options.cpu = kernels
+        n_threads = 0 if threads is None else as_int("threads", threads, 1, 4096)
+        out, err = ffi.new("tempo_model **"), new_err()
+        check(lib.tempo_model_open(out, NULL if name is None else os.fsencode(name), options, err), err)
+        try:
+            core = Core(out[0], n_threads)
+        except BaseException:
+            lib.tempo_model_free(out[0])
+            raise
+        notes: list[str] = []
+        while (note := lib.tempo_model_note(out[0], len(notes))) != NULL:
+            notes.append(text(note))
+        return cls(core, Config.of(lib.tempo_model_get_info(out[0]), tuple(notes)), kv)
+
+    # ---- life ----
+
+    def close(self) -> None:
+        """Give the memory back, once what was made of the model is gone, too.  A second time: nothing."""
+        self._core.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._core.closed
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if self.closed else ""
+        return f"<tempo_lm.Model {self.cfg.model_name}: {self.cfg.n_layers} layers, d_model {self.cfg.d_model}{state}>"
+
+    # ---- tokens ----
+
+    def to_tokens(self, text: str | Sequence[str], prepend_bos: bool | None = None, special: bool = True) -> Any:
+        """Token ids of a text: int32 [pos]; of a list of texts a list of those.
+
+        Args:
+            prepend_bos: put the token that begins a text in front, or not; None: what the model's rule is.
+            special: names of special tokens in the text ("<|eot_id|>") become those tokens.
+
+        Raises:
+            TempoError: the model has no tokenizer that can be used.
+            ValueError: prepend_bos of a model that has no such token.
+        """
+        if isinstance(text, str):
+            return self._tokens.encode(text, prepend_bos, special)
+        return [self._tokens.encode(one, prepend_bos, special) for one in text]
+
+    def to_string(self, tokens: int | Sequence[int] | NDArray[Any], special: bool = True) -> str:
+        """The text of token ids.  special: names of control tokens stand in it."""
+        ids = self._tokens.ids("tokens", np.atleast_1d(np.asarray(tokens)))
+        return self._tokens.decode(ids, special).decode("utf-8", "replace")
+
+    def to_str_tokens(self, prompt: Prompt, prepend_bos: bool | None = None) -> list[str]:
+        """One text for each token of a text, or of token ids."""
+        ids = (
+            self._tokens.encode(prompt, prepend_bos) if isinstance(prompt, str) else self._tokens.ids("prompt", prompt)
+        )
+        return self._tokens.pieces(ids)
+
+    def to_single_token(self, text: str) -> int:
+        """The id of a text that is one token.
+
+        Raises:
+            ValueError: it is several, or none.
+        """
+        return self._tokens.single("text", text)
+
+    def to_single_str_token(self, token: int) -> str:
+        """The text of one id."""
+        return self._tokens.pieces(self._tokens.ids("token", [token]))[0]
+
+    @property
+    def tokenizer_info(self) -> dict[str, Any]:
+        """``kind``, ``n_tokens``, ``bos``, ``eos``, ``add_bos``, ``add_eos``."""
+        return self._tokens.info()
+
+    # ---- passes ----
+
+    def _items(self, prompts: Prompt | Sequence[Prompt], what: str = "tokens") -> tuple[list[Item], bool]:
+        """(sequences, whether one was given and not a list)."""
+        one = is_one(prompts)
+        given = [prompts] if one else list(prompts)
+        items = [plain_item(self._tokens.ids(what if one else f"{what}[{i}]", p)) for i, p in enumerate(given)]  # type: ignore[arg-type]
+        for i, item in enumerate(items):
+            if len(item.ids) == 0:
+                raise ValueError(f"{what if one else f'{what}[{i}]'}: no token at all")
+        return items, one
+
+    def _set_item(self, tokens: Prompt, sets: ArrayLike | None, positions: ArrayLike | None, mode: str) -> Item:
+        """One sequence whose slots stand in sets."""
+        ids = self._tokens.ids("tokens", tokens)
+        n = len(ids)
+        numbers = np.arange(n) if sets is None else np.asarray(sets)
+        if numbers.shape != (n,):
+            raise ValueError(f"sets: one number for each of {n} tokens is expected, not shape {numbers.shape}")
+        places = numbers.astype(np.float64) if positions is None else np.asarray(positions, np.float64)
+        if places.shape != (n,):
+            raise ValueError(f"positions: one for each of {n} tokens is expected, not shape {places.shape}")
+        steps = np.diff(numbers)
+        if n == 0 or numbers[0] != 0 or np.any((steps != 0) & (steps != 1)):
+            raise ValueError("sets: numbers from 0 are expected, each that of the token before or one more")
+        return Item(ids, numbers.astype(np.uint32), places, choice("mode", "mode", mode))
+
+    def _passes(self, **how: Any) -> Passes:
+        return Passes(self._core, self.cfg.d_vocab, self.cfg.n_params, kv=self._kv, **how)
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        tokens: str | NDArray[Any] | Sequence[int],
+        *,
+        sets: ArrayLike | None = None,
+        positions: ArrayLike | None = None,
+        mode: str = "isolated",
+    ) -> NDArray[np.float32]: ...
+    @overload
+    def __call__(
+        self, tokens: Sequence[str] | Sequence[Ids] | Sequence[Sequence[int]]
+    ) -> list[NDArray[np.float32]]: ...
+    def __call__(
+        self, tokens: Any, *, sets: ArrayLike | None = None, positions: ArrayLike | None = None, mode: str = "isolated"
+    ) -> Any:
+        """Logits of all positions: float32 [pos, d_vocab]; row i predicts the token behind token i.
+
+        Args:
+            tokens: a text, token ids, or a list of either.  Prompts of a list share passes; each has the bits that it has alone, and
+                nothing is padded.
+            sets: of one prompt, the number of each token's set, rising from 0; None: each token is a set.
+            positions: of one prompt, where each token stands; None: its set's number.
+            mode: what members of a set see of each other: ``"isolated"``, ``"visible"``, ``"causal"``.
+
+        Raises:
+            ValueError, TypeError: an id, sets or positions that do not fit.
+            TempoError: ``"limit"`` beyond the context, ``"memory"``.
+        """
+        if sets is not None or positions is not None:
+            if not is_one(tokens):
+                raise ValueError("sets, positions: these are of one prompt, not of a list")
+            return self._passes().run([self._set_item(tokens, sets, positions, mode)])[0]
+        choice("mode", "mode", mode)
+        items, one = self._items(tokens)
+        logits = self._passes().run(items)
+        return logits[0] if one else logits
+
+
+def is_one(prompts: Any) -> bool:
+    """Is it one prompt, and not a list of prompts?"""
+    if isinstance(prompts, str):
+        return True
+    if isinstance(prompts, np.ndarray):
+        return prompts.ndim < 2 or prompts.shape[0] == 1
+    return len(prompts) == 0 or isinstance(prompts[0], (int, np.integer))
