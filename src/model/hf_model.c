@@ -346,13 +346,45 @@ static tempo_status no_tokenizer(tempo_loader *ld)
     return tempo_fail(ld->err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "there is no tokenizer.json");
 }
 
+/* Older directories have a list of pieces and a list of merges instead. */
+static tempo_status read_lists(tempo_loader *ld, const json_file *settings)
+{
+    static const char meaning[] = "what it says of special tokens is not known", merges_name[] = "merges.txt";
+    json_file vocab = {0}, added = {0}, special = {0};
+    tempo_map merges = {0};
+    char path[PATH_MAX];
+    tempo_status st = tempo_path_format(path, sizeof(path), ld->err, "%s/%s", ld->f->path, merges_name);
+
+    if (st != TEMPO_OK || (st = load_json(ld, "vocab.json", true, &vocab)) != TEMPO_OK ||
+        (st = tempo_map_open(&merges, path, ld->err)) != TEMPO_OK ||
+        (st = load_optional(ld, "added_tokens.json", meaning, &added)) != TEMPO_OK ||
+        (st = load_optional(ld, "special_tokens_map.json", meaning, &special)) != TEMPO_OK)
+        goto out;
+    const tempo_token_lists lists = {.vocab = vocab.root,
+                                     .merges = (const char *)merges.p,
+                                     .n_merges = merges.n,
+                                     .added = added.root,
+                                     .special = special.root,
+                                     .config = settings->root};
+    st = tempo_tokenizer_from_lists(&ld->m->tokenizer, &lists, &ld->m->notes, ld->err);
+    if (st != TEMPO_OK)
+        tempo_err_prefix(ld->err, "vocab.json, merges.txt");
+out:
+    close_json(&vocab);
+    close_json(&added);
+    close_json(&special);
+    tempo_map_close(&merges);
+    return st;
+}
+
 static tempo_status read_tokenizer(tempo_loader *ld, const json_file *settings)
 {
     json_file file;
     tempo_status st = load_json(ld, "tokenizer.json", false, &file);
 
     if (st == TEMPO_OK && file.root == NULL)
-        st = no_tokenizer(ld);
+        st = has_file(ld, "vocab.json") && has_file(ld, "merges.txt") ? read_lists(ld, settings)
+                                                                      : no_tokenizer(ld);
     else if (st == TEMPO_OK && (st = tempo_tokenizer_from_json(&ld->m->tokenizer, file.root, settings->root,
                                                                &ld->m->notes, ld->err)) != TEMPO_OK)
         tempo_err_prefix(ld->err, "tokenizer.json");

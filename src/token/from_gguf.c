@@ -52,12 +52,17 @@ static const char *const marker_names[] = {
      "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"),
 };
 
-static bool is_marker_name(tempo_str s)
+static bool is_one_of(tempo_str s, const char *const *list, size_t n)
 {
-    for (size_t i = 0; i < sizeof(marker_names) / sizeof(*marker_names); i++)
-        if (tempo_str_is(s, marker_names[i]))
+    for (size_t i = 0; i < n; i++)
+        if (tempo_str_is(s, list[i]))
             return true;
     return false;
+}
+
+static bool is_marker_name(tempo_str s)
+{
+    return is_one_of(s, marker_names, sizeof(marker_names) / sizeof(*marker_names));
 }
 
 /* Files without types call everything normal, bytes and markers too. */
@@ -122,8 +127,21 @@ static tempo_status read_types(const reader *r, uint64_t n, const tempo_gguf_kv 
     return tempo_tokenizer_without(r->t, st, r->err);
 }
 
+/* Phi 3's tokenizer swallows white space behind its markers, which the format cannot say.  Source: its
+ * tokenizer.json; llama.cpp. */
+static bool swallows_spaces(const reader *r)
+{
+    tempo_str arch = {"", 0};
+
+    if (tempo_gguf_str(r->g, "general.architecture", &arch, r->err) != TEMPO_OK)
+        *r->err = (tempo_err){0};
+    return r->t->spm && tempo_str_is(arch, "phi3");
+}
+
 static tempo_status read_tokens(const reader *r)
 {
+    static const char *const plain[] = {"<unk>", "<s>", "<|endoftext|>"};
+    const bool swallows = swallows_spaces(r);
     tempo_tokenizer *t = r->t;
     const tempo_gguf_kv *tokens, *types = NULL;
     tempo_status st = tempo_gguf_array(r->g, KEY("tokens"), TEMPO_GGUF_STRING, &tokens, r->err);
@@ -147,6 +165,8 @@ static tempo_status read_tokens(const reader *r)
         if ((st = tempo_tokenizer_set_token(t, id, token_type(r, types, id, s), s.p, s.n, r->err)) !=
             TEMPO_OK)
             return at(st, r->err, KEY("tokens"), offset);
+        t->vocab.tokens[id].rstrip = swallows && t->vocab.tokens[id].type == TEMPO_TOKEN_CONTROL &&
+                                     !is_one_of(s, plain, sizeof(plain) / sizeof(*plain));
     }
     return TEMPO_OK;
 }

