@@ -336,6 +336,7 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
 
     *o = (options){.cpu = "auto",
                    .top = 10,
+                   .alternatives = 3,
                    .rows = {6, {1, 2, 4, 8, 16, 32}},
                    .prompts = {1, {128}},
                    .contexts = {1, {0}},

@@ -100,6 +100,7 @@ typedef struct options {
     size_t top;
     const char *all;
     bool all_positions;
+    size_t alternatives, stride, window; /* of scores */
 
     const char *row, *tokens, *attribute, *npz, *svg; /* of a lens */
     bool heads;

@@ -86,7 +86,7 @@ TEMPO_API const char *tempo_version(void);
 
 /* What a caller that was not compiled with this header, such as a binding, checks before its first call: TEMPO_ABI of the
  * library that is linked, which rises when a function or the order of a struct's members changes ...  */
-#define TEMPO_ABI 2u
+#define TEMPO_ABI 3u
 TEMPO_API unsigned tempo_abi_version(void);
 /* ... and the structs of this header: the name of the i-th and its size in bytes, or NULL and 0 when there are no more. */
 TEMPO_API const char *tempo_abi_struct(size_t i, size_t *size);
@@ -1111,6 +1111,65 @@ typedef struct tempo_run_differences {
 } tempo_run_differences;
 
 TEMPO_API tempo_run_differences tempo_run_difference(const tempo_run *r);
+
+/* ---- scores ------------------------------------------------------------------------ */
+
+/* How probable a model finds the tokens of a text, each one behind those in front of it: forward passes over the text, every token a set
+ * of its own.  One text, or many that go through the model together:
+ *
+ *   tempo_score_text text = {.ids = ids, .n = n};
+ *   tempo_score_create(&score, engine, &text, 1, NULL, &err);     // score->logprob[1 .. n-1], score->perplexity  */
+typedef struct tempo_score_text {
+    const int32_t *ids; /* [n], n >= 1 */
+    size_t n;
+    size_t first; /* tokens in front of this one are context, and not scored.  0 and 1: all but the first, which nothing predicts */
+} tempo_score_text;
+
+typedef struct tempo_score_options {
+    size_t size;
+    size_t top;    /* most probable tokens that are told at each place, at most 256 and the vocabulary */
+    size_t window; /* tokens that are looked at together at most; 0: the model's context, which it cannot exceed */
+    /* A text of more tokens than a window is refused, unless stride is set, from 1 to window - 1: windows then begin every `stride` tokens,
+     * each at position 0, and a token is scored in the first one that has it, so that it has at least window - stride tokens in front.  */
+    size_t stride;
+    const tempo_edits *edits; /* NULL: none.  In every window slots count from its beginning */
+    tempo_kv_type kv;
+    void *user;
+    bool (*poll)(void *user);                                 /* once a layer: false stops it; NULL */
+    void (*progress)(void *user, size_t done, size_t total);  /* tokens of all texts, those that windows repeat counted again; NULL */
+} tempo_score_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_score_options_init_size(tempo_score_options *o, size_t size);
+static inline void tempo_score_options_init(tempo_score_options *o) { tempo_score_options_init_size(o, sizeof(*o)); }
+
+/* Columns, one entry a token of the text.  Where a token is not scored: NaN, rank and context 0, top_ids -1.  All that it points to is
+ * its own.  */
+typedef struct tempo_score {
+    size_t n_tokens, n_top;
+    const int32_t *ids;        /* [tokens] the text's */
+    const double *logprob;     /* [tokens] ln of the probability that the tokens in front gave this one: finite */
+    const double *entropy;     /* [tokens] of the distribution there, in nats */
+    const uint32_t *rank;      /* [tokens] in it, 1: the most probable; of equal ones the lower id first */
+    const uint32_t *context;   /* [tokens] tokens in front that were looked at */
+    const int32_t *top_ids;    /* [tokens, top] by descending probability */
+    const double *top_logprob; /* [tokens, top] */
+    size_t n_scored;
+    double logprob_sum; /* of the scored ones, in nats */
+    double perplexity;  /* exp(-logprob_sum / n_scored); NaN where nothing was scored */
+    const tempo_edit_use *edit_uses; /* [n_edits] what came of each edit in this text */
+    size_t n_edits;
+} tempo_score;
+
+/* out[n], each for tempo_score_free.  No bit of one depends on the others, on batches or threads: a distribution is that which a decoder
+ * of this engine reads there (temperature 1).  A failure is that of all: then out[n] are NULL.  TEMPO_E_ARG for an empty text, a token that the
+ * vocabulary has not and options that do not fit, TEMPO_E_LIMIT for a text that is too long (messages say which text, where there are
+ * several), TEMPO_E_FORMAT for logits that are no numbers, TEMPO_E_STOPPED when poll says so.  Logits of the engine's last pass are gone.  */
+TEMPO_API tempo_status tempo_score_create(tempo_score **out, tempo_engine *e, const tempo_score_text *texts, size_t n,
+                                          const tempo_score_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+TEMPO_API void tempo_score_free(tempo_score *s); /* takes NULL */
+/* What it checks of options and texts, without an engine and from any thread. */
+TEMPO_API tempo_status tempo_score_check(const tempo_model *m, const tempo_score_text *texts, size_t n, const tempo_score_options *o,
+                                         tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- lens -------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "edit/edits_told.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/edit.h"
@@ -40,17 +41,26 @@ json_t *tempo_json_edit_files(const tempo_edits *l)
     return list;
 }
 
-json_t *tempo_json_seq_edit_uses(const tempo_seq *s, const tempo_edits *l)
+json_t *tempo_json_edit_list_uses(const tempo_edits *l, const tempo_edit_use *uses)
 {
     json_t *list = tempo_json_edit_texts(l), *text;
     size_t i;
 
-    json_array_foreach(list, i, text)
-    {
-        const tempo_edit_use use = tempo_seq_edit_use(s, i);
-        json_array_set_new(
-            list, i, json_pack("{s:O, s:b, s:b}", "edit", text, "came", use.came, "changed", use.changed));
-    }
+    json_array_foreach(list, i, text) json_array_set_new(
+        list, i,
+        json_pack("{s:O, s:b, s:b}", "edit", text, "came", uses[i].came, "changed", uses[i].changed));
+    return list;
+}
+
+json_t *tempo_json_seq_edit_uses(const tempo_seq *s, const tempo_edits *l)
+{
+    const size_t n = tempo_edits_count(l);
+    tempo_edit_use *uses = malloc((n + 1) * sizeof(*uses));
+
+    for (size_t i = 0; uses != NULL && i < n; i++)
+        uses[i] = tempo_seq_edit_use(s, i);
+    json_t *list = uses != NULL ? tempo_json_edit_list_uses(l, uses) : NULL;
+    free(uses);
     return list;
 }
 

@@ -9,7 +9,9 @@
 json_t *tempo_json_edit_texts(const tempo_edits *l);
 /* [{"edit": TEXT, "files": [PATH, ..]}], files only where it was read from some; NULL as above. */
 json_t *tempo_json_edit_files(const tempo_edits *l);
-/* [{"edit": TEXT, "came": bool, "changed": bool}] of a sequence whose list is l or begins with it, so far; NULL as above. */
+/* [{"edit": TEXT, "came": bool, "changed": bool}] of the list, with what came of each; NULL as above. */
+json_t *tempo_json_edit_list_uses(const tempo_edits *l, const tempo_edit_use *uses);
+/* The same of a sequence whose list is l or begins with it, so far; NULL as above. */
 json_t *tempo_json_seq_edit_uses(const tempo_seq *s, const tempo_edits *l);
 /* Does one take from another arm, so that the list means nothing without that arm? */
 bool tempo_edits_need_arms(const tempo_edits *l);

@@ -146,15 +146,6 @@ static const double *own_of(const reading *g, size_t cell)
     return last < g->first ? g->own : g->q + (last - g->first) * g->e->model->hp.n_vocab;
 }
 
-static uint32_t rank_of(const float *logits, size_t n, size_t token)
-{
-    uint32_t rank = 1;
-
-    for (size_t v = 0; v < n; v++)
-        rank += logits[v] > logits[token] || (v < token && logits[v] >= logits[token]);
-    return rank;
-}
-
 static void tell_cell(void *arg, size_t task, unsigned worker)
 {
     const reading *g = arg;
@@ -173,7 +164,7 @@ static void tell_cell(void *arg, size_t task, unsigned worker)
         const size_t token = (size_t)g->o->tokens[i];
         g->w->token_q[at * l->n_tokens + i] = q[token];
         g->w->token_logits[at * l->n_tokens + i] = logits[token];
-        g->w->token_ranks[at * l->n_tokens + i] = rank_of(logits, n, token);
+        g->w->token_ranks[at * l->n_tokens + i] = tempo_rank(logits, n, token);
     }
     g->w->kl[at] = tempo_kl(own_of(g, cell), q, n);
 }

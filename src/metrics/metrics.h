@@ -57,6 +57,8 @@ enum { TEMPO_TOP_K_MAX = 256 };
 /* ids[k] = the min(k, n) tokens with the greatest q, descending, of equal ones the lower id first, NaN last.
  * Returns how many.  */
 size_t tempo_top_k(const double *q, size_t n, size_t k, int32_t *ids);
+/* The place of a token by descending logits[n], of equal ones the lower id first: 1 is the first.  No logit is NaN. */
+uint32_t tempo_rank(const float *logits, size_t n, size_t token);
 /* The set {v : q(v) >= tau} as decoding selects it, with the argmax where that is empty: returns its size and
  * writes its `cap` most probable members, sorted as by tempo_top_k.  ids may be NULL when cap is 0.  */
 size_t tempo_threshold_set(const double *q, size_t n, double tau, size_t cap, int32_t *ids);

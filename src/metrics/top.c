@@ -53,6 +53,15 @@ size_t tempo_top_k(const double *q, size_t n, size_t k, int32_t *ids)
     return k;
 }
 
+uint32_t tempo_rank(const float *logits, size_t n, size_t token)
+{
+    uint32_t rank = 1;
+
+    for (size_t v = 0; v < n; v++)
+        rank += logits[v] > logits[token] || (v < token && logits[v] >= logits[token]);
+    return rank;
+}
+
 size_t tempo_threshold_set(const double *q, size_t n, double tau, size_t cap, int32_t *ids)
 {
     size_t size = 0;

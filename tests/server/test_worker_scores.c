@@ -40,7 +40,7 @@ static void assert_close(double a, double b)
 }
 
 /* Descending, and nothing that is left out is greater than the last. */
-static void assert_best(const tempo_score *s, size_t n, const double *logprobs)
+static void assert_best(const tempo_token_score *s, size_t n, const double *logprobs)
 {
     for (size_t i = 0; i < n; i++)
         assert_true(i == 0 || s[i].logprob <= s[i - 1].logprob);

@@ -26,7 +26,7 @@ typedef struct tempo_event_room {
 /* The arrays of one event while they are filled. */
 typedef struct tempo_event_arrays {
     tempo_member *members, *next;
-    tempo_score *scores;
+    tempo_token_score *scores;
     int64_t *query_slots, *key_slots;
     float *sibling_mass, *entropy, *sink, *key_weights;
 } tempo_event_arrays;
@@ -41,7 +41,7 @@ void tempo_score_row(const float *logits, size_t n, double *logprobs);
 /* logprobs[n] = log q[n]. */
 void tempo_score_mixture(const double *q, size_t n, double *logprobs);
 /* The token itself, then the k best: scores[1 + min(k, n)].  ids: [k]. */
-size_t tempo_score_token(const double *logprobs, size_t n, int32_t token, size_t k, int32_t *ids, tempo_score *scores);
+size_t tempo_score_token(const double *logprobs, size_t n, int32_t token, size_t k, int32_t *ids, tempo_token_score *scores);
 
 /* ---- recorded attention (record.c) ------------------------------------------ */
 

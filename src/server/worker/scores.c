@@ -24,12 +24,12 @@ void tempo_score_mixture(const double *q, size_t n, double *logprobs)
 }
 
 size_t tempo_score_token(const double *logprobs, size_t n, int32_t token, size_t k, int32_t *ids,
-                         tempo_score *scores)
+                         tempo_token_score *scores)
 {
     const size_t best = tempo_top_k(logprobs, n, k, ids);
 
-    scores[0] = (tempo_score){token, logprobs[token]};
+    scores[0] = (tempo_token_score){token, logprobs[token]};
     for (size_t i = 0; i < best; i++)
-        scores[1 + i] = (tempo_score){ids[i], logprobs[ids[i]]};
+        scores[1 + i] = (tempo_token_score){ids[i], logprobs[ids[i]]};
     return 1 + best;
 }

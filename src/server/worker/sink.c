@@ -124,7 +124,7 @@ tempo_status tempo_job_ready(tempo_job *j, tempo_err *err)
 /* ---- sets -------------------------------------------------------------------------- */
 
 /* Of the token that the set's first member is, by what the step read. */
-static void score_set(const tempo_worker *w, const tempo_decoder *d, size_t top, tempo_score *scores)
+static void score_set(const tempo_worker *w, const tempo_decoder *d, size_t top, tempo_token_score *scores)
 {
     if (tempo_decoder_row_count(d) == 1)
         tempo_score_row(tempo_decoder_row_logits(d, 0), w->n_vocab, w->scratch);

@@ -102,10 +102,10 @@ typedef enum tempo_event_kind {
     TEMPO_EVENT_ERROR,  /* the last one */
 } tempo_event_kind;
 
-typedef struct tempo_score {
+typedef struct tempo_token_score {
     int32_t id;
     double logprob; /* a step that read one row: log softmax of its logits, without temperature; several: log q.  -INFINITY for q = 0 */
-} tempo_score;
+} tempo_token_score;
 
 /* Means over the step's rows unless said otherwise. */
 typedef struct tempo_attention_summary {
@@ -141,7 +141,7 @@ typedef struct tempo_event {
     tempo_set set;              /* SET: members included */
     bool given;
     tempo_stopped stopped;      /* SET: the arm's state after it */
-    const tempo_score *scores;  /* [n_scores]: of the token itself, then the best in descending order */
+    const tempo_token_score *scores;  /* [n_scores]: of the token itself, then the best in descending order */
     size_t n_scores;
     const tempo_member *next;   /* [n_next] of top_next */
     size_t n_next;

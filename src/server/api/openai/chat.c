@@ -6,7 +6,7 @@
 #include "io/json.h"
 #include "run/decode_json.h"
 
-static json_t *tell_score(const tempo_oai *o, const tempo_score *s)
+static json_t *tell_score(const tempo_oai *o, const tempo_token_score *s)
 {
     size_t n;
     const char *text = tempo_oai_token_text(o, s->id, &n);

@@ -84,7 +84,7 @@ static bool space_is_added(const tempo_tokenizer *t, const int32_t *ids, size_t 
     return n == 0 || n_text == 0;
 }
 
-static void keep_scores(tempo_oai_choice *c, tempo_oai_token *k, const tempo_score *scores, size_t n)
+static void keep_scores(tempo_oai_choice *c, tempo_oai_token *k, const tempo_token_score *scores, size_t n)
 {
     if (!count_bytes(c, n * SCORE_BYTES))
         return;
@@ -98,7 +98,7 @@ static void keep_scores(tempo_oai_choice *c, tempo_oai_token *k, const tempo_sco
 }
 
 /* One more token; its text goes to the tail unless it is a control token, or silent. */
-static void add_token(tempo_oai_choice *c, int32_t id, const tempo_score *scores, size_t n_scores,
+static void add_token(tempo_oai_choice *c, int32_t id, const tempo_token_score *scores, size_t n_scores,
                       bool silent)
 {
     const tempo_tokenizer *t = tempo_model_tokenizer(c->o->a->o.model);

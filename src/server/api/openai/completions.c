@@ -34,7 +34,7 @@ static json_t *tell_top(const tempo_oai *o, const tempo_oai_token *k)
     json_t *top = json_object();
 
     for (size_t i = 0; i < k->n_scores; i++) {
-        const tempo_score *s = &k->scores[(i + 1) % k->n_scores]; /* its own comes last */
+        const tempo_token_score *s = &k->scores[(i + 1) % k->n_scores]; /* its own comes last */
         json_t *key = token_key(o, s->id);
         if (key != NULL && json_object_get(top, json_string_value(key)) == NULL)
             json_object_set_new(top, json_string_value(key), tempo_oai_logprob(s->logprob));

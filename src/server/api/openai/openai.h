@@ -43,7 +43,7 @@ typedef struct tempo_oai_token {
     size_t begin, end;    /* its bytes in the tail */
     size_t characters;    /* of the tail in front of begin */
     bool has_score;       /* the first token of a prompt has none */
-    tempo_score *scores;  /* [n_scores] its own first, then the best; free */
+    tempo_token_score *scores;  /* [n_scores] its own first, then the best; free */
     size_t n_scores;
 } tempo_oai_token;
 
