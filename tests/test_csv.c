@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "io/csv.h"
+#include "table/csv.h"
 
 static void assert_record(tempo_csv *c, const char *expected, size_t n)
 {

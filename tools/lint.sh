@@ -77,6 +77,9 @@ reach() {
     edit) echo base io engine capture edit ;;
     lens) echo base io kernels token model metrics engine decode capture run lens ;;
     score) echo base metrics engine decode score ;;
+    table) echo base table ;;
+    shard) echo base io table shard ;;
+    sweep) echo base io table model engine decode run shard sweep ;;
     trace) echo base io kernels model metrics engine decode trace ;;
     run) echo base io engine metrics decode capture edit run ;;
     patch) echo base metrics engine run patch ;;
@@ -92,7 +95,8 @@ reach() {
     server/worker) echo base metrics capture run server/worker ;;
     server/api) echo base io metrics capture lens run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
-    cli/score) echo "$(reach cli)" io ;;
+    cli/score) echo "$(reach cli)" io table ;;
+    cli/sweep) echo "$(reach cli)" io ;;
     cli/trace) echo "$(reach cli)" io draw trace cli/lens ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
     cli/patch) echo "$(reach cli)" io draw ;;
@@ -104,7 +108,7 @@ reach() {
 # layer FOLDER: the layer that it is a part of.
 layer() {
     case $1 in
-    server/*/* | cli/study | cli/server | cli/lens | cli/patch | cli/score | cli/trace) cut -d / -f 1,2 <<<"$1" ;;
+    server/*/* | cli/study | cli/server | cli/lens | cli/patch | cli/score | cli/sweep | cli/trace) cut -d / -f 1,2 <<<"$1" ;;
     server/*) echo "$1" ;;
     *) echo "${1%%/*}" ;;
     esac

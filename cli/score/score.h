@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "cli/prompt/prompts.h"
-#include "io/csv.h"
+#include "table/csv.h"
 #include "io/outfile.h"
 
 typedef struct score_view {

@@ -5,6 +5,7 @@
 
 #include "io/json_at.h"
 #include "io/json_file.h"
+#include "io/outfile.h"
 
 /* x[n] as an array of tempo_json_number. */
 json_t *tempo_json_numbers(const double *x, size_t n);
@@ -16,10 +17,5 @@ json_t *tempo_json_interval(double lo, double hi);
 tempo_status tempo_json_save(const char *path, json_t *document, bool compact, tempo_err *err) TEMPO_MUST_CHECK;
 /* The same for text[n]. */
 tempo_status tempo_text_save(const char *path, const char *text, size_t n, tempo_err *err) TEMPO_MUST_CHECK;
-
-/* path[cap] = "dir/name"; TEMPO_E_LIMIT when it is too long. */
-tempo_status tempo_path_join(char *path, size_t cap, const char *dir, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
-/* A directory and those above it. */
-tempo_status tempo_make_directory(const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 
 #endif

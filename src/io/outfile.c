@@ -345,3 +345,37 @@ void tempo_outfile_abort(tempo_outfile *f)
     free(f->path);
     free(f);
 }
+
+/* ---- directories ---------------------------------------------------------------------- */
+
+tempo_status tempo_path_join(char *path, size_t cap, const char *dir, const char *name, tempo_err *err)
+{
+    const int n = snprintf(path, cap, "%s/%s", dir, name);
+
+    return n >= 0 && (size_t)n < cap
+               ? TEMPO_OK
+               : tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%s/%s: the path is too long", dir, name);
+}
+
+tempo_status tempo_make_directory(const char *path, tempo_err *err)
+{
+    char *copy = strdup(path);
+    tempo_status st = TEMPO_OK;
+    struct stat info;
+
+    if (copy == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a path");
+    for (char *p = copy + 1; copy[0] != '\0' && st == TEMPO_OK; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        const char end = *p;
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && (errno != EEXIST || stat(copy, &info) != 0 || !S_ISDIR(info.st_mode)))
+            st = tempo_fail_os(err, errno, "%s: cannot be made a directory", copy);
+        *p = end;
+        if (end == '\0')
+            break;
+    }
+    free(copy);
+    return st;
+}

@@ -27,4 +27,10 @@ uint64_t tempo_outfile_pos(const tempo_outfile *f);
 tempo_status tempo_outfile_commit(tempo_outfile *f, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_outfile_abort(tempo_outfile *f); /* takes NULL */
 
+/* path[cap] = "dir/name"; TEMPO_E_LIMIT when it is too long. */
+tempo_status tempo_path_join(char *path, size_t cap, const char *dir, const char *name, tempo_err *err) TEMPO_MUST_CHECK;
+/* A directory and those above it. */
+tempo_status tempo_make_directory(const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+
+
 #endif

@@ -55,7 +55,8 @@ one = json.load(open('$dir/one.json'))
 a, b = d['prompts']
 assert a['id'] == 'a,b' and b['id'] == 7 and b['tokens'] == one['tokens'] and b['perplexity'] == one['perplexity']
 assert d['scored'] == a['scored'] + b['scored'] and math.isclose(d['logprob'], a['logprob'] + b['logprob'])"
-grep -q '^"a,b",1,' "$dir/two.csv" && grep -q '^7,1,' "$dir/two.csv" || fail 'the table has no ids'
+grep -q '^"a,b",1,' "$dir/two.csv" || fail 'the table has no ids that are texts'
+grep -q '^7,1,' "$dir/two.csv" || fail 'the table has no ids that are numbers'
 cp "$dir/two" "$dir/two.jsonl"
 works -f "$dir/two.jsonl" --threads 1
 contains "$out" '== a,b =='

@@ -1,5 +1,5 @@
 /* csv.c - records of a table as text.  Source: RFC 4180. */
-#include "io/csv.h"
+#include "table/csv.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -21,7 +21,7 @@ static void put(tempo_csv *c, const char *s, size_t n)
         c->p = p != NULL ? p : c->p;
         c->cap = p != NULL ? cap : c->cap;
     }
-    if (c->failed)
+    if (c->failed || n == 0)
         return;
     memcpy(c->p + c->n, s, n);
     c->n += n;
@@ -113,4 +113,10 @@ void tempo_csv_end(tempo_csv *c)
 {
     put(c, "\r\n", 2);
     c->begun = false;
+}
+
+void tempo_csv_append(tempo_csv *c, const tempo_csv *records)
+{
+    c->failed = c->failed || records->failed;
+    put(c, records->p, records->n);
 }

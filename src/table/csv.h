@@ -2,8 +2,8 @@
  *
  * A number that is not there (NaN) is an empty field; reals have the fewest digits that read back as they were.  Text is UTF-8 for every
  * reader: what is none, and NUL, becomes U+FFFD.  */
-#ifndef TEMPO_IO_CSV_H
-#define TEMPO_IO_CSV_H
+#ifndef TEMPO_TABLE_CSV_H
+#define TEMPO_TABLE_CSV_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,5 +22,6 @@ void tempo_csv_real(tempo_csv *c, double x);
 void tempo_csv_int(tempo_csv *c, int64_t x);
 void tempo_csv_none(tempo_csv *c); /* an empty field */
 void tempo_csv_end(tempo_csv *c);  /* of the record */
+void tempo_csv_append(tempo_csv *c, const tempo_csv *records); /* whole ones */
 
 #endif
