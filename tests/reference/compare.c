@@ -124,6 +124,9 @@ static void keep(void *user, tempo_tap tap, uint32_t layer, size_t slot, double 
 
     if (tap == TEMPO_TAP_RESID_PRE || tap == TEMPO_TAP_RESID_POST)
         memcpy(k->to->stream + (point * n + slot) * d, v, n_0 * n_1 * sizeof(*v));
+    for (size_t i = 0; tap == TEMPO_TAP_ATTN_SCORES && i < n_0 * n_1; i++)
+        if (isfinite(v[i]))
+            k->to->score = fmax(k->to->score, fabs(v[i]));
     for (size_t h = 0; tap == TEMPO_TAP_PATTERN && h < heads; h++)
         memcpy(k->to->attention + ((layer * heads + h) * n + slot) * n, v + h * n, n * sizeof(*v));
 }

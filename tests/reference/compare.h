@@ -26,6 +26,7 @@ double arch_compare(tempo_engine *e, const arch_expected *x);
 /* The same numbers from the reference: rows[n] as reference_slot. */
 typedef struct arch_computed {
     double *logits, *stream, *attention; /* as above */
+    double score;     /* the largest |score| that attention has */
     double route_gap; /* the smallest between the logits of an expert that is used and one that is not; HUGE_VAL without */
 } arch_computed;
 void arch_compute(arch_computed *c, const reference_model *m, const tempo_row *rows, size_t n);

@@ -39,10 +39,16 @@ static void linear(const reference_matrix *m, const double *x, size_t n, double 
 {
     for (size_t r = 0; r < n; r++)
         for (size_t o = 0; o < m->n_out; o++) {
-            double sum = m->bias != NULL ? m->bias[o] : 0;
-            for (size_t i = 0; i < m->n_in; i++)
-                sum += m->w[o * m->n_in + i] * x[r * m->n_in + i];
-            y[r * m->n_out + o] = sum;
+            const double *w = m->w + o * m->n_in, *in = x + r * m->n_in;
+            double sums[4] = {m->bias != NULL ? m->bias[o]
+                                              : 0}; /* four: so that one need not wait for the other */
+            size_t i = 0;
+            for (; i + 4 <= m->n_in; i += 4)
+                for (size_t k = 0; k < 4; k++)
+                    sums[k] += w[i + k] * in[i + k];
+            for (; i < m->n_in; i++)
+                sums[0] += w[i] * in[i];
+            y[r * m->n_out + o] = sums[0] + sums[1] + sums[2] + sums[3];
         }
 }
 
@@ -254,8 +260,9 @@ static void show_result(const pass *p, uint32_t layer, size_t row, const double 
     double *shares = zeros(heads * width);
 
     for (size_t o = 0; o < width && p->tap != NULL; o++)
-        for (size_t i = 0; i < heads * d; i++)
-            shares[i / d * width + o] += p->m->layers[layer].o.w[o * heads * d + i] * z[i];
+        for (size_t h = 0; h < heads; h++)
+            for (size_t i = 0; i < d; i++)
+                shares[h * width + o] += p->m->layers[layer].o.w[(o * heads + h) * d + i] * z[h * d + i];
     show(p, TEMPO_TAP_RESULT, layer, row, shares, heads, width);
     free(shares);
 }

@@ -58,8 +58,8 @@ static void *checked(void *p)
 
 /* ---- tensors ---- */
 
-static test_tensor *new_tensor(test_model *m, const char *name, tempo_dtype type, uint32_t n_dims,
-                               const uint64_t *dims)
+test_tensor *test_model_add_typed(test_model *m, const char *name, tempo_dtype type, uint32_t n_dims,
+                                  const uint64_t *dims)
 {
     const tempo_dtype_info *info = tempo_dtype_get(type);
     size_t n = 1;
@@ -83,7 +83,7 @@ static test_tensor *new_tensor(test_model *m, const char *name, tempo_dtype type
 test_tensor *test_model_add_tensor(test_model *m, const char *name, uint32_t n_dims, const uint64_t *dims,
                                    float value)
 {
-    test_tensor *t = new_tensor(m, name, TEMPO_F32, n_dims, dims);
+    test_tensor *t = test_model_add_typed(m, name, TEMPO_F32, n_dims, dims);
 
     for (size_t i = 0; i < t->bytes / 4; i++)
         test_put_float(t->data, TEMPO_F32, i, value);
@@ -94,7 +94,7 @@ static test_tensor *add_matrix(test_model *m, uint64_t *state, test_matrix which
                                uint64_t columns, double gain, const char *name)
 {
     const uint64_t dims[2] = {rows, columns};
-    test_tensor *t = new_tensor(m, name, m->spec.type[which], 2, dims);
+    test_tensor *t = test_model_add_typed(m, name, m->spec.type[which], 2, dims);
 
     tempo_random_fill(t->data, t->type, rows * columns, 0.0, gain / sqrt((double)columns), state);
     return t;
@@ -102,7 +102,7 @@ static test_tensor *add_matrix(test_model *m, uint64_t *state, test_matrix which
 
 static test_tensor *add_vector(test_model *m, uint64_t *state, uint64_t n, double centre, const char *name)
 {
-    test_tensor *t = new_tensor(m, name, m->spec.type[TEST_VECTORS], 1, &n);
+    test_tensor *t = test_model_add_typed(m, name, m->spec.type[TEST_VECTORS], 1, &n);
 
     tempo_random_fill(t->data, t->type, n, centre, 0.2, state);
     return t;
@@ -401,7 +401,7 @@ static void copy_tensor(test_model *m, const tempo_gguf *g, const tempo_gguf_ten
     for (uint32_t i = 0; i < from->n_dims; i++)
         dims[i] = from->dims[from->n_dims - 1 - i];
     (void)snprintf(name, sizeof(name), "%.*s", (int)from->name.n, from->name.p);
-    test_tensor *t = new_tensor(m, name, from->type, from->n_dims, dims);
+    test_tensor *t = test_model_add_typed(m, name, from->type, from->n_dims, dims);
     memcpy(t->data, g->base + from->offset, t->bytes);
     if (strstr(name, "attn_q.") != NULL)
         t->rope_heads = m->spec.n_heads;

@@ -110,6 +110,8 @@ void test_model_drop_tensor(test_model *m, const char *name);
 /* A float tensor of the given shape (outermost first), filled with value. */
 test_tensor *test_model_add_tensor(test_model *m, const char *name, uint32_t n_dims, const uint64_t *dims,
                                    float value);
+/* One of any type, which the caller fills. */
+test_tensor *test_model_add_typed(test_model *m, const char *name, tempo_dtype type, uint32_t n_dims, const uint64_t *dims);
 /* Metadata of the GGUF; an existing key is replaced. */
 void test_model_set_u32(test_model *m, const char *key, uint32_t value);
 void test_model_set_f32(test_model *m, const char *key, float value);

@@ -125,6 +125,7 @@ typedef struct tempo_window_rule {
     bool flagged;         /* only where use_sliding_window says so */
     bool otherwise_none;  /* only where layer_types names them */
     uint32_t first;       /* layers before it have none */
+    bool before;          /* it is the layers before it that may have one, and the others that have none */
     uint32_t width;       /* where the key is absent, not null; 0: none */
 } tempo_window_rule;
 void tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule);

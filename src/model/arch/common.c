@@ -195,8 +195,9 @@ void tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
     period = read_period(ld, rule->period);
     if (ld->failed != TEMPO_OK)
         return;
-    for (uint32_t l = gguf ? 0 : rule->first; l < ld->facts.hp.n_layers; l++)
-        if ((gguf || !rule->otherwise_none) && (period == 0 || (l + 1) % period != 0))
+    for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++)
+        if ((gguf || (l < rule->first) == rule->before) && (gguf || !rule->otherwise_none) &&
+            (period == 0 || (l + 1) % period != 0))
             ld->layers[l].window = on ? width : 0;
     if (types != NULL)
         read_layer_types(ld, types, on ? width : 0);

@@ -22,13 +22,10 @@ static void dense_layers(tempo_loader *ld)
     }
 }
 
-static void read_both(tempo_loader *ld)
+static void read_both(tempo_loader *ld, const tempo_window_rule *windows)
 {
-    const tempo_window_rule windows = {
-        .flagged = true, .width = 4096, .first = tempo_key_count(ld, "max_window_layers", NULL, 28)};
-
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    tempo_read_windows(ld, windows);
     tempo_read_experts(ld, "num_experts", "moe_intermediate_size");
     dense_layers(ld);
 }
@@ -36,9 +33,14 @@ static void read_both(tempo_loader *ld)
 static void read_qwen2moe(tempo_loader *ld)
 {
     static const char hf[] = "shared_expert_intermediate_size", gguf[] = "expert_shared_feed_forward_length";
+    const tempo_window_rule windows = {.flagged = true,
+                                       .width = 4096,
+                                       .period = 2,
+                                       .before = true,
+                                       .first = tempo_key_count(ld, "max_window_layers", NULL, 28)};
     tempo_facts *f = &ld->facts;
 
-    read_both(ld);
+    read_both(ld, &windows);
     if (tempo_key_flag(ld, "qkv_bias", NULL, true))
         f->biased |= TEMPO_PLACE_BIT(TEMPO_AT_Q) | TEMPO_PLACE_BIT(TEMPO_AT_K) | TEMPO_PLACE_BIT(TEMPO_AT_V);
     f->recipe.route_renormed = tempo_key_flag(ld, "norm_topk_prob", "expert_weights_norm", false);
@@ -70,7 +72,9 @@ const tempo_arch tempo_arch_qwen2moe = {.gguf = "qwen2moe",
 
 static void read_qwen3moe(tempo_loader *ld)
 {
-    read_both(ld);
+    static const tempo_window_rule windows = {.flagged = true, .width = 4096};
+
+    read_both(ld, &windows);
     if (tempo_key_flag(ld, "attention_bias", NULL, false))
         ld->facts.biased |= TEMPO_PLACE_BIT(TEMPO_AT_Q) | TEMPO_PLACE_BIT(TEMPO_AT_K) |
                             TEMPO_PLACE_BIT(TEMPO_AT_V) | TEMPO_PLACE_BIT(TEMPO_AT_O);
