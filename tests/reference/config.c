@@ -7,6 +7,30 @@
 
 #include "reference/reference.h"
 
+double *reference_numbers(reference_model *m, size_t n)
+{
+    m->owned = realloc(m->owned, (m->n_owned + 1) * sizeof(*m->owned));
+    if (m->owned == NULL)
+        abort();
+    double *p = calloc(n > 0 ? n : 1, sizeof(*p));
+    if (p == NULL)
+        abort();
+    return m->owned[m->n_owned++] = p;
+}
+
+void reference_free(reference_model *m)
+{
+    if (m == NULL)
+        return;
+    for (size_t i = 0; i < m->n_owned; i++)
+        free(m->owned[i]);
+    for (size_t l = 0; l < m->n_layers; l++)
+        free(m->layers[l].experts);
+    free(m->owned);
+    free(m->layers);
+    free(m);
+}
+
 static void unknown(const char *what, const char *value)
 {
     fprintf(stderr, "reference: %s %s is not known\n", what, value);

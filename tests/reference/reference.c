@@ -13,27 +13,6 @@ static double *zeros(size_t n)
     return p;
 }
 
-double *reference_numbers(reference_model *m, size_t n)
-{
-    m->owned = realloc(m->owned, (m->n_owned + 1) * sizeof(*m->owned));
-    if (m->owned == NULL)
-        abort();
-    return m->owned[m->n_owned++] = zeros(n);
-}
-
-void reference_free(reference_model *m)
-{
-    if (m == NULL)
-        return;
-    for (size_t i = 0; i < m->n_owned; i++)
-        free(m->owned[i]);
-    for (size_t l = 0; l < m->n_layers; l++)
-        free(m->layers[l].experts);
-    free(m->owned);
-    free(m->layers);
-    free(m);
-}
-
 /* y[n, n_out] = x[n, n_in] W^T + bias */
 static void linear(const reference_matrix *m, const double *x, size_t n, double *y)
 {
