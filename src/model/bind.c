@@ -130,6 +130,13 @@ static uint64_t dim_of(const tempo_facts *f, dim d)
 
 /* ---- names ---- */
 
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), m = strlen(tail);
+
+    return n >= m && strcmp(s + n - m, tail) == 0;
+}
+
 /* One part of one layer, while it is bound. */
 typedef struct job {
     tempo_loader *ld;
@@ -139,12 +146,15 @@ typedef struct job {
     void *owner;        /* what the place's offsets are in */
     uint32_t expert, n; /* of the layer's experts, where the place is theirs */
     bool transposed, stacked;
-    uint64_t rows; /* of all parts */
+    uint64_t rows;  /* of all parts */
+    char apart[40]; /* not "": the name of one of the experts, which an older GGUF has one by one */
 } job;
 
-static const char *base_name(const tempo_loader *ld, const tempo_role *part)
+static const char *base_name(const job *j)
 {
-    return ld->f->is_gguf ? part->gguf : part->hf;
+    if (j->apart[0] != '\0')
+        return j->apart;
+    return j->ld->f->is_gguf ? j->part->gguf : j->part->hf;
 }
 
 /* "/x" lies outside of what names begin with. */
@@ -153,13 +163,13 @@ static void full_name(const job *j, const char *tail, char out[NAME_LEN])
     const tempo_loader *ld = j->ld;
     const tempo_arch *arch = ld->facts.arch;
     const bool once = j->place->owner == OF_MODEL;
-    const char *base = base_name(ld, j->part), *star = strchr(base, '*');
+    const char *base = base_name(j), *star = strchr(base, '*');
     char front[64] = "", expert[16] = "";
 
     if (ld->f->is_gguf && !once)
         (void)snprintf(front, sizeof(front), "blk.%" PRIu32 ".", j->layer);
     else if (!ld->f->is_gguf && once)
-        (void)snprintf(front, sizeof(front), "%s", *base == '/' ? "" : ld->f->top);
+        (void)snprintf(front, sizeof(front), "%s", *base == '/' ? ld->f->outside : ld->f->top);
     else if (!ld->f->is_gguf)
         (void)snprintf(front, sizeof(front), "%s%s%" PRIu32 ".", ld->f->top, arch->layer, j->layer);
     base += *base == '/';
@@ -189,17 +199,24 @@ static void find_top(tempo_loader *ld)
 {
     const tempo_role *embedding = &ld->facts.arch->parts[0];
     const job j = {.ld = ld, .part = embedding, .place = &places[TEMPO_AT_EMBEDDING]};
-    const char *const tops[] = {ld->facts.arch->top, "", "decoder.", "language_model.model.",
-                                "model.language_model."};
+    const struct {
+        const char *top, *outside;
+    } tops[] = {{ld->facts.arch->top, ""},
+                {"", ""},
+                {"decoder.", ""},
+                {"language_model.model.", "language_model."},
+                {"model.language_model.", ""}};
     char name[NAME_LEN];
 
     for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]) && !ld->f->is_gguf; i++) {
-        ld->f->top = tops[i];
+        ld->f->top = tops[i].top;
+        ld->f->outside = tops[i].outside;
         weight_name(&j, name);
         if (tempo_files_find(ld->f, name) != NULL)
             return;
     }
     ld->f->top = ld->facts.arch->top;
+    ld->f->outside = "";
 }
 
 /* ---- one part ---- */
@@ -247,6 +264,31 @@ static tempo_status bind_bias(const job *j)
     return st;
 }
 
+/* All experts' matrices as MXFP4: NAME_blocks and NAME_scales of a directory. */
+static bool is_in_blocks(const job *j, const char *name)
+{
+    char blocks[NAME_LEN + 8];
+
+    if (j->ld->f->is_gguf || !j->stacked || tempo_files_find(j->ld->f, name) != NULL)
+        return false;
+    (void)snprintf(blocks, sizeof(blocks), "%s_blocks", name);
+    return tempo_files_find(j->ld->f, blocks) != NULL;
+}
+
+static tempo_status bind_blocks(const job *j, const char *name)
+{
+    const uint64_t shape[3] = {j->n, j->rows, dim_of(&j->ld->facts, j->place->columns)};
+    tempo_status st = TEMPO_OK;
+
+    for (uint32_t i = 0; i < j->place->n && st == TEMPO_OK; i++) {
+        const target *to = &j->place->to[i];
+        const uint64_t n = dim_of(&j->ld->facts, to->rows);
+        const tempo_cut cut = cut_of(j, i, n, j->expert * j->rows);
+        st = tempo_take_blocks(j->ld, name, shape, &cut, n, owner_at(j, to->w));
+    }
+    return st == TEMPO_OK ? bind_bias(j) : st;
+}
+
 static tempo_status bind_matrix(const job *j)
 {
     tempo_loader *ld = j->ld;
@@ -257,6 +299,8 @@ static tempo_status bind_matrix(const job *j)
     tempo_status st;
 
     weight_name(j, name);
+    if (is_in_blocks(j, name))
+        return bind_blocks(j, name);
     st = tempo_take(ld, name, j->stacked ? 3 : 2, j->stacked ? shape : shape + 1, true, &t);
     for (uint32_t i = 0; i < j->place->n && t != NULL && st == TEMPO_OK; i++) {
         const target *to = &j->place->to[i];
@@ -299,7 +343,7 @@ static tempo_status bind_vector(const job *j)
     tempo_tensor *t;
     tempo_status st;
 
-    if (base_name(ld, j->part) == NULL)
+    if (base_name(j) == NULL)
         return ones(ld, n, owner_at(j, j->place->to[0].w));
     weight_name(j, name);
     st = tempo_take(ld, name, 1, &n, true, &t);
@@ -332,7 +376,7 @@ static bool is_there(const job *j, const tempo_layer *l)
     const bool nameless = j->part->gguf == NULL && j->part->hf == NULL;
     char name[NAME_LEN];
 
-    if ((f->absent >> at & 1) != 0 || (base_name(j->ld, j->part) == NULL && !nameless))
+    if ((f->absent >> at & 1) != 0 || (base_name(j) == NULL && !nameless))
         return false;
     if (at >= TEMPO_AT_GATE && at <= TEMPO_AT_DOWN && is_sparse(l))
         return false;
@@ -363,6 +407,27 @@ static tempo_status bind_in_layer(job *j, tempo_layer *l)
     return st;
 }
 
+/* GGUFs of Mixtral from before experts were put together have "ffn_up.3" where "ffn_up_exps" is looked for.
+ */
+static void find_apart(job *j)
+{
+    static const char together[] = "_exps";
+    const char *base = base_name(j);
+    char name[NAME_LEN];
+
+    if (!j->ld->f->is_gguf || base == NULL || !ends_with(base, together))
+        return;
+    weight_name(j, name);
+    if (tempo_files_find(j->ld->f, name) != NULL)
+        return;
+    (void)snprintf(j->apart, sizeof(j->apart), "%.*s.*", (int)(strlen(base) - strlen(together)), base);
+    weight_name(j, name);
+    if (tempo_files_find(j->ld->f, name) != NULL)
+        j->stacked = false;
+    else
+        j->apart[0] = '\0';
+}
+
 static job begin_part(tempo_loader *ld, const tempo_role *part, uint32_t layer)
 {
     const bool gguf = ld->f->is_gguf;
@@ -374,6 +439,7 @@ static job begin_part(tempo_loader *ld, const tempo_role *part, uint32_t layer)
     if (j.place->owner == OF_EXPERT) {
         j.n = ld->facts.recipe.n_experts;
         j.stacked = gguf || (part->how & TEMPO_PART_OF_ALL) != 0;
+        find_apart(&j);
     }
     return j;
 }
@@ -611,11 +677,11 @@ static tempo_status make_slopes(tempo_loader *ld)
 
 /* ---- what is left over ---- */
 
-static bool ends_with(const char *s, const char *tail)
+/* Where a model has parts for images or sound, too: theirs. */
+static bool is_of_other_part(const tempo_loader *ld, const tempo_tensor *t)
 {
-    const size_t n = strlen(s), m = strlen(tail);
-
-    return n >= m && strcmp(s + n - m, tail) == 0;
+    return ld->is_part && ld->f->top != NULL && strncmp(t->name, ld->f->top, strlen(ld->f->top)) != 0 &&
+           !ends_with(t->name, "lm_head.weight");
 }
 
 /* Tensors that old converters wrote although they follow from the metadata: frequencies, masks. */
@@ -625,8 +691,10 @@ static bool is_redundant(const tempo_loader *ld, const tempo_tensor *t)
                                         ".attention.bias", ".attention.masked_bias",
                                         /* of activations in 8 bits: ours have more */
                                         ".input_scale", ".k_scale", ".v_scale"};
-    bool found = !ld->f->is_gguf && ld->facts.tied && strcmp(t->name, "lm_head.weight") == 0;
+    bool found = !ld->f->is_gguf && ld->facts.tied && ends_with(t->name, "lm_head.weight");
 
+    if (is_of_other_part(ld, t))
+        return true;
     if (ld->f->is_gguf)
         return ends_with(t->name, ".attn_rot_embd.weight");
     for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]) && !found; i++)
@@ -673,10 +741,11 @@ tempo_status tempo_bind(tempo_loader *ld)
 {
     tempo_status st;
 
+    if (ld->facts.arch != NULL)
+        find_top(ld);
     count_parameters(ld);
     if (ld->f->unsupported[0] != '\0')
         return TEMPO_OK; /* what shapes to expect is not known for sure */
-    find_top(ld);
     if (ld->f->n_tensors == 0 && ld->asked == NULL)
         return no_tensors(ld);
     ld->m->recipe = ld->facts.recipe;

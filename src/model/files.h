@@ -75,7 +75,7 @@ typedef struct tempo_part {
 
 struct tempo_model_files {
     char *path, *name, *architecture;
-    const char *top; /* of a directory: what begins the names of tensors */
+    const char *top, *outside; /* of a directory: what begins the names of tensors, and of the output matrix */
     bool is_gguf;                                    /* else a Hugging Face directory */
     char unsupported[sizeof(((tempo_err *)0)->msg)]; /* "" = nothing */
     tempo_gguf gguf;           /* the first, or only, file: it has the metadata */
@@ -100,6 +100,8 @@ typedef struct tempo_loader {
     tempo_facts facts;
     tempo_map config;    /* the text of config.json, while it is read */
     const json_t *json;  /* and its object */
+    json_t *text;        /* the same, where it is the text's part of a model of several; or NULL */
+    bool is_part;        /* tensors of other parts belong to nothing here */
     tempo_layer *layers; /* [n_layers] of ld->m, once their number is known: window, rope and router.n_out are read from keys */
     tempo_status failed; /* what came of reading keys (model/arch/arch.h) */
     uint64_t neutral;    /* keys of a GGUF that an architecture has read, of those that must be neutral else */
@@ -211,6 +213,10 @@ typedef struct tempo_cut {
 } tempo_cut;
 /* w[n_out, n_in]: a view into the file where the rows lie together, else a copy. */
 tempo_status tempo_take_matrix(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n_out, uint64_t n_in,
+                               tempo_weight *w) TEMPO_MUST_CHECK;
+/* Rows of the MXFP4 matrices NAME_blocks and NAME_scales of a directory, of shape[3], cut where cut->slab counts rows: a copy in the order
+ * that GGUF has.  */
+tempo_status tempo_take_blocks(tempo_loader *ld, const char *name, const uint64_t shape[3], const tempo_cut *cut, uint64_t n_out,
                                tempo_weight *w) TEMPO_MUST_CHECK;
 /* *out[n] = plus + the elements, as floats. */
 tempo_status tempo_take_vector(tempo_loader *ld, const tempo_tensor *t, const tempo_cut *cut, uint64_t n, float plus,

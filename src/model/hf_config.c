@@ -27,19 +27,60 @@ static tempo_status placed(tempo_loader *ld, const char *key, tempo_status st)
 
 /* ---- the architecture ---- */
 
-/* model_type and architectures -> files->architecture, facts.arch */
-static tempo_status read_arch(tempo_loader *ld, const json_t *c)
+/* A model of several parts (text, images, sound) has a configuration for each, text_config among them, which
+ * leaves out what its class says: then that becomes the configuration.  */
+static tempo_status find_text(tempo_loader *ld, const json_t **c, const char **type)
 {
-    const char *type = NULL, *class = NULL;
+    const json_t *text = json_object_get(*c, "text_config"),
+                 *tied = json_object_get(*c, "tie_word_embeddings");
+    const char *name = json_string_value(json_object_get(text, "model_type"));
+    const tempo_arch *arch = name != NULL ? tempo_arch_of_hf(name) : NULL;
+    json_t *usual;
+    tempo_status st;
+
+    if (arch == NULL || arch->text == NULL || tempo_arch_of_hf(*type) != NULL)
+        return TEMPO_OK;
+    ld->text = json_copy((json_t *)(uintptr_t)text);
+    if (ld->text == NULL ||
+        (st = tempo_json_parse(&usual, arch->text, strlen(arch->text), ld->err)) != TEMPO_OK)
+        return tempo_fail(ld->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a configuration");
+    const int failed = json_object_update_missing(ld->text, usual) +
+                       (tied != NULL && json_object_get(text, "tie_word_embeddings") == NULL
+                            ? json_object_set(ld->text, "tie_word_embeddings", (json_t *)(uintptr_t)tied)
+                            : 0);
+    json_decref(usual);
+    if (failed != 0)
+        return tempo_fail(ld->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a configuration");
+    tempo_note(&ld->m->notes, "of this %.60s model only the part for text is read", *type);
+    *type = name;
+    *c = ld->json = ld->text;
+    return TEMPO_OK;
+}
+
+static tempo_status check_class(tempo_loader *ld, const json_t *c)
+{
+    const tempo_arch *arch = ld->facts.arch;
+    const char *class = json_string_value(json_array_get(json_object_get(c, "architectures"), 0));
+
+    if (class == NULL || ld->text != NULL || strcmp(class, arch->class) == 0)
+        return TEMPO_OK;
+    return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "architectures"),
+                        "architectures names \"%s\": only %s is supported", class, arch->class);
+}
+
+/* model_type and architectures -> files->architecture, facts.arch; *c: what else is to be read */
+static tempo_status read_arch(tempo_loader *ld, const json_t **c)
+{
+    const char *type = NULL;
     const tempo_arch *arch;
     char names[400];
-    tempo_status st = placed(ld, "model_type", tempo_json_str(c, "model_type", &type, ld->err));
+    tempo_status st = placed(ld, "model_type", tempo_json_str(*c, "model_type", &type, ld->err));
 
     if (st == TEMPO_E_NOTFOUND)
         return ld->load == TEMPO_LOAD_TOKENIZER
                    ? TEMPO_OK
                    : tempo_refuse(ld, st, TEMPO_NO_OFFSET, "model_type is missing");
-    if (st != TEMPO_OK)
+    if (st != TEMPO_OK || (st = find_text(ld, c, &type)) != TEMPO_OK)
         return st;
     arch = tempo_arch_of_hf(type);
     if (arch != NULL && arch->gguf != NULL)
@@ -54,11 +95,7 @@ static tempo_status read_arch(tempo_loader *ld, const json_t *c)
                             "model type \"%.60s\" is not supported (%s are)", ld->f->architecture, names);
     }
     ld->facts.arch = arch;
-    class = json_string_value(json_array_get(json_object_get(c, "architectures"), 0));
-    if (class != NULL && strcmp(class, arch->class) != 0)
-        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, place(ld, "architectures"),
-                            "architectures names \"%s\": only %s is supported", class, arch->class);
-    return TEMPO_OK;
+    return check_class(ld, *c);
 }
 
 /* ---- numbers ---- */
@@ -126,8 +163,9 @@ static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
     return st == TEMPO_OK ? find_head_dim(ld) : st;
 }
 
-/* Whether all that a configuration says of its weights is that some are 8-bit floats with scales. */
-static bool has_eight_bit_floats(const json_t *q, const char *method)
+/* Whether all that a configuration says of its weights is that some are 8-bit floats with scales, or MXFP4,
+ * whose tensors say so themselves. */
+static bool has_known_floats(const json_t *q, const char *method)
 {
     static const struct {
         const char *method, *key, *value; /* the value that key must have, if there is one */
@@ -135,7 +173,8 @@ static bool has_eight_bit_floats(const json_t *q, const char *method)
                  {"fbgemm_fp8", NULL, NULL},
                  {"compressed-tensors", "format", "float-quantized"},
                  {"compressed-tensors", "format", "naive-quantized"},
-                 {"modelopt", "quant_algo", "FP8"}};
+                 {"modelopt", "quant_algo", "FP8"},
+                 {"mxfp4", NULL, NULL}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         const char *value = kinds[i].key != NULL ? json_string_value(json_object_get(q, kinds[i].key)) : NULL;
@@ -171,7 +210,7 @@ static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
 
     if (q == NULL || json_is_null(q))
         return TEMPO_OK;
-    if (method != NULL && has_eight_bit_floats(q, method))
+    if (method != NULL && has_known_floats(q, method))
         return read_blocks(ld, q, at);
     return tempo_refuse(
         ld, TEMPO_E_UNSUPPORTED, at,
@@ -181,16 +220,17 @@ static tempo_status check_quantization(tempo_loader *ld, const json_t *c)
         format != NULL ? format : "");
 }
 
-tempo_status tempo_hf_config(tempo_loader *ld, const json_t *c)
+tempo_status tempo_hf_config(tempo_loader *ld, const json_t *whole)
 {
+    const json_t *c = whole;
     tempo_status st;
 
     if (!json_is_object(c))
         return tempo_fail(ld->err, TEMPO_E_FORMAT, 0, "expected an object");
     ld->json = c;
-    if ((st = read_arch(ld, c)) != TEMPO_OK || ld->load == TEMPO_LOAD_TOKENIZER)
+    if ((st = read_arch(ld, &c)) != TEMPO_OK || ld->load == TEMPO_LOAD_TOKENIZER)
         return st;
-    if ((st = check_quantization(ld, c)) != TEMPO_OK || (st = read_sizes(ld, c)) != TEMPO_OK ||
+    if ((st = check_quantization(ld, whole)) != TEMPO_OK || (st = read_sizes(ld, c)) != TEMPO_OK ||
         ld->facts.arch == NULL) /* its other keys may mean anything */
         return st;
     ld->facts.tied = tempo_key_flag(ld, "tie_word_embeddings", NULL, ld->facts.arch->tied);

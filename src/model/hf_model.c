@@ -421,6 +421,9 @@ static tempo_status load_config(tempo_loader *ld, json_file *config)
         tempo_err_prefix(ld->err, "config.json");
     ld->config = (tempo_map){0};
     ld->json = NULL;
+    json_decref(ld->text);
+    ld->is_part = ld->text != NULL;
+    ld->text = NULL;
     return needed ? st : tempo_part_lost(ld, st, "what it says of the model is not known");
 }
 

@@ -254,6 +254,75 @@ tempo_status tempo_take_matrix(tempo_loader *ld, const tempo_tensor *t, const te
     return made.data != NULL ? take_scales(ld, t, cut->first, w) : TEMPO_E_NOMEM;
 }
 
+/* ---- MXFP4 in two tensors ---- */
+
+/* Elements and bytes of a block, and of the same with its scale in front as GGUF has it. */
+enum { BLOCK = 32, BLOCK_CODES = BLOCK / 2, BLOCK_BYTES = BLOCK_CODES + 1 };
+
+static tempo_status take_bytes(tempo_loader *ld, const char *name, const char *tail, uint32_t n,
+                               const uint64_t *shape, tempo_tensor **out)
+{
+    char full[224];
+    tempo_tensor *t;
+    tempo_status st;
+
+    (void)snprintf(full, sizeof(full), "%s%s", name, tail);
+    *out = NULL;
+    if ((t = tempo_files_find(ld->f, full)) == NULL)
+        return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "tensor %s is missing", full);
+    t->used = true;
+    if ((st = check_shape(ld, t, n, shape)) != TEMPO_OK)
+        return st;
+    if (strcmp(t->type_name, "U8") != 0)
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, tempo_tensor_entry(t),
+                            "%s: element type %s, expected U8", full, t->type_name);
+    *out = t;
+    return TEMPO_OK;
+}
+
+/* A byte holds two neighbours; GGUF's holds elements i and i + 16. */
+static void reorder_block(unsigned char *to, const unsigned char *from, unsigned char scale)
+{
+    to[0] = scale;
+    for (size_t i = 0; i < BLOCK_CODES; i++) {
+        const unsigned shift = 4 * (i % 2);
+        const unsigned low = (from[i / 2] >> shift) & 15,
+                       high = (from[BLOCK_CODES / 2 + i / 2] >> shift) & 15;
+        to[1 + i] = (unsigned char)(low | high << 4);
+    }
+}
+
+tempo_status tempo_take_blocks(tempo_loader *ld, const char *name, const uint64_t shape[3],
+                               const tempo_cut *cut, uint64_t n_out, tempo_weight *w)
+{
+    const uint64_t n = shape[2] / BLOCK, blocks_shape[4] = {shape[0], shape[1], n, BLOCK_CODES};
+    tempo_tensor *blocks, *scales;
+    tempo_status st;
+
+    if (shape[2] % BLOCK != 0)
+        return tempo_fail(ld->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                          "%s: rows of %" PRIu64 " elements are not whole blocks of MXFP4", name, shape[2]);
+    if ((st = take_bytes(ld, name, "_blocks", 4, blocks_shape, &blocks)) != TEMPO_OK ||
+        (st = take_bytes(ld, name, "_scales", 3, blocks_shape, &scales)) != TEMPO_OK || blocks == NULL ||
+        scales == NULL)
+        return st;
+    unsigned char *copy = tempo_files_alloc(ld, (size_t)(n_out * n * BLOCK_BYTES));
+    if (copy == NULL)
+        return TEMPO_E_NOMEM;
+    for (uint64_t r = 0; r < n_out; r++) {
+        const uint64_t from = (cut->slab + row_of(cut, r)) * n;
+        for (uint64_t b = 0; b < n; b++)
+            reorder_block(copy + (r * n + b) * BLOCK_BYTES, blocks->data + (from + b) * BLOCK_CODES,
+                          scales->data[from + b]);
+    }
+    *w = (tempo_weight){.data = copy,
+                        .n_out = (size_t)n_out,
+                        .n_in = (size_t)shape[2],
+                        .row_bytes = (size_t)(n * BLOCK_BYTES),
+                        .type = TEMPO_MXFP4};
+    return TEMPO_OK;
+}
+
 /* ---- vectors ---- */
 
 static float element(const tempo_tensor *t, size_t i)

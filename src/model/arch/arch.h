@@ -75,6 +75,7 @@ struct tempo_arch {
     const char *hf, *class; /* model_type and architectures of config.json; NULL: found by the GGUF name alone */
     const char *top, *layer; /* what begins names outside and in layers of a directory: "model.", "layers." */
     void (*read)(tempo_loader *ld); /* keys -> ld->facts.recipe, ld->layers */
+    const char *text; /* an object: what holds where the text_config of a model of several parts says nothing; NULL: it is none's */
     const tempo_role *parts;
     size_t n_parts;
     tempo_norm_kind norm;

@@ -244,6 +244,14 @@ static tempo_status begin(tempo_loader *ld)
     return TEMPO_OK;
 }
 
+/* Where there are two thetas, layers with windows have the second. */
+static void choose_thetas(tempo_loader *ld)
+{
+    for (uint32_t l = 0; l < ld->facts.hp.n_layers && ld->facts.rope.theta_2 != 0; l++)
+        if (ld->layers[l].rope != 0 && ld->layers[l].window != 0)
+            ld->layers[l].rope = 2;
+}
+
 /* Experts that an architecture of this name has not. */
 static void check_no_experts(tempo_loader *ld)
 {
@@ -288,6 +296,7 @@ tempo_status tempo_facts_read(tempo_loader *ld)
     check_no_experts(ld);
     if (ld->failed != TEMPO_OK)
         return ld->failed;
+    choose_thetas(ld);
     finish_windows(ld);
     finish_widths(ld);
     return TEMPO_OK;

@@ -47,6 +47,11 @@ static void read_caps(tempo_loader *ld)
         TEMPO_AT_ATTN_NORM, "attn_norm", "input_layernorm", TEMPO_PART_PLUS_ONE                              \
     }
 
+#define GEMMA_TEXT(vocab, width, ff, layers, heads, kv, context)                                             \
+    "{\"vocab_size\":" vocab ",\"hidden_size\":" width ",\"intermediate_size\":" ff                          \
+    ",\"num_hidden_layers\":" layers ",\"num_attention_heads\":" heads ",\"num_key_value_heads\":" kv        \
+    ",\"head_dim\":256,\"rms_norm_eps\":1e-6,\"max_position_embeddings\":" context
+
 static void read_gemma(tempo_loader *ld)
 {
     read_all(ld, "hidden_activation"); /* hidden_act says gelu and means this */
@@ -64,6 +69,8 @@ const tempo_arch tempo_arch_gemma = {.gguf = "gemma",
                                      .top = "model.",
                                      .layer = "layers.",
                                      .read = read_gemma,
+                                     .text =
+                                         GEMMA_TEXT("256000", "3072", "24576", "28", "16", "16", "8192") "}",
                                      TEMPO_PARTS(gemma_parts),
                                      .tied = true};
 
@@ -86,14 +93,18 @@ static void read_gemma2(tempo_loader *ld)
 
 static const tempo_role gemma2_parts[] = {FOUR_NORMS, TEMPO_LLAMA_ATTENTION, TEMPO_LLAMA_MLP};
 
-const tempo_arch tempo_arch_gemma2 = {.gguf = "gemma2",
-                                      .hf = "gemma2",
-                                      .class = "Gemma2ForCausalLM",
-                                      .top = "model.",
-                                      .layer = "layers.",
-                                      .read = read_gemma2,
-                                      TEMPO_PARTS(gemma2_parts),
-                                      .tied = true};
+const tempo_arch tempo_arch_gemma2 = {
+    .gguf = "gemma2",
+    .hf = "gemma2",
+    .class = "Gemma2ForCausalLM",
+    .top = "model.",
+    .layer = "layers.",
+    .read = read_gemma2,
+    .text = GEMMA_TEXT("256000", "2304", "9216", "26", "8", "4",
+                       "8192") ",\"query_pre_attn_scalar\":256,"
+                               "\"attn_logit_softcapping\":50.0,\"final_logit_softcapping\":30.0}",
+    TEMPO_PARTS(gemma2_parts),
+    .tied = true};
 
 /* Layers with windows turn by a theta of their own, which no scaling touches. */
 static void read_gemma3(tempo_loader *ld)
@@ -104,9 +115,8 @@ static void read_gemma3(tempo_loader *ld)
     read_scale(ld, 62);
     read_caps(ld);
     tempo_read_windows(ld, &windows);
-    ld->facts.rope.theta_2 = tempo_key_real(ld, "rope_local_base_freq", "rope.freq_base_swa", 10000.0);
-    for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++)
-        ld->layers[l].rope = ld->layers[l].window != 0 ? 2 : 1;
+    if (ld->facts.rope.theta_2 == 0)
+        ld->facts.rope.theta_2 = tempo_key_real(ld, "rope_local_base_freq", "rope.freq_base_swa", 10000.0);
 }
 
 static const tempo_role gemma3_parts[] = {
@@ -116,11 +126,14 @@ static const tempo_role gemma3_parts[] = {
     {TEMPO_AT_K_NORM, "attn_k_norm", "self_attn.k_norm", TEMPO_PART_PLUS_ONE},
     TEMPO_LLAMA_MLP};
 
-const tempo_arch tempo_arch_gemma3 = {.gguf = "gemma3",
-                                      .hf = "gemma3_text",
-                                      .class = "Gemma3ForCausalLM",
-                                      .top = "model.",
-                                      .layer = "layers.",
-                                      .read = read_gemma3,
-                                      TEMPO_PARTS(gemma3_parts),
-                                      .tied = true};
+const tempo_arch tempo_arch_gemma3 = {
+    .gguf = "gemma3",
+    .hf = "gemma3_text",
+    .class = "Gemma3ForCausalLM",
+    .top = "model.",
+    .layer = "layers.",
+    .read = read_gemma3,
+    .text = GEMMA_TEXT("262208", "2304", "9216", "26", "8", "4",
+                       "131072") ",\"rope_theta\":1000000.0,\"query_pre_attn_scalar\":256}",
+    TEMPO_PARTS(gemma3_parts),
+    .tied = true};

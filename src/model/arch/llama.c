@@ -9,6 +9,11 @@ static const tempo_role parts[] = {TEMPO_LLAMA_ENDS, TEMPO_LLAMA_NORMS, TEMPO_LL
 
 enum { WINDOW = 4096, FULL_LAYERS = 28 /* where the key is absent */ };
 
+#define TEXT(vocab, ff, kv, context)                                                                         \
+    "{\"vocab_size\":" vocab ",\"hidden_size\":4096,\"intermediate_size\":" ff                               \
+    ",\"num_hidden_layers\":32,\"num_attention_heads\":32,\"num_key_value_heads\":" kv                       \
+    ",\"rms_norm_eps\":1e-6,\"max_position_embeddings\":" context "}"
+
 static void biases(tempo_loader *ld, bool otherwise)
 {
     uint64_t *biased = &ld->facts.biased;
@@ -47,6 +52,7 @@ const tempo_arch tempo_arch_llama = {.gguf = "llama",
                                      .top = "model.",
                                      .layer = "layers.",
                                      .read = read_llama,
+                                     .text = TEXT("32000", "11008", "32", "2048"),
                                      TEMPO_PARTS(mixtral_parts),
                                      .gguf_pairs = true};
 
@@ -64,6 +70,7 @@ const tempo_arch tempo_arch_mistral = {.gguf = "llama",
                                        .top = "model.",
                                        .layer = "layers.",
                                        .read = read_mistral,
+                                       .text = TEXT("32000", "14336", "8", "131072"),
                                        TEMPO_PARTS(parts),
                                        .gguf_pairs = true};
 
@@ -73,7 +80,7 @@ static void read_mixtral(tempo_loader *ld)
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
     tempo_read_windows(ld, &windows);
-    tempo_read_experts(ld, "num_local_experts", NULL);
+    tempo_read_experts(ld, "num_local_experts|num_experts", NULL);
     ld->facts.recipe.route_renormed = true;
 }
 
@@ -116,6 +123,7 @@ const tempo_arch tempo_arch_qwen2 = {.gguf = "qwen2",
                                      .top = "model.",
                                      .layer = "layers.",
                                      .read = read_qwen2,
+                                     .text = TEXT("151936", "22016", "32", "32768"),
                                      TEMPO_PARTS(parts)};
 
 static const tempo_role qwen3_parts[] = {TEMPO_LLAMA_ENDS, TEMPO_LLAMA_NORMS, TEMPO_LLAMA_ATTENTION,
@@ -127,6 +135,7 @@ const tempo_arch tempo_arch_qwen3 = {.gguf = "qwen3",
                                      .top = "model.",
                                      .layer = "layers.",
                                      .read = read_qwen3,
+                                     .text = TEXT("151936", "22016", "32", "32768"),
                                      TEMPO_PARTS(qwen3_parts)};
 
 /* ---- layers without positions ---- */

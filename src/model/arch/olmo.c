@@ -73,7 +73,7 @@ static void read_olmoe(tempo_loader *ld)
     if (r->qkv_clip > 0) /* its model norms first and clips then */
         tempo_key_refuse(ld, clip_hf, clip_gguf,
                          "clipped queries, keys and values are not supported in OLMoE");
-    tempo_read_experts(ld, "num_experts", "intermediate_size");
+    tempo_read_experts(ld, "num_experts|num_local_experts", "intermediate_size");
     r->route_renormed = tempo_key_flag(ld, "norm_topk_prob", "expert_weights_norm", false);
 }
 

@@ -162,7 +162,7 @@ static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
         st = placed(ld, "type", tempo_json_str(scaling, "type", &type, ld->err)); /* its older name */
     if (st != TEMPO_OK && st != TEMPO_E_NOTFOUND)
         return st;
-    if (strcmp(type, "default") == 0)
+    if (strcmp(type, "default") == 0 || strcmp(type, "mrope") == 0) /* of texts all its positions are equal */
         return TEMPO_OK;
     if (strcmp(type, "llama3") == 0)
         return read_llama3(ld, scaling, r);
@@ -179,28 +179,77 @@ static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
         "rope scaling \"%.40s\" is not supported (default, linear, llama3, yarn and longrope are)", type);
 }
 
-/* Both stay where the object does not have them. */
-static tempo_status read_rope_object(tempo_loader *ld, const char *name, const json_t *o, double *theta,
-                                     double *partial)
+static const char *const kinds[] = {"full_attention", "sliding_attention"};
+
+/* {"full_attention": {..}, "sliding_attention": {..}} -> the object of layers that see everything, if some
+ * do. */
+static const json_t *whole_object(const json_t *o)
+{
+    const json_t *one = NULL;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !json_is_object(one); i++)
+        one = json_object_get(o, kinds[i]);
+    return json_is_object(one) ? one : o;
+}
+
+/* Objects for kinds of layers that there are not. */
+static tempo_status check_kinds(tempo_loader *ld, const char *name, const json_t *o)
 {
     const char *key;
     const json_t *member;
+
+    json_object_foreach((json_t *)(uintptr_t)o, key, member) /* its macro wants no const */
+    {
+        if (json_is_object(member) && strcmp(key, kinds[0]) != 0 && strcmp(key, kinds[1]) != 0)
+            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, ld->facts.rope_at,
+                                "%s of layers of the kind \"%.40s\" are not supported", name, key);
+    }
+    return TEMPO_OK;
+}
+
+static bool is_equal(const json_t *a, const json_t *b)
+{
+    return (a == NULL && b == NULL) || json_equal(a, b);
+}
+
+/* Layers with windows may turn by a theta of their own; what else differs is not supported. */
+static tempo_status read_local(tempo_loader *ld, const char *name, const json_t *o)
+{
+    const json_t *whole = json_object_get(o, kinds[0]), *local = json_object_get(o, kinds[1]);
+    static const char share[] = "partial_rotary_factor";
+    const char *type = "default";
+    tempo_status st;
+
+    if (!json_is_object(whole) || !json_is_object(local) || json_equal(whole, local))
+        return TEMPO_OK;
+    if (((st = tempo_json_str(local, "rope_type", &type, ld->err)) != TEMPO_OK && st != TEMPO_E_NOTFOUND) ||
+        ((st = tempo_json_f64(local, "rope_theta", &ld->facts.rope.theta_2, ld->err)) != TEMPO_OK &&
+         st != TEMPO_E_NOTFOUND))
+        return placed(ld, kinds[1], st);
+    if (strcmp(type, "default") != 0 || !(ld->facts.rope.theta_2 > 0) || !isfinite(ld->facts.rope.theta_2) ||
+        !is_equal(json_object_get(whole, share), json_object_get(local, share)))
+        return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, ld->facts.rope_at,
+                            "%s: layers with windows that differ in more than a rope_theta are not supported",
+                            name);
+    return TEMPO_OK;
+}
+
+/* theta and partial stay where the object does not have them. */
+static tempo_status read_rope_object(tempo_loader *ld, const char *name, const json_t *o, double *theta,
+                                     double *partial)
+{
+    const json_t *whole = whole_object(o);
     tempo_status st;
 
     ld->facts.rope_at = place(ld, name);
     if (!json_is_object(o))
         return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "%s: expected an object", name);
-    json_object_foreach((json_t *)(uintptr_t)o, key, member) /* its macro wants no const */
-    {
-        if (json_is_object(member)) /* {"full_attention": {..}, "sliding_attention": {..}} */
-            return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, ld->facts.rope_at,
-                                "%s that differ between kinds of layers (\"%.40s\") are not supported", name,
-                                key);
-    }
-    st = placed(ld, "rope_theta", tempo_json_f64(o, "rope_theta", theta, ld->err));
+    if ((st = check_kinds(ld, name, o)) != TEMPO_OK || (st = read_local(ld, name, o)) != TEMPO_OK)
+        return st;
+    st = placed(ld, "rope_theta", tempo_json_f64(whole, "rope_theta", theta, ld->err));
     if (st == TEMPO_OK || st == TEMPO_E_NOTFOUND)
-        st =
-            placed(ld, "partial_rotary_factor", tempo_json_f64(o, "partial_rotary_factor", partial, ld->err));
+        st = placed(ld, "partial_rotary_factor",
+                    tempo_json_f64(whole, "partial_rotary_factor", partial, ld->err));
     return st == TEMPO_E_NOTFOUND ? TEMPO_OK : st;
 }
 
@@ -247,7 +296,7 @@ static tempo_status read_hf(tempo_loader *ld)
         const json_t *o = json_object_get(ld->json, places[i]);
         if (json_is_object(o)) {
             ld->facts.rope_at = place(ld, places[i]);
-            st = read_scaling(ld, o);
+            st = read_scaling(ld, whole_object(o));
         }
     }
     return st;
