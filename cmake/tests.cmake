@@ -17,6 +17,13 @@ foreach(source ${TEMPO_TESTS_C})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endforeach()
 
+# ---- fetching models
+if(TEMPO_PULL)
+  add_executable(test_pull_text tests/pull/test_pull_text.c $<TARGET_OBJECTS:tempo_pull_objects>)
+  target_link_libraries(test_pull_text PRIVATE tempo_test_internal PkgConfig::CURL)
+  add_test(NAME test_pull_text COMMAND test_pull_text WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()
+
 # ---- experiments and studies
 if(TEMPO_STUDY)
   file(GLOB TEMPO_TESTS_STUDY CONFIGURE_DEPENDS tests/study/test_*.c)
@@ -95,6 +102,7 @@ tempo_script_test(cli_arms tests/cli/test_arms.sh ${program})
 tempo_script_test(cli_capture tests/cli/test_capture.sh ${program})
 tempo_script_test(cli_edits tests/cli/test_edits.sh ${program})
 tempo_script_test(cli_lens tests/cli/test_lens.sh ${program})
+tempo_script_test(cli_pull tests/pull/test_pull.sh ${program})
 tempo_script_test(cli_patch tests/cli/test_patch.sh ${program})
 tempo_script_test(cli_score tests/cli/test_score.sh ${program})
 tempo_script_test(cli_trace tests/cli/test_trace.sh ${program})
@@ -157,7 +165,7 @@ endif()
 
 # The longest first, so that no processor waits for one of them in the end.
 foreach(name test_stats_simulated test_study_run cli cli_study cli_capture test_kernels test_golden test_model_broken
-    test_experiment_run cli_experiment cli_runs test_registry_faults)
+    test_experiment_run cli_experiment cli_pull cli_runs test_registry_faults)
   if(TEST ${name})
     set_tests_properties(${name} PROPERTIES COST 100)
   endif()

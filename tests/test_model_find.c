@@ -135,7 +135,7 @@ static void test_cache_with_ref(void **state)
     make_text(".cache/huggingface/hub/models--org--name/refs/main", "bbbb2222\n");
     expect_found("org/name", ".cache/huggingface/hub/models--org--name/snapshots/bbbb2222");
     make_text(".cache/huggingface/hub/models--org--name/refs/main", "cccc3333");
-    expect_failure("org/name", TEMPO_E_NOTFOUND, "hf download org/name"); /* not fetched, or removed */
+    expect_failure("org/name", TEMPO_E_NOTFOUND, "\"tempo pull org/name\""); /* not fetched, or removed */
     make_text(".cache/huggingface/hub/models--org--name/refs/main", "../../../etc");
     expect_failure("org/name", TEMPO_E_FORMAT, "expected a revision");
     make_text(".cache/huggingface/hub/models--org--name/refs/main", "");
@@ -285,9 +285,13 @@ static void test_which_gguf(void **state)
          "Model-Q4_K_S.gguf, big/Model-F32-00001-of-00002.gguf, model-q8_0.gguf"},
         {"org/name:Q4_K", NULL,
          "2 models for \"Q4_K\"; add /FILE or :TAG to its name: Model-Q4_K_M.gguf, Model-Q4_K_S.gguf"},
-        {"org/name:F16", NULL, "org/name has no model \"F16\"; it has: IQ2_XS/weights.gguf, Model-BF16.gguf"},
-        {"org/name:Q6_K", NULL, "has no model \"Q6_K\""},
+        {"org/name:F16", NULL,
+         "org/name has no model \"F16\"; it has: big/Model-F32-00001-of-00002.gguf, IQ2_XS/weights.gguf"},
+        {"org/name:Q6_K", NULL,
+         "has no model \"Q6_K\"; it has: Model-Q4_K_M.gguf, Model-Q4_K_S.gguf, model-q8_0.gguf, "},
+        {"org/name@main:Q6_K", NULL, "; fetch it with \"tempo pull org/name@main:Q6_K\""},
         {"org/name/other.gguf", NULL, "has no file other.gguf; its models: IQ2_XS/weights.gguf"},
+        {"org/name/other.gguf", NULL, "; fetch it with \"tempo pull org/name/other.gguf\""},
         {"org/name/../../x.gguf", NULL, "no such file"},
         {"org/name:", NULL, "no such file"},
         {"org/name@", NULL, "no such file"},
@@ -353,9 +357,9 @@ static void test_revisions(void **state)
         expect_found(rows[i][0], name);
     }
     expect_failure("org/name@aaaa", TEMPO_E_NOTFOUND, "has no revision aaaa in the cache"); /* two begin so */
-    expect_failure("org/name@v2", TEMPO_E_NOTFOUND, "hf download org/name --revision v2");
+    expect_failure("org/name@v2", TEMPO_E_NOTFOUND, "\"tempo pull org/name@v2\"");
     expect_failure("org/name@v2", TEMPO_E_NOTFOUND, "v1");
-    expect_failure("org/name@gone", TEMPO_E_NOTFOUND, "hf download org/name --revision gone");
+    expect_failure("org/name@gone", TEMPO_E_NOTFOUND, "\"tempo pull org/name@gone\"");
     expect_failure("org/name@refs/pr", TEMPO_E_NOTFOUND, "has no revision refs/pr");
     expect_failure("org/name@../../refs/v1", TEMPO_E_NOTFOUND, "no name of the form");
     expect_failure("org/name", TEMPO_E_NOTFOUND, "add @REVISION to its name");
@@ -485,10 +489,10 @@ static void test_cache_of_gguf(void **state)
 static void test_not_in_cache(void **state)
 {
     (void)state;
-    expect_failure("org/other", TEMPO_E_NOTFOUND, "hf download org/other");
+    expect_failure("org/other", TEMPO_E_NOTFOUND, "\"tempo pull org/other\"");
     expect_failure("org/other", TEMPO_E_NOTFOUND, root);
-    expect_failure("org/other:Q8_0", TEMPO_E_NOTFOUND, "hf download org/other\"");
-    expect_failure("org/other@v1:Q8_0", TEMPO_E_NOTFOUND, "hf download org/other --revision v1\"");
+    expect_failure("org/other:Q8_0", TEMPO_E_NOTFOUND, "\"tempo pull org/other:Q8_0\"");
+    expect_failure("org/other@v1:Q8_0", TEMPO_E_NOTFOUND, "\"tempo pull org/other@v1:Q8_0\"");
     expect_failure("../org/name", TEMPO_E_NOTFOUND, "no such file");
     expect_failure("a/b/c", TEMPO_E_NOTFOUND, "no such file");
     expect_failure("org/na--me", TEMPO_E_NOTFOUND, "no such file");

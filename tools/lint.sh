@@ -5,7 +5,7 @@ set -euo pipefail
 shopt -s nullglob globstar
 
 check=${1:?usage: tools/lint.sh CHECK BUILD_DIR} build=${2:?usage: tools/lint.sh CHECK BUILD_DIR}
-objects=("$build"/CMakeFiles/tempo_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_files_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_study_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_server_objects.dir/src/**/*.o)
+objects=("$build"/CMakeFiles/tempo_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_files_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_pull_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_study_objects.dir/src/**/*.o "$build"/CMakeFiles/tempo_server_objects.dir/src/**/*.o)
 
 need() { command -v "$1" >/dev/null || { printf 'skipped: no %s here\n' "$1"; exit 77; }; }
 
@@ -84,6 +84,7 @@ reach() {
     run) echo base io engine metrics decode capture edit run ;;
     patch) echo base metrics engine run patch ;;
     files) echo base io files ;;
+    pull) echo base io model/hub.h files pull ;;
     yaml | draw) echo base "$1" ;;
     stats | registry) echo base io "$1" ;;
     analyze) echo base io metrics capture run draw analyze ;;
@@ -99,6 +100,7 @@ reach() {
     cli/sweep) echo "$(reach cli)" io ;;
     cli/trace) echo "$(reach cli)" io draw trace cli/lens ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
+    cli/pull) echo "$(reach cli)" pull ;;
     cli/patch) echo "$(reach cli)" io draw ;;
     cli/study) echo "$(reach cli)" yaml analyze draw experiment registry report study ;;
     cli/server) echo "$(reach cli)" report server ;;
@@ -108,7 +110,7 @@ reach() {
 # layer FOLDER: the layer that it is a part of.
 layer() {
     case $1 in
-    server/*/* | cli/study | cli/server | cli/lens | cli/patch | cli/score | cli/sweep | cli/trace) cut -d / -f 1,2 <<<"$1" ;;
+    server/*/* | cli/study | cli/server | cli/lens | cli/patch | cli/pull | cli/score | cli/sweep | cli/trace) cut -d / -f 1,2 <<<"$1" ;;
     server/*) echo "$1" ;;
     *) echo "${1%%/*}" ;;
     esac

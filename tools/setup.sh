@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh          what `make`, `make demo` and `make check` need
 #   tools/setup.sh all      also what `make check-all` needs
-#   tools/setup.sh --print  say what is missing, install nothing; exit 1 if something is
+#   tools/setup.sh --print  say what is missing, install nothing; exit 1 if something is that nothing goes without
 #
 # Each need is tested by trying it, so nothing is asked of a package manager when all is there.  On
 # Debian and Ubuntu the rest is installed through apt, as root or with sudo and without questions;
@@ -25,6 +25,10 @@ lib:sqlite3 | libsqlite3-dev    | sqlite-devel       | sqlite    | sqlite
 lib:gsl     | libgsl-dev        | gsl-devel          | gsl       | gsl
 gzip        | gzip              | gzip               | gzip      | -
 lib:cmocka  | libcmocka-dev     | libcmocka-devel    | cmocka    | cmocka
+'
+# Without these something is left out of the program: no reason to stop.
+optional_needs='
+lib:libcurl | libcurl4-openssl-dev | libcurl-devel   | curl      | curl
 '
 check_all_needs='
 gcc         | gcc               | gcc                | gcc       | gcc
@@ -104,7 +108,15 @@ elif command -v brew >/dev/null; then system=brew how='brew install'
 else system=debian how='(names as in Debian)'
 fi
 
+optional=$(missing $system <<<"$optional_needs")
 lacking=$(missing $system <<<"$needs")
+if [ -n "$optional" ]; then
+    if [ $print_only = no ] && command -v apt-get >/dev/null && { [ -n "$lacking" ] || [ "$(id -u)" -eq 0 ]; }; then
+        (install_apt "$optional") || true # a subshell, which may fail alone
+    else
+        printf 'setup: without it there is no "tempo pull": %s %s\n' "$how" "$optional" >&2
+    fi
+fi
 [ -n "$lacking" ] || exit 0
 if [ $system = debian ] && [ $print_only = no ] && command -v apt-get >/dev/null; then
     install_apt "$lacking"

@@ -1,4 +1,4 @@
-/* hash.c - SHA-256 through libcrypto's EVP interface. */
+/* hash.c - SHA-256 and SHA-1 through libcrypto's EVP interface. */
 #include "files/hash.h"
 
 #include <dirent.h>
@@ -21,10 +21,11 @@ static tempo_status fail_crypto(tempo_err *err)
 static tempo_status finish(EVP_MD_CTX *ctx, char out[TEMPO_HASH_CHARS], tempo_err *err)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
 
-    if (EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
+    if (EVP_DigestFinal_ex(ctx, digest, &n) != 1)
         return fail_crypto(err);
-    for (size_t i = 0; i < 32; i++)
+    for (size_t i = 0; i < n && 2 * i + 2 < TEMPO_HASH_CHARS; i++)
         (void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
     return TEMPO_OK;
 }
@@ -49,9 +50,11 @@ static tempo_status hash_stream(FILE *f, EVP_MD_CTX *ctx, uint64_t total, tempo_
     return st != TEMPO_OK ? st : ferror(f) ? tempo_fail_os(err, errno, "cannot be read") : TEMPO_OK;
 }
 
-static tempo_status hash_file(const char *path, char out[TEMPO_HASH_CHARS], tempo_hash_progress progress,
-                              void *user, tempo_err *err)
+/* git: as it names a blob, else SHA-256. */
+static tempo_status hash_as(bool git, const char *path, char out[TEMPO_HASH_CHARS],
+                            tempo_hash_progress progress, void *user, tempo_err *err)
 {
+    char head[40];
     struct stat info = {0};
     FILE *f = fopen(path, "rb");
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -59,7 +62,11 @@ static tempo_status hash_file(const char *path, char out[TEMPO_HASH_CHARS], temp
 
     if (f == NULL || fstat(fileno(f), &info) != 0)
         st = tempo_fail_os(err, errno, "cannot be hashed");
-    else if (ctx == NULL || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1)
+    else if (ctx == NULL || EVP_DigestInit_ex(ctx, git ? EVP_sha1() : EVP_sha256(), NULL) != 1 ||
+             (git &&
+              EVP_DigestUpdate(ctx, head,
+                               (size_t)snprintf(head, sizeof(head), "blob %lld", (long long)info.st_size) +
+                                   1) != 1))
         st = fail_crypto(err);
     else if ((st = hash_stream(f, ctx, (uint64_t)info.st_size, progress, user, err)) == TEMPO_OK)
         st = finish(ctx, out, err);
@@ -69,6 +76,19 @@ static tempo_status hash_file(const char *path, char out[TEMPO_HASH_CHARS], temp
     if (f != NULL)
         (void)fclose(f);
     return st;
+}
+
+static tempo_status hash_file(const char *path, char out[TEMPO_HASH_CHARS], tempo_hash_progress progress,
+                              void *user, tempo_err *err)
+{
+    return hash_as(false, path, out, progress, user, err);
+}
+
+tempo_status tempo_hash_git_blob(const char *path, char out[TEMPO_HASH_CHARS], tempo_hash_progress progress,
+                                 void *user, tempo_err *err)
+{
+    out[0] = '\0';
+    return hash_as(true, path, out, progress, user, err);
 }
 
 static int not_hidden(const struct dirent *e)

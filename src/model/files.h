@@ -12,6 +12,7 @@
 #define TEMPO_MODEL_FILES_H
 #include "io/gguf.h"
 #include "io/safetensors.h"
+#include "model/hub.h"
 #include "model/model.h"
 #include "chat/chat.h"
 
@@ -127,9 +128,6 @@ uint64_t tempo_key_offset(const unsigned char *text, uint64_t n, const char *key
 uint64_t tempo_tensor_entry(const tempo_tensor *t);
 /* Unmap and free everything, f included; takes NULL. */
 void tempo_files_free(struct tempo_model_files *f);
-/* A file or directory is there, or a link to what is not: opening it says so. */
-bool tempo_path_exists(const char *path);
-bool tempo_path_is_dir(const char *path);
 
 /* The model cannot run: fails with `code`, or notes why and returns TEMPO_OK (TEMPO_LOAD_FACTS). */
 tempo_status tempo_refuse(tempo_loader *ld, tempo_status code, uint64_t at, const char *fmt, ...)
@@ -243,12 +241,11 @@ void tempo_rope_llama3(float *factors, uint32_t n, const tempo_rope *r);
 /* What cosines and sines are times. */
 double tempo_rope_scale(const tempo_rope *r);
 
-/* ---- find.c, find_cache.c, find_hub.c, find_gguf.c ---- */
-/* The directory of the Hugging Face cache -> out[PATH_MAX]. */
-tempo_status tempo_hub_dir(char *out, tempo_err *err) TEMPO_MUST_CHECK;
+/* ---- find.c, find_cache.c, find_gguf.c; model/hub.h has the names in the hub's cache ---- */
 /* Which of the models of a directory is meant. */
 typedef struct tempo_want {
     const char *who; /* the directory, as messages name it */
+    const char *whole; /* of a model in the hub's cache: its name as it was given, with which it can be fetched; else NULL */
     const char *tag; /* in the name of a GGUF file, "Q8_0", whatever the case of its letters; or NULL */
     bool deep;       /* GGUF files may lie in folders, too */
 } tempo_want;
@@ -262,8 +259,5 @@ tempo_status tempo_find_in_dir(const tempo_want *want, const char *dir, char *ou
 tempo_status tempo_find_gguf(const tempo_want *want, const char *dir, char *out, size_t cap, tempo_err *err) TEMPO_MUST_CHECK;
 /* The .gguf files in a directory and its folders, for a message: "a.gguf, b.gguf and 3 more", or "none". */
 void tempo_gguf_names(const char *dir, char *out, size_t cap);
-/* snprintf that fails with TEMPO_E_LIMIT when out[cap] is too short. */
-tempo_status tempo_path_format(char *out, size_t cap, tempo_err *err, const char *fmt, ...)
-    TEMPO_PRINTF(4, 5) TEMPO_MUST_CHECK;
 
 #endif

@@ -96,8 +96,10 @@ tempo_status tempo_find_in_dir(const tempo_want *want, const char *dir, char *ou
         return st;
     if (want->tag == NULL && (has(dir, "config.json") || has(dir, "tokenizer.json")))
         return tempo_path_format(out, cap, err, "%s", dir); /* opening it says what is missing */
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s holds no %s", want->who,
-                      want->tag != NULL ? "GGUF file" : "model: neither config.json nor a .gguf file");
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%s holds no %s%s%s%s", want->who,
+                      want->tag != NULL ? "GGUF file" : "model: neither config.json nor a .gguf file",
+                      want->whole != NULL ? "; fetch it with \"tempo pull " : "",
+                      want->whole != NULL ? want->whole : "", want->whole != NULL ? "\"" : "");
 }
 
 /* DIRECTORY:TAG; false when it is none. */

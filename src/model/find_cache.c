@@ -1,10 +1,11 @@
-/* find_cache.c - models in the Hugging Face cache, which is only read:
+/* find_cache.c - models in the Hugging Face cache, which is only read here:
  *
  *   HUB/models--org--name/refs/main            the revision that was fetched, as text
  *   HUB/models--org--name/snapshots/REVISION/  the repository's files, links into ../../blobs
  *
- * A name is ORG/NAME; behind it @REVISION (a branch, a tag, a commit or how it begins), /FILE (also a folder)
- * and :TAG (in the name of a GGUF file).  Source: the cache layout in huggingface_hub's documentation.  */
+ * A name (find_name.c) is ORG/NAME; behind it @REVISION (a branch, a tag, a commit or how it begins), /FILE
+ * (also a folder) and :TAG (in the name of a GGUF file).  Source: the cache layout in huggingface_hub's
+ * documentation.  */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,75 +16,7 @@
 
 #include "model/files.h"
 
-enum { MAX_REVISION = 64, MAX_PART = 96, MAX_REPO = 2 * MAX_PART + 2, SHORTEST_COMMIT = 4 };
-
-/* ---- names ---- */
-
-typedef struct repo_name {
-    const char *whole;
-    char repo[MAX_REPO];                                    /* "org/name" or "name" */
-    char revision[PATH_MAX], file[PATH_MAX], tag[PATH_MAX]; /* "": none; revision may end in a file's path */
-} repo_name;
-
-/* Length of the letters, digits, and . _ - (inside) at s; 0 if there is no such part. */
-static size_t part_len(const char *s)
-{
-    size_t n = 0;
-
-    while (isalnum((unsigned char)s[n]) || (s[n] != '\0' && strchr("._-", s[n]) != NULL))
-        n++;
-    return n == 0 || n > MAX_PART || s[0] == '.' || s[0] == '-' || s[n - 1] == '.' || s[n - 1] == '-' ? 0 : n;
-}
-
-/* Relative, without empty parts, "." and "..", and nothing that a terminal obeys. */
-static bool is_plain_path(const char *s)
-{
-    for (const char *part = s;;) {
-        const size_t n = strcspn(part, "/");
-        if (n == 0 || (n <= 2 && strspn(part, ".") >= n))
-            return false;
-        for (size_t i = 0; i < n; i++)
-            if ((unsigned char)part[i] < 0x20 || part[i] == 0x7f)
-                return false;
-        if (part[n] == '\0')
-            return true;
-        part += n + 1;
-    }
-}
-
-/* The next of @REVISION, :TAG and /FILE; false when it is none, or there already. */
-static bool read_suffix(repo_name *r, const char **s)
-{
-    char *to = **s == '@' ? r->revision : **s == ':' ? r->tag : **s == '/' ? r->file : NULL;
-    const size_t n = strcspn(*s + 1, **s == '@' ? ":" : **s == ':' ? "@/" : "");
-
-    if (to == NULL || to[0] != '\0' || n == 0 || n >= PATH_MAX)
-        return false;
-    memcpy(to, *s + 1, n);
-    to[n] = '\0';
-    *s += 1 + n;
-    return is_plain_path(to);
-}
-
-static bool parse_name(const char *name, repo_name *r)
-{
-    size_t n = part_len(name);
-
-    *r = (repo_name){.whole = name};
-    if (n > 0 && name[n] == '/') {
-        const size_t second = part_len(name + n + 1);
-        n = second > 0 ? n + 1 + second : 0;
-    }
-    if (n == 0)
-        return false;
-    memcpy(r->repo, name, n);
-    if (strstr(r->repo, "--") != NULL || strstr(r->repo, "..") != NULL)
-        return false;
-    for (const char *s = name + n; *s != '\0';)
-        if (!read_suffix(r, &s))
-            return false;
-    return true;
-}
+enum { MAX_REVISION = 64, SHORTEST_COMMIT = 4 };
 
 /* ---- revisions ---- */
 
@@ -152,16 +85,13 @@ static tempo_status resolve(const char *repo, const char *revision, char hash[NA
                : TEMPO_E_NOTFOUND;
 }
 
-static tempo_status not_cached(const repo_name *r, const char *hub, tempo_err *err)
+static tempo_status not_cached(const tempo_repo_name *r, const char *hub, tempo_err *err)
 {
-    const bool revision = r->revision[0] != '\0';
-
-    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "%.200s: no such file or directory, and %s%s%.60s is not in the cache %s: fetch it "
-                      "with \"hf download %s%s%.60s\" "
-                      "(older: huggingface-cli)",
-                      r->whole, r->repo, revision ? "@" : "", r->revision, hub, r->repo,
-                      revision ? " --revision " : "", r->revision);
+    return tempo_fail(
+        err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+        "%.100s: no such file or directory, and it is not in the cache %.200s: fetch it with \"tempo "
+        "pull %s\"",
+        r->whole, hub, r->whole);
 }
 
 /* Names in the directory, "a, b"; none: "none". */
@@ -184,8 +114,8 @@ static void list_names(const char *repo, const char *sub, char *out, size_t cap)
 
 /* r->revision may hold a file's path behind its revision, whose name may hold slashes: the longest one that
  * is there. */
-static tempo_status find_revision(repo_name *r, const char *repo, const char *hub, char hash[NAME_MAX + 1],
-                                  tempo_err *err)
+static tempo_status find_revision(tempo_repo_name *r, const char *repo, const char *hub,
+                                  char hash[NAME_MAX + 1], tempo_err *err)
 {
     char names[100], commits[140];
     size_t end = strlen(r->revision);
@@ -194,12 +124,8 @@ static tempo_status find_revision(repo_name *r, const char *repo, const char *hu
         char revision[PATH_MAX];
         (void)snprintf(revision, sizeof(revision), "%.*s", (int)end, r->revision);
         const tempo_status st = resolve(repo, revision, hash, err);
-        if (st == TEMPO_OK && r->revision[end] == '/') {
-            if (r->file[0] != '\0')
-                return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%.200s names two files", r->whole);
-            memmove(r->file, r->revision + end + 1, strlen(r->revision + end + 1) + 1);
-            r->revision[end] = '\0';
-        }
+        if (st == TEMPO_OK && r->revision[end] == '/' && !tempo_repo_split_revision(r, end))
+            return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "%.200s names two files", r->whole);
         if (st != TEMPO_E_NOTFOUND)
             return st;
         while (end > 0 && r->revision[end - 1] != '/')
@@ -210,16 +136,16 @@ static tempo_status find_revision(repo_name *r, const char *repo, const char *hu
     }
     list_names(repo, "refs", names, sizeof(names));
     list_names(repo, "snapshots", commits, sizeof(commits));
-    return tempo_fail(
-        err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-        "%s has no revision %.60s in the cache %s (branches and tags: %s; commits: %s): fetch it with \"hf "
-        "download %s --revision %.60s\"",
-        r->repo, r->revision, hub, names, commits, r->repo, r->revision);
+    return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
+                      "%s has no revision %.60s in the cache %.80s (branches and tags: %s; commits: %s): "
+                      "fetch it with \"tempo "
+                      "pull %s\"",
+                      r->repo, r->revision, hub, names, commits, r->whole);
 }
 
 /* The snapshot that is meant -> hash. */
-static tempo_status find_snapshot(repo_name *r, const char *repo, const char *hub, char hash[NAME_MAX + 1],
-                                  tempo_err *err)
+static tempo_status find_snapshot(tempo_repo_name *r, const char *repo, const char *hub,
+                                  char hash[NAME_MAX + 1], tempo_err *err)
 {
     if (r->revision[0] != '\0')
         return find_revision(r, repo, hub, hash, err);
@@ -240,11 +166,12 @@ static tempo_status find_snapshot(repo_name *r, const char *repo, const char *hu
 
 /* ---- files ---- */
 
-static tempo_status find_in_snapshot(const repo_name *r, const char *dir, char *out, size_t cap,
+static tempo_status find_in_snapshot(const tempo_repo_name *r, const char *dir, char *out, size_t cap,
                                      tempo_err *err)
 {
-    const tempo_want want = {.who = r->repo, .tag = r->tag[0] != '\0' ? r->tag : NULL, .deep = true};
-    char path[PATH_MAX], names[300];
+    const tempo_want want = {
+        .who = r->repo, .whole = r->whole, .tag = r->tag[0] != '\0' ? r->tag : NULL, .deep = true};
+    char path[PATH_MAX], names[200];
     tempo_status st;
 
     if (r->file[0] == '\0')
@@ -257,24 +184,22 @@ static tempo_status find_in_snapshot(const repo_name *r, const char *dir, char *
         return tempo_path_format(out, cap, err, "%s", path);
     tempo_gguf_names(dir, names, sizeof(names));
     return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
-                      "%s in the cache has no file %.80s; its models: %s", r->repo, r->file, names);
+                      "%s in the cache has no file %.80s; its models: %s; fetch it with \"tempo pull %s\"",
+                      r->repo, r->file, names, r->whole);
 }
 
 bool tempo_find_cached(const char *name, char *out, size_t cap, tempo_status *st, tempo_err *err)
 {
     char hub[PATH_MAX], repo[PATH_MAX], dir[PATH_MAX], hash[NAME_MAX + 1];
-    repo_name r;
+    tempo_repo_name r;
 
-    if (!parse_name(name, &r))
+    if (!tempo_repo_parse(name, &r))
         return false;
-    const char *slash = strchr(r.repo, '/');
-    const int org = slash != NULL ? (int)(slash - r.repo) : 0;
     if ((*st = tempo_hub_dir(hub, err)) != TEMPO_OK ||
-        (*st = tempo_path_format(repo, sizeof(repo), err, "%s/models--%.*s%s%s", hub, org, r.repo,
-                                 slash != NULL ? "--" : "", slash != NULL ? slash + 1 : r.repo)) != TEMPO_OK)
+        (*st = tempo_hub_repo_dir(hub, r.repo, repo, err)) != TEMPO_OK)
         return true;
     if (!tempo_path_is_dir(repo)) {
-        if (slash == NULL)
+        if (strchr(r.repo, '/') == NULL)
             return false;
         *st = not_cached(&r, hub, err);
         return true;

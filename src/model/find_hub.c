@@ -1,5 +1,6 @@
-/* find_hub.c - where the Hugging Face cache lies: as the hub's client looks, but for variables that are
- * empty, which count as not set.  Sources: huggingface_hub's constants.py; Python's os.path.  */
+/* find_hub.c - where the Hugging Face cache and the user's token lie: as the hub's client looks, but for
+ * variables that are empty, which count as not set.  Sources: huggingface_hub's constants.py; Python's
+ * os.path.  */
 #include <ctype.h>
 #include <limits.h>
 #include <pwd.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/files.h"
+#include "model/hub.h"
 
 static bool is_set(const char *s)
 {
@@ -104,30 +105,52 @@ static tempo_status join(const char *dir, const char *name, char out[PATH_MAX], 
     return tempo_path_format(out, PATH_MAX, err, "%s%s%s", dir, n == 0 || dir[n - 1] == '/' ? "" : "/", name);
 }
 
-/* hub in the client's home: the client replaces in the one, and once more in the other. */
-static tempo_status expand_home(const char *home, char out[PATH_MAX], tempo_err *err)
+/* A name in the client's home: the client replaces in the one, and once more in the other. */
+static tempo_status expand_home(const char *home, const char *name, char out[PATH_MAX], tempo_err *err)
 {
-    char inner[PATH_MAX], hub[PATH_MAX];
+    char inner[PATH_MAX], path[PATH_MAX];
     tempo_status st = expand(home, inner, err);
 
-    if (st != TEMPO_OK || (st = join(inner, "hub", hub, err)) != TEMPO_OK)
+    if (st != TEMPO_OK || (st = join(inner, name, path, err)) != TEMPO_OK)
         return st;
-    return expand(hub, out, err);
+    return expand(path, out, err);
+}
+
+static tempo_status in_home(const char *name, char *out, tempo_err *err)
+{
+    const char *home = getenv("HF_HOME"), *cache = getenv("XDG_CACHE_HOME");
+    char below[PATH_MAX];
+    tempo_status st;
+
+    if (is_set(home))
+        return expand_home(home, name, out, err);
+    if ((st = join(is_set(cache) ? cache : "~/.cache", "huggingface", below, err)) != TEMPO_OK)
+        return st;
+    return expand_home(below, name, out, err);
 }
 
 tempo_status tempo_hub_dir(char *out, tempo_err *err)
 {
     static const char *const hubs[] = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"};
-    const char *home = getenv("HF_HOME"), *cache = getenv("XDG_CACHE_HOME");
-    char below[PATH_MAX];
-    tempo_status st;
 
     for (size_t i = 0; i < sizeof(hubs) / sizeof(hubs[0]); i++)
         if (is_set(getenv(hubs[i])))
             return expand(getenv(hubs[i]), out, err);
-    if (is_set(home))
-        return expand_home(home, out, err);
-    if ((st = join(is_set(cache) ? cache : "~/.cache", "huggingface", below, err)) != TEMPO_OK)
-        return st;
-    return expand_home(below, out, err);
+    return in_home("hub", out, err);
+}
+
+tempo_status tempo_hub_token_path(char *out, tempo_err *err)
+{
+    const char *path = getenv("HF_TOKEN_PATH");
+
+    return is_set(path) ? expand(path, out, err) : in_home("token", out, err);
+}
+
+tempo_status tempo_hub_repo_dir(const char *hub, const char *repo, char *out, tempo_err *err)
+{
+    const char *slash = strchr(repo, '/');
+
+    return tempo_path_format(out, PATH_MAX, err, "%s/models--%.*s%s%s", hub,
+                             slash != NULL ? (int)(slash - repo) : 0, repo, slash != NULL ? "--" : "",
+                             slash != NULL ? slash + 1 : repo);
 }

@@ -34,7 +34,7 @@ def client(environment):
 
 def ours(environment):
     done = subprocess.run([tempo, "inspect", "no-such-org/no-such-model"], env=environment, capture_output=True, text=True)
-    found = re.search(r'is not in the cache (.*): fetch it with "hf download', done.stderr)
+    found = re.search(r'is not in the cache (.*): fetch it with "tempo pull no-such-org/no-such-model"', done.stderr)
     return found.group(1) if found else done.stderr
 
 
