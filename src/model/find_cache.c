@@ -3,7 +3,7 @@
  *   HUB/models--org--name/refs/main            the revision that was fetched, as text
  *   HUB/models--org--name/snapshots/REVISION/  the repository's files, links into ../../blobs
  *
- * A name (find_name.c) is ORG/NAME; behind it @REVISION (a branch, a tag, a commit or how it begins), /FILE
+ * A name (find_hub.c) is ORG/NAME; behind it @REVISION (a branch, a tag, a commit or how it begins), /FILE
  * (also a folder) and :TAG (in the name of a GGUF file).  Source: the cache layout in huggingface_hub's
  * documentation.  */
 #include <ctype.h>

@@ -8,7 +8,7 @@
 
 enum { TEMPO_MAX_REPO_PART = 96, TEMPO_MAX_REPO = 2 * TEMPO_MAX_REPO_PART + 2 };
 
-/* ---- find_name.c ---- */
+/* ---- find_hub.c ---- */
 
 /* A name that users give, ORG/NAME or NAME, and behind it @REVISION, /FILE and :TAG. */
 typedef struct tempo_repo_name {
@@ -24,7 +24,7 @@ bool tempo_repo_split_revision(tempo_repo_name *r, size_t end);
 /* A path that stays below where it begins: relative, without empty parts, "." and "..", and nothing that a terminal obeys. */
 bool tempo_is_plain_path(const char *s);
 
-/* ---- find_hub.c: where the hub's client has its things; out[PATH_MAX] ---- */
+/* Where the hub's client has its things; out[PATH_MAX]. */
 tempo_status tempo_hub_dir(char *out, tempo_err *err) TEMPO_MUST_CHECK;
 /* Of a repository in that directory: its folder, HUB/models--org--name; the same for HUB/.locks. */
 tempo_status tempo_hub_repo_dir(const char *hub, const char *repo, char *out, tempo_err *err) TEMPO_MUST_CHECK;

@@ -9,9 +9,11 @@
 
 enum { MAX_PARTS = 4096, MAX_LEVELS = 4 };
 
-/* What a directory is read for besides its weights (model/hf_model.c). */
+/* What a directory is read for besides its weights (model/hf_model.c); the lists where there is no
+ * tokenizer.json. */
 static const char *const small_files[] = {"config.json", "generation_config.json", "tokenizer.json",
                                           "tokenizer_config.json", "chat_template.jinja"};
+static const char *const token_lists[] = {"vocab.json", "merges.txt", "added_tokens.json"};
 
 static const char single_name[] = "model.safetensors", index_name[] = "model.safetensors.index.json";
 
@@ -46,15 +48,26 @@ static bool is_directory(const tempo_choice *c, const tempo_hub_answer *a)
             tempo_hub_answer_find(a, c->folder, index_name) != NULL);
 }
 
+/* Those of names[n] that are there. */
+static tempo_status take_present(tempo_choice *c, const tempo_hub_answer *a, const char *const *names,
+                                 size_t n, tempo_err *err)
+{
+    tempo_status st = TEMPO_OK;
+
+    for (size_t i = 0; i < n && st == TEMPO_OK; i++) {
+        tempo_hub_file *f = tempo_hub_answer_find(a, c->folder, names[i]);
+        st = f != NULL ? add(c, f, err) : TEMPO_OK;
+    }
+    return st;
+}
+
 static tempo_status take_directory(tempo_choice *c, const tempo_hub_answer *a, tempo_err *err)
 {
     tempo_hub_file *single = tempo_hub_answer_find(a, c->folder, single_name);
-    tempo_status st = TEMPO_OK;
+    tempo_status st = take_present(c, a, small_files, sizeof(small_files) / sizeof(small_files[0]), err);
 
-    for (size_t i = 0; i < sizeof(small_files) / sizeof(small_files[0]) && st == TEMPO_OK; i++) {
-        tempo_hub_file *f = tempo_hub_answer_find(a, c->folder, small_files[i]);
-        st = f != NULL ? add(c, f, err) : TEMPO_OK;
-    }
+    if (st == TEMPO_OK && tempo_hub_answer_find(a, c->folder, "tokenizer.json") == NULL)
+        st = take_present(c, a, token_lists, sizeof(token_lists) / sizeof(token_lists[0]), err);
     if (single == NULL)
         c->index = tempo_hub_answer_find(a, c->folder, index_name);
     return st == TEMPO_OK ? add(c, single != NULL ? single : c->index, err) : st;

@@ -115,6 +115,14 @@ class TestFiles(Pull):
         self.pulls("org/name")  # nothing is fetched again
         self.assertEqual(len(self.hub.requests) - before, 1)
 
+    def test_lists_of_tokens(self):
+        """In place of a tokenizer.json, and only then; a model may lie in a folder."""
+        names = ["config.json", "model.safetensors", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json", "vocab.txt"]
+        repo = self.hub.add("org/name", {"sub/" + name: b"{}" for name in names})
+        self.assertEqual(self.pulls("org/name/sub"), self.snapshot(repo, "sub"))
+        self.assertEqual(self.pulled(repo), sorted("sub/" + name for name in names if name != "vocab.txt"))
+        self.refuses("holds no model", "org/name")
+
     def test_shards(self):
         index = {"metadata": {}, "weight_map": {"a": "part-2.safetensors", "b": "part-1.safetensors", "c": "part-2.safetensors"}}
         files = {"config.json": b"{}", "model.safetensors.index.json": json.dumps(index).encode(), "part-1.safetensors": b"1",
