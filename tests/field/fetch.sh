@@ -54,7 +54,7 @@ joined() {
 part_python() {
     [ -e "$field/venv/complete" ] && return
     python3 -m venv "$field/venv" &&
-        "$python" -m pip install -q --disable-pip-version-check numpy tokenizers transformers jinja2 gguf safetensors pyyaml openai >&2 &&
+        "$python" -m pip install -q --disable-pip-version-check numpy tokenizers transformers huggingface_hub jinja2 gguf safetensors pyyaml openai >&2 &&
         touch "$field/venv/complete"
 }
 
