@@ -163,6 +163,13 @@ typedef struct tempo_model_info {
     double norm_eps, rope_theta;
     const char *rope_scaling; /* "none", "linear", "llama3" */
     bool tied_output, qkv_bias, o_bias, mlp_bias, qk_norm; /* o_bias: of attention's output */
+    const char *activation; /* of the MLP: "silu", "gelu_tanh", "gelu", "relu", "clamped_swiglu" */
+    const char *norm;       /* "rms", "layer" */
+    const char *positions;  /* "rotary", "learned", "alibi", "none" */
+    bool gated_mlp, parallel; /* parallel: attention and MLP read the same stream */
+    uint32_t rotary_dim;    /* elements of a head that rotate; 0: none */
+    uint32_t n_experts, n_experts_used; /* of layers that have experts; 0: none has */
+    double attention_softcap, logit_softcap; /* c tanh(x / c); 0: none */
 } tempo_model_info;
 
 TEMPO_API const tempo_model_info *tempo_model_get_info(const tempo_model *m);
@@ -549,6 +556,10 @@ typedef struct tempo_observer {
     bool (*view)(void *user, const tempo_tap_view *view);
     const tempo_tap_selection *taps;
     size_t n_taps;
+    /* In place of view: views[n] of one tap in one layer, of all rows of the batch that show it, before anything reads one of them, so
+     * that who writes may look at all of them first.  Taps that are not editable may come in several parts.  Each sequence's rows
+     * stand together in slot order.  Of runs (tempo_runs_step ...) only view.  */
+    bool (*view_rows)(void *user, const tempo_tap_view *views, size_t n);
     /* Of decoders: all rows of prompts are shown, not only the one that is read (logits too, where those are among the taps); no
      * decoder then takes over what another has run.  tempo_decoders_prefill shows nothing all the same.  */
     bool prompts;

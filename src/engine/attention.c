@@ -586,6 +586,7 @@ static void show_rows(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t row
         if (e->plan[r].weights != SIZE_MAX)
             tempo_tap_view_row(e, tap, layer, r, e->weights + e->plan[r].weights * heads * e->cap.slots,
                                heads, e->plan[r].seq_slots);
+    tempo_taps_shown(e);
 }
 
 void tempo_attention(tempo_engine *e, uint32_t layer, size_t rows)

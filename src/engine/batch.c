@@ -96,7 +96,7 @@ static tempo_status check_taps(const tempo_engine *e, const tempo_observer *obs,
 {
     tempo_status st = TEMPO_OK;
 
-    for (size_t i = 0; obs != NULL && obs->view != NULL && i < obs->n_taps && st == TEMPO_OK; i++)
+    for (size_t i = 0; tempo_sees(obs) && i < obs->n_taps && st == TEMPO_OK; i++)
         st = tempo_tap_check(&obs->taps[i], e->model, err);
     return st;
 }

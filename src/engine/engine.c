@@ -154,6 +154,8 @@ static void layout(tempo_engine *e, const tempo_batch_size *n, tempo_arena *a)
     e->damaged = tempo_arena_alloc(a, n->logits, sizeof(*e->damaged));
     e->weights = tempo_arena_alloc(a, n->weights * hp->n_heads, n->slots * f);
     e->ones = tempo_arena_alloc(a, hp->d_model, f);
+    e->scales = tempo_arena_alloc(a, n->rows, f);
+    e->views = tempo_arena_alloc(a, n->rows, sizeof(*e->views));
     e->head_z = tempo_arena_alloc(a, n->results * n_q, f);
     e->head_out = tempo_arena_alloc(a, n->results * hp->d_model, f);
     e->plan = tempo_arena_alloc(a, n->rows, sizeof(*e->plan));

@@ -128,6 +128,8 @@ struct tempo_engine {
     atomic_bool *damaged; /* [logits] not all of the row's are finite */
     float *weights; /* [weights, n_heads, slots]: scores, then pattern, of rows that show them, one layer */
     float *ones;    /* [d_model] 1.0f */
+    float *scales;  /* [rows] what a norm divides by, where it is shown */
+    tempo_tap_view *views;       /* [rows] of the tap that is being shown, for view_rows */
     float *head_z, *head_out;    /* [results, n_heads * head_dim], [results, d_model] for hook_result */
     tempo_row_plan *plan;        /* [rows] */
     tempo_row_group *group;      /* [rows] */
@@ -150,6 +152,8 @@ struct tempo_engine {
     uint64_t shown,
         ordered;  /* those that are shown; those whose rows go one after the other, which are among taps */
     bool stopped; /* by the observer */
+    size_t n_views; /* in views */
+    unsigned step;  /* that a stage does, from 1, where all rows show a tap before anything reads it; 0: all of them */
 };
 
 /* ---- seq.c ---- */

@@ -46,6 +46,11 @@ static void nudge_row(float *x, size_t n, uint64_t nudge, int32_t token)
     }
 }
 
+enum { EMBED = 1, EMBED_POSITION, EMBED_DONE };
+
+static const tempo_shows shown_by_embed = {
+    TEMPO_TAP_BIT(TEMPO_TAP_EMBED) | TEMPO_TAP_BIT(TEMPO_TAP_POS_EMBED), EMBED_DONE};
+
 static void embed_positions(tempo_engine *e, size_t r, float *x)
 {
     const tempo_model *m = e->model;
@@ -54,10 +59,13 @@ static void embed_positions(tempo_engine *e, size_t r, float *x)
     if (m->positions == NULL)
         return;
     float *row = e->h + r * d;
-    memcpy(row, m->positions + ((size_t)e->plan[r].position + m->recipe.position_offset) * d,
-           d * sizeof(*row));
-    tempo_show(e, TEMPO_TAP_POS_EMBED, 0, r, row, d, 1);
-    m->kernels.add(x, row, d);
+    if (tempo_step(e, EMBED_POSITION)) {
+        memcpy(row, m->positions + ((size_t)e->plan[r].position + m->recipe.position_offset) * d,
+               d * sizeof(*row));
+        tempo_show(e, TEMPO_TAP_POS_EMBED, 0, r, row, d, 1);
+    }
+    if (tempo_step(e, EMBED_DONE))
+        m->kernels.add(x, row, d);
 }
 
 static void embed_token(tempo_engine *e, size_t r, float *x)
@@ -66,14 +74,16 @@ static void embed_token(tempo_engine *e, size_t r, float *x)
     const tempo_row_plan *p = &e->plan[r];
     const size_t d = m->hp.d_model;
 
-    tempo_weight_row(x, &m->embedding, (size_t)p->token);
-    if (p->nudge != 0)
-        nudge_row(x, d, p->nudge, p->token);
-    if (m->recipe.embed_scale != 1.0f)
-        m->kernels.scale(x, m->recipe.embed_scale, d);
-    tempo_show(e, TEMPO_TAP_EMBED, 0, r, x, d, 1);
+    if (tempo_step(e, EMBED)) {
+        tempo_weight_row(x, &m->embedding, (size_t)p->token);
+        if (p->nudge != 0)
+            nudge_row(x, d, p->nudge, p->token);
+        if (m->recipe.embed_scale != 1.0f)
+            m->kernels.scale(x, m->recipe.embed_scale, d);
+        tempo_show(e, TEMPO_TAP_EMBED, 0, r, x, d, 1);
+    }
     embed_positions(e, r, x);
-    if (m->embed_norm.w != NULL)
+    if (m->embed_norm.w != NULL && tempo_step(e, EMBED_DONE))
         tempo_norm_apply(m, m->recipe.norm, &m->embed_norm, x, x, d);
 }
 
@@ -87,10 +97,12 @@ static void embed_row(const tempo_rows *rows, size_t r, size_t begin, size_t end
 
     (void)begin;
     (void)end;
-    if (p->given != NULL)
+    if (p->given != NULL) /* in each step the same */
         memcpy(x, p->given, m->hp.d_model * sizeof(*x));
     else
         embed_token(e, r, x);
+    if (!tempo_step(e, EMBED_DONE))
+        return;
     for (unsigned set = 0; set < 2 && m->rope_freq[set] != NULL; set++)
         for (size_t i = 0; i < half; i++) { /* angles in double: positions reach 10^5 radians */
             const double angle = p->position * m->rope_freq[set][i],
@@ -129,6 +141,7 @@ static void show_result(tempo_engine *e, uint32_t index, size_t r)
     }
     tempo_products(e, e->head_z, heads, (tempo_product[]){{wo[0], e->head_out}}, 1, TEMPO_STAGE_OBSERVER);
     tempo_show(e, TEMPO_TAP_RESULT, index, r, e->head_out, heads, hp->d_model);
+    tempo_taps_shown(e);
 }
 
 /* Of rows that have put their keys and values into the last layer's cache: those whose logits are wanted,
@@ -197,6 +210,7 @@ static void show_heads(tempo_engine *e, uint32_t index, size_t rows)
     for (size_t r = 0; r < rows && (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_Z)) != 0; r++)
         tempo_show(e, TEMPO_TAP_Z, index, r, e->att + r * hp->n_heads * hp->head_dim, hp->n_heads,
                    hp->head_dim);
+    tempo_taps_shown(e);
     for (size_t r = 0; r < rows && (e->taps & TEMPO_TAP_BIT(TEMPO_TAP_RESULT)) != 0; r++)
         show_result(e, index, r);
 }
@@ -224,7 +238,7 @@ static size_t attend(const tempo_rows *rows)
     left.from = e->att;
     left.next[0] = &l->wo;
     if (e->model->kernels.form[l->wo.type] != TEMPO_FORM_FLOAT)
-        tempo_each_part(&left, l->wo.n_in, 0, prepare_part);
+        tempo_each_part(&left, l->wo.n_in, NULL, prepare_part);
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     tempo_products(e, e->att, left.n, (tempo_product[]){{&l->wo, e->attended}}, 1, TEMPO_STAGE_ATTN_OUTPUT);
     return left.n;
@@ -252,7 +266,7 @@ static void to_mlp(const tempo_rows *rows)
     }
     if (parallel && l->ffn_norm.w == NULL) {
         b.rows.from = e->h;
-        tempo_each_part(&b.rows, e->model->hp.d_model, 0, prepare_part);
+        tempo_each_part(&b.rows, e->model->hp.d_model, NULL, prepare_part);
         return;
     }
     if (!parallel)
@@ -297,12 +311,20 @@ static size_t read_out(tempo_engine *e, size_t rows, size_t old)
     given_by(&b, e, m->hp.n_layers - 1);
     const bool shows = (e->shown & tempo_between_shows(&b)) != 0,
                keeps = (e->ordered & tempo_between_shows(&b)) != 0;
-    for (size_t r = 0; r < rows;
-         r++) /* n <= r: what is given is read before another row's norm takes its place */
-        if (e->wanted_only || e->plan[r].logits != SIZE_MAX)
-            tempo_between_row(&b, r, n++);
-        else if ((shows && e->plan[r].shown) || (keeps && e->plan[r].edits != NULL))
-            tempo_between_row(&b, r, n);
+    const unsigned steps = tempo_by_tap(e, tempo_between_shows(&b)) ? TEMPO_BETWEEN_STEPS : 0;
+    for (e->step = steps > 0; e->step <= steps; e->step++) {
+        const bool last = e->step == steps;
+        n = 0;
+        for (size_t r = 0; r < rows; r++) {
+            const bool wanted = e->wanted_only || e->plan[r].logits != SIZE_MAX;
+            if (wanted || (shows && e->plan[r].shown) || (keeps && e->plan[r].edits != NULL))
+                tempo_between_row(&b, r,
+                                  last ? n : r); /* n <= r: another row's place has been read by then */
+            n += wanted;
+        }
+        tempo_taps_shown(e);
+    }
+    e->step = 0;
     tempo_stage_end(e, TEMPO_STAGE_NORM, 0);
     if (n > 0)
         tempo_unembed(e, n, e->logits);
@@ -310,6 +332,7 @@ static size_t read_out(tempo_engine *e, size_t rows, size_t old)
         if (e->plan[r].logits != SIZE_MAX)
             tempo_show(e, TEMPO_TAP_LOGITS, 0, r, e->logits + e->plan[r].logits * m->hp.n_vocab,
                        m->hp.n_vocab, 1);
+    tempo_taps_shown(e);
     return n;
 }
 
@@ -415,8 +438,9 @@ static tempo_status run_pass(tempo_engine *e, const tempo_row *rows, const tempo
     for (size_t r = 0; r < n && e->observer == NULL; r++)
         e->observer = e->plan[r].shown ? obs : NULL;
     e->stopped = e->wanted_only = false;
+    e->n_views = 0;
     begin_layer(e, 0);
-    tempo_each_row(&all, TEMPO_TAP_BIT(TEMPO_TAP_EMBED) | TEMPO_TAP_BIT(TEMPO_TAP_POS_EMBED), embed_row);
+    tempo_each_row(&all, &shown_by_embed, embed_row);
     tempo_stage_end(e, TEMPO_STAGE_PLAN, 0);
     if ((st = run_layers(e, n, obs, &left, err)) != TEMPO_OK)
         return st;

@@ -5,13 +5,16 @@
 
 #include "engine/pass.h"
 
-/* What heads show after each of the steps of finish_heads. */
+enum { BIASED = 1, FINISH_Q, FINISH_K = FINISH_Q + 3, STORED = FINISH_K + 3 };
+
+/* What heads show after each of the steps of finish_heads, and the first of those steps. */
 typedef struct head_taps {
     tempo_tap projected, normed, rotated;
+    unsigned step;
 } head_taps;
 
-static const head_taps taps_of_q = {TEMPO_TAP_Q, TEMPO_TAP_Q_NORMED, TEMPO_TAP_ROT_Q},
-                       taps_of_k = {TEMPO_TAP_K, TEMPO_TAP_K_NORMED, TEMPO_TAP_ROT_K};
+static const head_taps taps_of_q = {TEMPO_TAP_Q, TEMPO_TAP_Q_NORMED, TEMPO_TAP_ROT_Q, FINISH_Q},
+                       taps_of_k = {TEMPO_TAP_K, TEMPO_TAP_K_NORMED, TEMPO_TAP_ROT_K, FINISH_K};
 
 /* x[d], of which the first n_rot are pairs side by side, into the internal order. */
 static void order_head(float *x, size_t d)
@@ -50,15 +53,21 @@ static void finish_heads(const tempo_rows *rows, float *x, size_t n, size_t r, c
     const size_t d = m->hp.head_dim, half = m->recipe.n_rot / 2;
     const unsigned set = rows->layer->rope;
 
-    for (size_t i = 0; i < n && m->hp.qk_pairs_adjacent; i++)
-        order_head(x + i * d, 2 * half);
-    tempo_show(e, taps->projected, rows->index, r, x, n, d);
-    if (norm != NULL)
-        norm_heads(m, rows->layer, x, n, norm);
-    tempo_show(e, taps->normed, rows->index, r, x, n, d);
-    for (size_t i = 0; i < n && set > 0; i++)
-        m->kernels.rope(x + i * d, e->cos[set - 1] + r * half, e->sin[set - 1] + r * half, half);
-    tempo_show(e, taps->rotated, rows->index, r, x, n, d);
+    if (tempo_step(e, taps->step)) {
+        for (size_t i = 0; i < n && m->hp.qk_pairs_adjacent; i++)
+            order_head(x + i * d, 2 * half);
+        tempo_show(e, taps->projected, rows->index, r, x, n, d);
+    }
+    if (tempo_step(e, taps->step + 1)) {
+        if (norm != NULL)
+            norm_heads(m, rows->layer, x, n, norm);
+        tempo_show(e, taps->normed, rows->index, r, x, n, d);
+    }
+    if (tempo_step(e, taps->step + 2)) {
+        for (size_t i = 0; i < n && set > 0; i++)
+            m->kernels.rope(x + i * d, e->cos[set - 1] + r * half, e->sin[set - 1] + r * half, half);
+        tempo_show(e, taps->rotated, rows->index, r, x, n, d);
+    }
 }
 
 /* Put one head's key or value where the row's slot is; here, once, it is rounded to the cache's type. */
@@ -101,13 +110,15 @@ static void heads_row(const tempo_rows *rows, size_t r, size_t begin, size_t end
 
     (void)begin;
     (void)end;
-    add_bias(m, q, rows->layer->bq, n_q);
-    add_bias(m, k, rows->layer->bk, n_kv);
-    add_bias(m, v, rows->layer->bv, n_kv);
-    tempo_show(e, TEMPO_TAP_V, rows->index, r, v, hp->n_kv_heads, d);
+    if (tempo_step(e, BIASED)) {
+        add_bias(m, q, rows->layer->bq, n_q);
+        add_bias(m, k, rows->layer->bk, n_kv);
+        add_bias(m, v, rows->layer->bv, n_kv);
+        tempo_show(e, TEMPO_TAP_V, rows->index, r, v, hp->n_kv_heads, d);
+    }
     finish_heads(rows, q, hp->n_heads, r, rows->layer->q_norm, &taps_of_q);
     finish_heads(rows, k, hp->n_kv_heads, r, rows->layer->k_norm, &taps_of_k);
-    for (uint32_t i = 0; i < hp->n_kv_heads; i++) {
+    for (uint32_t i = 0; i < hp->n_kv_heads && tempo_step(e, STORED); i++) {
         store(e, &e->plan[r], rows->index, i, 0, k + i * d);
         store(e, &e->plan[r], rows->index, i, 1, v + i * d);
     }
@@ -115,11 +126,12 @@ static void heads_row(const tempo_rows *rows, size_t r, size_t begin, size_t end
 
 void tempo_heads_run(const tempo_rows *rows)
 {
-    static const uint64_t shows = TEMPO_TAP_BIT(TEMPO_TAP_Q) | TEMPO_TAP_BIT(TEMPO_TAP_K) |
-                                  TEMPO_TAP_BIT(TEMPO_TAP_V) | TEMPO_TAP_BIT(TEMPO_TAP_Q_NORMED) |
-                                  TEMPO_TAP_BIT(TEMPO_TAP_K_NORMED) | TEMPO_TAP_BIT(TEMPO_TAP_ROT_Q) |
-                                  TEMPO_TAP_BIT(TEMPO_TAP_ROT_K);
+    static const tempo_shows shows = {TEMPO_TAP_BIT(TEMPO_TAP_Q) | TEMPO_TAP_BIT(TEMPO_TAP_K) |
+                                          TEMPO_TAP_BIT(TEMPO_TAP_V) | TEMPO_TAP_BIT(TEMPO_TAP_Q_NORMED) |
+                                          TEMPO_TAP_BIT(TEMPO_TAP_K_NORMED) | TEMPO_TAP_BIT(TEMPO_TAP_ROT_Q) |
+                                          TEMPO_TAP_BIT(TEMPO_TAP_ROT_K),
+                                      STORED};
 
-    tempo_each_row(rows, shows, heads_row);
+    tempo_each_row(rows, &shows, heads_row);
     tempo_stage_end(rows->e, TEMPO_STAGE_ROPE, 0);
 }

@@ -39,9 +39,7 @@ typedef struct mlp_rows {
     bool shows;
 } mlp_rows;
 
-static const uint64_t shown_by_mlp = TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE) |
-                                     TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE_LINEAR) |
-                                     TEMPO_TAP_BIT(TEMPO_TAP_MLP_POST);
+enum { BIASED = 1, LINEAR, ACTIVATED, PREPARED };
 
 /* gate = act(gate + bias) * (up + bias) */
 static void mlp_part(const tempo_rows *rows, size_t r, size_t begin, size_t end)
@@ -53,19 +51,23 @@ static void mlp_part(const tempo_rows *rows, size_t r, size_t begin, size_t end)
     const size_t n = mlp->d_ff;
     float *gate = e->gate + r * n, *up = mlp->w_up.data != NULL ? e->up + r * n : NULL;
 
-    if (mlp->b_gate != NULL)
-        kern->add(gate + begin, mlp->b_gate + begin, end - begin);
-    if (mlp->b_up != NULL)
-        kern->add(up + begin, mlp->b_up + begin, end - begin);
-    if (job->shows) {
-        tempo_show(e, TEMPO_TAP_MLP_PRE, rows->index, r, gate, n, 1);
-        if (up != NULL)
-            tempo_show(e, TEMPO_TAP_MLP_PRE_LINEAR, rows->index, r, up, n, 1);
+    if (tempo_step(e, BIASED)) {
+        if (mlp->b_gate != NULL)
+            kern->add(gate + begin, mlp->b_gate + begin, end - begin);
+        if (mlp->b_up != NULL)
+            kern->add(up + begin, mlp->b_up + begin, end - begin);
+        if (job->shows)
+            tempo_show(e, TEMPO_TAP_MLP_PRE, rows->index, r, gate, n, 1);
     }
-    activate(e->model, gate + begin, up != NULL ? up + begin : NULL, end - begin);
-    if (job->shows)
-        tempo_show(e, TEMPO_TAP_MLP_POST, rows->index, r, gate, n, 1);
-    tempo_prepare(e, rows->next, r, gate, begin, end);
+    if (tempo_step(e, LINEAR) && job->shows && up != NULL)
+        tempo_show(e, TEMPO_TAP_MLP_PRE_LINEAR, rows->index, r, up, n, 1);
+    if (tempo_step(e, ACTIVATED)) {
+        activate(e->model, gate + begin, up != NULL ? up + begin : NULL, end - begin);
+        if (job->shows)
+            tempo_show(e, TEMPO_TAP_MLP_POST, rows->index, r, gate, n, 1);
+    }
+    if (tempo_step(e, PREPARED))
+        tempo_prepare(e, rows->next, r, gate, begin, end);
 }
 
 /* y[n, d_model] = the MLP of x[n, d_model], which are prepared; y may be x. */
@@ -76,10 +78,14 @@ static void run_mlp(const tempo_rows *rows, const tempo_mlp *mlp, const float *x
         .rows = {.e = e, .layer = rows->layer, .index = rows->index, .n = rows->n, .next = {&mlp->w_down}},
         .mlp = mlp,
         .shows = shows};
+    static const tempo_shows shown = {TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE) |
+                                          TEMPO_TAP_BIT(TEMPO_TAP_MLP_PRE_LINEAR) |
+                                          TEMPO_TAP_BIT(TEMPO_TAP_MLP_POST),
+                                      PREPARED};
     const tempo_product first[] = {{&mlp->w_gate, e->gate}, {&mlp->w_up, e->up}};
 
     tempo_products(e, x, rows->n, first, mlp->w_up.data != NULL ? 2 : 1, TEMPO_STAGE_GATE_UP);
-    tempo_each_part(&job.rows, mlp->d_ff, shows ? shown_by_mlp : 0, mlp_part);
+    tempo_each_part(&job.rows, mlp->d_ff, shows ? &shown : NULL, mlp_part);
     tempo_stage_end(e, TEMPO_STAGE_SWIGLU, 0);
     tempo_products(e, e->gate, rows->n, (tempo_product[]){{&mlp->w_down, y}}, 1, TEMPO_STAGE_DOWN);
 }
@@ -136,8 +142,10 @@ static void route(const tempo_rows *rows)
         for (size_t i = 0; i < k; i++)
             shown[i] = (float)used[i];
         tempo_show(e, TEMPO_TAP_EXPERT_INDICES, rows->index, r, shown, k, 1);
+        tempo_taps_shown(e);
         memcpy(shown, e->expert_weights + r * k, k * sizeof(*shown));
         tempo_show(e, TEMPO_TAP_EXPERT_WEIGHTS, rows->index, r, shown, k, 1);
+        tempo_taps_shown(e);
     }
 }
 

@@ -60,43 +60,61 @@ void tempo_norm_frozen(const tempo_model *m, float *h, const float *x, const flo
     weigh(h, &m->output_norm, d);
 }
 
-/* The same numbers, shown in their parts; an edited scale is what x is divided by. */
-static void norm_shown(const tempo_between *b, size_t r, float *h, float *x)
+/* The steps of a row between two sublayers: of each addition two, then these. */
+enum { NEXT = 5, SCALE, NORMALIZED, PREPARED };
+_Static_assert((int)PREPARED == (int)TEMPO_BETWEEN_STEPS, "the last step");
+
+/* The same numbers, shown in their parts; an edited scale is what x is divided by.  In steps the row keeps
+ * its place until the last one. */
+static void norm_shown(const tempo_between *b, size_t r, size_t to, float *x)
 {
     tempo_engine *e = b->rows.e;
     const tempo_model *m = e->model;
     const size_t d = m->hp.d_model;
-    float mean;
-    const float own = tempo_norm_scale(m, m->recipe.norm, x, d, &mean);
-    float scale = own;
+    float mean, *scale = &e->scales[r], *h = e->h + to * d;
 
-    tempo_show(e, b->scale, b->rows.index, r, &scale, 1, 1);
-    if (memcmp(&scale, &own, sizeof(own)) == 0)
-        tempo_norm_apply(m, m->recipe.norm, &(tempo_norm){.w = e->ones}, h, x, d);
-    else
-        center(h, x, d, mean, scale);
-    tempo_show(e, b->normalized, b->rows.index, r, h, d, 1);
+    if (tempo_step(e, SCALE)) {
+        *scale = tempo_norm_scale(m, m->recipe.norm, x, d, &mean);
+        tempo_show(e, b->scale, b->rows.index, r, scale, 1, 1);
+    }
+    if (tempo_step(e, NORMALIZED)) {
+        const float own = tempo_norm_scale(m, m->recipe.norm, x, d, &mean);
+        if (memcmp(scale, &own, sizeof(own)) == 0)
+            tempo_norm_apply(m, m->recipe.norm, &(tempo_norm){.w = e->ones}, h, x, d);
+        else
+            center(h, x, d, mean, *scale);
+        tempo_show(e, b->normalized, b->rows.index, r, h, d, 1);
+    }
+    if (!tempo_step(e, PREPARED))
+        return;
+    if (e->step != 0 && to != r)
+        memcpy(h, e->h + r * d, d * sizeof(*h));
     weigh(h, &b->norm, d);
 }
 
 /* ---- between two sublayers ---- */
 
-static void add_to_stream(const tempo_between *b, const tempo_addition *a, size_t r, float *x)
+/* Steps `step` and the one behind it. */
+static void add_to_stream(const tempo_between *b, const tempo_addition *a, size_t r, float *x, unsigned step)
 {
     tempo_engine *e = b->rows.e;
     const tempo_model *m = e->model;
     const size_t d = m->hp.d_model;
     float *given = a->rows + r * d;
 
-    if (a->bias != NULL)
-        m->kernels.add(given, a->bias, d);
-    if (a->post.w != NULL)
-        tempo_norm_apply(m, m->recipe.norm, &a->post, given, given, d);
-    if (m->recipe.residual_scale != 1.0f)
-        m->kernels.scale(given, m->recipe.residual_scale, d);
-    tempo_show(e, a->given, a->layer, r, given, d, 1);
-    m->kernels.add(x, given, d);
-    tempo_show(e, a->after, a->layer, r, x, d, 1);
+    if (tempo_step(e, step)) {
+        if (a->bias != NULL)
+            m->kernels.add(given, a->bias, d);
+        if (a->post.w != NULL)
+            tempo_norm_apply(m, m->recipe.norm, &a->post, given, given, d);
+        if (m->recipe.residual_scale != 1.0f)
+            m->kernels.scale(given, m->recipe.residual_scale, d);
+        tempo_show(e, a->given, a->layer, r, given, d, 1);
+    }
+    if (tempo_step(e, step + 1)) {
+        m->kernels.add(x, given, d);
+        tempo_show(e, a->after, a->layer, r, x, d, 1);
+    }
 }
 
 void tempo_between_row(const tempo_between *b, size_t r, size_t to)
@@ -107,13 +125,15 @@ void tempo_between_row(const tempo_between *b, size_t r, size_t to)
     float *x = e->x + r * d, *h = e->h + to * d;
 
     for (size_t i = 0; i < b->n_add && r < b->old; i++)
-        add_to_stream(b, &b->add[i], r, x);
-    tempo_show(e, b->next, b->rows.index, r, x, d, 1);
+        add_to_stream(b, &b->add[i], r, x, 1 + 2 * (unsigned)i);
+    if (tempo_step(e, NEXT))
+        tempo_show(e, b->next, b->rows.index, r, x, d, 1);
     if (b->norm.w != NULL && (e->taps & (TEMPO_TAP_BIT(b->scale) | TEMPO_TAP_BIT(b->normalized))) != 0)
-        norm_shown(b, r, h, x);
-    else
+        norm_shown(b, r, to, x);
+    else if (tempo_step(e, PREPARED))
         tempo_norm_apply(m, m->recipe.norm, &b->norm, h, x, d);
-    tempo_prepare(e, b->rows.next, to, h, 0, d);
+    if (tempo_step(e, PREPARED))
+        tempo_prepare(e, b->rows.next, to, h, 0, d);
 }
 
 static void between_row(const tempo_rows *rows, size_t r, size_t begin, size_t end)
@@ -134,6 +154,8 @@ uint64_t tempo_between_shows(const tempo_between *b)
 
 void tempo_between_run(const tempo_between *b)
 {
-    tempo_each_group(&b->rows, tempo_between_shows(b), between_row);
+    const tempo_shows shows = {tempo_between_shows(b), TEMPO_BETWEEN_STEPS};
+
+    tempo_each_group(&b->rows, &shows, between_row);
     tempo_stage_end(b->rows.e, TEMPO_STAGE_NORM, 0);
 }

@@ -35,12 +35,18 @@ typedef struct tempo_rows {
 /* Elements [begin, end) of row r, where the stage works on elements; on any thread. */
 typedef void (*tempo_row_fn)(const tempo_rows *rows, size_t r, size_t begin, size_t end);
 
+/* What a stage shows: its taps, and how many steps (tempo_step) its function has, each of which shows one at its end. */
+typedef struct tempo_shows {
+    uint64_t taps;
+    unsigned steps;
+} tempo_shows;
+
 size_t tempo_groups_of(size_t rows);
-/* fn for each row; shows: its taps.  By groups of rows whose activations may share cache lines: where it prepares some. */
-void tempo_each_row(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn);
-void tempo_each_group(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn);
+/* fn for each row; shows: NULL for nothing.  By groups of rows whose activations may share cache lines: where it prepares some. */
+void tempo_each_row(const tempo_rows *rows, const tempo_shows *shows, tempo_row_fn fn);
+void tempo_each_group(const tempo_rows *rows, const tempo_shows *shows, tempo_row_fn fn);
 /* For parts of k elements of each row; whole ones where there is something to show or edit. */
-void tempo_each_part(const tempo_rows *rows, size_t k, uint64_t shows, tempo_row_fn fn);
+void tempo_each_part(const tempo_rows *rows, size_t k, const tempo_shows *shows, tempo_row_fn fn);
 
 /* ---- norm.c ---- */
 /* h[n] = the norm of x[n], which may be h; a copy where there is no norm. */
@@ -67,6 +73,7 @@ typedef struct tempo_between {
     tempo_norm norm;
     tempo_tap next, scale, normalized;
 } tempo_between;
+enum { TEMPO_BETWEEN_STEPS = 8 };
 uint64_t tempo_between_shows(const tempo_between *b);
 void tempo_between_run(const tempo_between *b);
 /* Row r alone; h goes to place `to`. */
@@ -86,6 +93,12 @@ void tempo_mlp_run(const tempo_rows *rows);
 #define TEMPO_TAPS_BY_SLOT (TEMPO_TAP_BIT(TEMPO_TAP_ATTN_SCORES) | TEMPO_TAP_BIT(TEMPO_TAP_PATTERN))
 
 /* A bit for each tap that the observer (or NULL) wants in a layer; TEMPO_ALL_LAYERS: in any, or in none. */
+/* Does it want to see anything at all? */
+static inline bool tempo_sees(const tempo_observer *obs)
+{
+    return obs != NULL && (obs->view != NULL || obs->view_rows != NULL);
+}
+
 uint64_t tempo_taps_wanted(const tempo_observer *obs, uint32_t layer);
 /* Values [n_0, n_1] of row r: apply its edits, then show them, if it wants that, and nothing after the
  * observer has stopped.  Who calls it reads them again afterwards.  Where e->shown or e->ordered has the tap,
@@ -95,6 +108,9 @@ void tempo_tap_show(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, fl
 /* The second half of it, for what has been edited already. */
 void tempo_tap_view_row(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values, size_t n_0,
                         size_t n_1);
+
+/* All rows of a tap have been shown: those who want them at once get them. */
+void tempo_taps_shown(tempo_engine *e);
 
 /* What a stage calls: nothing at all where the tap is neither wanted nor edited. */
 static inline void tempo_show(tempo_engine *e, tempo_tap tap, uint32_t layer, size_t r, float *values,
@@ -108,6 +124,18 @@ static inline void tempo_show(tempo_engine *e, tempo_tap tap, uint32_t layer, si
 static inline bool tempo_in_order(const tempo_engine *e, uint64_t shows)
 {
     return ((e->shown | e->ordered) & shows) != 0;
+}
+
+/* Must such a stage show all rows of a tap before any of them goes on? */
+static inline bool tempo_by_tap(const tempo_engine *e, uint64_t shows)
+{
+    return (e->shown & shows) != 0 && e->observer->view_rows != NULL;
+}
+
+/* Is this a step that the stage does now? */
+static inline bool tempo_step(const tempo_engine *e, unsigned step)
+{
+    return e->step == 0 || e->step == step;
 }
 
 /* ---- attention.c ---- */

@@ -38,16 +38,23 @@ static void run_part(void *arg, size_t task, unsigned worker)
         job->fn(job->rows, r, begin, job->k - begin < job->part ? job->k : begin + job->part);
 }
 
-static bool in_order(const tempo_rows *rows, stage_job *job, uint64_t shows)
+static bool in_order(const tempo_rows *rows, stage_job *job, const tempo_shows *shows)
 {
-    if (!tempo_in_order(rows->e, shows))
+    tempo_engine *e = rows->e;
+
+    if (shows == NULL || !tempo_in_order(e, shows->taps))
         return false;
-    for (size_t r = 0; r < rows->n; r++)
-        run_row(job, r, 0);
+    const unsigned steps = tempo_by_tap(e, shows->taps) ? shows->steps : 0;
+    for (e->step = steps > 0; e->step <= steps; e->step++) {
+        for (size_t r = 0; r < rows->n; r++)
+            run_row(job, r, 0);
+        tempo_taps_shown(e);
+    }
+    e->step = 0;
     return true;
 }
 
-void tempo_each_row(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn)
+void tempo_each_row(const tempo_rows *rows, const tempo_shows *shows, tempo_row_fn fn)
 {
     stage_job job = {.rows = rows, .fn = fn};
 
@@ -55,7 +62,7 @@ void tempo_each_row(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn)
         tempo_pool_run(rows->e->pool, rows->n, run_row, &job);
 }
 
-void tempo_each_group(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn)
+void tempo_each_group(const tempo_rows *rows, const tempo_shows *shows, tempo_row_fn fn)
 {
     stage_job job = {.rows = rows, .fn = fn, .part = 1};
 
@@ -63,12 +70,12 @@ void tempo_each_group(const tempo_rows *rows, uint64_t shows, tempo_row_fn fn)
         tempo_pool_run(rows->e->pool, tempo_groups_of(rows->n), run_part, &job);
 }
 
-void tempo_each_part(const tempo_rows *rows, size_t k, uint64_t shows, tempo_row_fn fn)
+void tempo_each_part(const tempo_rows *rows, size_t k, const tempo_shows *shows, tempo_row_fn fn)
 {
     stage_job job = {.rows = rows, .fn = fn, .k = k};
 
     if (in_order(rows, &job, shows))
         return;
-    job.part = (rows->e->taps & shows) != 0 ? k : PART;
+    job.part = shows != NULL && (rows->e->taps & shows->taps) != 0 ? k : PART;
     tempo_pool_run(rows->e->pool, tempo_groups_of(rows->n) * ((k + job.part - 1) / job.part), run_part, &job);
 }

@@ -38,7 +38,7 @@ void tempo_unembed(tempo_engine *e, size_t n, float *logits)
 
     tempo_products(e, e->h, n, (tempo_product[]){{&m->output, logits}}, 1, TEMPO_STAGE_OUTPUT);
     if (m->output_bias != NULL || m->recipe.logit_scale != 1.0f || m->recipe.logit_cap > 0)
-        tempo_each_part(&job.rows, m->hp.n_vocab, 0, finish_part);
+        tempo_each_part(&job.rows, m->hp.n_vocab, NULL, finish_part);
 }
 
 /* e->h = the final norm of x, a group of rows a task: the numbers of norm_row in forward.c. */

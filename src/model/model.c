@@ -86,6 +86,27 @@ static void count_matrices(tempo_model *m)
     }
 }
 
+/* What the layers compute, in words. */
+static void fill_recipe(tempo_model_info *i, const tempo_model *m, const tempo_recipe *r)
+{
+    static const char *const activations[] = {[TEMPO_ACT_SILU] = "silu",
+                                              [TEMPO_ACT_GELU_TANH] = "gelu_tanh",
+                                              [TEMPO_ACT_GELU_ERF] = "gelu",
+                                              [TEMPO_ACT_RELU] = "relu",
+                                              [TEMPO_ACT_CLAMPED] = "clamped_swiglu"};
+
+    i->activation = activations[r->act];
+    i->norm = r->norm == TEMPO_NORM_RMS ? "rms" : "layer";
+    i->positions = m->positions != NULL ? "learned" : r->alibi ? "alibi" : r->n_rot > 0 ? "rotary" : "none";
+    i->gated_mlp = !r->plain_mlp;
+    i->parallel = r->parallel;
+    i->rotary_dim = r->n_rot;
+    i->n_experts = r->n_experts;
+    i->n_experts_used = r->n_used;
+    i->attention_softcap = (double)r->attn_cap;
+    i->logit_softcap = (double)r->logit_cap;
+}
+
 static tempo_status fill_info(tempo_loader *ld)
 {
     tempo_model *m = ld->m;
@@ -114,6 +135,7 @@ static tempo_status fill_info(tempo_loader *ld)
     i->norm_eps = f->norm_eps;
     i->rope_theta = f->rope.theta;
     i->tied_output = f->tied;
+    fill_recipe(i, m, &f->recipe);
     if (ld->layers != NULL && f->hp.n_layers > 0) {
         const tempo_layer *first = &ld->layers[0];
         i->qkv_bias = first->bq != NULL;
