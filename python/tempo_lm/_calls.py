@@ -30,9 +30,9 @@ def _poll(user: Any) -> bool:
     return True
 
 
-@ffi.callback("bool(void *, const tempo_tap_view *)", error=False, onerror=_failed)  # type: ignore[untyped-decorator]
-def _view(user: Any, view: Any) -> bool:
-    _current.observer.views(view, 1)
+@ffi.callback("bool(void *, const tempo_tap_view *, size_t)", error=False, onerror=_failed)  # type: ignore[untyped-decorator]
+def _view_rows(user: Any, views: Any, n: int) -> bool:
+    _current.observer.views(views, n)
     return True
 
 
@@ -56,7 +56,7 @@ class Observer:
             if polled and threading.current_thread() is threading.main_thread():
                 self.pointer.poll = _poll
             if views is not None:
-                self.pointer.view, self.pointer.taps, self.pointer.n_taps = _view, taps, len(taps)
+                self.pointer.view_rows, self.pointer.taps, self.pointer.n_taps = _view_rows, taps, len(taps)
                 self.pointer.prompts = prompts
 
     def __enter__(self) -> Any:
