@@ -4,7 +4,7 @@
 # qemu, and the installed library as a stranger would use it.
 #   tools/check-all.sh          all parts
 #   tools/check-all.sh but PART...  all but these
-#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 web install additions field
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 archs web install additions field
 # What this machine cannot run says so and is counted at the end, after the minutes that each part took; with CI=true,
 # where every tool is installed, it is a failure.
 set -euo pipefail
@@ -71,7 +71,7 @@ part_tiles() {
         grep -qw "$flag" /proc/cpuinfo || { leave_out "emulated tiles: no $flag"; return; }
     done
     build tiles -DTEMPO_EMULATE=ON -DTEMPO_DOCS=OFF -DTEMPO_STUDY=OFF -DTEMPO_SERVER=OFF
-    check tiles -R 'kernels|golden|forward|engine|decode|doctor'
+    check tiles -R 'kernels|golden|forward|engine|decode|doctor|arch'
 }
 
 # on_cpu CPU PATH: the kernels' tests on an emulated processor, and a run there that must choose this path and give the
@@ -116,6 +116,13 @@ part_arm64() {
     check arm64 -E 'stats_simulated|study_run|registry_faults|experiment_run|cli_study|cli_experiment|cli_view_terminal'
 }
 
+# Many shapes of every architecture and type against double precision, and the identities in all of their files.
+part_archs() {
+    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    TEMPO_ARCH_SEEDS=10 $root/gcc/test_arch_shapes | grep -v '^\[ ' || return
+    TEMPO_DOCTOR_ALL=1 tests/cli/test_doctor.sh $root/gcc/tempo $root/gcc/arch_files
+}
+
 # The page: built anew and compared with what is committed; then in a browser.  OpenAI's client against the same server.
 part_web() {
     [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
@@ -157,7 +164,7 @@ part_field() {
     done
 }
 
-all=(gcc clang address thread fuzz tiles cpus arm64 web install additions field)
+all=(gcc clang address thread fuzz tiles cpus arm64 archs web install additions field)
 if [ "${1:-}" = but ]; then
     shift
     for part; do

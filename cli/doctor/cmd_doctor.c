@@ -79,15 +79,16 @@ static int prepare_prompt(doctor *d)
 }
 
 /* Reordered sums differ by a few units in the last place of what is summed; through the layers that grows
- * about as the square root of the width for each of them, relative to the largest logit, taken as 64.  Where
- * a number lies at the border of two that something rounds to, it moves by a step: an activation of products
- * that keep `bits` of them by 2^-bits, in each layer and on its own; a key or a value in a cache of half
- * floats by 2^-11.  */
-static double rounding_tolerance(const tempo_model_info *m, tempo_kv_type kv)
+ * about as the square root of the width for each of them, relative to the largest logit, taken as 64 at
+ * least. Where a number lies at the border of two that something rounds to, it moves by a step: an activation
+ * of products that keep `bits` of them by 2^-bits, on its own at each of the four places of a layer that
+ * products read, and at the end; a key or a value in a cache of half floats by 2^-11.  */
+static double rounding_tolerance(const tempo_model_info *m, tempo_kv_type kv, double largest)
 {
-    const double step = m->activation_bits < 24 ? ldexp(1, -(int)m->activation_bits) * sqrt(m->n_layers) : 0;
+    const double step =
+        m->activation_bits < 24 ? ldexp(1, -(int)m->activation_bits) * sqrt(4.0 * m->n_layers + 1) : 0;
 
-    return 64 *
+    return fmax(64, largest) *
            (0x1p-24 * m->n_layers * sqrt((double)m->d_model) + step + (kv == TEMPO_KV_F16 ? 0x1p-11 : 0));
 }
 
@@ -102,7 +103,6 @@ static int prepare(doctor *d)
             DOCTOR_PROMPT + DOCTOR_STEPS + 2);
         return EXIT_FAILED;
     }
-    d->rounding = rounding_tolerance(m, d->o->decoding.kv);
     for (int i = 0; i < 2; i++)
         if ((d->buffer[i] = calloc(DOCTOR_MEMBERS * d->n_vocab, sizeof(float))) == NULL) {
             say("out of memory for %zu logits", DOCTOR_MEMBERS * d->n_vocab);
@@ -110,7 +110,10 @@ static int prepare(doctor *d)
         }
     if ((code = prepare_prompt(d)) != EXIT_OK)
         return code;
-    return find_members(d) == TEMPO_OK ? EXIT_OK : say_error(&d->err);
+    if (find_members(d) != TEMPO_OK)
+        return say_error(&d->err);
+    d->rounding = rounding_tolerance(m, d->o->decoding.kv, d->largest);
+    return EXIT_OK;
 }
 
 /* ---- the table ---- */
@@ -173,6 +176,27 @@ static int run_checks(doctor *d, json_t *list, bool *all)
     return EXIT_OK;
 }
 
+/* What the identities mean in a model that attends in another way than Llama; docs/semantics.md. */
+static void print_notes(const doctor *d)
+{
+    const tempo_model *m = d->s.model;
+    const bool learned = tempo_tap_get_info(m, TEMPO_TAP_POS_EMBED).missing == NULL,
+               rotates = tempo_tap_get_info(m, TEMPO_TAP_ROT_Q).missing == NULL;
+    const uint32_t window = tempo_model_get_info(m)->sliding_window;
+
+    if (window > 0)
+        printf("Windows: layers that have one see positions above their own less %u; what is hidden so is "
+               "hidden in every mode.\n",
+               window);
+    if (learned)
+        printf("Learned positions: the members of a set share a row of the table; offset:D takes whole D "
+               "only.\n");
+    else if (!rotates)
+        printf("ALiBi: distances are those of positions; the members of a set are at distance 0.\n");
+    if (doctor_has_sinks(m))
+        printf("Attention sinks: the weights of a row sum to less than 1 (I4); the rest is the sink's.\n");
+}
+
 static int run(doctor *d)
 {
     json_t *list = json_array();
@@ -189,9 +213,12 @@ static int run(doctor *d)
                       "compute", tempo_model_get_info(d->s.model)->compute, "threads",
                       (json_int_t)tempo_engine_threads(d->s.engine), "holds", all, "identities", list),
             false);
-    else if (code == EXIT_OK)
-        printf("\n%s\n", all ? "All identities hold."
-                             : "An identity does not hold: results of this model cannot be trusted here.");
+    else if (code == EXIT_OK) {
+        printf("\n");
+        print_notes(d);
+        printf("%s\n", all ? "All identities hold."
+                           : "An identity does not hold: results of this model cannot be trusted here.");
+    }
     json_decref(list);
     return code == EXIT_OK && !all ? EXIT_FAILED : code;
 }

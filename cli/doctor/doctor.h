@@ -16,6 +16,7 @@ typedef struct doctor {
     size_t n_prompt;
     int32_t members[DOCTOR_MEMBERS]; /* the most probable tokens after the prompt */
     size_t n_vocab;
+    double largest;  /* of the logits after the prompt */
     double rounding; /* tolerance of logits that may round differently; see doctor.c */
     float *buffer[2]; /* [DOCTOR_MEMBERS * n_vocab] logits to compare */
     tempo_err err;    /* of a check that could not run */
@@ -37,7 +38,9 @@ finding check_i6(doctor *d);
 finding check_i7(doctor *d);
 finding check_i8(doctor *d);
 finding check_i9(doctor *d);
-/* Fill d->members. */
+/* Have heads a logit of their own that no slot gets? */
+bool doctor_has_sinks(const tempo_model *m);
+/* Fill d->members and d->largest. */
 tempo_status find_members(doctor *d);
 /* Where a set goes, and how. */
 typedef struct placed_set {

@@ -80,6 +80,8 @@ tempo_status find_members(doctor *d)
 
     if (st == TEMPO_OK)
         st = prefill(d->s.engine, seq, d->prompt, d->n_prompt, &logits, &d->err);
+    for (size_t i = 0; st == TEMPO_OK && i < d->n_vocab; i++)
+        d->largest = fmax(d->largest, fabs((double)logits[i]));
     for (int k = 0; st == TEMPO_OK && k < DOCTOR_MEMBERS; k++) {
         int32_t best = -1;
         for (int32_t id = 0; (size_t)id < d->n_vocab; id++) {
@@ -129,8 +131,7 @@ static double deviation(const attention_sums *s, double sum)
     return s->sinks && sum > 0 && sum < 1 ? 0 : fabs(sum - 1);
 }
 
-/* Have heads a logit of their own that no slot gets? */
-static bool has_sinks(const tempo_model *m)
+bool doctor_has_sinks(const tempo_model *m)
 {
     bool found = false;
 
@@ -170,7 +171,7 @@ finding check_i4(doctor *d)
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
         const placed_set set = first_set(d, modes[i]);
-        attention_sums sums = {.first = d->n_prompt, .mode = modes[i], .sinks = has_sinks(d->s.model)};
+        attention_sums sums = {.first = d->n_prompt, .mode = modes[i], .sinks = doctor_has_sinks(d->s.model)};
         const tempo_observer obs = {.user = &sums,
                                     .view = sum_attention,
                                     .taps = &(const tempo_tap_selection){.tap = TEMPO_TAP_PATTERN},

