@@ -10,8 +10,26 @@ Every number comes from the C library libtempo; arrays are numpy's.
 from __future__ import annotations
 
 from ._library import version as __version__
+from .cache import ActivationCache
 from .config import Config
-from .errors import BusyError, ClosedError, DeadViewError, TempoError
+from .edits import Edits
+from .errors import BusyError, ClosedError, TempoError
+from .hooks import HookPoint
+from .lenses import Attribution, Lens, attribute, lens
 from .model import Model
 
-__all__ = ["BusyError", "ClosedError", "Config", "DeadViewError", "Model", "TempoError", "__version__"]
+__all__ = [
+    "ActivationCache",
+    "Attribution",
+    "BusyError",
+    "ClosedError",
+    "Config",
+    "Edits",
+    "HookPoint",
+    "Lens",
+    "Model",
+    "TempoError",
+    "__version__",
+    "attribute",
+    "lens",
+]

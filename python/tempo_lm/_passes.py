@@ -48,6 +48,23 @@ class Item:
         return (np.flatnonzero(np.diff(self.sets)) + 1).tolist() + [len(self.ids)]
 
 
+def fill_rows(rows: NDArray[Any], item: Item, begin: int, end: int, seq: Any, want: int) -> None:
+    """Slots [begin, end) of an item as rows of its sequence."""
+    rows["seq"] = int(ffi.cast("uintptr_t", seq))
+    rows["token"] = item.ids[begin:end]
+    rows["set"] = item.sets[begin:end]
+    rows["position"] = item.positions[begin:end]
+    rows["mode"] = item.mode
+    rows["want"] = want
+
+
+def row_array(item: Item, begin: int, end: int, seq: Any, want: int) -> NDArray[Any]:
+    """A new array of them."""
+    rows = np.zeros(end - begin, _ROW)
+    fill_rows(rows, item, begin, end, seq, want)
+    return rows
+
+
 @dataclass
 class Part:
     """Slots [begin, end) of item ``item`` as rows first, first + 1, ... of a pass."""
@@ -153,14 +170,10 @@ class Passes:
         for part in parts:
             item = items[part.item]
             if part.begin == 0:
-                seqs[part.item] = self._sequence(engine, item)
+                seqs[part.item] = self.sequence(engine, item)
+            want = (_LOGITS if self.want == "all" else 0) | (_TAPS if self.views is not None else 0)
             here = rows[part.first : part.first + part.end - part.begin]
-            here["seq"] = int(ffi.cast("uintptr_t", seqs[part.item]))
-            here["token"] = item.ids[part.begin : part.end]
-            here["set"] = item.sets[part.begin : part.end]
-            here["position"] = item.positions[part.begin : part.end]
-            here["mode"] = item.mode
-            here["want"] = (_LOGITS if self.want == "all" else 0) | (_TAPS if self.views is not None else 0)
+            fill_rows(here, item, part.begin, part.end, seqs[part.item], want)
             if self.want == "last" and part.end == len(item.ids):
                 here["want"][-1] |= _LOGITS
         if self.watch is not None:
@@ -177,7 +190,7 @@ class Passes:
             elif self.want == "last" and part.end == len(items[part.item].ids):
                 _logits_of(engine, part.first + part.end - part.begin - 1, 1, self.d_vocab, out[part.item])
 
-    def _sequence(self, engine: Any, item: Item) -> Any:
+    def sequence(self, engine: Any, item: Item) -> Any:
         options = ffi.new(
             "tempo_seq_options *", {"size": ffi.sizeof("tempo_seq_options"), "kv": self.kv, "max_slots": len(item.ids)}
         )

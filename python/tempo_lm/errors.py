@@ -6,7 +6,7 @@ from typing import Any
 
 from ._library import ffi, lib
 
-__all__ = ["TempoError", "ClosedError", "BusyError", "DeadViewError"]
+__all__ = ["TempoError", "ClosedError", "BusyError"]
 
 
 class TempoError(RuntimeError):
@@ -43,10 +43,6 @@ class ClosedError(ValueError):
 
 class BusyError(RuntimeError):
     """The model is in the middle of a pass that this call would disturb: a hook calls the model that runs it."""
-
-
-class DeadViewError(ValueError):
-    """A view of a hook's values is used after the hook returned."""
 
 
 _UNKNOWN = 2**64 - 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, overload
 
@@ -14,8 +15,13 @@ from ._core import Core
 from ._library import NULL, ffi, lib, text
 from ._options import as_int, choice
 from ._passes import Item, Passes, plain_item
+from ._watch import Watcher
+from .cache import ActivationCache
 from .config import Config
+from .edits import Edits
 from .errors import check, new_err
+from .hooks import FwdHooks, HookFn, Hooks
+from .taps import NamesFilter, Taps
 from .tokens import Ids, Prompt, Tokens
 
 __all__ = ["Model"]
@@ -32,6 +38,9 @@ class Model:
 
     def __init__(self, core: Core, cfg: Config, kv: str = "f32") -> None:
         self._core = core
+        self._taps = Taps(core, cfg.n_layers)
+        self._hooks: list[tuple[NamesFilter, HookFn]] = []
+        self._edits: list[Edits] = []
         self._tokens = Tokens(core, cfg.d_vocab)
         self._kv = choice("kv_type", "kv", kv)
         self.cfg = cfg
@@ -174,8 +183,25 @@ class Model:
             raise ValueError("sets: numbers from 0 are expected, each that of the token before or one more")
         return Item(ids, numbers.astype(np.uint32), places, choice("mode", "mode", mode))
 
-    def _passes(self, **how: Any) -> Passes:
-        return Passes(self._core, self.cfg.d_vocab, self.cfg.n_params, kv=self._kv, **how)
+    def _plain_passes(self, want: str = "all") -> Passes:
+        """With the edits that are in force, without hooks."""
+        edits = self._edits[-1].pointer if self._edits else None
+        return Passes(self._core, self.cfg.d_vocab, self.cfg.n_params, kv=self._kv, edits=edits, want=want)
+
+    def _run(
+        self, items: Sequence[Item], names: NamesFilter, hooks: FwdHooks, want: str = "all"
+    ) -> tuple[list[NDArray[np.float32]], list[dict[str, NDArray[np.float32]]]]:
+        """Logits of each, and what names choose; with the hooks and edits that are in force."""
+        passes = self._plain_passes(want)
+        all_hooks = [*self._hooks, *hooks]
+        kept = self._taps.choose("names_filter", names) if names != () else {}
+        if not all_hooks and not kept:
+            return passes.run(items), [{} for _ in items]
+        ready = Hooks(self._taps, all_hooks)
+        watcher = Watcher(self._taps, items, kept, ready.chosen, ready if all_hooks else None)
+        passes.watch, passes.views, passes.taps = watcher.begin, watcher.views, watcher.selections
+        passes.whole = bool(all_hooks)
+        return passes.run(items), watcher.caches
 
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -206,14 +232,107 @@ class Model:
             ValueError, TypeError: an id, sets or positions that do not fit.
             TempoError: ``"limit"`` beyond the context, ``"memory"``.
         """
-        if sets is not None or positions is not None:
-            if not is_one(tokens):
-                raise ValueError("sets, positions: these are of one prompt, not of a list")
-            return self._passes().run([self._set_item(tokens, sets, positions, mode)])[0]
-        choice("mode", "mode", mode)
-        items, one = self._items(tokens)
-        logits = self._passes().run(items)
+        items, one = self._sequences(tokens, sets, positions, mode)
+        logits, _ = self._run(items, (), ())
         return logits[0] if one else logits
+
+    def _sequences(self, tokens: Any, sets: Any, positions: Any, mode: str) -> tuple[list[Item], bool]:
+        if sets is None and positions is None:
+            choice("mode", "mode", mode)
+            return self._items(tokens)
+        if not is_one(tokens):
+            raise ValueError("sets, positions: these are of one prompt, not of a list")
+        return [self._set_item(tokens, sets, positions, mode)], True
+
+    def run_with_cache(
+        self,
+        tokens: Any,
+        names_filter: NamesFilter = None,
+        *,
+        fwd_hooks: FwdHooks = (),
+        sets: ArrayLike | None = None,
+        positions: ArrayLike | None = None,
+        mode: str = "isolated",
+    ) -> Any:
+        """Logits of all positions, and what the pass computed.
+
+        Args:
+            tokens, sets, positions, mode: as in a call of the model.
+            names_filter: what to keep: whole names (``"blocks.3.attn.hook_pattern"``), names without their layer or short ones of all
+                layers (``"hook_resid_post"``, ``"pattern"``, ``"z:layers=2-4"``), a list of them, or a function that says which whole names;
+                None: all but hook_result and logits.  Model.hook_names lists them.
+            fwd_hooks: as of run_with_hooks; the cache has what they leave.
+
+        Returns:
+            (logits float32 [pos, d_vocab], ActivationCache); of a list of prompts two lists.
+
+        Raises:
+            ValueError: a name that this model does not have, with the nearest one; and as a call of the model.
+        """
+        items, one = self._sequences(tokens, sets, positions, mode)
+        logits, arrays = self._run(items, names_filter, fwd_hooks)
+        caches = [ActivationCache(self, self._taps, item.ids, a) for item, a in zip(items, arrays, strict=True)]
+        return (logits[0], caches[0]) if one else (logits, caches)
+
+    def run_with_hooks(
+        self,
+        tokens: Any,
+        fwd_hooks: FwdHooks = (),
+        *,
+        sets: ArrayLike | None = None,
+        positions: ArrayLike | None = None,
+        mode: str = "isolated",
+    ) -> Any:
+        """Logits of all positions, with functions that see and change what the pass computes.
+
+        Args:
+            fwd_hooks: pairs of a name (or names, or a function of names, as of run_with_cache) and a function of (values, hook).  It gets
+                the whole prompt's values at once, before anything reads them, in the shapes of the cache: ``[pos, head, d_head]``,
+                ``[head, query, key]`` ...  It may write to them until it returns, or return others of the same shape; of what the model
+                does not read (hook_result, experts) they are read-only.  Afterwards they are the caller's to keep, read-only.  Of a
+                list of prompts it is called once for each (hook.prompt).
+
+        Raises:
+            ValueError: a name that is not there; values of another shape.
+            Whatever a hook raises, unchanged; the model is as before.
+        """
+        items, one = self._sequences(tokens, sets, positions, mode)
+        logits, _ = self._run(items, (), fwd_hooks)
+        return logits[0] if one else logits
+
+    @property
+    def hook_names(self) -> list[str]:
+        """Whole names of all that hooks and caches can have, in the order of a pass."""
+        return self._taps.names()
+
+    @contextmanager
+    def hooks(self, fwd_hooks: FwdHooks = ()) -> Iterator[Model]:
+        """``with m.hooks(fwd_hooks=[...]):`` these run in all passes of this model meanwhile."""
+        Hooks(self._taps, fwd_hooks)
+        before = self._hooks
+        self._hooks = [*before, *fwd_hooks]
+        try:
+            yield self
+        finally:
+            self._hooks = before
+
+    @contextmanager
+    def edits(self, *texts: str, **arrays: ArrayLike) -> Iterator[Edits]:
+        """``with m.edits("zero blocks.5.attn.hook_z heads=7", "cut siblings layers=8-12"):`` in force in all passes and decoding meanwhile.
+
+        Args:
+            texts: edits, each a line as on the command line (docs/interventions.md).
+            arrays: what ``vector=NAME`` in them means.
+
+        Raises:
+            TempoError: a text that is no edit, naming it and what is expected; a tap or head that is not there; an array of another shape.
+        """
+        made = Edits(self._core, texts, arrays, self._edits[-1] if self._edits else None)
+        self._edits.append(made)
+        try:
+            yield made
+        finally:
+            self._edits.remove(made)
 
 
 def is_one(prompts: Any) -> bool:

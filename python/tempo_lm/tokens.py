@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ._core import Core
 from ._library import NULL, ffi, lib
 from ._options import as_int
-from .errors import check, new_err
+from .errors import TempoError, check, new_err
 
 __all__ = ["Ids", "Prompt", "Tokens"]
 
@@ -98,6 +98,13 @@ class Tokens:
                 found.append(bytes(ffi.buffer(data, n[0])).decode("utf-8", "replace"))
             return found
 
+    def texts(self, ids: Ids) -> list[str]:
+        """The same, or ``"<id>"`` in numbers where the model has no tokenizer."""
+        try:
+            return self.pieces(ids)
+        except TempoError:
+            return [f"<{i}>" for i in ids.tolist()]
+
     def ids(self, what: str, prompt: Prompt) -> Ids:
         """Ids of a text, or the given ones, checked.
 
@@ -123,7 +130,7 @@ class Tokens:
             )
         return np.ascontiguousarray(array, np.int32)
 
-    def single(self, what: str, token: str | int) -> int:
+    def single(self, what: str, token: str | int | np.integer[Any]) -> int:
         """The id of a text that is one token, or an id.
 
         Raises:
