@@ -17,17 +17,22 @@ from .errors import BusyError, ClosedError, TempoError
 from .hooks import HookPoint
 from .lenses import Attribution, Lens, attribute, lens
 from .model import Model
+from .results import Arm, Decoded, Member, Set
 
 __all__ = [
     "ActivationCache",
+    "Arm",
     "Attribution",
     "BusyError",
     "ClosedError",
     "Config",
+    "Decoded",
     "Edits",
     "HookPoint",
     "Lens",
+    "Member",
     "Model",
+    "Set",
     "TempoError",
     "__version__",
     "attribute",

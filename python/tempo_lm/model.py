@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._chat import chat_ids
 from ._core import Core
 from ._library import NULL, ffi, lib, text
 from ._options import as_int, choice
@@ -18,9 +19,11 @@ from ._passes import Item, Passes, plain_item
 from ._watch import Watcher
 from .cache import ActivationCache
 from .config import Config
+from .decoding import Runs, RunSpec, arms_of
 from .edits import Edits
 from .errors import check, new_err
 from .hooks import FwdHooks, HookFn, Hooks
+from .results import Set
 from .taps import NamesFilter, Taps
 from .tokens import Ids, Prompt, Tokens
 
@@ -333,6 +336,76 @@ class Model:
             yield made
         finally:
             self._edits.remove(made)
+
+    # ---- decoding ----
+
+    def _runs(self, prompt: Any, messages: Any, options: dict[str, Any]) -> tuple[Runs, bool]:
+        chat = {name: options.pop(name) for name in ("tools", "thinking", "date", "template") if name in options}
+        shared = {
+            name: options.pop(name)
+            for name in ("regime", "driver", "sample", "distributions", "capture_dir", "record", "closing_pass")
+            if name in options
+        }
+        arms = arms_of(options, options.pop("modes", None), options.pop("arms", None))
+        if self._hooks:
+            raise ValueError("hooks do not reach decoding: edits do (m.edits)")
+        if (prompt is None) == (messages is None):
+            raise TypeError("prompt, messages: one of the two")
+        ends: list[int] = []
+        if messages is not None:
+            ids, ends = chat_ids(self._core, messages, **chat)
+            given, one = [ids], True
+        else:
+            if chat:
+                raise TypeError(f"{next(iter(chat))}: this is of messages, not of a prompt")
+            items, one = self._items(prompt, "prompt")
+            given = [item.ids for item in items]
+        return Runs(self, given, RunSpec(arms, end_ids=ends, **shared)), one
+
+    def decode(self, prompt: Any = None, *, messages: Sequence[dict[str, Any]] | None = None, **options: Any) -> Any:
+        """Decode with sets: each step takes all tokens that reach the threshold.
+
+        Args:
+            prompt: a text, token ids, or a list of either, which go through the model together.
+            messages: in place of it a conversation, ``[{"role": "user", "content": "Hi"}]``, through the model's chat template; with
+                ``tools``, ``thinking``, ``date``, ``template`` at will.
+            mode: what members of a set see of each other: ``"isolated"`` (default), ``"visible"``, ``"causal"``.
+            modes: several, each an arm of one run; ``arms={"name": {option: value}}`` gives arms any options, ``edits=[...]`` among them.
+            threshold (0.1), steps (32), max_set (64), temperature (1), readout (``"mixture"``, ``"uniform"``, ``"geometric"``, ``"top"``,
+                ``"last"``), context (``"all"``, ``"top"``, ``"last"``), positions (``"shared"``, ``"unique"``, ``"offset"`` with
+                position_offset), stop (``"any"``, ``"top"``, ``"never"``), min_steps, order, first_visible_layer, last_visible_layer, replay,
+                kv, max_slots, nudge: as docs/semantics.md has them.
+            regime, driver: ``"lockstep"``: all arms take the driver's sets.
+            sample: dict(temperature, top_p, min_p, seed): draw one token a step in place of a set.
+            edits: lines, of all arms; those of m.edits come first.
+            distributions: keep the whole distribution of each step (Set.distribution).
+            capture_dir, record: write what steps compute, ``record="attention:layers=2-4,logits"``; load_capture reads it.
+            closing_pass: the last set is read once more.
+
+        Returns:
+            Decoded; of a list of prompts a list.
+
+        Raises:
+            TypeError: an option that is not there, with the nearest name, or of another type.
+            ValueError, TempoError: a value out of range, naming it; ``"limit"`` beyond the context.
+            KeyboardInterrupt: everything stays usable.
+        """
+        runs, one = self._runs(prompt, messages, options)
+        results = runs.all()
+        return results[0] if one else results
+
+    def generate(self, prompt: Any = None, *, messages: Sequence[dict[str, Any]] | None = None, **options: Any) -> Any:
+        """The text behind a prompt, one token a step: decode with threshold 1, or sample=...; of a list of prompts a list of texts."""
+        runs, one = self._runs(prompt, messages, {"threshold": 1.0, **options})
+        texts = [result.text for result in runs.all()]
+        return texts[0] if one else texts
+
+    def stream(
+        self, prompt: Any = None, *, messages: Sequence[dict[str, Any]] | None = None, **options: Any
+    ) -> Iterator[Set]:
+        """The sets of decode, as they are taken; of several arms or prompts one after the other within a step (Set.arm)."""
+        runs, _ = self._runs(prompt, messages, options)
+        return runs.stream()
 
 
 def is_one(prompts: Any) -> bool:

@@ -25,3 +25,9 @@ def shared() -> Path:
     if not (SHARED / "models").is_dir():
         pytest.skip("no ../shared/models here")
     return SHARED
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What goes wrong in a destructor or in a thread fails the test in which it is seen."""
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnraisableExceptionWarning")
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
