@@ -130,15 +130,16 @@ static tempo_status take_gguf(tempo_choice *c, const tempo_hub_answer *a, const 
 {
     unsigned no, count;
     const size_t stem = tempo_gguf_part_name(path, &no, &count);
+    const bool parts = stem > 0 && count > 0; /* "-00001-of-00000" is a name like any other */
     char name[TEMPO_HUB_MAX_NAME + 32];
 
-    if (stem > 0 && count > MAX_PARTS)
+    if (parts && count > MAX_PARTS)
         return tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.200s: %u parts, the limit is %d", path,
                           count, MAX_PARTS);
-    for (unsigned i = 1; i <= (stem > 0 ? count : 1); i++) {
-        if (stem > 0)
+    for (unsigned i = 1; i <= (parts ? count : 1); i++) {
+        if (parts)
             (void)snprintf(name, sizeof(name), "%.*s-%05u-of-%05u.gguf", (int)stem, path, i, count);
-        tempo_hub_file *f = tempo_hub_answer_find(a, "", stem > 0 ? name : path);
+        tempo_hub_file *f = tempo_hub_answer_find(a, "", parts ? name : path);
         if (f == NULL)
             return tempo_fail(err, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET,
                               "part %u of %u is not in the repository: %.300s", i, count, name);

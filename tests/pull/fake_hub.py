@@ -303,7 +303,3 @@ def instead(data, **headers):
         handler.send(200, data, {name.replace("_", "-"): value for name, value in headers.items()})
         return True
     return fault
-
-
-def usual(handler, body):
-    return None
