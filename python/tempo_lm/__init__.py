@@ -11,30 +11,42 @@ from __future__ import annotations
 
 from ._library import version as __version__
 from .cache import ActivationCache
+from .captures import Capture, load_capture
 from .config import Config
 from .edits import Edits
 from .errors import BusyError, ClosedError, TempoError
 from .hooks import HookPoint
 from .lenses import Attribution, Lens, attribute, lens
 from .model import Model
+from .patching import Grid, Patched, patch
 from .results import Arm, Decoded, Member, Set
+from .scoring import Score
+from .studies import Study, load_study
 
 __all__ = [
     "ActivationCache",
     "Arm",
     "Attribution",
     "BusyError",
+    "Capture",
     "ClosedError",
     "Config",
     "Decoded",
     "Edits",
+    "Grid",
     "HookPoint",
     "Lens",
     "Member",
     "Model",
+    "Patched",
+    "Score",
     "Set",
+    "Study",
     "TempoError",
     "__version__",
     "attribute",
     "lens",
+    "load_capture",
+    "load_study",
+    "patch",
 ]

@@ -24,13 +24,14 @@ from .edits import Edits
 from .errors import check, new_err
 from .hooks import FwdHooks, HookFn, Hooks
 from .results import Set
+from .scoring import score
 from .taps import NamesFilter, Taps
-from .tokens import Ids, Prompt, Tokens
+from .tokens import HasTokens, Ids, Prompt, Tokens
 
 __all__ = ["Model"]
 
 
-class Model:
+class Model(HasTokens):
     """A model that is open, with its threads.  Made by Model.from_pretrained; a context manager.
 
     Calls from several threads take turns.  Copies of a process made by fork make their own threads at their first pass.
@@ -112,52 +113,6 @@ class Model:
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"<tempo_lm.Model {self.cfg.model_name}: {self.cfg.n_layers} layers, d_model {self.cfg.d_model}{state}>"
-
-    # ---- tokens ----
-
-    def to_tokens(self, text: str | Sequence[str], prepend_bos: bool | None = None, special: bool = True) -> Any:
-        """Token ids of a text: int32 [pos]; of a list of texts a list of those.
-
-        Args:
-            prepend_bos: put the token that begins a text in front, or not; None: what the model's rule is.
-            special: names of special tokens in the text ("<|eot_id|>") become those tokens.
-
-        Raises:
-            TempoError: the model has no tokenizer that can be used.
-            ValueError: prepend_bos of a model that has no such token.
-        """
-        if isinstance(text, str):
-            return self._tokens.encode(text, prepend_bos, special)
-        return [self._tokens.encode(one, prepend_bos, special) for one in text]
-
-    def to_string(self, tokens: int | Sequence[int] | NDArray[Any], special: bool = True) -> str:
-        """The text of token ids.  special: names of control tokens stand in it."""
-        ids = self._tokens.ids("tokens", np.atleast_1d(np.asarray(tokens)))
-        return self._tokens.decode(ids, special).decode("utf-8", "replace")
-
-    def to_str_tokens(self, prompt: Prompt, prepend_bos: bool | None = None) -> list[str]:
-        """One text for each token of a text, or of token ids."""
-        ids = (
-            self._tokens.encode(prompt, prepend_bos) if isinstance(prompt, str) else self._tokens.ids("prompt", prompt)
-        )
-        return self._tokens.pieces(ids)
-
-    def to_single_token(self, text: str) -> int:
-        """The id of a text that is one token.
-
-        Raises:
-            ValueError: it is several, or none.
-        """
-        return self._tokens.single("text", text)
-
-    def to_single_str_token(self, token: int) -> str:
-        """The text of one id."""
-        return self._tokens.pieces(self._tokens.ids("token", [token]))[0]
-
-    @property
-    def tokenizer_info(self) -> dict[str, Any]:
-        """``kind``, ``n_tokens``, ``bos``, ``eos``, ``add_bos``, ``add_eos``."""
-        return self._tokens.info()
 
     # ---- passes ----
 
@@ -393,6 +348,26 @@ class Model:
         runs, one = self._runs(prompt, messages, options)
         results = runs.all()
         return results[0] if one else results
+
+    def score(
+        self, text: Any, *, top: int = 5, first: int | Sequence[int] = 0, window: int = 0, stride: int = 0
+    ) -> Any:
+        """How probable the model finds each token of a text, behind those in front of it.
+
+        Args:
+            text: a text, token ids, or a list of either, which go through the model together.
+            top: so many most probable tokens are told at each place, at most 256.
+            first: tokens in front of this one are context, and not scored; of a list of texts a number for each at will.
+            window, stride: of texts longer than the context: tokens that are looked at together, windows begin every ``stride`` tokens.
+
+        Returns:
+            Score: numpy columns by name, with ``to_pandas()`` and ``perplexity``; of a list a list.
+
+        Raises:
+            ValueError: an option out of range.
+            TempoError: ``"limit"`` for a text beyond the context (or window) without a stride.
+        """
+        return score(self, text, top=top, first=first, window=window, stride=stride)
 
     def generate(self, prompt: Any = None, *, messages: Sequence[dict[str, Any]] | None = None, **options: Any) -> Any:
         """The text behind a prompt, one token a step: decode with threshold 1, or sample=...; of a list of prompts a list of texts."""

@@ -144,3 +144,53 @@ class Tokens:
                 f"{what}: {token!r} is {len(ids)} tokens ({', '.join(map(repr, self.pieces(ids)))}), not one"
             )
         return int(ids[0])
+
+
+class HasTokens:
+    """The tokenizer's part of a Model."""
+
+    _tokens: Tokens
+
+    def to_tokens(self, text: str | Sequence[str], prepend_bos: bool | None = None, special: bool = True) -> Any:
+        """Token ids of a text: int32 [pos]; of a list of texts a list of those.
+
+        Args:
+            prepend_bos: put the token that begins a text in front, or not; None: what the model's rule is.
+            special: names of special tokens in the text ("<|eot_id|>") become those tokens.
+
+        Raises:
+            TempoError: the model has no tokenizer that can be used.
+            ValueError: prepend_bos of a model that has no such token.
+        """
+        if isinstance(text, str):
+            return self._tokens.encode(text, prepend_bos, special)
+        return [self._tokens.encode(one, prepend_bos, special) for one in text]
+
+    def to_string(self, tokens: int | Sequence[int] | NDArray[Any], special: bool = True) -> str:
+        """The text of token ids.  special: names of control tokens stand in it."""
+        ids = self._tokens.ids("tokens", np.atleast_1d(np.asarray(tokens)))
+        return self._tokens.decode(ids, special).decode("utf-8", "replace")
+
+    def to_str_tokens(self, prompt: Prompt, prepend_bos: bool | None = None) -> list[str]:
+        """One text for each token of a text, or of token ids."""
+        ids = (
+            self._tokens.encode(prompt, prepend_bos) if isinstance(prompt, str) else self._tokens.ids("prompt", prompt)
+        )
+        return self._tokens.pieces(ids)
+
+    def to_single_token(self, text: str) -> int:
+        """The id of a text that is one token.
+
+        Raises:
+            ValueError: it is several, or none.
+        """
+        return self._tokens.single("text", text)
+
+    def to_single_str_token(self, token: int) -> str:
+        """The text of one id."""
+        return self._tokens.pieces(self._tokens.ids("token", [token]))[0]
+
+    @property
+    def tokenizer_info(self) -> dict[str, Any]:
+        """``kind``, ``n_tokens``, ``bos``, ``eos``, ``add_bos``, ``add_eos``."""
+        return self._tokens.info()

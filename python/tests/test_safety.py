@@ -76,9 +76,14 @@ def test_objects_that_are_collected_in_a_hook(model: tl.Model) -> None:
 
 
 def test_a_hook_that_calls_its_model_is_refused(model: tl.Model) -> None:
-    for call in (lambda: model(TEXT), lambda: model.decode(TEXT), lambda: tl.lens(model, TEXT)):
+    calls: list[Any] = [lambda: model(TEXT), lambda: model.decode(TEXT), lambda: tl.lens(model, TEXT)]
+    for call in calls:
+
+        def again(values: Any, hook: tl.HookPoint, call: Any = call) -> None:
+            call()
+
         with pytest.raises(tl.BusyError, match="a hook cannot call the model"):
-            model.run_with_hooks(TEXT, [("blocks.2.hook_resid_post", lambda v, hook, call=call: call() and None)])
+            model.run_with_hooks(TEXT, [("blocks.2.hook_resid_post", again)])
     tokens: list[Any] = []
     model.run_with_hooks(TEXT, [("blocks.2.hook_resid_post", lambda v, hook: tokens.append(model.to_tokens("x")))])
     assert len(tokens) == 1
