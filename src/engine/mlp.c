@@ -22,6 +22,11 @@ static void activate(const tempo_model *m, float *gate, const float *up, size_t 
     case TEMPO_ACT_RELU:
         m->kernels.relu(gate, up, n);
         break;
+    case TEMPO_ACT_RELU_2:
+        m->kernels.relu(gate, gate, n); /* max(x, 0) x */
+        for (size_t i = 0; i < n && up != NULL; i++)
+            gate[i] *= up[i];
+        break;
     case TEMPO_ACT_CLAMPED:
         m->kernels.swiglu_clamped(gate, up, n);
         break;

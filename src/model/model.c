@@ -89,11 +89,10 @@ static void count_matrices(tempo_model *m)
 /* What the layers compute, in words. */
 static void fill_recipe(tempo_model_info *i, const tempo_model *m, const tempo_recipe *r)
 {
-    static const char *const activations[] = {[TEMPO_ACT_SILU] = "silu",
-                                              [TEMPO_ACT_GELU_TANH] = "gelu_tanh",
-                                              [TEMPO_ACT_GELU_ERF] = "gelu",
-                                              [TEMPO_ACT_RELU] = "relu",
-                                              [TEMPO_ACT_CLAMPED] = "clamped_swiglu"};
+    static const char *const activations[] = {
+        [TEMPO_ACT_SILU] = "silu",           [TEMPO_ACT_GELU_TANH] = "gelu_tanh",
+        [TEMPO_ACT_GELU_ERF] = "gelu",       [TEMPO_ACT_RELU] = "relu",
+        [TEMPO_ACT_RELU_2] = "relu_squared", [TEMPO_ACT_CLAMPED] = "clamped_swiglu"};
 
     i->activation = activations[r->act];
     i->norm = r->norm == TEMPO_NORM_RMS ? "rms" : "layer";

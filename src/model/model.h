@@ -38,6 +38,7 @@ typedef enum tempo_activation {
     TEMPO_ACT_GELU_TANH,
     TEMPO_ACT_GELU_ERF,
     TEMPO_ACT_RELU,
+    TEMPO_ACT_RELU_2, /* its square */
     TEMPO_ACT_CLAMPED, /* of gpt-oss: min(g, 7) sigmoid(1.702 g) times (u in [-7, 7]) + 1 */
 } tempo_activation;
 

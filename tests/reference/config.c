@@ -233,6 +233,8 @@ static bool slides(const reference_model *m, const json_t *c, size_t l)
         return l % 2 == 0 && l < first;
     if (one_of(m, " gemma2 gpt_oss "))
         return l % 2 == 0;
+    if (json_is_string(find(c, "sliding_window_pattern")))
+        return (l + 1) % strlen(text(c, "sliding_window_pattern", "")) != 0;
     if (one_of(m, " gemma3_text cohere2 exaone4 "))
         return (l + 1) %
                    count(c, "sliding_window_pattern|_sliding_window_pattern", is(m, "gemma3_text") ? 6 : 4) !=

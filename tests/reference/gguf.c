@@ -35,7 +35,9 @@ static const struct {
              {"phi3", "phi3", false},
              {"stablelm", "stablelm", false},
              {"starcoder2", "starcoder2", false},
-             {"cohere2", "cohere2", false}};
+             {"cohere2", "cohere2", false},
+             {"exaone4", "exaone4", false},
+             {"nemotron", "nemotron", false}};
 
 typedef struct writing {
     reference_model *m;
@@ -92,6 +94,7 @@ static bool act_follows(const reference_model *m)
     const reference_act act = is(m, " gpt_oss ") ? REFERENCE_CLAMPED
                               : is(m, " gpt2 bloom phi starcoder2 gemma gemma2 gemma3_text ")
                                   ? REFERENCE_GELU_TANH
+                              : is(m, " nemotron ") ? REFERENCE_RELU_2
                               : is(m, " gpt_neox ") ? REFERENCE_GELU_ERF
                                                     : REFERENCE_SILU;
     return m->act == act;
@@ -110,7 +113,9 @@ bool gguf_can(const reference_model *m, const json_t *config)
         return false;
     if (is(m, " qwen2_moe qwen3_moe ") && any_dense(m))
         return false;
-    if (is(m, " gemma2 gemma3_text gpt_oss cohere2 ") && json_object_get(config, "layer_types") != NULL)
+    if (is(m, " gemma2 gemma3_text gpt_oss cohere2 exaone4 ") &&
+        (json_object_get(config, "layer_types") != NULL ||
+         json_object_get(config, "sliding_window_pattern") != NULL))
         return false;
     if (is(m, " gemma2 gemma3_text ") &&
         (size_t)json_integer_value(json_object_get(config, "query_pre_attn_scalar")) != m->head_dim)
@@ -397,7 +402,7 @@ static void put_numbers(writing *w)
     const reference_model *m = w->m;
     const json_t *window = json_object_get(w->config, "sliding_window");
 
-    if (is(m, " gemma2 gemma3_text gpt_oss cohere2 phi3 ") && json_is_integer(window))
+    if (is(m, " gemma2 gemma3_text gpt_oss cohere2 phi3 exaone4 ") && json_is_integer(window))
         put_count(w, "attention.sliding_window", (size_t)json_integer_value(window));
     if (is(m, " gemma2 ")) {
         put_real(w, "attn_logit_softcapping", m->attn_cap);

@@ -90,6 +90,8 @@ static reference_act act_of(tempo_activation act)
         return REFERENCE_GELU_ERF;
     case TEMPO_ACT_RELU:
         return REFERENCE_RELU;
+    case TEMPO_ACT_RELU_2:
+        return REFERENCE_RELU_2;
     case TEMPO_ACT_CLAMPED:
         return REFERENCE_CLAMPED;
     }

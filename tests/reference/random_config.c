@@ -6,11 +6,11 @@
 #include "model/random.h"
 #include "reference/random_arch.h"
 
-const char *const random_archs[] = {"llama",      "mistral",  "mixtral",     "qwen2", "qwen3",   "qwen2_moe",
-                                    "qwen3_moe",  "smollm3",  "granite",     "olmo",  "olmo2",   "olmoe",
-                                    "gemma",      "gemma2",   "gemma3_text", "gpt2",  "gpt_neo", "gptj",
-                                    "gpt_neox",   "gpt_oss",  "opt",         "bloom", "phi",     "phi3",
-                                    "starcoder2", "stablelm", "cohere2",     NULL};
+const char *const random_archs[] = {
+    "llama",      "mistral",  "mixtral",  "qwen2",   "qwen3",    "qwen2_moe", "qwen3_moe",   "smollm3",
+    "granite",    "olmo",     "olmo2",    "olmoe",   "gemma",    "gemma2",    "gemma3_text", "gpt2",
+    "gpt_neo",    "gptj",     "gpt_neox", "gpt_oss", "opt",      "bloom",     "phi",         "phi3",
+    "starcoder2", "stablelm", "cohere2",  "exaone4", "nemotron", NULL};
 
 /* What a configuration is made of. */
 typedef struct making {
@@ -64,7 +64,7 @@ static void set_text(making *k, const char *key, const char *v)
 /* Sizes of heads are their own where the architecture has a key for it. */
 static const char own_heads[] =
     " llama mistral mixtral qwen2 qwen3 qwen3_moe gemma gemma2 gemma3_text gpt_oss granite smollm3 "
-    "starcoder2 cohere2 ";
+    "starcoder2 cohere2 exaone4 nemotron ";
 static const char no_groups[] = " gpt2 gpt_neo gptj gpt_neox opt bloom ";
 
 static void choose_shape(making *k)
@@ -72,9 +72,9 @@ static void choose_shape(making *k)
     static const size_t heads[] = {1, 2, 3, 4, 6, 8}, sizes[] = {8, 10, 12, 16, 20, 24},
                         wide_heads[] = {4, 8};
 
-    k->layers = is(k, " gemma3_text ")       ? 5 + below(k, 4)
-                : is(k, " cohere2 smollm3 ") ? 3 + below(k, 3)
-                                             : 1 + below(k, 4);
+    k->layers = is(k, " gemma3_text ")               ? 5 + below(k, 4)
+                : is(k, " cohere2 smollm3 exaone4 ") ? 3 + below(k, 3)
+                                                     : 1 + below(k, 4);
     k->heads = k->wide ? ONE(k, wide_heads) : ONE(k, heads);
     k->head_dim = k->wide ? 256 / k->heads : ONE(k, sizes);
     do
@@ -115,6 +115,7 @@ static void set_sizes(making *k)
                  is(k, " gpt2 gpt_neo gptj bloom ")         ? "layer_norm_epsilon"
                  : is(k, " gpt_neox phi stablelm cohere2 ") ? "layer_norm_eps"
                  : is(k, " starcoder2 ")                    ? "norm_epsilon"
+                 : is(k, " nemotron ")                      ? "norm_eps"
                                                             : "rms_norm_eps",
                  eps);
     set_flag(k, "tie_word_embeddings", bloom || chance(k, 3));
@@ -174,13 +175,13 @@ static void set_rope(making *k)
         return;
     }
     set_real(k, is(k, " gpt_neox ") ? "rotary_emb_base" : "rope_theta", theta);
-    if (is(k, " gpt_neox phi stablelm ") ||
+    if (is(k, " gpt_neox phi stablelm nemotron ") ||
         (is(k, " phi3 ") && chance(k, 2))) /* exact in binary where it can be */
         set_real(k, is(k, " gpt_neox ") ? "rotary_pct" : "partial_rotary_factor",
                  ((double)rotated(k) + 0.01) / (double)k->head_dim);
     if (is(k, " gemma3_text "))
         set_real(k, "rope_local_base_freq", 777);
-    if (is(k, " llama gpt_oss "))
+    if (is(k, " llama gpt_oss exaone4 "))
         json_object_set_new(k->c, "rope_scaling", scaling(k));
     if (is(k, " phi3 ") && json_object_get(k->c, "partial_rotary_factor") == NULL && chance(k, 2)) {
         set_int(k, "original_max_position_embeddings", 100);
@@ -207,7 +208,7 @@ static void set_windows(making *k)
         set_int(k, "window_size", width);
         json_object_set_new(k->c, "attention_layers", kinds(k, "local", "global"));
     }
-    if (is(k, " mistral mixtral starcoder2 phi3 qwen2 qwen3 qwen2_moe qwen3_moe ")) {
+    if (is(k, " mistral mixtral starcoder2 phi3 qwen2 qwen3 qwen2_moe qwen3_moe exaone4 ")) {
         if (chance(k, 2))
             set_int(k, "sliding_window", width);
         else
@@ -219,7 +220,9 @@ static void set_windows(making *k)
     }
     if (is(k, " gemma2 gemma3_text cohere2 gpt_oss "))
         set_int(k, "sliding_window", width);
-    if (is(k, " gemma2 gemma3_text cohere2 gpt_oss ") && chance(k, 3))
+    if (is(k, " exaone4 ") && chance(k, 2))
+        set_text(k, "sliding_window_pattern", "LLG");
+    if (is(k, " gemma2 gemma3_text cohere2 gpt_oss exaone4 ") && chance(k, 3))
         json_object_set_new(k->c, "layer_types", kinds(k, "sliding_attention", "full_attention"));
     if (is(k, " smollm3 ") && chance(k, 2)) {
         json_t *list = json_array();
@@ -252,9 +255,9 @@ static void set_experts(making *k)
 
 static void set_flags(making *k)
 {
-    if (is(k, " llama qwen3 qwen3_moe smollm3 granite olmo cohere2 gpt_neox gpt_oss "))
+    if (is(k, " llama qwen3 qwen3_moe smollm3 granite olmo cohere2 gpt_neox gpt_oss nemotron "))
         set_flag(k, "attention_bias", chance(k, 2));
-    if (is(k, " llama granite smollm3 "))
+    if (is(k, " llama granite smollm3 nemotron "))
         set_flag(k, "mlp_bias", chance(k, 2));
     if (is(k, " stablelm "))
         set_flag(k, "use_qkv_bias", chance(k, 2));

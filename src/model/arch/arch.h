@@ -129,7 +129,8 @@ typedef struct tempo_window_rule {
     bool before;          /* it is the layers before it that may have one, and the others that have none */
     uint32_t width;       /* where the key is absent, not null; 0: none */
 } tempo_window_rule;
-void tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule);
+/* Returns how wide they are, whether or not a layer has one; 0: there are none, or each layer has its own. */
+uint32_t tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule);
 
 /* ---- rope_keys.c ---- */
 /* theta, its scaling, the share of heads that rotates: ld->facts.rope, ld->facts.recipe.n_rot. */

@@ -10,7 +10,7 @@ static void read_cohere2(tempo_loader *ld)
     r->act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
     r->parallel = true;
     r->logit_scale = (float)tempo_key_real(ld, "logit_scale", "logit_scale", 0.0625);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++)
         ld->layers[l].rope = ld->layers[l].window != 0;
     if (tempo_key_flag(ld, "attention_bias", NULL, false))

@@ -59,6 +59,7 @@ tempo_activation tempo_read_activation(tempo_loader *ld, const char *hf, tempo_a
         {"gelu", TEMPO_ACT_GELU_ERF},      {"gelu_python", TEMPO_ACT_GELU_ERF},
         {"gelu_new", TEMPO_ACT_GELU_TANH}, {"gelu_pytorch_tanh", TEMPO_ACT_GELU_TANH},
         {"relu", TEMPO_ACT_RELU},          {"gelu_fast", TEMPO_ACT_GELU_TANH},
+        {"relu2", TEMPO_ACT_RELU_2},
     };
     const char *name = tempo_key_text(ld, hf, NULL);
 
@@ -67,9 +68,10 @@ tempo_activation tempo_read_activation(tempo_loader *ld, const char *hf, tempo_a
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(names[i].name, name) == 0)
             return names[i].act;
-    tempo_key_refuse(ld, hf, NULL,
-                     "%s \"%.40s\" is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh and relu are)",
-                     TEMPO_KEY_NAME(ld, hf, NULL), name);
+    tempo_key_refuse(
+        ld, hf, NULL,
+        "%s \"%.40s\" is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu and relu2 are)",
+        TEMPO_KEY_NAME(ld, hf, NULL), name);
     return otherwise;
 }
 
@@ -167,10 +169,13 @@ static void finish_windows(tempo_loader *ld)
     }
 }
 
-/* The last of so many layers has no window. */
+/* The last of so many layers has no window; "LLLG" says 4. */
 static uint32_t read_period(tempo_loader *ld, uint32_t otherwise)
 {
-    static const char gguf[] = "attention.sliding_window_pattern";
+    static const char gguf[] = "attention.sliding_window_pattern",
+                      hf[] = "sliding_window_pattern|_sliding_window_pattern";
+    const char *letters =
+        ld->f->is_gguf ? NULL : json_string_value(json_object_get(ld->json, "sliding_window_pattern"));
     char key[TEMPO_KEY_LEN];
     const tempo_gguf_kv *kv;
 
@@ -178,10 +183,16 @@ static uint32_t read_period(tempo_loader *ld, uint32_t otherwise)
     kv = ld->f->is_gguf ? tempo_gguf_find(&ld->f->gguf, key) : NULL;
     if (kv != NULL && kv->type == TEMPO_GGUF_ARRAY)
         tempo_key_refuse(ld, NULL, gguf, "%s: a list of layers is not supported", key);
-    return tempo_key_count(ld, "sliding_window_pattern|_sliding_window_pattern", gguf, otherwise);
+    if (letters == NULL)
+        return tempo_key_count(ld, hf, gguf, otherwise);
+    if (strspn(letters, "L") + 1 != strlen(letters) || letters[strlen(letters) - 1] != 'G')
+        tempo_key_refuse(
+            ld, hf, NULL,
+            "sliding_window_pattern \"%.40s\" is not supported: expected L several times, then G", letters);
+    return (uint32_t)strnlen(letters, TEMPO_MAX_LAYERS);
 }
 
-void tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
+uint32_t tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
 {
     const bool gguf = ld->f->is_gguf;
     const json_t *types = tempo_key_list(ld, "layer_types");
@@ -190,17 +201,18 @@ void tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
     uint32_t width, period;
 
     if (read_window_array(ld))
-        return;
+        return 0;
     width = tempo_key_count(ld, window_hf, window_gguf, said ? 0 : rule->width);
     period = read_period(ld, rule->period);
     if (ld->failed != TEMPO_OK)
-        return;
+        return 0;
     for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++)
         if ((gguf || (l < rule->first) == rule->before) && (gguf || !rule->otherwise_none) &&
             (period == 0 || (l + 1) % period != 0))
             ld->layers[l].window = on ? width : 0;
     if (types != NULL)
         read_layer_types(ld, types, on ? width : 0);
+    return on ? width : 0;
 }
 
 /* ---- everything ---- */
@@ -209,7 +221,7 @@ static tempo_status read_eps(tempo_loader *ld)
 {
     const tempo_arch *arch = ld->facts.arch;
     const bool rms = arch->norm == TEMPO_NORM_RMS;
-    const char *hf = rms ? "rms_norm_eps" : "layer_norm_epsilon|layer_norm_eps|norm_epsilon";
+    const char *hf = rms ? "rms_norm_eps" : "layer_norm_epsilon|layer_norm_eps|norm_epsilon|norm_eps";
     const char *gguf = rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
     const double eps = tempo_key_number(ld, hf, gguf, arch->eps);
     const bool missing = eps != tempo_key_number(ld, hf, gguf, -1.0) && arch->eps == 0.0 && eps == 0.0;

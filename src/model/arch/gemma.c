@@ -81,7 +81,7 @@ static void read_gemma2(tempo_loader *ld)
     read_all(ld, "hidden_activation");
     read_scale(ld, 46);
     read_caps(ld);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
 }
 
 #define FOUR_NORMS                                                                                           \
@@ -114,7 +114,7 @@ static void read_gemma3(tempo_loader *ld)
     read_all(ld, "hidden_activation");
     read_scale(ld, 62);
     read_caps(ld);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     if (ld->facts.rope.theta_2 == 0)
         ld->facts.rope.theta_2 = tempo_key_real(ld, "rope_local_base_freq", "rope.freq_base_swa", 10000.0);
 }

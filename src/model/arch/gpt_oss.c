@@ -8,7 +8,7 @@ static void read_gpt_oss(tempo_loader *ld)
 
     ld->facts.recipe.act = TEMPO_ACT_CLAMPED;
     ld->facts.recipe.route_selected = true;
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     tempo_read_experts(ld, "num_local_experts|num_experts", "intermediate_size");
     ld->facts.biased = TEMPO_PLACE_BIT(TEMPO_AT_ROUTER) | TEMPO_PLACE_BIT(TEMPO_AT_EXPERT_GATE) |
                        TEMPO_PLACE_BIT(TEMPO_AT_EXPERT_UP) | TEMPO_PLACE_BIT(TEMPO_AT_EXPERT_GATE_UP) |

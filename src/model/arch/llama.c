@@ -33,7 +33,7 @@ static void read_llama(tempo_loader *ld)
 
     biases(ld, false);
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     if (ld->f->is_gguf) { /* Mixtral's files say that they are llama's */
         tempo_read_experts(ld, NULL, NULL);
         ld->facts.recipe.route_renormed = true;
@@ -61,7 +61,7 @@ static void read_mistral(tempo_loader *ld)
     static const tempo_window_rule windows = {.width = WINDOW};
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
 }
 
 const tempo_arch tempo_arch_mistral = {.gguf = "llama",
@@ -79,7 +79,7 @@ static void read_mixtral(tempo_loader *ld)
     static const tempo_window_rule windows = {0};
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     tempo_read_experts(ld, "num_local_experts|num_experts", NULL);
     ld->facts.recipe.route_renormed = true;
 }
@@ -102,7 +102,7 @@ static void read_qwen(tempo_loader *ld)
                                        .first = tempo_key_count(ld, "max_window_layers", NULL, FULL_LAYERS)};
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
 }
 
 static void read_qwen2(tempo_loader *ld)
@@ -148,7 +148,7 @@ static void read_smollm3(tempo_loader *ld)
 
     biases(ld, false);
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++)
         ld->layers[l].rope = rotates != NULL ? json_integer_value(json_array_get(rotates, l)) != 0
                                              : step == 0 || (l + 1) % step != 0;

@@ -44,7 +44,7 @@ static void read_phi3(tempo_loader *ld)
     static const tempo_window_rule windows = {0};
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
 }
 
 static const tempo_role phi3_parts[] = {

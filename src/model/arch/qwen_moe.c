@@ -25,7 +25,7 @@ static void dense_layers(tempo_loader *ld)
 static void read_both(tempo_loader *ld, const tempo_window_rule *windows)
 {
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_SILU);
-    tempo_read_windows(ld, windows);
+    (void)tempo_read_windows(ld, windows);
     tempo_read_experts(ld, "num_experts|num_local_experts", "moe_intermediate_size");
     dense_layers(ld);
 }

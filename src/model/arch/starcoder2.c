@@ -7,7 +7,7 @@ static void read_starcoder2(tempo_loader *ld)
 
     ld->facts.recipe.act = tempo_read_activation(ld, "hidden_act", TEMPO_ACT_GELU_TANH);
     ld->facts.recipe.plain_mlp = true;
-    tempo_read_windows(ld, &windows);
+    (void)tempo_read_windows(ld, &windows);
     ld->facts.biased = TEMPO_PLACE_BIT(TEMPO_AT_ATTN_NORM) | TEMPO_PLACE_BIT(TEMPO_AT_FFN_NORM) |
                        TEMPO_PLACE_BIT(TEMPO_AT_OUTPUT_NORM);
     if (tempo_key_flag(ld, "use_bias", NULL, true))
