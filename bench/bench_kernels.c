@@ -3,7 +3,8 @@
  * For each type a matrix of about 64 MiB, larger than any cache, is multiplied with m rows, and read by a
  * plain sum of the same bytes (one thread each).  All are interleaved; the table holds medians: GB/s of the
  * read, and for each m the time of one product in units of the time of one read: 1.0 means that the product
- * is bound by memory. bench_kernels [ROUNDS [PATH]]        default 5, all paths but the scalar one  */
+ * is bound by memory; ns of the thread for one element at m = 1 in the last column.
+ * bench_kernels [ROUNDS [PATH [TYPE...]]]        default 5, all paths but the scalar one, all types  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static double now(void)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* others may want the core, too */
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -115,7 +116,7 @@ static void bench_type(const tempo_kernels *k, tempo_dtype t, size_t rounds)
     printf("%-12s %-5s %6.1f ", k->name, d->name, (double)(o.w.n_out * row_bytes) / read * 1e-9);
     for (size_t i = 0; i < N_M; i++)
         printf(" %6.2f", median(times[i], rounds) / read);
-    putchar('\n');
+    printf(" %8.4f\n", median(times[0], rounds) * 1e9 / (double)(o.w.n_out * K));
     (void)fflush(stdout);
     free(w);
     free(panels);
@@ -123,6 +124,15 @@ static void bench_type(const tempo_kernels *k, tempo_dtype t, size_t rounds)
     free(o.y);
     free(o.act);
     free(o.scratch);
+}
+
+static bool is_wanted(int argc, char **argv, const char *name)
+{
+    bool found = argc <= 3;
+
+    for (int i = 3; i < argc; i++)
+        found = found || strcmp(argv[i], name) == 0;
+    return found;
 }
 
 int main(int argc, char **argv)
@@ -134,7 +144,7 @@ int main(int argc, char **argv)
     printf("%-12s %-5s %6s ", "", "", "read");
     for (size_t i = 0; i < N_M; i++)
         printf("  m=%-3zu", ms[i]);
-    putchar('\n');
+    printf("  ns m=1\n");
     for (size_t c = argc > 2 ? 0 : 1; tempo_cpu_name(c) != NULL; c++) {
         tempo_kernels k;
         uint32_t cpu;
@@ -143,7 +153,8 @@ int main(int argc, char **argv)
             continue;
         tempo_kernels_init(&k, cpu, TEMPO_EXACT);
         for (int t = 0; t < TEMPO_DTYPE_COUNT; t++)
-            bench_type(&k, (tempo_dtype)t, rounds);
+            if (is_wanted(argc, argv, tempo_dtype_get((tempo_dtype)t)->name))
+                bench_type(&k, (tempo_dtype)t, rounds);
     }
     return 0;
 }

@@ -179,6 +179,68 @@ static void low_quads(uint32_t v[QUADS], const unsigned char *two, unsigned g, c
     }
 }
 
+/* Quads of a byte each, of 2, 3 or 4 bits (panel.h). */
+static void store_quads(unsigned char *q, const uint32_t v[QUADS], unsigned bits)
+{
+    const uint32_t low = 0x03030303u;
+
+    if (bits == 2) {
+        store4(q, v[0] | v[1] << 2 | v[2] << 4 | v[3] << 6);
+        store4(q + QUAD_BYTES, v[4] | v[5] << 2 | v[6] << 4 | v[7] << 6);
+    } else if (bits == 3) {
+        store4(q, v[0] | v[1] << 3 | (v[6] & low) << 6);
+        store4(q + QUAD_BYTES, v[2] | v[3] << 3 | (v[7] & low) << 6);
+        store4(q + 2 * QUAD_BYTES, v[4] | v[5] << 3 | (v[6] & ~low) << 4 | (v[7] & ~low) << 5);
+    } else {
+        for (unsigned j = 0; j < QUADS / 2; j++)
+            store4(q + j * QUAD_BYTES, v[j] | v[j + 4] << 4);
+    }
+}
+
+/* Types of codewords and of three levels. */
+static void pack_codes(place to, const unsigned char *src, size_t k, tempo_dtype type, tempo_panel_kind t)
+{
+    for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += tempo_dtype_get(type)->block_bytes) {
+        const uint16_t d = tempo_load_codes_d(type, src);
+        to.scales[2 * to.o] = (unsigned char)d;
+        to.scales[2 * to.o + 1] = (unsigned char)(d >> 8);
+        to.scales += tempo_panel_super_scales(t);
+        for (unsigned g = 0; g < TEMPO_SUPER / TEMPO_BLOCK; g++) {
+            tempo_codes c;
+            (void)tempo_load_codes(&c, type, src, g);
+            to.scales[to.o] = (unsigned char)c.scale[0];
+            if (tempo_panel_has_halves(t))
+                to.scales[TEMPO_PANEL + to.o] = (unsigned char)c.scale[1];
+            store_quads(to.q, c.number, t.bits);
+            to.q += tempo_panel_quads(t);
+            to.scales += tempo_panel_block_scales(t);
+        }
+    }
+}
+
+/* Two blocks to 64 elements, of which 16 have a scale and 8 bytes: the first eight in their low halves. */
+static void pack_nvfp4(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
+{
+    for (size_t b = 0; b < k / TEMPO_BLOCK; b++) {
+        const unsigned char *block = src + b / 2 * 36;
+        uint32_t v[QUADS];
+        for (unsigned h = 0; h < 2; h++) {
+            const size_t part = b % 2 * 2 + h;
+            const uint16_t d = tempo_float_to_f16(tempo_load_half_e4m3(block[part]));
+            to.scales[h * TEMPO_PANEL * 2 + 2 * to.o] = (unsigned char)d;
+            to.scales[h * TEMPO_PANEL * 2 + 2 * to.o + 1] = (unsigned char)(d >> 8);
+            for (unsigned i = 0; i < 2; i++) {
+                const uint32_t four = load4(block + 4 + 8 * part + 4 * i);
+                v[4 * h + i] = four & LOW_HALVES;
+                v[4 * h + 2 + i] = four >> 4 & LOW_HALVES;
+            }
+        }
+        store_quads(to.q, v, 4);
+        to.q += tempo_panel_quads(t);
+        to.scales += tempo_panel_block_scales(t);
+    }
+}
+
 static void pack_q2_k(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
 {
     for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += 84) {
@@ -190,8 +252,7 @@ static void pack_q2_k(place to, const unsigned char *src, size_t k, tempo_panel_
             to.scales[to.o] = src[2 * g];
             to.scales[TEMPO_PANEL + to.o] = src[2 * g + 1];
             low_quads(v, src + 16 + g / 4 * 32, g % 4, NULL, 0);
-            store4(to.q, v[0] | v[1] << 2 | v[2] << 4 | v[3] << 6);
-            store4(to.q + QUAD_BYTES, v[4] | v[5] << 2 | v[6] << 4 | v[7] << 6);
+            store_quads(to.q, v, 2);
             to.q += tempo_panel_quads(t);
             to.scales += tempo_panel_block_scales(t);
         }
@@ -200,8 +261,6 @@ static void pack_q2_k(place to, const unsigned char *src, size_t k, tempo_panel_
 
 static void pack_q3_k(place to, const unsigned char *src, size_t k, tempo_panel_kind t)
 {
-    const uint32_t low = 0x03030303u;
-
     for (size_t s = 0; s < k / TEMPO_SUPER; s++, src += 110) {
         put_half(&to, 0, src + 108);
         to.scales += tempo_panel_super_scales(t);
@@ -210,9 +269,7 @@ static void pack_q3_k(place to, const unsigned char *src, size_t k, tempo_panel_
             to.scales[to.o] = (unsigned char)tempo_load_scale_6(src + 96, 2 * g);
             to.scales[TEMPO_PANEL + to.o] = (unsigned char)tempo_load_scale_6(src + 96, 2 * g + 1);
             low_quads(v, src + 32 + g / 4 * 32, g % 4, src, g);
-            store4(to.q, v[0] | v[1] << 3 | (v[6] & low) << 6);
-            store4(to.q + QUAD_BYTES, v[2] | v[3] << 3 | (v[7] & low) << 6);
-            store4(to.q + 2 * QUAD_BYTES, v[4] | v[5] << 3 | (v[6] & ~low) << 4 | (v[7] & ~low) << 5);
+            store_quads(to.q, v, 3);
             to.q += tempo_panel_quads(t);
             to.scales += tempo_panel_block_scales(t);
         }
@@ -243,6 +300,7 @@ size_t tempo_panel_bytes(tempo_dtype type, size_t n_in)
 void tempo_pack_panels(void *dst, const tempo_weight *w, size_t first, size_t n)
 {
     tempo_panel_kind t;
+    tempo_codes codes;
     unsigned char *panel = dst;
 
     if (!kind_of(w->type, &t))
@@ -262,6 +320,10 @@ void tempo_pack_panels(void *dst, const tempo_weight *w, size_t first, size_t n)
                 pack_q6_k(to, src, w->n_in, t);
             else if (w->type == TEMPO_IQ4_XS)
                 pack_iq4_xs(to, src, w->n_in, t);
+            else if (w->type == TEMPO_NVFP4)
+                pack_nvfp4(to, src, w->n_in, t);
+            else if (tempo_load_codes(&codes, w->type, src, 0))
+                pack_codes(to, src, w->n_in, w->type, t);
             else if (t.scale == TEMPO_SCALE_K)
                 pack_k(to, src, w->n_in, t);
             else

@@ -21,7 +21,10 @@
  *             w = d s[k / 16] q - dmin n[k / 16]
  *   K8        every 256 elements f16 d; every block i8 s: w = d s q
  *   POWER     every block u8 e: w = 2^(e - 128) q, 0 for e < 2
- * A panel takes as many bytes as its rows in the file, K scales a little more (8 bits instead of 6).  */
+ *   HALF16    every block f16 d[2]: w = d[k / 16] q
+ * d of IQ1 and IQ2 types is times 1/8, of IQ3_XXS 1/4: what their scales are fractions of.
+ * A panel takes as many bytes as its rows in the file, K scales a little more (8 bits instead of 6).  Codewords
+ * are not kept as such: types of 1.6 to 3.4 bits take 3.3 (IQ1, IQ2; 3.6 with a scale for each 16), 4.3 (IQ3) and 2.3 (TQ) here. */
 #ifndef TEMPO_KERNELS_PANEL_H
 #define TEMPO_KERNELS_PANEL_H
 #include "kernels/kernels.h"
@@ -34,10 +37,19 @@ enum tempo_panel_scale {
     TEMPO_SCALE_K16_MIN,
     TEMPO_SCALE_K8,
     TEMPO_SCALE_POWER,
+    TEMPO_SCALE_HALF16,
 };
 
-/* What the numbers of a type stand for: themselves, or entries of tempo_values_iq4 or _fp4 (unpack.h). */
-enum tempo_panel_values { TEMPO_VALUES_NONE, TEMPO_VALUES_IQ4, TEMPO_VALUES_FP4 };
+/* What the numbers of a type stand for: themselves, or entries of tempo_values_iq4 and the others of unpack.h. */
+enum tempo_panel_values {
+    TEMPO_VALUES_NONE,
+    TEMPO_VALUES_IQ4,
+    TEMPO_VALUES_FP4,
+    TEMPO_VALUES_IQ1,
+    TEMPO_VALUES_IQ2,
+    TEMPO_VALUES_IQ3_XXS,
+    TEMPO_VALUES_IQ3_S,
+};
 
 typedef struct tempo_panel_kind {
     unsigned bits; /* of an element; 8 bits and entries of tables are signed, others not */
@@ -60,7 +72,17 @@ typedef struct tempo_panel_kind {
     PACKED(Q6_K, 6, TEMPO_SCALE_K16, 32, TEMPO_VALUES_NONE)                                                  \
     PACKED(IQ4_NL, 4, TEMPO_SCALE_HALF, 128, TEMPO_VALUES_IQ4)                                               \
     PACKED(IQ4_XS, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ4)                                                 \
-    PACKED(MXFP4, 4, TEMPO_SCALE_POWER, 128, TEMPO_VALUES_FP4)
+    PACKED(MXFP4, 4, TEMPO_SCALE_POWER, 128, TEMPO_VALUES_FP4)                                               \
+    PACKED(NVFP4, 4, TEMPO_SCALE_HALF16, 128, TEMPO_VALUES_FP4)                                              \
+    PACKED(IQ1_S, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ1)                                                  \
+    PACKED(IQ1_M, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ1)                                                 \
+    PACKED(IQ2_XXS, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ2)                                                \
+    PACKED(IQ2_XS, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                \
+    PACKED(IQ2_S, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                 \
+    PACKED(IQ3_XXS, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ3_XXS)                                            \
+    PACKED(IQ3_S, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ3_S)                                                \
+    PACKED(TQ1_0, 2, TEMPO_SCALE_K8, 1, TEMPO_VALUES_NONE)                                                   \
+    PACKED(TQ2_0, 2, TEMPO_SCALE_K8, 1, TEMPO_VALUES_NONE)
 
 enum { TEMPO_SUPER = 256 }; /* elements of a super-block of the K types */
 
@@ -75,6 +97,7 @@ static inline size_t tempo_panel_block_scales(tempo_panel_kind t)
 {
     switch (t.scale) {
     case TEMPO_SCALE_HALF_MIN:
+    case TEMPO_SCALE_HALF16:
         return TEMPO_PANEL * 4;
     case TEMPO_SCALE_K8:
     case TEMPO_SCALE_POWER:
@@ -106,7 +129,21 @@ static inline bool tempo_panel_is_super(tempo_panel_kind t)
 /* Whether the halves of a block have scales of their own. */
 static inline bool tempo_panel_has_halves(tempo_panel_kind t)
 {
-    return t.scale == TEMPO_SCALE_K16 || t.scale == TEMPO_SCALE_K16_MIN;
+    return t.scale == TEMPO_SCALE_K16 || t.scale == TEMPO_SCALE_K16_MIN || t.scale == TEMPO_SCALE_HALF16;
+}
+
+/* What the scale of a super-block is times. */
+static inline float tempo_panel_unit(tempo_panel_kind t)
+{
+    switch (t.values) {
+    case TEMPO_VALUES_IQ1:
+    case TEMPO_VALUES_IQ2:
+        return 0.125f;
+    case TEMPO_VALUES_IQ3_XXS:
+        return 0.25f;
+    default:
+        return 1.0f;
+    }
 }
 
 static inline size_t tempo_panel_size(tempo_panel_kind t, size_t k)

@@ -40,6 +40,20 @@ static inline int tempo_load_scale_iq4(const unsigned char *s, unsigned j)
 
 /* What the sixteen numbers of IQ4_NL and IQ4_XS, and those of MXFP4 and NVFP4 (twice E2M1), stand for. */
 extern const int8_t tempo_values_iq4[16], tempo_values_fp4[16];
+/* Entries of the types below: levels, then negative ones; IQ2's and IQ1's are the first eight. */
+extern const int8_t tempo_values_iq2[16], tempo_values_iq3_xxs[16], tempo_values_iq3_s[16], tempo_values_iq1[16];
+
+/* A block of 32 elements of a type of codewords or of three levels. */
+typedef struct tempo_codes {
+    uint32_t number[8]; /* of entries, a byte each, the first lowest; of TQ types 1 more than what is meant */
+    int scale[2];       /* of each half */
+} tempo_codes;
+
+/* Block g of the super-block at p; false: no such type.  And the bits of the super-block's d. */
+bool tempo_load_codes(tempo_codes *c, tempo_dtype type, const unsigned char *p, unsigned g);
+uint16_t tempo_load_codes_d(tempo_dtype type, const unsigned char *p);
+/* Half of a scale of NVFP4; exact as 16-bit float, too. */
+float tempo_load_half_e4m3(unsigned char x);
 
 #define DTYPE(name, ggml, len, bytes) void tempo_unpack_##name(float *dst, const void *src, size_t n);
 #include "base/dtype.inc"
