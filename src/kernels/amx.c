@@ -702,21 +702,7 @@ FLOAT_TYPE(F16, fast, true, 16, 1)
 FLOAT_TYPE(BF16, fast, false, 16, 1)
 #undef FLOAT_TYPE
 
-#define PACKED(name, bits, scale, zero, values)                                                              \
-    static void exact_##name(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,            \
-                             const void *act, size_t m, void *scratch)                                       \
-    {                                                                                                        \
-        int_product(y, ldy, w, first, n, act, m, scratch,                                                    \
-                    (const tempo_panel_kind){bits, scale, zero, values});                                    \
-    }                                                                                                        \
-    static void fast_##name(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,             \
-                            const void *act, size_t m, void *scratch)                                        \
-    {                                                                                                        \
-        wide_product(y, ldy, w, first, n, act, m, scratch,                                                   \
-                     (const tempo_panel_kind){bits, scale, zero, values});                                   \
-    }
-TEMPO_PACKED_TYPES(PACKED)
-#undef PACKED
+#include "kernels/amx_packed.inc"
 
 static size_t exact_pairs_bytes(size_t m, size_t k)
 {

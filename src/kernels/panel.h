@@ -58,8 +58,9 @@ typedef struct tempo_panel_kind {
     enum tempo_panel_values values;
 } tempo_panel_kind;
 
-/* The packed types: PACKED(name, bits, scale, zero, values). */
-#define TEMPO_PACKED_TYPES(PACKED)                                                                           \
+/* The packed types: PACKED(name, bits, scale, zero, values).  Those that differ in their table alone share their products,
+ * SHARED(bits, scale, zero): compiling them takes long enough. */
+#define TEMPO_OWN_TYPES(PACKED)                                                                              \
     PACKED(Q8_0, 8, TEMPO_SCALE_HALF, 128, TEMPO_VALUES_NONE)                                                \
     PACKED(Q4_0, 4, TEMPO_SCALE_HALF, 8, TEMPO_VALUES_NONE)                                                  \
     PACKED(Q4_1, 4, TEMPO_SCALE_HALF_MIN, 0, TEMPO_VALUES_NONE)                                              \
@@ -71,18 +72,24 @@ typedef struct tempo_panel_kind {
     PACKED(Q5_K, 5, TEMPO_SCALE_K, 0, TEMPO_VALUES_NONE)                                                     \
     PACKED(Q6_K, 6, TEMPO_SCALE_K16, 32, TEMPO_VALUES_NONE)                                                  \
     PACKED(IQ4_NL, 4, TEMPO_SCALE_HALF, 128, TEMPO_VALUES_IQ4)                                               \
-    PACKED(IQ4_XS, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ4)                                                 \
     PACKED(MXFP4, 4, TEMPO_SCALE_POWER, 128, TEMPO_VALUES_FP4)                                               \
-    PACKED(NVFP4, 4, TEMPO_SCALE_HALF16, 128, TEMPO_VALUES_FP4)                                              \
-    PACKED(IQ1_S, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ1)                                                  \
-    PACKED(IQ1_M, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ1)                                                 \
-    PACKED(IQ2_XXS, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ2)                                                \
-    PACKED(IQ2_XS, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                \
-    PACKED(IQ2_S, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                 \
+    PACKED(NVFP4, 4, TEMPO_SCALE_HALF16, 128, TEMPO_VALUES_FP4)
+#define TEMPO_SHARING_TYPES(PACKED)                                                                          \
+    PACKED(IQ4_XS, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ4)                                                 \
     PACKED(IQ3_XXS, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ3_XXS)                                            \
     PACKED(IQ3_S, 4, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ3_S)                                                \
+    PACKED(IQ2_XXS, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ2)                                                \
+    PACKED(IQ1_S, 3, TEMPO_SCALE_K8, 128, TEMPO_VALUES_IQ1)                                                  \
+    PACKED(IQ2_XS, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                \
+    PACKED(IQ2_S, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ2)                                                 \
+    PACKED(IQ1_M, 3, TEMPO_SCALE_K16, 128, TEMPO_VALUES_IQ1)                                                 \
     PACKED(TQ1_0, 2, TEMPO_SCALE_K8, 1, TEMPO_VALUES_NONE)                                                   \
     PACKED(TQ2_0, 2, TEMPO_SCALE_K8, 1, TEMPO_VALUES_NONE)
+#define TEMPO_PACKED_TYPES(PACKED)                                                                           \
+    TEMPO_OWN_TYPES(PACKED) TEMPO_SHARING_TYPES(PACKED)
+#define TEMPO_SHARED_PRODUCTS(SHARED)                                                                        \
+    SHARED(4, TEMPO_SCALE_K8, 128) SHARED(3, TEMPO_SCALE_K8, 128) SHARED(3, TEMPO_SCALE_K16, 128)            \
+    SHARED(2, TEMPO_SCALE_K8, 1)
 
 enum { TEMPO_SUPER = 256 }; /* elements of a super-block of the K types */
 
@@ -130,6 +137,12 @@ static inline bool tempo_panel_is_super(tempo_panel_kind t)
 static inline bool tempo_panel_has_halves(tempo_panel_kind t)
 {
     return t.scale == TEMPO_SCALE_K16 || t.scale == TEMPO_SCALE_K16_MIN || t.scale == TEMPO_SCALE_HALF16;
+}
+
+/* Whether its numbers are entries of a table. */
+static inline bool tempo_panel_has_table(tempo_panel_kind t)
+{
+    return t.bits < 8 && t.zero == 128;
 }
 
 /* What the scale of a super-block is times. */
