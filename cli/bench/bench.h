@@ -19,7 +19,7 @@ typedef struct spread {
 typedef struct bench_cell {
     size_t rows, context, sequences;
     tempo_decoder **decoders; /* [sequences] */
-    samples ms;
+    samples ms, cpu_ms;             /* by the clock, and of all threads' own time */
     tempo_stage stages[MAX_STAGES]; /* summed over the repeats */
 } bench_cell;
 

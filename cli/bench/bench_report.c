@@ -46,6 +46,17 @@ static json_t *stages_json(const tempo_stage *stages, size_t repeats)
     return list;
 }
 
+/* Bytes of weights of a step, as they were counted: of experts those that some row used. */
+static double weights_read(const bench_cell *c)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < MAX_STAGES && c->stages[i].name != NULL; i++)
+        if (strcmp(c->stages[i].name, "attention") != 0) /* that reads keys and values */
+            sum += (double)c->stages[i].bytes;
+    return sum / (double)c->ms.n;
+}
+
 static json_t *document(const bench *b, double read)
 {
     const tempo_model_info *info = tempo_model_get_info(b->s.model);
@@ -56,9 +67,11 @@ static json_t *document(const bench *b, double read)
         const spread ms = summary(&c->ms);
         const double one = one_row(b, c);
         json_t *cell =
-            json_pack("{s:I, s:I, s:I, s:o, s:o, s:o}", "rows", (json_int_t)c->rows, "context",
+            json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)c->rows, "context",
                       (json_int_t)c->context, "sequences", (json_int_t)c->sequences, "ms", spread_json(ms),
-                      "gbps", tempo_json_number(gbps((double)info->step_bytes, ms.median)), "ratio_to_one",
+                      "cpu_ms", tempo_json_number(summary(&c->cpu_ms).median), "gbps",
+                      tempo_json_number(gbps(weights_read(c), ms.median)), "weights_bytes",
+                      tempo_json_number(weights_read(c)), "ratio_to_one",
                       one > 0 ? tempo_json_number(ms.median / one) : json_null());
         if (b->o->profile)
             json_object_set_new(cell, "stages", stages_json(c->stages, c->ms.n));
@@ -104,16 +117,15 @@ static void print_stages(const tempo_stage *stages, size_t repeats)
 
 static void print_cells(const bench *b, double read)
 {
-    const double bytes = (double)tempo_model_get_info(b->s.model)->step_bytes;
-
-    printf("%5s %8s %9s %10s %19s %7s %10s %9s\n", "rows", "context", "sequences", "ms a step", "min .. max",
-           "GB/s", "% of read", "to 1 row");
+    printf("%5s %8s %9s %10s %19s %8s %7s %7s %10s %9s\n", "rows", "context", "sequences", "ms a step",
+           "min .. max", "CPU ms", "GB", "GB/s", "% of read", "to 1 row");
     for (size_t i = 0; i < b->n_cells; i++) {
         const bench_cell *c = &b->cells[i];
         const spread ms = summary(&c->ms);
-        const double one = one_row(b, c), rate = gbps(bytes, ms.median);
-        printf("%5zu %8zu %9zu %10.2f %9.2f %9.2f %7.2f %10.1f", c->rows, c->context, c->sequences, ms.median,
-               ms.min, ms.max, rate, rate / read * 100);
+        const double one = one_row(b, c), bytes = weights_read(c), rate = gbps(bytes, ms.median);
+        printf("%5zu %8zu %9zu %10.2f %9.2f %9.2f %8.2f %7.3f %7.2f %10.1f", c->rows, c->context,
+               c->sequences, ms.median, ms.min, ms.max, summary(&c->cpu_ms).median, bytes * 1e-9, rate,
+               rate / read * 100);
         if (one > 0)
             printf(" %9.2f", ms.median / one);
         putchar('\n');

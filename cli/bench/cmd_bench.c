@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "cli/bench/bench.h"
 #include "cli/endings.h"
@@ -85,7 +86,7 @@ static int create_cells(bench *b)
         c->sequences = o->sequences.v[i / o->rows.n % o->sequences.n];
         c->context = o->contexts.v[i / o->rows.n / o->sequences.n];
         c->decoders = calloc(c->sequences, sizeof(tempo_decoder *));
-        if (c->decoders == NULL || !samples_init(&c->ms, o->repeats))
+        if (c->decoders == NULL || !samples_init(&c->ms, o->repeats) || !samples_init(&c->cpu_ms, o->repeats))
             return out_of_memory();
         for (size_t s = 0; s < c->sequences; s++) {
             const int code = create_decoder(b, c, s, &c->decoders[s]);
@@ -127,17 +128,27 @@ static void add_stages(const bench *b, tempo_stage *sum)
     }
 }
 
+/* Of all threads; what others on the machine take is not in it. */
+static double cpu_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
 /* keep: the time counts; else it warms up. */
 static int run_cell(bench *b, bench_cell *c, bool keep)
 {
     tempo_err err = {0};
 
-    tempo_engine_profile(b->s.engine, b->o->profile);
-    const double begin = now_ms();
+    tempo_engine_profile(b->s.engine, true); /* for the bytes, too */
+    const double begin = now_ms(), cpu = cpu_ms();
     if (tempo_decoders_step(c->decoders, c->sequences, &stop_at_interrupt, &err) != TEMPO_OK)
         return say_error(&err);
     const double ms = now_ms() - begin;
     if (keep) {
+        c->cpu_ms.v[c->cpu_ms.n++] = cpu_ms() - cpu;
         c->ms.v[c->ms.n++] = ms;
         add_stages(b, c->stages);
     }
@@ -261,6 +272,7 @@ static void bench_free(bench *b)
             tempo_decoder_free(b->cells[i].decoders[s]);
         free(b->cells[i].decoders);
         free(b->cells[i].ms.v);
+        free(b->cells[i].cpu_ms.v);
     }
     for (size_t i = 0; i < b->n_prompts; i++) {
         free(b->prompts[i].ids);

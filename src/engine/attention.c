@@ -124,12 +124,10 @@ static void score_all(const walk *w, members *m)
     }
 }
 
-/* Of a slot of the sequence, those of the batch among them. */
-static double position_of(const walk *w, size_t slot)
+/* Of a slot of a row's sequence, those of the batch among them. */
+static double position_of(const tempo_row_plan *p, size_t slot)
 {
-    const tempo_row_plan *p = &w->plan[0];
-
-    return slot < w->seq->n_slots ? w->seq->slots[slot].position : (p - p->slot + slot)->position;
+    return slot < p->seq->n_slots ? p->seq->slots[slot].position : (p - p->slot + slot)->position;
 }
 
 /* Capped, and with a bias by distance, where the model has that. */
@@ -143,7 +141,7 @@ static void finish_scores(const walk *w, size_t r, size_t g)
     if (cap > 0)
         w->kern->softcap(s + w->low[r], cap, w->end[r] - w->low[r]);
     for (size_t j = w->low[r]; j < w->end[r] && m->slopes != NULL; j++)
-        s[j] += (float)((double)m->slopes[head] * (position_of(w, j) - w->plan[r].position));
+        s[j] += (float)((double)m->slopes[head] * (position_of(w->plan, j) - w->plan[r].position));
 }
 
 /* Scores of the own set follow those of the earlier slots. */
@@ -260,7 +258,7 @@ static void hide_beyond_window(const walk *w, size_t r)
     const double from = w->plan[r].position - (double)w->e->model->layers[w->layer].window;
 
     for (size_t slot = 0; slot < w->plan[r].n_prev; slot++)
-        for (size_t g = 0; g < w->heads && position_of(w, slot) <= from; g++)
+        for (size_t g = 0; g < w->heads && position_of(w->plan, slot) <= from; g++)
             visible_of(w, r, g)[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 }
 
@@ -412,18 +410,17 @@ typedef struct attention_job {
     bool edited;            /* some row of the batch has edits here */
 } attention_job;
 
-/* The first earlier slot that row r sees in this layer. */
-static size_t first_in_window(const walk *w, size_t r)
+size_t tempo_attention_first(const tempo_engine *e, uint32_t layer, size_t r)
 {
-    const tempo_row_plan *p = &w->plan[r];
-    const double from = p->position - (double)w->e->model->layers[w->layer].window;
+    const tempo_row_plan *p = &e->plan[r];
+    const double from = p->position - (double)e->model->layers[layer].window;
     size_t low = 0, high = p->n_prev;
 
-    if (w->e->model->layers[w->layer].window == 0 || !p->rising)
+    if (e->model->layers[layer].window == 0 || !p->rising)
         return 0;
     while (low < high) {
         const size_t mid = low + (high - low) / 2;
-        if (position_of(w, mid) <= from)
+        if (position_of(p, mid) <= from)
             low = mid + 1;
         else
             high = mid;
@@ -438,7 +435,7 @@ static void begin_walk(walk *w, uint32_t layer)
         const bool in = layer >= p->first_layer && layer <= p->last_layer;
         w->begin[r] = in ? p->own_begin : p->slot;
         w->end[r] = in ? p->own_end : p->slot + 1;
-        w->low[r] = first_in_window(w, r);
+        w->low[r] = tempo_attention_first(w->e, layer, w->first + r);
         w->last = max2(w->last, w->end[r]);
         w->lowest = min2(w->lowest, w->low[r]);
     }

@@ -112,15 +112,22 @@ static void embed_row(const tempo_rows *rows, size_t r, size_t begin, size_t end
         }
 }
 
-/* Bytes of keys and values that one layer's attention reads: each once. */
-static uint64_t cache_bytes(const tempo_engine *e, size_t rows)
+/* Bytes of keys and values that one layer's attention reads: each once, from the first page on that some row
+ * sees. */
+static uint64_t cache_bytes(const tempo_engine *e, uint32_t layer, size_t rows)
 {
     const tempo_hparams *hp = &e->model->hp;
     uint64_t slots = 0;
+    size_t first = SIZE_MAX;
 
-    for (size_t r = 0; e->profile.on && r < rows; r++)
-        if (r + 1 == rows || e->plan[r + 1].seq != e->plan[r].seq)
-            slots += e->plan[r].seq_slots * (e->plan[r].seq->kv == TEMPO_KV_F16 ? 2 : 4);
+    for (size_t r = 0; e->profile.on && r < rows; r++) {
+        const size_t page = tempo_attention_first(e, layer, r) / TEMPO_PAGE_SLOTS * TEMPO_PAGE_SLOTS;
+        first = page < first ? page : first;
+        if (r + 1 < rows && e->plan[r + 1].seq == e->plan[r].seq)
+            continue;
+        slots += (e->plan[r].seq_slots - first) * (e->plan[r].seq->kv == TEMPO_KV_F16 ? 2 : 4);
+        first = SIZE_MAX;
+    }
     return 2 * slots * hp->n_kv_heads * hp->head_dim;
 }
 
@@ -231,7 +238,7 @@ static size_t attend(const tempo_rows *rows)
                    TEMPO_STAGE_QKV);
     tempo_heads_run(rows);
     tempo_attention(e, rows->index, rows->n);
-    tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows->n));
+    tempo_stage_end(e, TEMPO_STAGE_ATTENTION, cache_bytes(e, rows->index, rows->n));
     show_heads(e, rows->index, rows->n);
     if (e->wanted_only)
         left.n = keep_wanted(e, rows->n);

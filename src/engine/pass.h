@@ -142,5 +142,7 @@ static inline bool tempo_step(const tempo_engine *e, unsigned step)
 /* One layer's attention: e->q and the cache -> e->att, by way of e->weights for rows that show scores or
  * pattern. */
 void tempo_attention(tempo_engine *e, uint32_t layer, size_t rows);
+/* The first earlier slot that row r sees in a layer; where windows are decided slot by slot, 0. */
+size_t tempo_attention_first(const tempo_engine *e, uint32_t layer, size_t r);
 
 #endif
