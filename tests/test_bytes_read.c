@@ -70,8 +70,7 @@ static bool note_experts(void *user, const tempo_tap_view *view)
  * (layer, expert) it used. */
 static uint64_t bytes_of_rows(tempo_engine *e, const int32_t *tokens, size_t n, size_t *experts)
 {
-    const tempo_tap_selection all = {.tap = TEMPO_TAP_EXPERT_INDICES,
-                                     .layers = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+    tempo_tap_selection all = {0};
     used u = {.n = 0};
     const tempo_observer obs = {.user = &u, .view = note_experts, .taps = &all, .n_taps = 1};
     tempo_row rows[ROWS];
@@ -84,6 +83,7 @@ static uint64_t bytes_of_rows(tempo_engine *e, const int32_t *tokens, size_t n, 
         rows[i] =
             (tempo_row){.seq = seqs[i], .token = tokens[i], .want = TEMPO_WANT_LOGITS | TEMPO_WANT_TAPS};
     }
+    assert_int_equal(tempo_tap_parse(&all, tempo_engine_model(e), "expert_indices", &err), TEMPO_OK);
     weights_read = 0;
     tempo_engine_profile(e, true);
     if (tempo_engine_forward(e, rows, n, &obs, &err) != TEMPO_OK)
