@@ -45,25 +45,39 @@ UNPACK_NUMBERS(I32, int32_t)
 UNPACK_NUMBERS(I64, int64_t)
 #undef UNPACK_NUMBERS
 
-/* Bias 7, three bits of significand, no infinity: as the upper bits of a 16-bit float, whose bias is 15, it
- * is 2^8 too small. */
-void tempo_unpack_F8_E4M3(float *dst, const void *src, size_t n)
-{
-    const unsigned char *p = src;
+/* All 256 of them: sign, four bits of exponent and three of fraction, 0x7f no number; five and two, as the
+ * upper half of a 16-bit float. */
+#define SIGN(c) ((c)&128 ? -1.0f : 1.0f)
+#define E4M3(c)                                                                                              \
+    ((c)&127) == 127 ? NAN                                                                                   \
+                     : SIGN(c) * 0x1p-10f *                                                                  \
+                           (float)(((c) >> 3 & 15) != 0 ? (8u + ((c)&7)) << ((c) >> 3 & 15) : 2u * ((c)&7))
+#define E5M2(c)                                                                                              \
+    ((c)&127) == 124 ? SIGN(c) * INFINITY                                                                    \
+    : ((c)&127) > 124                                                                                        \
+        ? NAN                                                                                                \
+        : SIGN(c) * 0x1p-17f *                                                                               \
+              (float)(((c) >> 2 & 31) != 0 ? (4ull + ((c)&3)) << ((c) >> 2 & 31) : 2ull * ((c)&3))
+#define FOUR(f, c) f((c)), f((c) + 1), f((c) + 2), f((c) + 3)
+#define SIXTEEN(f, c) FOUR(f, c), FOUR(f, (c) + 4), FOUR(f, (c) + 8), FOUR(f, (c) + 12)
+#define SIXTY_FOUR(f, c) SIXTEEN(f, c), SIXTEEN(f, (c) + 16), SIXTEEN(f, (c) + 32), SIXTEEN(f, (c) + 48)
+#define ALL(f) SIXTY_FOUR(f, 0), SIXTY_FOUR(f, 64), SIXTY_FOUR(f, 128), SIXTY_FOUR(f, 192)
+static const float e4m3[256] = {ALL(E4M3)}, e5m2[256] = {ALL(E5M2)};
 
-    for (size_t i = 0; i < n; i++) {
-        const unsigned half = (p[i] & 0x80u) << 8 | (p[i] & 0x7fu) << 7;
-        dst[i] = (p[i] & 0x7fu) == 0x7fu ? NAN : 256.0f * tempo_f16_to_float((uint16_t)half);
-    }
+static void look_up(float *dst, const unsigned char *p, size_t n, const float values[256])
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = values[p[i]];
 }
 
-/* The upper half of a 16-bit float. */
+void tempo_unpack_F8_E4M3(float *dst, const void *src, size_t n)
+{
+    look_up(dst, src, n, e4m3);
+}
+
 void tempo_unpack_F8_E5M2(float *dst, const void *src, size_t n)
 {
-    const unsigned char *p = src;
-
-    for (size_t i = 0; i < n; i++)
-        dst[i] = tempo_f16_to_float((uint16_t)(p[i] << 8));
+    look_up(dst, src, n, e5m2);
 }
 
 /* ---- blocks ---- */
@@ -248,6 +262,7 @@ void tempo_weight_row(float *dst, const tempo_weight *w, size_t row)
         return;
     const size_t columns = (w->n_in + w->scale_columns - 1) / w->scale_columns;
     const float *scale = w->scales + row / w->scale_rows * columns;
-    for (size_t i = 0; i < w->n_in; i++)
-        dst[i] *= scale[i / w->scale_columns];
+    for (size_t begin = 0; begin < w->n_in; begin += w->scale_columns, scale++)
+        for (size_t i = begin; i < w->n_in && i < begin + w->scale_columns; i++)
+            dst[i] *= *scale;
 }
