@@ -29,9 +29,9 @@ _ROW = np.dtype(
 )
 _LOGITS = 1
 _TAPS = 2
-_MOST_ROWS = 512
+MOST_ROWS = 512
 _MOST_LOGIT_BYTES = 1 << 28  # of one pass
-_LONG_PASS = 2e9  # rows times parameters: about a tenth of a second
+LONG_PASS = 2e9  # rows times parameters: about a tenth of a second
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Passes:
         Raises:
             TempoError: ``"limit"`` beyond the context, ``"format"`` for logits that are not finite, ``"memory"``.
         """
-        most = max(1, min(_MOST_ROWS, _MOST_LOGIT_BYTES // (4 * self.d_vocab)))
+        most = max(1, min(MOST_ROWS, _MOST_LOGIT_BYTES // (4 * self.d_vocab)))
         passes = _cut(items, most, self.whole)
         rows_of = {"all": 10**9, "last": 1, "none": 0}[self.want]
         out = [np.empty((min(rows_of, len(item.ids)), self.d_vocab), np.float32) for item in items]
@@ -178,7 +178,7 @@ class Passes:
                 here["want"][-1] |= _LOGITS
         if self.watch is not None:
             self.watch(parts, seqs)
-        observer = Observer(n * self.n_params > _LONG_PASS, self.views, self.taps)
+        observer = Observer(n * self.n_params > LONG_PASS, self.views, self.taps)
         err = new_err()
         with observer as pointer:
             observer.check(lib.tempo_engine_forward(engine, ffi.from_buffer("tempo_row[]", rows), n, pointer, err), err)

@@ -66,7 +66,7 @@ class Watcher:
             end = part.first + part.end - part.begin
             if part.first > last or end <= first:
                 continue
-            here = seen[(rows >= part.first) & (rows < end)]
+            here = seen if len(self._parts) == 1 else seen[(rows >= part.first) & (rows < end)]
             self._see(tap, layer, part, here)
 
     def _see(self, tap: Tap, layer: int, part: Part, here: np.ndarray[Any, Any]) -> None:

@@ -16,6 +16,7 @@ from ._core import Core
 from ._library import NULL, ffi, lib, text
 from ._options import as_int, choice
 from ._passes import Item, Passes, plain_item
+from ._single import Single
 from ._watch import Watcher
 from .cache import ActivationCache
 from .config import Config
@@ -42,11 +43,12 @@ class Model(HasTokens):
 
     def __init__(self, core: Core, cfg: Config, kv: str = "f32") -> None:
         self._core = core
+        self._kv = choice("kv_type", "kv", kv)
         self._taps = Taps(core, cfg.n_layers)
+        self._single = Single(core, cfg.d_vocab, cfg.n_params, self._kv)
         self._hooks: list[tuple[NamesFilter, HookFn]] = []
         self._edits: list[Edits] = []
         self._tokens = Tokens(core, cfg.d_vocab)
-        self._kv = choice("kv_type", "kv", kv)
         self.cfg = cfg
 
     @classmethod
@@ -190,6 +192,9 @@ class Model(HasTokens):
             ValueError, TypeError: an id, sets or positions that do not fit.
             TempoError: ``"limit"`` beyond the context, ``"memory"``.
         """
+        if sets is None and positions is None and mode == "isolated" and not self._hooks and not self._edits:
+            if self._single.fits(tokens) and (found := self._single.run(tokens)) is not None:
+                return found
         items, one = self._sequences(tokens, sets, positions, mode)
         logits, _ = self._run(items, (), ())
         return logits[0] if one else logits

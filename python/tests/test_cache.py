@@ -72,7 +72,7 @@ def test_a_list_of_prompts_has_the_bits_of_each(model: tl.Model, monkeypatch: py
     texts = [TEXT, "A", "One two three four five six seven"]
     alone = [model.run_with_cache(t) for t in texts]
     for most in (512, 5):
-        monkeypatch.setattr("tempo_lm._passes._MOST_ROWS", most)
+        monkeypatch.setattr("tempo_lm._passes.MOST_ROWS", most)
         logits, caches = model.run_with_cache(texts)
         for (a, cache), b, other in zip(alone, logits, caches, strict=True):
             assert a.tobytes() == b.tobytes() and list(cache) == list(other)

@@ -93,7 +93,7 @@ def test_prompts_of_a_list_are_shown_one_by_one(model: tl.Model, monkeypatch: py
         shapes.append((hook.prompt, values.shape))
         values *= 0.5
 
-    monkeypatch.setattr("tempo_lm._passes._MOST_ROWS", 7)
+    monkeypatch.setattr("tempo_lm._passes.MOST_ROWS", 7)
     together = model.run_with_hooks([TEXT, "A", TEXT], [("pattern:layers=1", see)])
     assert shapes == [(0, (8, 6, 6)), (1, (8, 2, 2)), (2, (8, 6, 6))]
     assert (

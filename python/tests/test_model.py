@@ -43,7 +43,7 @@ def test_prompts_of_a_list_have_the_bits_that_they_have_alone(model: tl.Model) -
 def test_prompts_are_cut_into_passes_without_changing_a_bit(model: tl.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [TEXT, "A", "One two three four five six seven"]
     whole = model(texts)
-    monkeypatch.setattr("tempo_lm._passes._MOST_ROWS", 4)
+    monkeypatch.setattr("tempo_lm._passes.MOST_ROWS", 4)
     for a, b in zip(whole, model(texts), strict=True):
         assert a.tobytes() == b.tobytes()
 
@@ -153,3 +153,29 @@ def test_closing_twice_and_using_after() -> None:
     for use in (lambda: m(TEXT), lambda: m.to_tokens("x"), lambda: m.to_string([1])):
         with pytest.raises(tl.ClosedError):
             use()
+
+
+def test_the_short_way_and_the_long_one(model: tl.Model) -> None:
+    """int32 ids take the short way; lists of numbers the long one."""
+    for n in (1, 6, 3, 40, 6):
+        ids = (np.arange(n, dtype=np.int32) * 37 + 11) % 4096
+        assert model(ids).tobytes() == model(ids.tolist()).tobytes()
+    with pytest.raises(ValueError, match="id 4096 at 1"):
+        model(np.array([1, 4096], np.int32))
+
+
+def test_results_that_are_held_are_never_given_out_again(model: tl.Model) -> None:
+    ids = [(np.arange(8, dtype=np.int32) * k + 11) % 4096 for k in (3, 5, 7, 11, 13, 17)]
+    want = [model(i.tolist()) for i in ids]
+    held = [model(i) for i in ids]
+    rows = [model(i)[3] for i in ids]
+    views = [memoryview(model(i)) for i in ids]  # type: ignore[arg-type]
+    for k, logits in enumerate(want):
+        assert held[k].tobytes() == logits.tobytes() == views[k].tobytes()
+        assert rows[k].tobytes() == logits[3].tobytes()
+
+
+def test_memory_that_nobody_holds_is_used_again(model: tl.Model) -> None:
+    ids = np.arange(8, dtype=np.int32)
+    places = {model(ids).__array_interface__["data"][0] for _ in range(20)}
+    assert len(places) <= 2
