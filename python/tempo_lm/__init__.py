@@ -22,6 +22,7 @@ from .patching import Grid, Patched, patch
 from .results import Arm, Decoded, Member, Set
 from .scoring import Score
 from .studies import Study, load_study
+from .tracing import Trace, trace
 
 __all__ = [
     "ActivationCache",
@@ -43,10 +44,12 @@ __all__ = [
     "Set",
     "Study",
     "TempoError",
+    "Trace",
     "__version__",
     "attribute",
     "lens",
     "load_capture",
     "load_study",
     "patch",
+    "trace",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from ._library import NULL, ffi, lib
 from .errors import check
 
-__all__ = ["Observer", "Views"]
+__all__ = ["Observer", "Views", "failed"]
 
 # Takes (tempo_tap_view[n], n).
 Views = Callable[[Any, int], None]
@@ -18,19 +18,19 @@ Views = Callable[[Any, int], None]
 _current = threading.local()
 
 
-def _failed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+def failed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
     """What left a callback: Ctrl-C may come at any place in it.  The first one counts."""
     observer: Observer = _current.observer
     if observer.raised is None:
         observer.raised = value if value is not None else kind()
 
 
-@ffi.callback("bool(void *)", error=False, onerror=_failed)  # type: ignore[untyped-decorator]
+@ffi.callback("bool(void *)", error=False, onerror=failed)  # type: ignore[untyped-decorator]
 def _poll(user: Any) -> bool:
     return True
 
 
-@ffi.callback("bool(void *, const tempo_tap_view *, size_t)", error=False, onerror=_failed)  # type: ignore[untyped-decorator]
+@ffi.callback("bool(void *, const tempo_tap_view *, size_t)", error=False, onerror=failed)  # type: ignore[untyped-decorator]
 def _view_rows(user: Any, views: Any, n: int) -> bool:
     _current.observer.views(views, n)
     return True

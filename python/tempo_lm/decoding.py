@@ -94,6 +94,7 @@ class Runs:
         self._spec = spec
         self._names = list(spec.arms)
         self._handles: list[Handle] = []
+        self.decoding: list[Any] = []  # tempo_decode_options * of each arm
         options = self._options()
         with model._core as engine:
             for i, ids in enumerate(prompts):
@@ -138,6 +139,7 @@ class Runs:
             decoding.end_ids[i] = end
         called = ffi.new("char[]", name.encode())
         self._spec.kept += [called, decoding]
+        self.decoding.append(decoding)
         one.name, one.decoding = called, decoding
 
     def _options(self) -> Any:
@@ -186,6 +188,10 @@ class Runs:
         spec.kept += [folder, capture]
 
     # ---- steps ----
+
+    def pointer(self, prompt: int) -> Any:
+        """The ``tempo_run *`` of one."""
+        return self._handles[prompt].pointer
 
     def _pointers(self) -> Any:
         return ffi.new("tempo_run *[]", [handle.pointer for handle in self._handles])
