@@ -22,6 +22,7 @@ from .patching import Grid, Patched, patch
 from .results import Arm, Decoded, Member, Set
 from .scoring import Score
 from .studies import Study, load_study
+from .sweeping import Sweep, sweep
 from .tracing import Trace, trace
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Score",
     "Set",
     "Study",
+    "Sweep",
     "TempoError",
     "Trace",
     "__version__",
@@ -51,5 +53,6 @@ __all__ = [
     "load_capture",
     "load_study",
     "patch",
+    "sweep",
     "trace",
 ]
