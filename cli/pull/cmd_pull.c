@@ -1,5 +1,4 @@
 /* cmd_pull.c - tempo pull: a model from the hub. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,34 +8,20 @@
 #include "cli/session.h"
 
 #ifdef TEMPO_PULL
+#include "cli/capture.h"
 #include "cli/terminal.h"
 #include "io/json_file.h"
 #include "pull/pull.h"
 
 /* ---- how far it is ---- */
 
-enum { REDRAW_MS = 250, SIZE_TEXT = 24 };
+enum { REDRAW_MS = 250 };
 
 typedef struct shown {
     double drawn_ms, begun_ms;
     uint64_t begun_at; /* bytes of all files that were there when the first came */
     bool begun, drawn;
 } shown;
-
-/* "1.9 GB", in powers of ten, as the hub says them. */
-static const char *format_size(char out[SIZE_TEXT], uint64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double v = (double)bytes;
-    size_t u = 0;
-
-    while (v >= 999.5 && u + 1 < sizeof(units) / sizeof(units[0])) {
-        v /= 1000;
-        u++;
-    }
-    (void)snprintf(out, SIZE_TEXT, u == 0 || v >= 99.95 ? "%.0f %s" : "%.1f %s", v, units[u]);
-    return out;
-}
 
 static void clear_line(shown *s)
 {
@@ -48,7 +33,7 @@ static void clear_line(shown *s)
 static void draw(void *user, const tempo_pull_state *p)
 {
     shown *s = user;
-    char line[320], done[SIZE_TEXT], all[SIZE_TEXT], rate[SIZE_TEXT];
+    char line[320], done[32], all[32], rate[32];
     const double now = now_ms();
 
     if (!isatty(STDERR_FILENO) || now - s->drawn_ms < REDRAW_MS)
@@ -66,9 +51,9 @@ static void draw(void *user, const tempo_pull_state *p)
     int n = snprintf(line, sizeof(line), "%zu/%zu %s  %s%d%%", p->file + 1, p->n_files, p->name,
                      p->verifying ? "verifying " : "", percent);
     if (n > 0 && (size_t)n < sizeof(line) - 120 && !p->verifying)
-        n += snprintf(line + n, sizeof(line) - (size_t)n, "  %s of %s%s%s%s", format_size(done, p->all_done),
-                      format_size(all, p->all_size), per_s > 0 ? ", " : "",
-                      per_s > 0 ? format_size(rate, (uint64_t)per_s) : "", per_s > 0 ? "/s" : "");
+        n += snprintf(line + n, sizeof(line) - (size_t)n, "  %s of %s%s%s%s", bytes_text(p->all_done, done),
+                      bytes_text(p->all_size, all), per_s > 0 ? ", " : "",
+                      per_s > 0 ? bytes_text((uint64_t)per_s, rate) : "", per_s > 0 ? "/s" : "");
     const size_t width = terminal_width();
     (void)fprintf(stderr, "\r%.*s\033[K", (int)(width > 1 ? width - 1 : 1), line);
     (void)fflush(stderr);
@@ -112,23 +97,23 @@ static json_t *document(const tempo_pull *p)
 
 static void print_list(const tempo_pull *p)
 {
-    char text[SIZE_TEXT], have[SIZE_TEXT];
+    char text[32], have[32];
     uint64_t size = 0, there = 0;
 
     for (size_t i = 0; i < tempo_pull_count(p); i++) {
         const tempo_pull_file f = tempo_pull_at(p, i);
         size += f.size;
         there += f.there;
-        printf("%10s  ", format_size(text, f.size));
+        printf("%10s  ", bytes_text(f.size, text));
         show_token(f.name, strlen(f.name));
         if (f.there == f.size)
             printf("  (there)");
         else if (f.there > 0)
-            printf("  (%s of it there)", format_size(have, f.there));
+            printf("  (%s of it there)", bytes_text(f.there, have));
         putchar('\n');
     }
-    printf("%10s  %s at %s; to be fetched: %s\n", format_size(text, size), tempo_pull_repo(p),
-           tempo_pull_commit(p), format_size(have, size - there));
+    printf("%10s  %s at %s; to be fetched: %s\n", bytes_text(size, text), tempo_pull_repo(p),
+           tempo_pull_commit(p), bytes_text(size - there, have));
 }
 
 static int pull(tempo_pull *p, const options *o, shown *s, tempo_err *err)

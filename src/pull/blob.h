@@ -25,7 +25,7 @@ tempo_status tempo_blob_fetch(tempo_hub *h, const tempo_blob_place *at, const te
                               void *user, tempo_err *err) TEMPO_MUST_CHECK;
 
 /* ---- names.c: directories, links and references of a cache ---- */
-/* The directory of path[..] and those above it, where they are not there. */
+/* The directory of a path that has a slash, and those above it, where they are not there. */
 tempo_status tempo_make_parents(const char *path, tempo_err *err) TEMPO_MUST_CHECK;
 /* HUB/models--org--name/blobs/HASH SUFFIX -> out[PATH_MAX] */
 tempo_status tempo_blob_path(const tempo_blob_place *at, const tempo_hub_file *f, const char *suffix, char *out,

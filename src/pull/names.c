@@ -17,17 +17,10 @@
 tempo_status tempo_make_parents(const char *path, tempo_err *err)
 {
     char dir[PATH_MAX];
-    tempo_status st = tempo_path_format(dir, sizeof(dir), err, "%s", path);
+    const char *slash = strrchr(path, '/');
+    const tempo_status st = tempo_path_format(dir, sizeof(dir), err, "%.*s", (int)(slash - path), path);
 
-    if (st != TEMPO_OK)
-        return st;
-    for (char *slash = dir; (slash = strchr(slash + 1, '/')) != NULL;) {
-        *slash = '\0';
-        if (mkdir(dir, 0777) != 0 && errno != EEXIST && !tempo_path_is_dir(dir))
-            return tempo_fail_os(err, errno, "%s: cannot be made", dir);
-        *slash = '/';
-    }
-    return TEMPO_OK;
+    return st == TEMPO_OK ? tempo_make_directory(dir, err) : st;
 }
 
 tempo_status tempo_blob_path(const tempo_blob_place *at, const tempo_hub_file *f, const char *suffix,

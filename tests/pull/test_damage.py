@@ -163,7 +163,7 @@ class TestTogether(Pull):
             free.set()
             self.assertEqual(os.path.getsize(self.beginning(repo)), 100_000)
             self.assertEqual(self.run_tempo("pull", "org/name", "--dry-run"), 0, self.err)
-            self.assertIn("(100 kB of it there)", self.out)
+            self.assertIn("(100.0 kB of it there)", self.out)
             self.hub.requests.clear()
             self.pulls("org/name")
             self.assertEqual([r.headers.get("Range") for r in self.hub.requests if r.server == "storage"], ["bytes=100000-"])

@@ -126,8 +126,8 @@ class TestFiles(Pull):
     def test_dry_run(self):
         repo = self.hub.add("org/name", {"m.gguf": BIG, "README.md": b""}, lfs=["m.gguf"])
         self.assertEqual(self.run_tempo("pull", "org/name", "--dry-run"), 0, self.err)
-        self.assertIn("300 kB  m.gguf\n", self.out)
-        self.assertIn("org/name at %s; to be fetched: 300 kB" % repo.commit, self.out)
+        self.assertIn("300.0 kB  m.gguf\n", self.out)
+        self.assertIn("org/name at %s; to be fetched: 300.0 kB" % repo.commit, self.out)
         self.assertFalse(os.path.exists(self.cache))
         self.assertEqual(self.run_tempo("pull", "org/name", "--dry-run", "--json"), 0, self.err)
         d = json.loads(self.out)
