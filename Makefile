@@ -1,6 +1,7 @@
 # make              build/tempo          make demo        decode with the built-in model in both modes
 # make check        build and test       make check-all   both compilers, sanitizers, fuzzing, arm64, lints
 # make lint         lints alone          make bench       benchmarks       make install [DESTDIR=..] [PREFIX=..]
+# make wheel        the Python package, in $(BUILD)/wheel     make python-check      its tests and types, of that wheel
 # Variables: BUILD (build), CC, PREFIX (/usr/local), CMAKE_FLAGS (more for cmake), PARTS (of check-all; "but PART...": all others).
 BUILD  ?= build
 PREFIX ?= /usr/local
@@ -40,7 +41,14 @@ bench: all
 install: all
 	cmake --install $(BUILD)
 
+wheel:
+	@tools/setup.sh
+	@tools/wheel.sh $(BUILD)/wheel
+
+python-check: wheel
+	@tools/python-check.sh $(BUILD)/wheel
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all setup configure demo check check-all lint bench install clean
+.PHONY: all setup configure demo check check-all lint bench install wheel python-check clean

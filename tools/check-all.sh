@@ -4,7 +4,7 @@
 # qemu, and the installed library as a stranger would use it.
 #   tools/check-all.sh          all parts
 #   tools/check-all.sh but PART...  all but these
-#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 archs web install additions field
+#   tools/check-all.sh PART...  only these: gcc clang address thread fuzz tiles cpus arm64 archs web install additions python field
 # What this machine cannot run says so and is counted at the end, after the minutes that each part took; with CI=true,
 # where every tool is installed, it is a failure.
 set -euo pipefail
@@ -13,15 +13,34 @@ cd "$(dirname "$0")/.."
 root=build/check
 jobs=$(nproc)
 skipped=() left_out=()
+# shellcheck source=tools/compile-once.sh
+. tools/compile-once.sh
 
-# build NAME [CMAKE OPTIONS]: configure and build below $root.  Debug information is a fifth of compiling: only what reports
-# lines has some.
-build() {
+# configure NAME [CMAKE OPTIONS]: below $root.  Debug information is a fifth of compiling: only what reports lines has some.
+configure() {
     local dir=$root/$1
     shift
     mkdir -p "$dir"
     cmake -S . -B "$dir" -G Ninja -DTEMPO_WERROR=ON -DTEMPO_DEBUG_INFO=-g0 "$@" >"$dir/cmake.log" 2>&1 || { cat "$dir/cmake.log"; return 1; }
-    cmake --build "$dir" -j "$jobs"
+}
+
+# build NAME [TARGET...]: all, or these.
+build() {
+    local dir=$root/$1
+    shift
+    cmake --build "$dir" -j "$jobs" ${1:+--target "$@"}
+}
+
+# run_by NAME [CTEST OPTIONS]: the targets that these tests run.  A test in C has the name of its program; all others run tempo.
+run_by() {
+    local known name test
+    known=" $(ninja -C "$root/$1" -t targets all | sed 's/: .*//' | paste -sd ' ') "
+    echo tempo_program
+    ctest --test-dir "$root/$1" -N "${@:2}" | sed -n 's/^ *Test *#[0-9]*: //p' | while read -r test; do
+        for name in "$test" "${test/#cli_/test_}"; do
+            case $known in *" $name "*) printf '%s\n' "$name" ;; esac
+        done
+    done
 }
 
 # Sanitizers want their shadow at fixed addresses, where kernels that randomise much may put something else.
@@ -42,36 +61,53 @@ check() {
     for test in $(tools/skipped-tests.sh "$dir/ctest.log"); do leave_out "$part: $test"; done
 }
 
-part_gcc() { build gcc -DCMAKE_C_COMPILER=gcc && check gcc; }
+# The ordinary build, which other parts use too.
+gcc_build() { configure gcc -DCMAKE_C_COMPILER=gcc && build gcc; }
 
-# What looks at the source alone finds the same whatever compiles it.
-part_clang() { build clang -DCMAKE_C_COMPILER=clang && check clang -E 'lint_(shell|format|includes)'; }
+part_gcc() { gcc_build && check gcc; }
+
+# What looks at the source alone, or simulates hundreds of studies, finds the same whatever compiles it.
+source_alone='lint_(shell|format|includes|sizes|output|json|errors)|chat_golden|make_targets'
+part_clang() {
+    configure clang -DCMAKE_C_COMPILER=clang
+    build clang
+    check clang -E "$source_alone|stats_simulated"
+}
 
 part_address() {
-    build address -DCMAKE_C_COMPILER=clang -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=address,undefined -DTEMPO_DOCS=OFF
-    ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 check address
+    configure address -DCMAKE_C_COMPILER=clang -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=address,undefined -DTEMPO_DOCS=OFF
+    build address
+    ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 check address -E "$source_alone"
 }
 
 # Data races can only be where threads are: the pool, the engine and what runs through it.
 part_thread() {
-    build thread -DCMAKE_C_COMPILER=clang -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
-    check thread -R 'pool|engine|decode|seq|forward|attention|test_edit|test_patch|test_lens|test_trace|test_pass|lockstep|capture|doctor|example|http|worker|api|server|page'
+    local tests=(-R 'pool|engine|decode|seq|forward|attention|test_edit|test_patch|test_lens|test_trace|test_pass|lockstep|capture|doctor|example|http|worker|api|server|page') targets
+    configure thread -DCMAKE_C_COMPILER=clang -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=thread -DTEMPO_DOCS=OFF
+    mapfile -t targets < <(run_by thread "${tests[@]}")
+    build thread "${targets[@]}"
+    check thread "${tests[@]}"
 }
 
 part_fuzz() {
-    build fuzz -DCMAKE_C_COMPILER=clang -DTEMPO_FUZZ=ON -DTEMPO_TESTS=OFF -DTEMPO_DOCS=OFF -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=address,undefined
+    local targets
+    configure fuzz -DCMAKE_C_COMPILER=clang -DTEMPO_FUZZ=ON -DTEMPO_TESTS=OFF -DTEMPO_DOCS=OFF -DTEMPO_DEBUG_INFO=-g1 -DTEMPO_SANITIZE=address,undefined
+    mapfile -t targets < <(run_by fuzz | sed '/^tempo_program$/d')
+    build fuzz "${targets[@]}"
     check fuzz
 }
 
 # What multiplies tiles, with the tile registers (and AVX-VNNI) played by AVX-512 instructions: few machines
 # have the former, and no emulator has both.
 part_tiles() {
-    local flag
+    local flag tests=(-R 'kernels|golden|forward|engine|decode|doctor|arch') targets
     for flag in avx512_vnni avx512_bf16; do
         grep -qw "$flag" /proc/cpuinfo || { leave_out "emulated tiles: no $flag"; return; }
     done
-    build tiles -DTEMPO_EMULATE=ON -DTEMPO_DOCS=OFF -DTEMPO_STUDY=OFF -DTEMPO_SERVER=OFF
-    check tiles -R 'kernels|golden|forward|engine|decode|doctor|arch'
+    configure tiles -DTEMPO_EMULATE=ON -DTEMPO_DOCS=OFF -DTEMPO_STUDY=OFF -DTEMPO_SERVER=OFF
+    mapfile -t targets < <(run_by tiles "${tests[@]}")
+    build tiles "${targets[@]}"
+    check tiles "${tests[@]}"
 }
 
 # on_cpu CPU PATH: the kernels' tests on an emulated processor, and a run there that must choose this path and give the
@@ -96,7 +132,7 @@ on_cpu() {
 part_cpus() {
     has qemu-x86_64 || { skip 'other x86-64 processors: no qemu-x86_64'; return; }
     [ "$(uname -m)" = x86_64 ] || { leave_out 'other x86-64 processors: this is none'; return; }
-    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    [ -d $root/gcc ] || gcc_build
     local rc=0 first
     on_cpu Nehalem scalar &
     first=$!
@@ -111,21 +147,28 @@ part_arm64() {
     tools/arm64-sysroot.sh $root/sysroot || rc=$?
     [ $rc -ne 77 ] || { skip 'arm64: no libraries'; return; }
     [ $rc -eq 0 ] || return $rc
-    build arm64 -DCMAKE_TOOLCHAIN_FILE=cmake/arm64-linux.cmake -DTEMPO_ARM64_SYSROOT="$PWD/$root/sysroot" -DTEMPO_SERVER=OFF
-    # What simulates hundreds of studies, or kills one again and again, or is about a terminal, says nothing about a processor; some of it takes an hour there.
-    check arm64 -E 'stats_simulated|study_run|registry_faults|experiment_run|cli_study|cli_experiment|cli_view_terminal'
+    configure arm64 -DCMAKE_TOOLCHAIN_FILE=cmake/arm64-linux.cmake -DTEMPO_ARM64_SYSROOT="$PWD/$root/sysroot" -DTEMPO_SERVER=OFF -DTEMPO_DOCS=OFF
+    # The library's tests, the examples and the program's doctor, models and tokens.  Scripts about options, signals and terminals start the
+    # program hundreds of times, studies simulate hundreds of others: an hour there, and nothing of it is about a processor.
+    local names targets tests
+    names=$(ctest --test-dir $root/arm64 -N | sed -n 's/^ *Test *#[0-9]*: //p' |
+        grep -vE '^cli|stats_simulated|study_run|study_trace|registry_|experiment_run|chat_golden|make_targets')
+    tests=(-R "^($(paste -sd '|' <<<"$names"$'\ncli_models\ncli_tokens'))\$")
+    mapfile -t targets < <(run_by arm64 "${tests[@]}")
+    build arm64 "${targets[@]}"
+    check arm64 "${tests[@]}"
 }
 
 # Many shapes of every architecture and type against double precision, and the identities in all of their files.
 part_archs() {
-    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    [ -d $root/gcc ] || gcc_build
     TEMPO_ARCH_SEEDS=10 $root/gcc/test_arch_shapes | grep -v '^\[ ' || return
     TEMPO_DOCTOR_ALL=1 tests/cli/test_doctor.sh $root/gcc/tempo $root/gcc/arch_files
 }
 
 # The page: built anew and compared with what is committed; then in a browser.  OpenAI's client against the same server.
 part_web() {
-    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
+    [ -d $root/gcc ] || gcc_build
     local rc=0
     tests/web/rebuild.sh $root/web-build || rc=$?
     [ $rc -ne 77 ] || { skip 'the page built anew'; rc=0; }
@@ -138,33 +181,60 @@ part_web() {
     return $rc
 }
 
-part_install() { tools/test-install.sh $root/install; }
+part_install() { CC=gcc tools/test-install.sh $root/install; }
+
+# The Python package: its wheel, built, installed and tried; from a source distribution too; and for arm64.  Its tests once more with the library
+# that part address built: what is freed and used again, by Python, does not pass there.
+part_python() {
+    tools/wheel.sh $root/wheel
+    tools/python-check.sh $root/wheel
+    tools/sdist-check.sh $root/wheel
+    if [ -e $root/address/libtempo.so ]; then
+        LIBRARY=$PWD/$root/address/libtempo.so PRELOAD=$(clang -print-file-name=libclang_rt.asan-"$(uname -m)".so) \
+            tools/python-check.sh $root/wheel
+    else
+        leave_out 'python: no library of part address'
+    fi
+    local rc=0
+    has aarch64-linux-gnu-gcc && tools/arm64-sysroot.sh $root/sysroot || rc=$?
+    [ $rc -eq 0 ] || { skip 'arm64 wheel: no cross compiler or no libraries'; return; }
+    tools/wheel.sh $root/wheel-arm64 arm64 $root/sysroot
+}
 
 # One file and one row: what HACKING.md says of additions.
-part_additions() { tests/additions/check.sh $root/additions; }
+part_additions() { CC=gcc tests/additions/check.sh $root/additions; }
+
+# field_test FILE: what it said and how long it took, in one piece, as $root/field/NAME.log; its exit status as NAME.rc.
+field_test() {
+    local name begin=$SECONDS rc=0 scale=()
+    name=$root/field/$(basename "$1" .py)
+    case $1 in */test_ids.py | */test_text.py) scale=(0.02) ;; esac # 1 by hand: it takes long
+    TEMPO_FIELD_CASES=${TEMPO_FIELD_CASES:-500} "$TEMPO_FIELD/venv/bin/python" "$1" "${scale[@]}" >"$name.log" 2>&1 </dev/null || rc=$?
+    printf -- '-- %s: %d s\n%s\n' "$1" $((SECONDS - begin)) "$(cat "$name.log")"
+    printf '%d\n' $rc >"$name.rc"
+}
 
 # The program against real models, tokenizers and templates, and against the reference implementations of what it does.
 part_field() {
-    [ -d $root/gcc ] || build gcc -DCMAKE_C_COMPILER=gcc
-    cmake --build $root/gcc -j "$jobs" --target field_render field_tokenize
+    [ -d $root/gcc ] || gcc_build
+    build gcc field_render field_tokenize
     local rc=0 test field=${TEMPO_FIELD:-build/field}
-    mkdir -p "$field"
+    mkdir -p "$field" $root/field
     TEMPO_FIELD=$(cd "$field" && pwd)
     export TEMPO_FIELD TEMPO_BUILD=$PWD/$root/gcc TEMPO=$PWD/$root/gcc/tempo
     tests/field/fetch.sh || rc=$?
     [ $rc -eq 0 ] || [ $rc -eq 77 ] || return $rc
     [ -x "$TEMPO_FIELD/venv/bin/python" ] || { leave_out 'field: no reference implementations'; return; }
+    export root
+    export -f field_test
+    printf '%s\0' tests/field/test_*.py | xargs -0 -P "$jobs" -I{} bash -c 'field_test {}'
     for test in tests/field/test_*.py; do
-        rc=0
-        printf -- '-- %s\n' "$test"
-        local scale=()
-        case $test in */test_ids.py | */test_text.py) scale=(0.02) ;; *) scale=() ;; esac # 1 by hand: it takes long
-        TEMPO_FIELD_CASES=${TEMPO_FIELD_CASES:-500} "$TEMPO_FIELD/venv/bin/python" "$test" "${scale[@]}" || rc=$?
-        case $rc in 0) ;; 77) leave_out "field: $test" ;; *) return $rc ;; esac
+        rc=$(cat "$root/field/$(basename "$test" .py).rc")
+        case $rc in 0) ;; 77) leave_out "field: $test" ;; *) printf '%s FAILED\n' "$test"; return "$rc" ;; esac
     done
 }
 
-all=(gcc clang address thread fuzz tiles cpus arm64 archs web install additions field)
+all=(gcc clang address thread fuzz tiles cpus arm64 archs web install additions python field)
 if [ "${1:-}" = but ]; then
     shift
     for part; do

@@ -32,6 +32,7 @@ lib:libcurl | libcurl4-openssl-dev | libcurl-devel   | curl      | curl
 '
 check_all_needs='
 gcc         | gcc               | gcc                | gcc       | gcc
+ccache      | ccache            | ccache             | ccache    | ccache
 clang       | clang             | clang              | clang     | llvm
 lib:clang-rt | libclang-rt-dev  | compiler-rt        | compiler-rt | -
 llvm-symbolizer | llvm          | llvm               | llvm      | llvm

@@ -11,10 +11,11 @@ fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 rm -rf "$dir"
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-cmake -S . -B "$dir/build" -G Ninja -DTEMPO_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/opt/tempo >"$dir/log" 2>&1 ||
+# (as deep below the source as other builds: tools/compile-once.sh)
+cmake -S . -B "$dir" -G Ninja -DTEMPO_WERROR=ON -DTEMPO_DEBUG_INFO=-g0 -DTEMPO_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/opt/tempo >"$dir/log" 2>&1 ||
     { cat "$dir/log"; fail 'cmake'; }
-cmake --build "$dir/build" >"$dir/log" 2>&1 || { cat "$dir/log"; fail 'build'; }
-DESTDIR=$dir/stage cmake --install "$dir/build" >"$dir/log" 2>&1 || { cat "$dir/log"; fail 'installation'; }
+cmake --build "$dir" >"$dir/log" 2>&1 || { cat "$dir/log"; fail 'build'; }
+DESTDIR=$dir/stage cmake --install "$dir" >"$dir/log" 2>&1 || { cat "$dir/log"; fail 'installation'; }
 # A package is moved before it is used: nothing may depend on the place where it was built.
 mv "$dir/stage/opt/tempo" "$dir/prefix"
 prefix=$dir/prefix
