@@ -72,7 +72,7 @@ typedef struct options {
     size_t n_command_line;
 
     const char *model, *cpu;
-    size_t threads;
+    size_t threads, max_context;
     int compute; /* tempo_compute */
     bool hash;
 

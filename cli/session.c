@@ -15,8 +15,11 @@ enum { MAX_INPUT = 64 << 20, MAX_IDS = 1 << 24 };
 
 int session_open_model(session *s, const options *o, tempo_load load)
 {
-    const tempo_model_options opt = {
-        .size = sizeof(opt), .load = load, .cpu = o->cpu, .compute = (tempo_compute)o->compute};
+    const tempo_model_options opt = {.size = sizeof(opt),
+                                     .load = load,
+                                     .cpu = o->cpu,
+                                     .compute = (tempo_compute)o->compute,
+                                     .context = (uint32_t)o->max_context};
     const double begin = now_ms();
     tempo_err err = {0};
 

@@ -117,6 +117,8 @@ typedef struct tempo_model_options {
     tempo_load load;
     const char *cpu; /* kernel path: NULL or "auto" = best this machine has, "scalar", "avx2", "avx512-vnni" ... */
     tempo_compute compute;
+    uint32_t context; /* positions that will be asked for, 0: not said.  Where a model's RoPE has divisors for short texts and others for
+                         long ones (longrope), more than the original context chooses those for long ones */
 } tempo_model_options;
 /* The defaults: everything, the best kernels, exact. */
 TEMPO_API void tempo_model_options_init_size(tempo_model_options *o, size_t size);

@@ -124,9 +124,10 @@ static void save(const directory *d, const char *path)
 
 enum { ROWS = 24 };
 
-static float *logits_of(const char *path, const char *cpu, size_t *n)
+/* context: that is asked for, or 0 */
+static float *logits_in(const char *path, const char *cpu, uint32_t context, size_t *n)
 {
-    const tempo_model_options opt = {.size = sizeof(opt), .cpu = cpu};
+    const tempo_model_options opt = {.size = sizeof(opt), .cpu = cpu, .context = context};
     tempo_err err = {0};
     int32_t ids[ROWS];
     tempo_model *m;
@@ -146,6 +147,11 @@ static float *logits_of(const char *path, const char *cpu, size_t *n)
     tempo_model_free(m);
     *n = ROWS * n_vocab;
     return out;
+}
+
+static float *logits_of(const char *path, const char *cpu, size_t *n)
+{
+    return logits_in(path, cpu, 0, n);
 }
 
 static void assert_same_paths(const char *what, const char *cpu, const char *one, const char *other)
@@ -288,6 +294,53 @@ static void test_expert_keys(void **state)
     drop_key(d, "num_experts");
     configure(d, "{\"num_local_experts\":8}");
     assert_same(d, "qwen3-moe", "num_local_experts");
+}
+
+static void assert_equal(const char *what, const float *x, const float *y, size_t n, bool equal)
+{
+    if ((memcmp(x, y, n * sizeof(*x)) == 0) != equal)
+        fail_msg("%s: %s", what, equal ? "other bits" : "the same bits");
+}
+
+/* longrope: divisors of short texts and of long ones, as they are and exchanged. */
+static void test_long_divisors(void **state)
+{
+    static const char gguf[] = "../shared/models/arch-gguf/phi3-longrope.gguf";
+    const tempo_model_options beyond = {.size = sizeof(beyond), .context = 257};
+    directory *d = load("phi3-longrope");
+    json_t *scaling = json_object_get(d->config, "rope_scaling"),
+           *divisors = json_object_get(scaling, "long_factor");
+    char dir[256], original[512], path[512];
+    tempo_err err = {0};
+    tempo_model *m;
+    size_t n;
+
+    (void)state;
+    json_incref(divisors);
+    json_object_set(scaling, "long_factor", json_object_get(scaling, "short_factor"));
+    json_object_set_new(scaling, "short_factor", divisors);
+    test_tmpdir_create(dir);
+    test_path(path, dir, "exchanged");
+    save(d, path);
+    (void)snprintf(original, sizeof(original), "%s/phi3-longrope", archs);
+    float *few = logits_of(original, NULL, &n), *many = logits_in(original, NULL, 256, &n),
+          *within = logits_in(original, NULL, 64, &n), *other = logits_of(path, NULL, &n),
+          *both = logits_in(path, NULL, 65, &n), *file = logits_in(gguf, NULL, 256, &n);
+    assert_equal("a larger context", few, many, n, false);
+    assert_equal("a context that is the original one", few, within, n, true);
+    assert_equal("long divisors", many, other, n, true);
+    assert_equal("short divisors", few, both, n, true);
+    assert_equal("GGUF", many, file, n, true);
+    assert_int_equal(tempo_model_open(&m, original, &beyond, &err), TEMPO_E_LIMIT);
+    assert_non_null(strstr(err.msg, "257 positions"));
+    free(few);
+    free(many);
+    free(within);
+    free(other);
+    free(both);
+    free(file);
+    test_tmpdir_remove(dir);
+    unload(d);
 }
 
 /* ---- models of several parts ---- */
@@ -513,11 +566,11 @@ static void test_gguf_experts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nested_rope),  cmocka_unit_test(test_expert_keys),
-        cmocka_unit_test(test_parts_old),    cmocka_unit_test(test_parts_new),
-        cmocka_unit_test(test_parts_untied), cmocka_unit_test(test_parts_defaults),
-        cmocka_unit_test(test_gpt2_names),   cmocka_unit_test(test_mxfp4),
-        cmocka_unit_test(test_gguf_experts),
+        cmocka_unit_test(test_nested_rope),    cmocka_unit_test(test_expert_keys),
+        cmocka_unit_test(test_long_divisors),  cmocka_unit_test(test_parts_old),
+        cmocka_unit_test(test_parts_new),      cmocka_unit_test(test_parts_untied),
+        cmocka_unit_test(test_parts_defaults), cmocka_unit_test(test_gpt2_names),
+        cmocka_unit_test(test_mxfp4),          cmocka_unit_test(test_gguf_experts),
     };
     FILE *there = fopen("../shared/models/arch/gemma3/config.json", "rb");
 

@@ -607,8 +607,9 @@ static tempo_status find_factors(tempo_loader *ld, const float **factors)
     if (!ld->f->is_gguf)
         return TEMPO_OK;
     if (ld->facts.rope.kind == TEMPO_ROPE_LONG) {
-        st = take_factors(ld, "rope_factors_short.weight", factors);
-        return st == TEMPO_OK ? take_factors(ld, "rope_factors_long.weight", &unused) : st;
+        const bool other = ld->facts.rope.for_long;
+        st = take_factors(ld, "rope_factors_short.weight", other ? &unused : factors);
+        return st == TEMPO_OK ? take_factors(ld, "rope_factors_long.weight", other ? factors : &unused) : st;
     }
     st = take_factors(ld, "rope_freqs.weight", factors);
     if (*factors != NULL && ld->facts.rope.kind == TEMPO_ROPE_NONE)

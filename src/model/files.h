@@ -35,6 +35,7 @@ typedef struct tempo_rope {
     bool truncate;             /* yarn: between whole dimensions */
     double scale;              /* of cosines and sines; 0: the kind's own */
     const float *factors;      /* longrope: [n_rot / 2], or NULL */
+    bool for_long;             /* longrope: those of texts longer than the context before scaling */
     double theta_2;            /* of the second set of frequencies, which nothing scales; 0: there is one */
 } tempo_rope;
 
@@ -98,6 +99,7 @@ typedef struct tempo_loader {
     tempo_model *m;
     struct tempo_model_files *f; /* m->files */
     tempo_load load;
+    uint32_t context;    /* that is asked for; 0: not said */
     tempo_facts facts;
     tempo_map config;    /* the text of config.json, while it is read */
     const json_t *json;  /* and its object */

@@ -205,7 +205,9 @@ static tempo_status load_weights(tempo_loader *ld)
         st = load_sharded(ld);
     else if (has_file(ld, "pytorch_model.bin") || has_file(ld, "pytorch_model.bin.index.json"))
         return tempo_refuse(ld, TEMPO_E_UNSUPPORTED, TEMPO_NO_OFFSET,
-                            "pytorch_model.bin is not supported: convert the weights to safetensors");
+                            "pytorch_model.bin is not supported: write it as safetensors with transformers "
+                            "(AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(DIR)), or take "
+                            "another revision or a GGUF");
     else
         return tempo_refuse(ld, TEMPO_E_NOTFOUND, TEMPO_NO_OFFSET, "neither %s nor %s is there", single_name,
                             index_name);

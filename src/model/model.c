@@ -192,7 +192,7 @@ static tempo_status read_files(tempo_loader *ld)
 
 static tempo_status load(tempo_model *m, const char *path, const tempo_model_options *opt, tempo_err *err)
 {
-    tempo_loader ld = {.m = m, .load = opt->load, .err = err};
+    tempo_loader ld = {.m = m, .load = opt->load, .context = opt->context, .err = err};
 
     ld.facts.heads_at = ld.facts.kv_heads_at = TEMPO_NO_OFFSET;
     ld.facts.head_dim_at = ld.facts.rope_at = TEMPO_NO_OFFSET;

@@ -115,20 +115,30 @@ static tempo_status read_divisors(tempo_loader *ld, const json_t *scaling, const
     return TEMPO_OK;
 }
 
-/* The divisors of the original context are used, and the context ends with it: others hold for longer ones,
- * and nothing changes them while a text grows. */
-static void keep_original(tempo_loader *ld)
+/* Texts within the original context have divisors of their own, and nothing changes them while a text grows:
+ * which are used is said when the model is opened, and without them the context ends with the original one.
+ */
+static tempo_status choose_divisors(tempo_loader *ld)
 {
-    const tempo_rope *r = &ld->facts.rope;
+    tempo_rope *r = &ld->facts.rope;
     uint32_t *n_ctx = &ld->facts.hp.n_ctx;
 
     if (r->context < 1.0 || r->context >= (double)*n_ctx)
-        return;
-    tempo_note(&ld->m->notes,
-               "the context is %.0f positions, not %" PRIu32
-               ": RoPE has other divisors for longer texts, which are not used",
-               floor(r->context), *n_ctx);
+        return TEMPO_OK;
+    if (ld->context > *n_ctx)
+        return tempo_refuse(ld, TEMPO_E_LIMIT, ld->facts.rope_at,
+                            "a context of %" PRIu32 " positions is asked for, the model has %" PRIu32,
+                            ld->context, *n_ctx);
+    r->for_long = ld->context > (uint32_t)r->context;
+    if (r->for_long)
+        return TEMPO_OK;
+    tempo_note(
+        &ld->m->notes,
+        "the context is %.0f positions, not %" PRIu32
+        ": RoPE has other divisors for longer texts, which a larger context chooses when the model is opened",
+        floor(r->context), *n_ctx);
     *n_ctx = (uint32_t)r->context;
+    return TEMPO_OK;
 }
 
 static tempo_status read_long(tempo_loader *ld, const json_t *scaling, tempo_rope *r)
@@ -146,10 +156,9 @@ static tempo_status read_long(tempo_loader *ld, const json_t *scaling, tempo_rop
         factor = ld->facts.hp.n_ctx / r->context;
     if (r->scale == 0)
         r->scale = factor > 1.0 && r->context > 1.0 ? sqrt(1.0 + log(factor) / log(r->context)) : 1.0;
-    if ((st = read_divisors(ld, scaling, "short_factor")) != TEMPO_OK)
+    if ((st = choose_divisors(ld)) != TEMPO_OK)
         return st;
-    keep_original(ld);
-    return TEMPO_OK;
+    return read_divisors(ld, scaling, r->for_long ? "long_factor" : "short_factor");
 }
 
 static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
@@ -316,15 +325,13 @@ static double positive(tempo_loader *ld, const char *gguf, double otherwise)
     return v == 0.0 ? otherwise : v;
 }
 
-/* The divisors of the original context, which a tensor holds: bind.c takes it. */
-static void read_gguf_long(tempo_loader *ld)
+/* Tensors hold the divisors: bind.c takes them. */
+static tempo_status read_gguf_long(tempo_loader *ld)
 {
-    tempo_rope *r = &ld->facts.rope;
-
-    if (tempo_files_find(ld->f, "rope_factors_short.weight") == NULL)
-        return;
-    r->kind = TEMPO_ROPE_LONG;
-    keep_original(ld);
+    if (ld->failed != TEMPO_OK || tempo_files_find(ld->f, "rope_factors_short.weight") == NULL)
+        return ld->failed;
+    ld->facts.rope.kind = TEMPO_ROPE_LONG;
+    return choose_divisors(ld);
 }
 
 static tempo_status read_gguf_scaling(tempo_loader *ld)
@@ -355,8 +362,7 @@ static tempo_status read_gguf_scaling(tempo_loader *ld)
     }
     if (r->kind != TEMPO_ROPE_YARN)
         r->scale = positive(ld, "rope.scaling.attn_factor", 1.0);
-    read_gguf_long(ld);
-    return ld->failed;
+    return read_gguf_long(ld);
 }
 
 static tempo_status read_gguf(tempo_loader *ld)
