@@ -196,9 +196,10 @@ part_python() {
         leave_out 'python: no library of part address'
     fi
     local rc=0
-    has aarch64-linux-gnu-gcc && tools/arm64-sysroot.sh $root/sysroot || rc=$?
+    has aarch64-linux-gnu-gcc qemu-aarch64 && tools/arm64-sysroot.sh $root/sysroot || rc=$?
     [ $rc -eq 0 ] || { skip 'arm64 wheel: no cross compiler or no libraries'; return; }
     tools/wheel.sh $root/wheel-arm64 arm64 $root/sysroot
+    tools/wheel-arm64-check.sh $root/wheel-arm64 $root/sysroot
 }
 
 # One file and one row: what HACKING.md says of additions.

