@@ -118,6 +118,20 @@ static bool add_text(const option_spec *s, const char *value, text_list *out)
     return true;
 }
 
+static bool set_swept(const option_spec *s, const char *value, swept_list *out)
+{
+    size_t i = 0;
+
+    while (i < out->n && strcmp(out->names[i], s->name) != 0)
+        i++;
+    if (i == MAX_SWEPT)
+        return bad_value(s, value, "one of so many options");
+    out->names[i] = s->name;
+    out->values[i] = value;
+    out->n += i == out->n;
+    return true;
+}
+
 static bool set_reals(const option_spec *s, const char *value, real_list *out)
 {
     out->n = 0;
@@ -202,6 +216,8 @@ static bool set_value(const option_spec *s, const char *value, options *o)
         return true;
     case OPTION_TEXTS:
         return add_text(s, value, field);
+    case OPTION_SWEPT:
+        return set_swept(s, value, field);
     case OPTION_REALS:
         return set_reals(s, value, field);
     case OPTION_SIZE:

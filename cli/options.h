@@ -50,7 +50,7 @@ typedef struct size_list {
     size_t n, v[MAX_SIZES];
 } size_list;
 
-enum { MAX_TEXTS = 64, FEW_TEXTS = 8, MAX_REALS = 8 };
+enum { MAX_TEXTS = 64, FEW_TEXTS = 8, MAX_REALS = 8, MAX_SWEPT = 24 };
 
 /* Values of an option that may be given several times. */
 typedef struct text_list {
@@ -63,6 +63,12 @@ typedef struct real_list {
     size_t n;
     double v[MAX_REALS];
 } real_list;
+
+/* Options of decoding as they were given: lists. */
+typedef struct swept_list {
+    size_t n;
+    const char *names[MAX_SWEPT], *values[MAX_SWEPT];
+} swept_list;
 
 typedef struct options {
     const char *argument;   /* the first that is no option, or NULL */
@@ -130,6 +136,10 @@ typedef struct options {
     uint64_t max_memory;
     const char *csv, *resume_file;
 
+    swept_list swept; /* of a sweep, and its shards */
+    const char *shard;
+    bool allow_mixed;
+
     text_list models; /* of a study */
     real_list thresholds;
     int layout; /* of experiments: tempo_layout_choice */
@@ -159,6 +169,7 @@ typedef enum option_kind {
     OPTION_CHOICE_TEXT, /* const char *: one of `choices` */
     OPTION_TEXTS,  /* text_list: each time it is given adds one, up to `high` or FEW_TEXTS */
     OPTION_REALS,  /* real_list, each from low (excluded) to high */
+    OPTION_SWEPT,  /* swept_list: name and text; another time takes the place of the first */
     OPTION_CUSTOM, /* set by a function of its own */
 } option_kind;
 

@@ -1184,6 +1184,72 @@ TEMPO_API void tempo_score_free(tempo_score *s); /* takes NULL */
 TEMPO_API tempo_status tempo_score_check(const tempo_model *m, const tempo_score_text *texts, size_t n, const tempo_score_options *o,
                                          tempo_err *err) TEMPO_MUST_CHECK;
 
+/* ---- sweeps ------------------------------------------------------------------------ */
+
+/* Many prompts, each decoded in several ways, as one table: a record for each member of each set, with the prompt's id and how it was
+ * decoded.  Prompts go through the model together, in groups; no number depends on which, nor on threads.
+ *
+ * The directory that is written (docs/sweeps.md) has sets.csv, runs.csv, units.csv and plan.json; a sweep that was ended at any moment
+ * goes on when it is called again with the same arguments, and one with other arguments is refused.  Shards are made one by tempo_merge.  */
+typedef struct tempo_sweep_prompt {
+    const char *id;     /* NUL-terminated UTF-8, not empty; another one for each prompt */
+    const int32_t *ids; /* [n], n >= 1 */
+    size_t n;
+} tempo_sweep_prompt;
+
+/* How one prompt ended in one way of decoding: a run's arm, whose sets it keeps. */
+typedef struct tempo_sweep_run {
+    size_t prompt, decoding; /* which */
+    const tempo_run *run;
+    size_t arm;
+} tempo_sweep_run;
+
+typedef struct tempo_sweep_options {
+    size_t size;
+    const tempo_decode_options *decoding; /* [n_decoding] the ways, none twice; NULL: the defaults alone */
+    size_t n_decoding;
+    const char *const *columns; /* [n_columns] names of options of decoding ("threshold", "max_set") that are columns; NULL: threshold, mode */
+    size_t n_columns;
+    const char *out;   /* the directory; NULL: none, and `run` is told */
+    const char *about; /* text of a JSON object or NULL: what else must be the same for a sweep to go on, such as hashes; to plan.json */
+    uint32_t shard, n_shards; /* this call does the units of shard `shard` of n_shards, dealt by their expected cost; 0: of one */
+    size_t batch;       /* prompts that go through the model together at most; 0: 64 */
+    uint64_t max_bytes; /* for their caches and distributions, about; fewer prompts go together where more do not fit; 0: half of what is available */
+    void *user;
+    bool (*poll)(void *user);                                /* once a layer: false stops it, and what is finished stays; NULL */
+    void (*progress)(void *user, size_t done, size_t total); /* prompts of this shard; NULL */
+    tempo_status (*run)(void *user, const tempo_sweep_run *r, tempo_err *err); /* in the order of prompts and decodings, of those that this call
+                                                                                 decodes; before they are in the files; NULL */
+} tempo_sweep_options;
+/* The defaults: all zero. */
+TEMPO_API void tempo_sweep_options_init_size(tempo_sweep_options *o, size_t size);
+static inline void tempo_sweep_options_init(tempo_sweep_options *o) { tempo_sweep_options_init_size(o, sizeof(*o)); }
+
+/* All prompts and options are checked before the first one runs.  TEMPO_E_ARG, TEMPO_E_LIMIT as tempo_decoder_create, with the prompt's id;
+ * TEMPO_E_ARG (field "out") for a directory of another sweep, TEMPO_E_BUSY for one that another process writes to, TEMPO_E_FORMAT for one
+ * that is damaged; TEMPO_E_STOPPED when poll says so.  */
+TEMPO_API tempo_status tempo_sweep(tempo_engine *e, const tempo_sweep_prompt *prompts, size_t n, const tempo_sweep_options *o,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
+/* What it checks of prompts and options but for the directory. */
+TEMPO_API tempo_status tempo_sweep_check(const tempo_model *m, const tempo_sweep_prompt *prompts, size_t n,
+                                         const tempo_sweep_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
+typedef struct tempo_merge_options {
+    size_t size;
+    bool allow_mixed; /* shards of several instruction sets or versions, which plan.json then names in "mixed" */
+    void *user;
+    /* Told of each shard that has units to do, before the merge fails; n_units is 0 of a shard of which there is no directory.  NULL */
+    void (*missing)(void *user, uint32_t shard, uint32_t n_shards, size_t units);
+} tempo_merge_options;
+TEMPO_API void tempo_merge_options_init_size(tempo_merge_options *o, size_t size);
+static inline void tempo_merge_options_init(tempo_merge_options *o) { tempo_merge_options_init_size(o, sizeof(*o)); }
+
+/* The shards in dirs[n] as the directory out, which is new or empty: to the byte what one process would have written.  Every unit is there
+ * once, and its bytes are those that were written, or nothing is made: TEMPO_E_ARG for shards that do not belong together or are given
+ * twice, TEMPO_E_FORMAT for a damaged one, TEMPO_E_NOTFOUND for units that are missing.  */
+TEMPO_API tempo_status tempo_merge(const char *const *dirs, size_t n, const char *out, const tempo_merge_options *o,
+                                   tempo_err *err) TEMPO_MUST_CHECK;
+
 /* ---- lens -------------------------------------------------------------------------- */
 
 /* The residual stream of some rows as a pass had it: its POINTS, before the first layer and after each (blocks.0.hook_resid_pre,

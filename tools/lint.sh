@@ -97,7 +97,7 @@ reach() {
     server/api) echo base io metrics capture lens run files registry experiment report server/http server/worker server/api ;;
     cli) echo cli run files metrics base/names.h base/status.h io/json.h io/json_file.h io/npy_rows.h ;;
     cli/score) echo "$(reach cli)" io table ;;
-    cli/sweep) echo "$(reach cli)" io ;;
+    cli/sweep) echo "$(reach cli)" io shard ;;
     cli/trace) echo "$(reach cli)" io draw trace cli/lens ;;
     cli/lens) echo "$(reach cli)" io draw lens ;;
     cli/pull) echo "$(reach cli)" pull ;;
