@@ -9,7 +9,7 @@ for i in 1 2 3 4 5 6 7 8 9; do
     printf '{"id": "p%s, \\"x\\"", "prompt": "The cat %s sat on the%s mat"}\n' "$i" "$i" "$(printf ' very%.0s' $(seq 1 $((i * i % 7))))"
 done >"$dir/p.jsonl"
 printf '{"id": 17, "text": "Once upon a time"}\n' >>"$dir/p.jsonl"
-sweep=(sweep --prompts "$dir/p.jsonl" --threshold .05,.1 --mode isolated,visible,causal --steps 4)
+sweep=(sweep --prompts "$dir/p.jsonl" --threshold '.05,.1' --mode 'isolated,visible,causal' --steps 4)
 
 # same A B: byte for byte, but for the manifests
 same() {
@@ -80,7 +80,7 @@ for signal in INT KILL; do
     rm -rf "$dir/killed"
     "$tempo" "${sweep[@]}" --out "$dir/killed" --batch 1 2>"$dir/err" &
     child=$!
-    while kill -0 "$child" 2>/dev/null && [ "$(cat "$dir/killed/units.csv" 2>/dev/null | wc -l)" -lt 3 ]; do sleep 0.01; done
+    while kill -0 "$child" 2>/dev/null && [ "$(grep -c . "$dir/killed/units.csv" 2>/dev/null || true)" -lt 3 ]; do sleep 0.01; done
     kill -"$signal" "$child" 2>/dev/null
     wait "$child" 2>/dev/null
     code=$?
