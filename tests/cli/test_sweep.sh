@@ -80,7 +80,7 @@ for signal in INT KILL; do
     rm -rf "$dir/killed"
     "$tempo" "${sweep[@]}" --out "$dir/killed" --batch 1 2>"$dir/err" &
     child=$!
-    while kill -0 "$child" 2>/dev/null && [ "$(grep -c . "$dir/killed/units.csv" 2>/dev/null || true)" -lt 3 ]; do sleep 0.01; done
+    while kill -0 "$child" 2>/dev/null && [ "0$(grep -c . "$dir/killed/units.csv" 2>/dev/null)" -lt 3 ]; do sleep 0.01; done
     kill -"$signal" "$child" 2>/dev/null
     wait "$child" 2>/dev/null
     code=$?
