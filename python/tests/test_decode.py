@@ -173,3 +173,10 @@ def test_prompts_that_are_none(model: tl.Model) -> None:
     assert raised.value.code == "limit"
     with model.hooks([("z", lambda v, hook: None)]), pytest.raises(ValueError, match="edits do"):
         model.decode(TEXT)
+
+
+def test_the_models_cache_type_is_decodings(model: tl.Model) -> None:
+    with tl.Model.from_pretrained(threads=1, kv="f16") as half:
+        assert half.decode(TEXT, steps=3).sets == model.decode(TEXT, steps=3, kv="f16").sets
+        assert half.decode(TEXT, steps=3, kv="f32").sets == model.decode(TEXT, steps=3).sets
+        assert half.decode(TEXT, steps=3).sets != model.decode(TEXT, steps=3).sets
