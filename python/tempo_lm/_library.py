@@ -80,7 +80,10 @@ def compare(library: Any, abi: int, names: list[str]) -> str | None:
 ffi, constants, structs, header_version = _read_declarations()
 path: Path = library_path()
 lib: Any = _open(path)
-_difference = compare(lib, constants["TEMPO_ABI"], structs)
+try:
+    _difference = compare(lib, constants["TEMPO_ABI"], structs)
+except AttributeError:
+    _difference = "it does not say its ABI"
 if _difference is not None:
     raise ImportError(f"tempo_lm: {path} is of another version: {_difference}")
 
