@@ -9,6 +9,7 @@ Every number comes from the C library libtempo; arrays are numpy's.
 
 from __future__ import annotations
 
+from . import plot
 from ._library import version as __version__
 from .cache import ActivationCache
 from .captures import Capture, load_capture
@@ -53,6 +54,7 @@ __all__ = [
     "load_capture",
     "load_study",
     "patch",
+    "plot",
     "sweep",
     "trace",
 ]

@@ -77,6 +77,12 @@ class Lens:
             }
         )
 
+    def plot(self, what: str = "probability", **options: Any) -> Any:
+        """See tempo_lm.plot.lens."""
+        from . import plot
+
+        return plot.lens(self, what, **options)
+
 
 def _token_ids(model: Model, tokens: Any) -> NDArray[np.int32]:
     given = [tokens] if isinstance(tokens, (str, int, np.integer)) else list(tokens)

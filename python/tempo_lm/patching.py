@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ._library import NULL, ffi, lib
 from ._options import as_int, choice
 from .errors import check, new_err
 from .lenses import copy_array
+from .progress import Bar, Progress
 from .taps import Taps
 from .tokens import Prompt
 
@@ -56,6 +57,12 @@ class Grid:
             names[name] = np.array(at)[axis] if at is not None else pandas().array([None] * axis.size, dtype="Int64")
         return pandas().DataFrame({"tap": self.tap, "direction": self.direction, **names, "value": self.values.ravel()})
 
+    def plot(self, **options: Any) -> Any:
+        """See tempo_lm.plot.grid."""
+        from . import plot
+
+        return plot.grid(self, **options)
+
 
 @dataclass(frozen=True)
 class Patched:
@@ -89,6 +96,12 @@ class Patched:
 
         return pandas().concat([grid.to_pandas() for grid in self.grids], ignore_index=True)
 
+    def plot(self, **options: Any) -> Any:
+        """See tempo_lm.plot.patched."""
+        from . import plot
+
+        return plot.patched(self, **options)
+
 
 def _selections(model: Model, what: str, names: str | Sequence[str] | None) -> Any:
     """``tempo_tap_selection[]`` with layers and heads, or NULL."""
@@ -119,7 +132,7 @@ def patch(
     receivers: str | Sequence[str] | None = None,
     free_mlps: bool = False,
     max_bytes: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
 ) -> Patched:
     """Run the corrupt prompt again and again, each time with one place as the clean one has it, and measure what comes of it.
 
@@ -133,7 +146,7 @@ def patch(
         positions: that cells are of; None: all.
         receivers, free_mlps: path patching: values go into these taps alone (docs/interventions.md).
         max_bytes: of all that a grid takes; 0: 1 GB, or half of what there is.
-        progress: called with (cells done, cells in all) after each batch.
+        progress: called with (cells done, cells in all) after each batch; True, False: a bar, none; None: one where a person looks.
 
     Raises:
         ValueError: a name or answer that is not there, prompts of other lengths.
@@ -176,13 +189,14 @@ def patch(
         check(lib.tempo_patch_create(out, engine, runs[0], runs[1], options, err), err)
         handle = Handle(model._core, out[0], lib.tempo_patch_free, "grid of patches")
     try:
-        while (info := lib.tempo_patch_get_info(handle.pointer)).n_left > 0:
-            with model._core:
-                observer = Observer(polled=True)
-                with observer as pointer:
-                    observer.check(lib.tempo_patch_step(handle.pointer, pointer, err), err)
-            if progress is not None:
-                progress(info.n_cells - lib.tempo_patch_get_info(handle.pointer).n_left, info.n_cells)
+        with Bar("patch", progress) as bar:
+            while (info := lib.tempo_patch_get_info(handle.pointer)).n_left > 0:
+                with model._core:
+                    observer = Observer(polled=True)
+                    with observer as pointer:
+                        observer.check(lib.tempo_patch_step(handle.pointer, pointer, err), err)
+                if bar.told is not None:
+                    bar.told(info.n_cells - lib.tempo_patch_get_info(handle.pointer).n_left, info.n_cells)
         grids = [_grid(model, lib.tempo_patch_get_grid(handle.pointer, i), ids[0]) for i in range(info.n_grids)]
         return Patched(grids, metric, info.clean, info.corrupt, info.n_cells, info.n_unchanged)
     finally:

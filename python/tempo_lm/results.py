@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._names import unknown
+from .show import decoded_html, set_html, sets_html
 
 __all__ = ["Arm", "Decoded", "Member", "Set"]
 
@@ -76,6 +77,9 @@ class Set:
     def __str__(self) -> str:
         return f"{self.step:3d}  " + "  ".join(f"{m.text!r} {m.probability:.3f}" for m in self.members)
 
+    def _repr_html_(self) -> str:
+        return set_html(self)
+
 
 @dataclass
 class Arm:
@@ -95,6 +99,9 @@ class Arm:
     def text(self) -> str:
         """The most probable member of each set, one behind the other."""
         return "".join(s.text for s in self.sets)
+
+    def _repr_html_(self) -> str:
+        return sets_html([self])
 
 
 @dataclass
@@ -179,3 +186,6 @@ class Decoded:
                 lines.append(f"{arm.name} ({arm.stopped})")
             lines += [str(s) for s in arm.sets]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return decoded_html(self)

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ._calls import Observer, failed
 from ._library import NULL, ffi, lib
 from ._options import as_int, new_options
 from .errors import new_err
+from .progress import Bar, Progress
 
 if TYPE_CHECKING:
     from .model import Model
@@ -193,7 +194,7 @@ def sweep(
     modes: Sequence[str] = ("isolated",),
     out: str | os.PathLike[str] | None = None,
     batch: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     **options: Any,
 ) -> Sweep:
     """Decode many prompts in every combination of ways: one tidy table with the users' own ids.
@@ -203,7 +204,7 @@ def sweep(
         thresholds, modes: the ways; any other option of decode may be a list, too.
         out: the directory that `tempo sweep` would write: sets.csv, runs.csv ...; a sweep that was interrupted goes on there.
         batch: prompts that go through the model together at most; 0: 64.
-        progress: called with (prompts done, prompts in all).
+        progress: called with (prompts done, prompts in all); True, False: a bar, none; None: one where a person looks.
 
     Raises:
         ValueError: a bad line, by file and number, before anything runs; an option out of range.
@@ -222,7 +223,8 @@ def sweep(
     decoding, columns = _ways(model, {"threshold": list(thresholds), "mode": list(modes), **options})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(out) if out is not None else Path(temporary) / "sweep"
-        _run(model, documents, decoding, columns, folder, batch, progress)
+        with Bar("sweep", progress) as bar:
+            _run(model, documents, decoding, columns, folder, batch, bar.told)
         ids = {str(name): name for name, _ in documents}
         return Sweep(
             _read_csv(folder / "sets.csv", ids),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from ._options import as_int, names_of
 from .decoding import Runs, RunSpec
 from .errors import new_err
 from .lenses import copy_array
+from .progress import Bar, Progress
 from .results import Set
 from .tokens import Prompt
 
@@ -65,6 +66,12 @@ class Trace:
 
         return pandas().DataFrame(self.cells)
 
+    def plot(self, what: str = "cut_tv", **options: Any) -> Any:
+        """See tempo_lm.plot.trace."""
+        from . import plot
+
+        return plot.trace(self, what, **options)
+
 
 def _effect(name: str, of: Any) -> dict[str, Any]:
     return {f"{name}_tv": of.tv, f"{name}_kl": of.kl, f"{name}_set_changes": of.set_changes}
@@ -87,7 +94,7 @@ def trace(
     first_layer: int = 0,
     last_layer: int | None = None,
     max_bytes: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress = None,
     **options: Any,
 ) -> Trace:
     """Decode until the set of ``step``, then read that set again and again with some of the edges between its members changed.
@@ -97,6 +104,7 @@ def trace(
         strangers: a token for each of those members, ids or texts of one token, to take the siblings' place; None: nothing is exchanged.
         tokens: whose probabilities are told.
         first_layer, last_layer: edges of these layers, both included.
+        progress: called with (cells done, cells in all); True, False: a bar, none; None: one where a person looks.
         options: of decode; mode ``"visible"`` (the default here) or ``"causal"``.
 
     Raises:
@@ -136,7 +144,8 @@ def trace(
             others = ffi.new("int32_t[]", [model._tokens.single("strangers", s) for s in strangers])
             kept.append(others)
             want.strangers = others
-        return _run(model, runs, sets[at], want, ids, progress)
+        with Bar("trace", progress) as bar:
+            return _run(model, runs, sets[at], want, ids, bar.told)
     finally:
         runs.close()
 
