@@ -16,10 +16,10 @@ TEXT = "The cat sat on the"
 
 @pytest.fixture(autouse=True)
 def quiet() -> Any:
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
+    pytest.importorskip("matplotlib").use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
     yield
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
 
 
 def drawn(ax: Any) -> Any:
