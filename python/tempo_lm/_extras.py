@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_EXTRAS = {"pandas": "frame", "pyarrow": "parquet", "matplotlib": "plot"}
+_EXTRAS = {"pandas": "frame", "pyarrow": "parquet", "matplotlib": "plot", "lm_eval": "lm_eval"}
 
 
 def need(package: str) -> Any:
