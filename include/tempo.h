@@ -105,8 +105,8 @@ TEMPO_API const char *tempo_load_name(tempo_load v);
 TEMPO_API bool tempo_load_parse(const char *text, tempo_load *out);
 
 /* How much products may round.  Exact: activations keep 16 bits, with float weights of their own size, with quantised ones of
- * the largest of their block of 32 (docs/performance.md).  Fast: one BF16 term where the machine
- * multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
+ * the largest of their block of 32 (docs/performance.md).  Fast: with quantised weights 8 bits of the largest of their block, with
+ * BF16 and F16 ones one BF16 term where the machine multiplies those faster.  Either way a number of a run depends on its own sequence alone.  */
 typedef enum tempo_compute { TEMPO_EXACT = 0, TEMPO_FAST } tempo_compute;
 /* "exact", "fast" */
 TEMPO_API const char *tempo_compute_name(tempo_compute v);

@@ -855,10 +855,43 @@ static double tolerance(const product *p, size_t o, const float *x)
         return 0x1p-6 * size;
     case TEMPO_FORM_INTEGER:
         return 0x1p-15 * blocks;
+    case TEMPO_FORM_BYTES:
+        return 1.0 / 253 * blocks;
     case TEMPO_FORM_COUNT:
         break;
     }
     return NAN;
+}
+
+/* What the form of bytes makes of element i of x[k]. */
+static double as_byte(const float *x, size_t k, size_t i)
+{
+    const size_t begin = i / TEMPO_BLOCK * TEMPO_BLOCK;
+    float most = 0;
+
+    for (size_t j = begin; j < k && j < begin + TEMPO_BLOCK; j++)
+        most = fmaxf(most, fabsf(x[j]));
+    return most < 0x1p-96f ? 0 : (double)rintf(x[i] * (127.0f / most)) * (double)(most / 127.0f);
+}
+
+/* What rounds the activations much has rounded nothing else: bytes' products are exact, and their sums those
+ * of floats. */
+static void check_bytes(const product *p, const float *y, size_t ldy)
+{
+    const size_t k = p->w.n_in;
+
+    for (size_t r = 0; r < p->m; r++)
+        for (size_t o = 0; o < p->w.n_out; o++) {
+            double want = 0, size = 0;
+            for (size_t i = 0; i < k; i++) {
+                const double part = p->values[o * k + i] * as_byte(p->x + r * k, k, i);
+                want += part;
+                size += fabs(part);
+            }
+            CHECK_CLOSE(y[r * ldy + o], want, ((double)k / 16 + 261) * u * size,
+                        "%s bytes %s m %zu k %zu (%zu, %zu)", p->k->name, tempo_dtype_get(p->w.type)->name,
+                        p->m, k, r, o);
+        }
 }
 
 static void check_against_double(const product *p, const float *y, size_t ldy)
@@ -875,6 +908,8 @@ static void check_against_double(const product *p, const float *y, size_t ldy)
                         "%s matmul %s m %zu n %zu k %zu (%zu, %zu)", p->k->name,
                         tempo_dtype_get(p->w.type)->name, p->m, p->w.n_out, k, r, o);
         }
+    if (p->k->form[p->w.type] == TEMPO_FORM_BYTES)
+        check_bytes(p, y, ldy);
 }
 
 /* Every row again, alone and prepared in parts, a panel at a time: the same bits. */

@@ -149,6 +149,8 @@ bool tempo_cpu_from_name(const char *name, uint32_t *cpu)
 
 void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
 {
+    const bool fast = compute == TEMPO_FAST;
+
     tempo_kernels_init_scalar(k);
 #if defined(__x86_64__) /* each builds on the bodies before it */
     if (all_of(cpu, TEMPO_CPU_AVX2))
@@ -159,6 +161,11 @@ void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
         tempo_kernels_init_avx512(k);
     if (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI))
         tempo_kernels_init_avx512_vnni(k);
+    if (fast && all_of(cpu, TEMPO_CPU_AVX2))
+        (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI) ? tempo_kernels_init_avx512_vnni_fast
+         : all_of(cpu, TEMPO_CPU_AVX512)                       ? tempo_kernels_init_avx512_fast
+         : all_of(cpu, TEMPO_CPU_AVX_VNNI)                     ? tempo_kernels_init_avx_vnni_fast
+                                                               : tempo_kernels_init_avx2_fast)(k);
     if (all_of(cpu, TEMPO_CPU_AVX512 | TEMPO_CPU_AVX512_VNNI | TEMPO_CPU_AMX))
         tempo_kernels_init_amx(k, compute);
 #elif defined(__aarch64__)
@@ -168,6 +175,8 @@ void tempo_kernels_init(tempo_kernels *k, uint32_t cpu, tempo_compute compute)
         tempo_kernels_init_dotprod(k);
     if (all_of(cpu, TEMPO_CPU_NEON | TEMPO_CPU_DOTPROD | TEMPO_CPU_I8MM))
         tempo_kernels_init_i8mm(k);
+    if (fast && all_of(cpu, TEMPO_CPU_NEON))
+        (all_of(cpu, TEMPO_CPU_DOTPROD) ? tempo_kernels_init_dotprod_fast : tempo_kernels_init_neon_fast)(k);
 #endif
     k->cpu = cpu;
     k->compute = compute;
@@ -178,6 +187,8 @@ uint32_t tempo_activation_bits(const tempo_kernels *k, tempo_dtype type)
     switch (k->form[type]) {
     case TEMPO_FORM_INTEGER:
         return 16;
+    case TEMPO_FORM_BYTES:
+        return 8;
     case TEMPO_FORM_BF16:
         return k->compute == TEMPO_FAST ? 8 : 16;
     case TEMPO_FORM_BF16_ROWS:

@@ -57,6 +57,7 @@ static inline uint64_t tempo_weight_bytes(const tempo_weight *w)
 typedef enum tempo_form {
     TEMPO_FORM_FLOAT,   /* as they are: rows of k floats, nothing to prepare */
     TEMPO_FORM_INTEGER, /* blocks of TEMPO_BLOCK: integers of 16 bits (range +-32639) and a float scale */
+    TEMPO_FORM_BYTES,   /* the same with integers of 8 bits (range +-127): fast */
     TEMPO_FORM_BF16,    /* sums of BF16 terms, as right operands */
     TEMPO_FORM_BF16_ROWS, /* one BF16 term, as left operands */
     TEMPO_FORM_COUNT
@@ -80,6 +81,7 @@ typedef struct tempo_form_bodies {
  *   bf16 form     2^-15 * S, fast 2^-7 * S
  *   bf16 rows     2^-6 * S (fast only)
  *   integer form  2^-15 * sum over blocks of TEMPO_BLOCK of max |x| * sum |w|
+ *   bytes         1/253 times the same sum (fast only): x is off by half a unit, max |x| / 254
  * Numbers below 2^-96, and for the integer form blocks of such numbers, may count as zeros.  */
 typedef void (*tempo_matmul_fn)(float *y, size_t ldy, const tempo_weight *w, size_t first, size_t n,
                                 const void *act, size_t m, void *scratch);
@@ -129,9 +131,15 @@ void tempo_kernels_init_avx2(tempo_kernels *k);
 void tempo_kernels_init_avx_vnni(tempo_kernels *k);
 void tempo_kernels_init_avx512(tempo_kernels *k);
 void tempo_kernels_init_avx512_vnni(tempo_kernels *k);
+void tempo_kernels_init_avx2_fast(tempo_kernels *k);
+void tempo_kernels_init_avx_vnni_fast(tempo_kernels *k);
+void tempo_kernels_init_avx512_fast(tempo_kernels *k);
+void tempo_kernels_init_avx512_vnni_fast(tempo_kernels *k);
 void tempo_kernels_init_amx(tempo_kernels *k, tempo_compute mode);
 void tempo_kernels_init_neon(tempo_kernels *k);
 void tempo_kernels_init_dotprod(tempo_kernels *k);
 void tempo_kernels_init_i8mm(tempo_kernels *k);
+void tempo_kernels_init_neon_fast(tempo_kernels *k);
+void tempo_kernels_init_dotprod_fast(tempo_kernels *k);
 
 #endif

@@ -24,7 +24,9 @@ double tempo_bound_product(const tempo_model *m, tempo_dtype type, const double 
     const double factor = form == TEMPO_FORM_FLOAT  ? ((double)n / 16 + 260) * u
                           : form == TEMPO_FORM_BF16 ? (fast ? 0x1p-7 : 0x1p-15)
                                                     : 0x1p-6;
-    return 1.001 * (form == TEMPO_FORM_INTEGER ? 0x1p-15 * blocks : factor * all);
+    return 1.001 * (form == TEMPO_FORM_INTEGER ? 0x1p-15 * blocks
+                    : form == TEMPO_FORM_BYTES ? 1.0 / 253 * blocks
+                                               : factor * all);
 }
 
 /* Bias and scale are an addition and a product; a cap is c tanh(x / c), undone. */

@@ -1,0 +1,18 @@
+/* avx512_vnni_fast.c - fast products of packed panels with AVX-512 VNNI. */
+#include <string.h>
+
+#include "kernels/panel.h"
+#include "kernels/vec_avx512.inc"
+
+#include "kernels/act_bytes.inc"
+
+#include "kernels/simd_block.inc"
+
+#include "kernels/quad_byte.inc"
+
+#include "kernels/act_rows.inc"
+
+void tempo_kernels_init_avx512_vnni_fast(tempo_kernels *k)
+{
+    init_packed(k);
+}
