@@ -25,7 +25,7 @@ lint_isa() {
     local plain=()
     case $(uname -m) in x86_64) ;; *) echo 'skipped: only x86-64 has a baseline to exceed'; exit 77 ;; esac
     for o in "${objects[@]}"; do
-        case $o in */kernels/avx*.o | */kernels/amx*.o) ;; *) plain+=("$o") ;; esac
+        case $o in */kernels/avx*.o | */kernels/fast/avx*.o | */kernels/amx*.o) ;; *) plain+=("$o") ;; esac
     done
     report 'VEX or EVEX instructions outside the instruction-set files' \
         "$(objdump -d --no-show-raw-insn "${plain[@]}" |
@@ -182,7 +182,7 @@ lint_format() {
     need $program
     case $($program --version) in *' 14.'*) ;; *) echo 'skipped: clang-format is not version 14'; exit 77 ;; esac
     $program --dry-run -Werror src/**/*.c cli/**/*.c tests/**/*.c fuzz/*.c examples/*.c bench/*.c
-    for f in src/kernels/{simd,quad,act}*.inc; do # C, but not a header that compiles alone
+    for f in src/kernels/{,fast/}{simd,quad,act}*.inc; do # C, but not a header that compiles alone
         $program --assume-filename=x.c --dry-run -Werror <"$f"
     done
 }

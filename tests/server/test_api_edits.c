@@ -197,7 +197,8 @@ static void test_refusals(void **state)
     }
     /* What shows only while the model runs: numbers that the edit has made infinite are the client's, too. */
 #define INFINITE "\"edits\": [\"scale 1e38 hook_resid_post\"]"
-    api_refused(&server, GENERATE, "{" PROMPT ", \"stream\": false, " INFINITE "}", 400, "edits", "not finite");
+    api_refused(&server, GENERATE, "{" PROMPT ", \"stream\": false, " INFINITE "}", 400, "edits",
+                "not finite");
     api_refused(&server, NEXT, "{" PROMPT ", " INFINITE "}", 400, "edits", "not finite");
     api_refused(&server, COMPLETIONS, "{" PROMPT ", \"tempo\": {" INFINITE "}}", 400, "edits", "not finite");
     api_refused(&server, COMPLETIONS, "{" PROMPT ", \"tempo\": {\"edits\": [\"zero zz\"]}}", 400,

@@ -1,10 +1,10 @@
-/* neon_fast.c - fast products of packed panels on AArch64 without extensions. */
+/* neon.c - fast products of packed panels on AArch64 without extensions. */
 #include <string.h>
 
 #include "kernels/panel.h"
 #include "kernels/vec_neon.inc"
 
-#include "kernels/act_bytes.inc"
+#include "kernels/fast/act_bytes.inc"
 
 #include "kernels/simd_block.inc"
 

@@ -1,14 +1,14 @@
-/* avx_vnni_fast.c - fast products of packed panels with AVX-VNNI. */
+/* avx_vnni.c - fast products of packed panels with AVX-VNNI. */
 #include <string.h>
 
 #include "kernels/panel.h"
 #include "kernels/vec_avx2.inc"
 
-#include "kernels/act_bytes.inc"
+#include "kernels/fast/act_bytes.inc"
 
 #include "kernels/simd_block.inc"
 
-#include "kernels/quad_byte.inc"
+#include "kernels/fast/quad_byte.inc"
 
 #include "kernels/act_rows.inc"
 

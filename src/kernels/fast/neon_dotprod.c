@@ -1,10 +1,10 @@
-/* neon_dotprod_fast.c - fast products of packed panels by SDOT. */
+/* neon_dotprod.c - fast products of packed panels by SDOT. */
 #include <string.h>
 
 #include "kernels/panel.h"
 #include "kernels/vec_neon.inc"
 
-#include "kernels/act_bytes.inc"
+#include "kernels/fast/act_bytes.inc"
 
 #include "kernels/simd_block.inc"
 

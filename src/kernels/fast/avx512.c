@@ -1,15 +1,15 @@
-/* avx512_fast.c - fast products of packed panels with AVX-512 alone. */
+/* avx512.c - fast products of packed panels with AVX-512 alone. */
 #include <string.h>
 
 #include "kernels/panel.h"
 #include "kernels/vec_avx512.inc"
 
 #define QUADS_SIGNED 1 /* quad_pair.inc wants them so */
-#include "kernels/act_bytes.inc"
+#include "kernels/fast/act_bytes.inc"
 
 #include "kernels/simd_block.inc"
 
-#include "kernels/quad_pair.inc"
+#include "kernels/fast/quad_pair.inc"
 
 #include "kernels/act_rows.inc"
 
