@@ -78,7 +78,8 @@ static void put_environment(void)
 #ifdef TEMPO_STUDY
     printf(".It Ev XDG_DATA_HOME\nWhere the database of runs is, in\n.Pa tempo/runs.db .\n");
 #endif
-    printf(".It Ev HF_HUB_CACHE , HF_HOME\nWhere the Hugging Face cache is; only\n.Nm tempo pull\nwrites to it.\n.El\n");
+    printf(".It Ev HF_HUB_CACHE , HF_HOME\nWhere the Hugging Face cache is; only\n.Nm tempo pull\nwrites to "
+           "it.\n.El\n");
 }
 
 static void put_exit_codes(void)
