@@ -94,14 +94,17 @@ class Runs:
         self._spec = spec
         self._names = list(spec.arms)
         self._handles: list[Handle] = []
+        self.results: list[Decoded] = []
         self.decoding: list[Any] = []  # tempo_decode_options * of each arm
         options = self._options()
         with model._core as engine:
             for i, ids in enumerate(prompts):
                 if len(ids) == 0:
                     raise ValueError(f"prompt{f's[{i}]' if len(prompts) > 1 else ''}: no token at all")
-                if spec.capture_dir is not None and len(prompts) > 1:
-                    folder = ffi.new("char[]", f"{spec.capture_dir}/{i:04d}".encode())
+                where = spec.capture_dir
+                if where is not None and len(prompts) > 1:
+                    where = f"{where}/{i:04d}"
+                    folder = ffi.new("char[]", where.encode())
                     spec.kept.append(folder)
                     options.capture_dir = folder
                 memory = ffi.from_buffer("int32_t[]", ids)
@@ -114,9 +117,7 @@ class Runs:
                         handle.close()
                     raise
                 self._handles.append(Handle(model._core, out[0], lib.tempo_run_free, "run"))
-        self.results = [
-            Decoded(ids, {name: Arm(name) for name in self._names}, capture_dir=spec.capture_dir) for ids in prompts
-        ]
+                self.results.append(Decoded(ids, {name: Arm(name) for name in self._names}, capture_dir=where))
         self._finished = False
 
     # ---- options ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -23,7 +24,8 @@ def _is_notebook() -> bool:
 
 def _tqdm() -> Any:
     try:
-        return importlib.import_module("tqdm.auto" if _is_notebook() else "tqdm").tqdm
+        widgets = _is_notebook() and importlib.util.find_spec("ipywidgets") is not None
+        return importlib.import_module("tqdm.auto" if widgets else "tqdm").tqdm
     except ImportError:
         return None
 
@@ -42,7 +44,8 @@ class Bar:
         self._what = what
         self._bar: Any = None
         self._line = False
-        shown = given if isinstance(given, bool) else sys.stderr is not None and (sys.stderr.isatty() or _is_notebook())
+        self._live = sys.stderr is not None and (sys.stderr.isatty() or _is_notebook())  # a line can be written over
+        shown = given if isinstance(given, bool) else self._live
         self.told: Callable[[int, int], object] | None = (
             given if given is not None and not isinstance(given, bool) else self._show if shown else None
         )
@@ -51,13 +54,12 @@ class Bar:
     def _show(self, done: int, total: int) -> None:
         if self._make is None:
             self._line = True
-            end = "" if sys.stderr.isatty() else "\n"
-            start = "\r" if end == "" else ""
+            start, end = ("\r", "") if self._live else ("", "\n")
             sys.stderr.write(f"{start}{self._what}: {done} of {total}{end}")
             sys.stderr.flush()
             return
         if self._bar is None:
-            self._bar = self._make(total=total, desc=self._what, file=sys.stderr, leave=False)
+            self._bar = self._make(total=total, desc=self._what, file=sys.stderr, leave=False, delay=0.5)
         self._bar.update(done - self._bar.n)
 
     def __enter__(self) -> Bar:
@@ -68,6 +70,6 @@ class Bar:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        elif self._line and sys.stderr.isatty():
+        elif self._line and self._live:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

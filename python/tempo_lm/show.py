@@ -150,8 +150,12 @@ def sets_html(
     if len(steps) > len(shown):
         note += f"{'; ' if note else ''}the first {len(shown)} of {len(steps)} steps"
     above = f'<div class="tempo-note">{html.escape(note)}</div>' if note else ""
+    # below the last row there must be room for what hangs from it, or the box around would cut it off
+    last = arms[-1].sets if arms and (attention or {}).get(arms[-1].name) else []
+    room = max((min(len(s), MAX_MEMBERS) for s in last), default=0)
+    below = f' style="padding-bottom:{1.5 * room + 1:.1f}em"' if room else ""
     table = f"<table><thead><tr><th></th>{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    return f'<div class="tempo"><style>{_STYLE}</style>{above}<div class="tempo-wide">{table}</div></div>'
+    return f'<div class="tempo"><style>{_STYLE}</style>{above}<div class="tempo-wide"{below}>{table}</div></div>'
 
 
 def decoded_html(result: Decoded) -> str:

@@ -139,7 +139,9 @@ def test_attention_on_siblings(model: tl.Model, tmp_path: Path) -> None:
 
 def test_attention_of_one_arm(model: tl.Model, tmp_path: Path) -> None:
     r = model.decode(TEXT, threshold=0.05, mode="visible", steps=2, capture_dir=str(tmp_path / "c"), record="attention")
-    first, last = Reader(r._repr_html_()).rows[1]
+    html = r._repr_html_()
+    assert f"padding-bottom:{1.5 * max(map(len, r.sets)) + 1:.1f}em" in html
+    first, last = Reader(html).rows[1]
     assert all(m["siblings"] for m in first) and not any(m["siblings"] for m in last)
 
 
@@ -150,3 +152,12 @@ def test_much_of_everything(model: tl.Model) -> None:
     page = Reader(tl.Arm("a", sets)._repr_html_())
     assert len(page.rows[1]) == MAX_STEPS and len(page.rows[1][0]) == MAX_MEMBERS
     assert f"the first {MAX_STEPS} of {MAX_STEPS + 3} steps" in page.notes and "7 more" in page.notes
+
+
+def test_attention_of_a_list_of_prompts(model: tl.Model, tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    for r in model.decode(
+        [TEXT, "A man"], threshold=0.05, steps=2, capture_dir=str(tmp_path / "c"), record="attention"
+    ):  # fmt: skip
+        assert len(r.sets[0]) < 2 or all(m["siblings"] for m in Reader(r._repr_html_()).rows[1][0])
+        assert tl.load_capture(r.capture_dir).n_steps == 2
