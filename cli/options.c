@@ -346,6 +346,12 @@ static bool parse_option(options *o, const command_spec *c, int argc, char **arg
     return set_value(s, value, o);
 }
 
+/* "A B" names two, "..." stands for more. */
+static bool takes_several(const command_spec *c)
+{
+    return strstr(c->argument, "...") != NULL || strchr(c->argument, ' ') != NULL;
+}
+
 bool parse_options(options *o, const command_spec *c, int argc, char **argv)
 {
     bool only_arguments = false;
@@ -360,7 +366,6 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
                    .repeats = 5,
                    .buffer_mb = 4096,
                    .shape = "llama-3.2-3b",
-                   .type = "BF16",
                    .host = "127.0.0.1",
                    .port = 8080,
                    .max_steps = 4096,
@@ -373,7 +378,7 @@ bool parse_options(options *o, const command_spec *c, int argc, char **argv)
         } else if (!only_arguments && argv[i][0] == '-' && argv[i][1] != '\0') {
             if (!parse_option(o, c, argc, argv, &i))
                 return false;
-        } else if (c->argument == NULL || (o->argument != NULL && strstr(c->argument, "...") == NULL)) {
+        } else if (c->argument == NULL || (o->argument != NULL && !takes_several(c))) {
             say("unexpected argument '%.64s'; see tempo %s --help", argv[i], c->name);
             return false;
         } else { /* they move to the front of argv, past what has been read */

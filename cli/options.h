@@ -121,6 +121,7 @@ typedef struct options {
     bool profile;
 
     const char *shape, *type, *output;
+    bool force, allow_requantize;
     size_t seed;
 
     const char *db; /* the database of runs, NULL: the default one */

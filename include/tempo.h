@@ -217,6 +217,36 @@ static inline void tempo_synth_options_init(tempo_synth_options *o) { tempo_synt
 /* Write it to path as a GGUF file, complete or not at all.  TEMPO_E_ARG for a shape or type that is not one of those. */
 TEMPO_API tempo_status tempo_synth(const char *path, const tempo_synth_options *o, tempo_err *err) TEMPO_MUST_CHECK;
 
+/* What became of a tensor. */
+typedef struct tempo_converted {
+    const char *name;       /* in the new file */
+    const char *from, *to;  /* element types */
+    const char *wanted;     /* the type that its shape does not allow, or NULL */
+    uint32_t n_dims;
+    uint64_t dims[4];       /* as in GGUF: the row length first */
+    uint64_t bytes;
+} tempo_converted;
+
+typedef struct tempo_convert_options {
+    size_t size;
+    const char *type; /* "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q6_K" ..., or a mix: "Q4_K_M", "Q5_K_S" ... */
+    bool force;            /* replace a file that is there */
+    bool allow_requantize; /* from one quantised type to another */
+    bool dry_run;          /* write nothing */
+    void *user;
+    bool (*progress)(void *user, uint64_t done, uint64_t total);     /* bytes; NULL, or false to stop */
+    void (*tensor)(void *user, const tempo_converted *tensor);       /* of each, before any is written; NULL */
+} tempo_convert_options;
+/* The defaults: "Q8_0". */
+TEMPO_API void tempo_convert_options_init_size(tempo_convert_options *o, size_t size);
+static inline void tempo_convert_options_init(tempo_convert_options *o) { tempo_convert_options_init_size(o, sizeof(*o)); }
+
+/* Write the model `name`, as tempo_model_find takes it, to path as one GGUF file, complete or not at all.  Of a directory tensors,
+ * keys and tokenizer are made as the field's converter makes them; of a GGUF all keys are kept.  Needs memory for a chunk of
+ * rows, not for the model.  TEMPO_E_ARG for a type that is not known, a file that is there, a type that would be quantised a
+ * second time; TEMPO_E_UNSUPPORTED for what GGUF cannot say; TEMPO_E_IO where the disk has no room.  */
+TEMPO_API tempo_status tempo_convert(const char *name, const char *path, const tempo_convert_options *o, tempo_err *err) TEMPO_MUST_CHECK;
+
 /* ---- tokenizer --------------------------------------------------------------------- */
 
 typedef struct tempo_tokenizer tempo_tokenizer;

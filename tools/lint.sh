@@ -71,6 +71,7 @@ reach() {
     token) echo base io text token ;;
     chat) echo base io token chat ;;
     model) echo base io kernels token chat model ;;
+    convert) echo base io kernels token model convert ;;
     engine) echo base io kernels token model engine ;;
     decode) echo base io kernels token model engine decode ;;
     capture) echo base io engine decode capture ;;

@@ -14,8 +14,11 @@ static bool show_written(void *user, uint64_t done, uint64_t total)
 
 int cmd_synth(const options *o)
 {
-    const tempo_synth_options opt = {
-        .size = sizeof(opt), .shape = o->shape, .type = o->type, .seed = o->seed, .progress = show_written};
+    const tempo_synth_options opt = {.size = sizeof(opt),
+                                     .shape = o->shape,
+                                     .type = o->type != NULL ? o->type : "BF16",
+                                     .seed = o->seed,
+                                     .progress = show_written};
     tempo_err err = {0};
 
     if (o->output == NULL) {

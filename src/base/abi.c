@@ -16,6 +16,8 @@ static const struct {
     STRUCT(tempo_model_info),
     STRUCT(tempo_tensor_info),
     STRUCT(tempo_synth_options),
+    STRUCT(tempo_converted),
+    STRUCT(tempo_convert_options),
     STRUCT(tempo_tokenizer_info),
     STRUCT(tempo_message),
     STRUCT(tempo_chat_options),

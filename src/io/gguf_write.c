@@ -91,6 +91,32 @@ void tempo_gguf_put_int(tempo_gguf_writer *w, int32_t v)
     put_number(w, &w->kv, (uint32_t)v, 4);
 }
 
+void tempo_gguf_put_real(tempo_gguf_writer *w, float v)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    put_number(w, &w->kv, bits, 4);
+}
+
+void tempo_gguf_put_text(tempo_gguf_writer *w, const char *key, const char *s, size_t n)
+{
+    put_key(w, key, TEMPO_GGUF_STRING);
+    put_text(w, &w->kv, s, n);
+}
+
+void tempo_gguf_put_copy(tempo_gguf_writer *w, const tempo_gguf *g, const tempo_gguf_kv *kv)
+{
+    put_text(w, &w->kv, kv->key.p, kv->key.n);
+    put_number(w, &w->kv, kv->type, 4);
+    if (kv->type == TEMPO_GGUF_ARRAY) {
+        put_number(w, &w->kv, kv->elem, 4);
+        put_number(w, &w->kv, kv->count, 8);
+    }
+    put(w, &w->kv, g->base + kv->at, (size_t)kv->bytes);
+    w->n_kv++;
+}
+
 static uint64_t padded(uint64_t n)
 {
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -136,6 +162,13 @@ static void put_head(tempo_gguf_writer *w, tempo_gguf_buffer *head, uint64_t n_t
     put_number(w, head, VERSION, 4);
     put_number(w, head, n_tensors, 8);
     put_number(w, head, w->n_kv, 8);
+}
+
+void tempo_gguf_put_all(tempo_gguf_writer *w, const tempo_gguf_writer *from)
+{
+    put(w, &w->kv, from->kv.p, from->kv.n);
+    w->n_kv += from->n_kv;
+    w->failed |= from->failed;
 }
 
 static tempo_status no_memory(tempo_err *err)

@@ -39,10 +39,17 @@ void tempo_gguf_put_str(tempo_gguf_writer *w, const char *key, const char *v);
 void tempo_gguf_put_array(tempo_gguf_writer *w, const char *key, tempo_gguf_type elem, uint64_t count);
 void tempo_gguf_put_element(tempo_gguf_writer *w, const char *s, size_t n);
 void tempo_gguf_put_int(tempo_gguf_writer *w, int32_t v);
+void tempo_gguf_put_real(tempo_gguf_writer *w, float v);
+/* A text that may hold NUL. */
+void tempo_gguf_put_text(tempo_gguf_writer *w, const char *key, const char *s, size_t n);
+/* A key of another file, with its value as it is there. */
+void tempo_gguf_put_copy(tempo_gguf_writer *w, const tempo_gguf *g, const tempo_gguf_kv *kv);
 /* dims: as in the file, dims[0] is the row length, a multiple of the type's block.  Returns the tensor's bytes. */
 uint64_t tempo_gguf_put_tensor(tempo_gguf_writer *w, const char *name, tempo_dtype type, uint32_t n_dims,
                                const uint64_t *dims);
 
+/* The keys of another writer. */
+void tempo_gguf_put_all(tempo_gguf_writer *w, const tempo_gguf_writer *from);
 /* The keys so far as those of a file without tensors: *out [*n], to be freed. */
 tempo_status tempo_gguf_metadata(const tempo_gguf_writer *w, unsigned char **out, size_t *n, tempo_err *err) TEMPO_MUST_CHECK;
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/arch/arch.h"
+#include "model/arch/outline.h"
 
 enum { NAME_LEN = 192 };
 #define NOWHERE SIZE_MAX
@@ -221,6 +221,49 @@ static void find_top(tempo_loader *ld)
 
 /* ---- one part ---- */
 
+/* What an outline has of rows of a tensor. */
+static tempo_piece piece_of(const job *j, const tempo_tensor *t, const tempo_cut *cut, uint64_t rows,
+                            uint64_t columns)
+{
+    return (tempo_piece){.layer = j->place->owner == OF_MODEL ? TEMPO_NO_LAYER : j->layer,
+                         .expert = j->expert,
+                         .n_experts = j->place->owner == OF_EXPERT ? j->n : 0,
+                         .t = t,
+                         .cut = *cut,
+                         .rows = rows,
+                         .columns = columns};
+}
+
+/* A matrix that is not to be read now: noted, and marked as one that is there. */
+static tempo_status outline_matrix(const job *j, uint32_t i, const tempo_tensor *t, const tempo_cut *cut,
+                                   uint64_t rows, uint64_t columns, tempo_weight *w)
+{
+    tempo_piece piece = piece_of(j, t, cut, rows, columns);
+    tempo_status st = TEMPO_OK;
+
+    if (t->type == TEMPO_F8_E4M3 || t->type == TEMPO_F8_E5M2) {
+        tempo_weight *copy = tempo_files_alloc(j->ld, sizeof(*copy));
+        if (copy == NULL)
+            return TEMPO_E_NOMEM;
+        *copy = (tempo_weight){0};
+        st = tempo_take_matrix(j->ld, t, cut, rows, columns, copy);
+        piece.scaled = copy;
+    }
+    w->data = t->data;
+    return st == TEMPO_OK ? tempo_outline_add(j->ld, j->part, i, piece) : st;
+}
+
+static tempo_status outline_vector(const job *j, uint32_t i, const tempo_tensor *t, const tempo_cut *cut,
+                                   uint64_t n, float plus, bool bias)
+{
+    tempo_piece piece = piece_of(j, t, cut, n, 1);
+
+    piece.plus = plus;
+    piece.bias = bias;
+    piece.vector = true;
+    return tempo_outline_add(j->ld, j->part, i, piece);
+}
+
 /* Rows of part i of the place. */
 static tempo_cut cut_of(const job *j, uint32_t i, uint64_t n, uint64_t slab)
 {
@@ -259,7 +302,8 @@ static tempo_status bind_bias(const job *j)
         const target *to = &j->place->to[i];
         const uint64_t n = dim_of(f, to->rows);
         const tempo_cut cut = cut_of(j, i, n, j->stacked ? j->expert * j->rows : 0);
-        st = tempo_take_vector(j->ld, t, &cut, n, 0.0f, owner_at(j, to->b));
+        st = j->ld->outline != NULL ? outline_vector(j, i, t, &cut, n, 0.0f, true)
+                                    : tempo_take_vector(j->ld, t, &cut, n, 0.0f, owner_at(j, to->b));
     }
     return st;
 }
@@ -307,7 +351,8 @@ static tempo_status bind_matrix(const job *j)
         const uint64_t n = dim_of(&ld->facts, to->rows);
         tempo_cut cut = cut_of(j, i, n, j->stacked ? j->expert * j->rows * columns : 0);
         cut.transposed = j->transposed;
-        st = tempo_take_matrix(ld, t, &cut, n, columns, owner_at(j, to->w));
+        st = ld->outline != NULL ? outline_matrix(j, i, t, &cut, n, columns, owner_at(j, to->w))
+                                 : tempo_take_matrix(ld, t, &cut, n, columns, owner_at(j, to->w));
     }
     return st == TEMPO_OK && (t != NULL || ld->asked != NULL) ? bind_bias(j) : st;
 }
@@ -348,7 +393,9 @@ static tempo_status bind_vector(const job *j)
     weight_name(j, name);
     st = tempo_take(ld, name, 1, &n, true, &t);
     if (st == TEMPO_OK && t != NULL)
-        st = tempo_take_vector(ld, t, &whole, n, plus ? 1.0f : 0.0f, owner_at(j, j->place->to[0].w));
+        st = ld->outline != NULL
+                 ? outline_vector(j, 0, t, &whole, n, plus ? 1.0f : 0.0f, false)
+                 : tempo_take_vector(ld, t, &whole, n, plus ? 1.0f : 0.0f, owner_at(j, j->place->to[0].w));
     return st == TEMPO_OK && (t != NULL || ld->asked != NULL) ? bind_bias(j) : st;
 }
 
@@ -536,8 +583,12 @@ static tempo_status bind_positions(job *j)
 
     weight_name(j, name);
     st = tempo_take(ld, name, 2, shape, true, &t);
-    if (st == TEMPO_OK && t != NULL)
+    if (st == TEMPO_OK && t != NULL && ld->outline != NULL) {
+        const tempo_cut lines = {.run = rows, .stride = rows};
+        st = tempo_outline_add(ld, j->part, 0, piece_of(j, t, &lines, rows, hp->d_model));
+    } else if (st == TEMPO_OK && t != NULL) {
         st = tempo_take_vector(ld, t, &whole, n, 0.0f, &ld->m->positions);
+    }
     ld->m->n_positions = (uint32_t)rows;
     return st;
 }

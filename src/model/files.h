@@ -17,6 +17,7 @@
 #include "chat/chat.h"
 
 typedef struct tempo_arch tempo_arch; /* model/arch/arch.h */
+typedef struct tempo_outline tempo_outline; /* model/arch/outline.h */
 
 typedef enum tempo_rope_kind {
     TEMPO_ROPE_NONE,
@@ -111,6 +112,7 @@ typedef struct tempo_loader {
     /* Not NULL: there are no tensors; what binding would take, it is told instead (see tempo_take), and nothing is bound. */
     void (*asked)(void *user, const char *name, uint32_t n, const uint64_t *want, bool required);
     void *asked_user;
+    tempo_outline *outline; /* of a directory that is not to run, or NULL */
     tempo_err *err;      /* never NULL */
 } tempo_loader;
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "model/arch/arch.h"
+#include "model/arch/outline.h"
 
 /* ---- places in config.json ---- */
 
@@ -159,6 +159,8 @@ static tempo_status read_sizes(tempo_loader *ld, const json_t *c)
         const tempo_size_key *k = &tempo_size_keys[i];
         uint32_t *field = tempo_size_field(ld, k);
         st = read_count(ld, c, k->hf, k->limit, k->required && !has_default(ld, field), field);
+        if (*field != 0)
+            tempo_outline_say(ld, k->gguf, TEMPO_SAID_COUNT, *field);
     }
     return st == TEMPO_OK ? find_head_dim(ld) : st;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "model/files.h"
+#include "model/arch/outline.h"
 
 TEMPO_OPTIONS(tempo_model_options, .load = TEMPO_LOAD_ALL)
 
@@ -190,23 +190,26 @@ static tempo_status read_files(tempo_loader *ld)
     return st == TEMPO_OK ? fill_info(ld) : st;
 }
 
-static tempo_status load(tempo_model *m, const char *path, const tempo_model_options *opt, tempo_err *err)
+static tempo_status load(tempo_loader *ld, const char *path, const tempo_model_options *opt)
 {
-    tempo_loader ld = {.m = m, .load = opt->load, .context = opt->context, .err = err};
+    tempo_model *m = ld->m;
+    tempo_err *err = ld->err;
 
-    ld.facts.heads_at = ld.facts.kv_heads_at = TEMPO_NO_OFFSET;
-    ld.facts.head_dim_at = ld.facts.rope_at = TEMPO_NO_OFFSET;
+    ld->load = opt->load;
+    ld->context = opt->context;
+    ld->facts.heads_at = ld->facts.kv_heads_at = TEMPO_NO_OFFSET;
+    ld->facts.head_dim_at = ld->facts.rope_at = TEMPO_NO_OFFSET;
     tempo_status st = init_kernels(m, opt, err);
     if (st != TEMPO_OK)
         return st;
-    if ((ld.f = m->files = calloc(1, sizeof(*m->files))) == NULL)
+    if ((ld->f = m->files = calloc(1, sizeof(*m->files))) == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
-    if ((ld.f->path = tempo_files_alloc(&ld, strlen(path) + 1)) == NULL)
+    if ((ld->f->path = tempo_files_alloc(ld, strlen(path) + 1)) == NULL)
         return TEMPO_E_NOMEM;
-    memcpy(ld.f->path, path, strlen(path) + 1);
-    st = read_files(&ld);
-    if (st == TEMPO_OK && m->layers != NULL)
-        st = tempo_panels_make(&ld);
+    memcpy(ld->f->path, path, strlen(path) + 1);
+    st = read_files(ld);
+    if (st == TEMPO_OK && m->layers != NULL && ld->outline == NULL)
+        st = tempo_panels_make(ld);
     if (st == TEMPO_OK)
         st = tempo_model_unchanged(m, err); /* since it was begun to be read */
     if (st != TEMPO_OK)
@@ -229,7 +232,7 @@ tempo_status tempo_model_open(tempo_model **out, const char *name, const tempo_m
     st = m != NULL ? tempo_model_find(name, path, sizeof(path), &local)
                    : tempo_fail(&local, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
     if (st == TEMPO_OK)
-        st = load(m, path, &o, &local);
+        st = load(&(tempo_loader){.m = m, .err = &local}, path, &o);
     if (st == TEMPO_OK) {
         *out = m;
         return st;
@@ -238,6 +241,18 @@ tempo_status tempo_model_open(tempo_model **out, const char *name, const tempo_m
     if (err != NULL && err->code == TEMPO_OK)
         *err = local;
     return st;
+}
+
+tempo_status tempo_model_outline(tempo_loader *ld, const char *path, tempo_outline *o, tempo_err *err)
+{
+    tempo_model_options facts;
+
+    tempo_model_options_init(&facts);
+    facts.load = TEMPO_LOAD_FACTS;
+    *ld = (tempo_loader){.err = err, .outline = o};
+    if ((ld->m = calloc(1, sizeof(*ld->m))) == NULL)
+        return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "no memory for a model");
+    return load(ld, path, &facts);
 }
 
 void tempo_model_free(tempo_model *m)

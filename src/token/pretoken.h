@@ -52,6 +52,9 @@ typedef struct tempo_pretoken_name {
 tempo_status tempo_pretoken_add_named(tempo_pretoken *p, const char *pre, size_t n, tempo_pretoken_name *name,
                                       tempo_err *err) TEMPO_MUST_CHECK;
 
+/* The i-th name that is no alias, or NULL. */
+const char *tempo_pretoken_name_at(size_t i);
+
 /* What one call needs; { 0 } to begin with. */
 typedef struct tempo_pretoken_work {
     tempo_regex_work regex;

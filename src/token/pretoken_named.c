@@ -199,3 +199,8 @@ tempo_status tempo_pretoken_add_named(tempo_pretoken *p, const char *pre, size_t
     *name = e->facts;
     return TEMPO_OK;
 }
+
+const char *tempo_pretoken_name_at(size_t i)
+{
+    return i < sizeof(table) / sizeof(*table) ? table[i].facts.name : NULL;
+}

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "model/arch/arch.h"
+#include "model/arch/outline.h"
 
 static const tempo_arch *const archs[] = {
 #define ARCH(name) &tempo_arch_##name,
@@ -114,7 +114,8 @@ void tempo_read_experts(tempo_loader *ld, const char *hf_count, const char *hf_w
 
 /* ---- windows ---- */
 
-static const char window_hf[] = "sliding_window|window_size", window_gguf[] = "attention.sliding_window";
+static const char window_hf[] = "sliding_window|window_size", window_gguf[] = "attention.sliding_window",
+                  period_gguf[] = "attention.sliding_window_pattern";
 
 /* One number a layer, 0 where a layer sees everything. */
 static bool read_window_array(tempo_loader *ld)
@@ -172,24 +173,43 @@ static void finish_windows(tempo_loader *ld)
 /* The last of so many layers has no window; "LLLG" says 4. */
 static uint32_t read_period(tempo_loader *ld, uint32_t otherwise)
 {
-    static const char gguf[] = "attention.sliding_window_pattern",
-                      hf[] = "sliding_window_pattern|_sliding_window_pattern";
+    static const char hf[] = "sliding_window_pattern|_sliding_window_pattern";
     const char *letters =
         ld->f->is_gguf ? NULL : json_string_value(json_object_get(ld->json, "sliding_window_pattern"));
     char key[TEMPO_KEY_LEN];
     const tempo_gguf_kv *kv;
 
-    (void)tempo_key_name(ld, NULL, gguf, key);
+    (void)tempo_key_name(ld, NULL, period_gguf, key);
     kv = ld->f->is_gguf ? tempo_gguf_find(&ld->f->gguf, key) : NULL;
     if (kv != NULL && kv->type == TEMPO_GGUF_ARRAY)
-        tempo_key_refuse(ld, NULL, gguf, "%s: a list of layers is not supported", key);
+        tempo_key_refuse(ld, NULL, period_gguf, "%s: a list of layers is not supported", key);
     if (letters == NULL)
-        return tempo_key_count(ld, hf, gguf, otherwise);
+        return tempo_key_count(ld, hf, period_gguf, otherwise);
     if (strspn(letters, "L") + 1 != strlen(letters) || letters[strlen(letters) - 1] != 'G')
         tempo_key_refuse(
             ld, hf, NULL,
             "sliding_window_pattern \"%.40s\" is not supported: expected L several times, then G", letters);
+    tempo_outline_say(ld, period_gguf, TEMPO_SAID_COUNT, (double)strnlen(letters, TEMPO_MAX_LAYERS));
     return (uint32_t)strnlen(letters, TEMPO_MAX_LAYERS);
+}
+
+/* Would every layer read its window from a GGUF's one number? */
+static void compare_windows(tempo_loader *ld, uint32_t width, uint32_t period, uint32_t otherwise)
+{
+    bool each = false, some = false;
+
+    for (uint32_t l = 0; l < ld->facts.hp.n_layers; l++) {
+        each |= ld->layers[l].window != (period == 0 || (l + 1) % period != 0 ? width : 0);
+        some |= ld->layers[l].window != 0;
+    }
+    ld->outline->windows_each = each && some;
+    for (size_t i = 0; i < ld->outline->n_said;
+         i++) { /* what was said and does not hold, or need not be said */
+        tempo_said *s = &ld->outline->said[i];
+        if ((!some && strcmp(s->key, window_gguf) == 0) ||
+            (period == otherwise && strcmp(s->key, period_gguf) == 0))
+            s->value = 0;
+    }
 }
 
 uint32_t tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
@@ -212,6 +232,8 @@ uint32_t tempo_read_windows(tempo_loader *ld, const tempo_window_rule *rule)
             ld->layers[l].window = on ? width : 0;
     if (types != NULL)
         read_layer_types(ld, types, on ? width : 0);
+    if (ld->outline != NULL && !gguf)
+        compare_windows(ld, width, period, rule->period);
     return on ? width : 0;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "model/arch/arch.h"
+#include "model/arch/outline.h"
 
 /* The next of "a|b" -> out; false: there is none. */
 static bool next_name(const char **names, char out[TEMPO_KEY_LEN])
@@ -87,6 +87,7 @@ double tempo_key_number(tempo_loader *ld, const char *hf, const char *gguf, doub
     (void)settle(ld, key,
                  ld->f->is_gguf ? tempo_gguf_f64(&ld->f->gguf, key, &v, ld->err)
                                 : tempo_json_f64(ld->json, key, &v, ld->err));
+    tempo_outline_say(ld, gguf, TEMPO_SAID_REAL, v);
     return v;
 }
 
@@ -106,12 +107,15 @@ uint32_t tempo_key_count(tempo_loader *ld, const char *hf, const char *gguf, uin
     char key[TEMPO_KEY_LEN];
     uint64_t v = otherwise;
 
-    if (find_key(ld, hf, gguf, key) == NULL ||
-        !settle(ld, key,
+    if (find_key(ld, hf, gguf, key) == NULL)
+        return otherwise;
+    if (!settle(ld, key,
                 ld->f->is_gguf ? tempo_gguf_u64(&ld->f->gguf, key, INT64_MAX, &v, ld->err)
                                : tempo_json_u64(ld->json, key, INT64_MAX, &v, ld->err)))
-        return otherwise;
-    return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+        v = otherwise;
+    v = v < UINT32_MAX ? v : UINT32_MAX;
+    tempo_outline_say(ld, gguf, TEMPO_SAID_COUNT, (double)v);
+    return (uint32_t)v;
 }
 
 bool tempo_key_flag(tempo_loader *ld, const char *hf, const char *gguf, bool otherwise)
@@ -123,6 +127,7 @@ bool tempo_key_flag(tempo_loader *ld, const char *hf, const char *gguf, bool oth
         (void)settle(ld, key,
                      ld->f->is_gguf ? tempo_gguf_bool(&ld->f->gguf, key, &v, ld->err)
                                     : tempo_json_bool(ld->json, key, &v, ld->err));
+    tempo_outline_say(ld, gguf, TEMPO_SAID_FLAG, v);
     return v;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "io/json.h"
-#include "model/arch/arch.h"
+#include "model/arch/outline.h"
 
 static const char partial_hf[] = "partial_rotary_factor|rotary_pct",
                   theta_hf[] = "rope_theta|rotary_emb_base";
@@ -93,7 +93,7 @@ static tempo_status read_yarn(tempo_loader *ld, const json_t *scaling, tempo_rop
 }
 
 /* short_factor or long_factor: a divisor for each frequency. */
-static tempo_status read_divisors(tempo_loader *ld, const json_t *scaling, const char *key)
+static tempo_status read_divisors(tempo_loader *ld, const json_t *scaling, const char *key, const float **to)
 {
     const uint32_t n = ld->facts.recipe.n_rot / 2;
     const json_t *list = json_object_get(scaling, key);
@@ -111,7 +111,7 @@ static tempo_status read_divisors(tempo_loader *ld, const json_t *scaling, const
                               "rope scaling: %s[%" PRIu32 "] is %g, expected a number above 0", key, i,
                               (double)out[i]);
     }
-    ld->facts.rope.factors = out;
+    *to = out;
     return TEMPO_OK;
 }
 
@@ -156,9 +156,11 @@ static tempo_status read_long(tempo_loader *ld, const json_t *scaling, tempo_rop
         factor = ld->facts.hp.n_ctx / r->context;
     if (r->scale == 0)
         r->scale = factor > 1.0 && r->context > 1.0 ? sqrt(1.0 + log(factor) / log(r->context)) : 1.0;
-    if ((st = choose_divisors(ld)) != TEMPO_OK)
+    if ((st = choose_divisors(ld)) != TEMPO_OK ||
+        (ld->outline != NULL &&
+         (st = read_divisors(ld, scaling, "long_factor", &ld->outline->long_factors)) != TEMPO_OK))
         return st;
-    return read_divisors(ld, scaling, r->for_long ? "long_factor" : "short_factor");
+    return read_divisors(ld, scaling, r->for_long ? "long_factor" : "short_factor", &r->factors);
 }
 
 static tempo_status read_scaling(tempo_loader *ld, const json_t *scaling)
