@@ -394,6 +394,17 @@ refuses 1 "$dir/none/x.gguf" synth --shape tiny -o "$dir/none/x.gguf"
 [ ! -e "$dir/x.gguf" ] || fail 'synth left a file'
 works synth --shape tiny --type Q4_K_M -o "$dir/tiny.gguf"
 [ -z "$out$err" ] || fail "synth talks: $out$err"
+refuses 2 'convert needs a model and the file to write' convert "$dir/tiny.gguf"
+refuses 2 'one of F32' convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q9
+refuses 1 'allow-requantize' convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q8_0
+refuses 1 'is there already' convert "$dir/tiny.gguf" "$dir/tiny.gguf" --type F16
+refuses 1 "$dir/none/x.gguf" convert "$dir/tiny.gguf" "$dir/none/x.gguf" --type F16
+works convert "$dir/tiny.gguf" "$dir/x.gguf" --type F16 --dry-run
+[[ $out == *'Q4_K -> F16'*bytes* ]] || fail "convert --dry-run: $out"
+[ ! -e "$dir/x.gguf" ] || fail 'convert --dry-run left a file'
+works convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q8_0 --allow-requantize
+works inspect -m "$dir/x.gguf"
+rm "$dir/x.gguf"
 works generate -m "$dir/tiny.gguf" -p 'hello there' -n 3
 works bench -m "$dir/tiny.gguf" --rows 1,3 --context 0,70 --sequences 1,2 --prompt 5,130 --repeat 2 --threads 1 --buffer 2
 contains "$out" 'rows  context sequences'
