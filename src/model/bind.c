@@ -2,7 +2,6 @@
  * by its name and put, whole or cut, where it belongs; and nothing left over that would have changed the
  * computation.  */
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -629,104 +628,6 @@ static tempo_status bind_ends(tempo_loader *ld)
     return st;
 }
 
-/* ---- positions ---- */
-
-/* A GGUF's divisors of frequencies. */
-static tempo_status take_factors(tempo_loader *ld, const char *name, const float **factors)
-{
-    const uint64_t n = ld->facts.recipe.n_rot / 2;
-    const tempo_cut whole = {.run = n, .stride = n};
-    tempo_tensor *t;
-    tempo_status st = tempo_take(ld, name, 1, &n, false, &t);
-
-    if (st != TEMPO_OK || t == NULL || (st = tempo_take_vector(ld, t, &whole, n, 0.0f, factors)) != TEMPO_OK)
-        return st;
-    for (uint32_t i = 0; *factors != NULL && i < n; i++)
-        if ((*factors)[i] <= 0.0f)
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, t->offset,
-                              "%s: element %" PRIu32 " is %g, expected a number above 0", name, i,
-                              (double)(*factors)[i]);
-    return TEMPO_OK;
-}
-
-static tempo_status find_factors(tempo_loader *ld, const float **factors)
-{
-    const float *unused = NULL;
-    tempo_status st;
-
-    *factors = ld->facts.rope.factors;
-    if (!ld->f->is_gguf)
-        return TEMPO_OK;
-    if (ld->facts.rope.kind == TEMPO_ROPE_LONG) {
-        const bool other = ld->facts.rope.for_long;
-        st = take_factors(ld, "rope_factors_short.weight", other ? &unused : factors);
-        return st == TEMPO_OK ? take_factors(ld, "rope_factors_long.weight", other ? factors : &unused) : st;
-    }
-    st = take_factors(ld, "rope_freqs.weight", factors);
-    if (*factors != NULL && ld->facts.rope.kind == TEMPO_ROPE_NONE)
-        ld->m->info.rope_scaling = "llama3"; /* what such a file calls nothing */
-    return st;
-}
-
-static tempo_status make_frequencies(tempo_loader *ld, unsigned set, const tempo_rope *r,
-                                     const float *factors)
-{
-    const uint32_t n = ld->facts.recipe.n_rot;
-    double *freq = tempo_files_alloc(ld, n / 2 * sizeof(*freq));
-
-    if (freq == NULL)
-        return TEMPO_E_NOMEM;
-    tempo_rope_frequencies(freq, n, r, factors);
-    for (uint32_t i = 0; i < n / 2; i++)
-        if (!(freq[i] < 1e300)) /* times a position it must stay finite */
-            return tempo_fail(ld->err, TEMPO_E_FORMAT, ld->facts.rope_at, "rope frequency %" PRIu32 " is %g",
-                              i, freq[i]);
-    ld->m->rope_freq[set] = freq;
-    ld->m->recipe.rope_scale[set] = (float)tempo_rope_scale(r);
-    return TEMPO_OK;
-}
-
-static tempo_status bind_rope(tempo_loader *ld)
-{
-    const tempo_rope *r = &ld->facts.rope;
-    const tempo_rope second = {.theta = r->theta_2};
-    const float *factors = NULL;
-    float from_config[TEMPO_MAX_HEAD_DIM / 2];
-    tempo_status st;
-
-    if (ld->facts.recipe.n_rot == 0)
-        return TEMPO_OK;
-    if ((st = find_factors(ld, &factors)) != TEMPO_OK)
-        return st;
-    if (r->kind == TEMPO_ROPE_LLAMA3) {
-        tempo_rope_llama3(from_config, ld->facts.recipe.n_rot, r);
-        factors = from_config;
-    }
-    st = make_frequencies(ld, 0, r, factors);
-    return st == TEMPO_OK && r->theta_2 != 0 ? make_frequencies(ld, 1, &second, NULL) : st;
-}
-
-/* ALiBi's: 2^(-8 h / n) for a power of two n; other numbers of heads take those of the next smaller one, then
- * every other of the next larger one's.  Source: Press et al. 2021.  */
-static tempo_status make_slopes(tempo_loader *ld)
-{
-    const uint32_t n = ld->facts.hp.n_heads;
-    uint32_t power = 1;
-    float *slopes;
-
-    if (!ld->facts.recipe.alibi)
-        return TEMPO_OK;
-    if ((slopes = tempo_files_alloc(ld, n * sizeof(*slopes))) == NULL)
-        return TEMPO_E_NOMEM;
-    while (2 * power <= n)
-        power *= 2;
-    for (uint32_t h = 0; h < n; h++)
-        slopes[h] = (float)(h < power ? pow(2.0, -8.0 * (h + 1.0) / power)
-                                      : pow(2.0, -4.0 * (2.0 * (h - power) + 1.0) / power));
-    ld->m->slopes = slopes;
-    return TEMPO_OK;
-}
-
 /* ---- what is left over ---- */
 
 /* Where a model has parts for images or sound, too: theirs. */
@@ -802,7 +703,7 @@ tempo_status tempo_bind(tempo_loader *ld)
         return no_tensors(ld);
     ld->m->recipe = ld->facts.recipe;
     if ((st = bind_ends(ld)) != TEMPO_OK || (st = bind_layers(ld)) != TEMPO_OK ||
-        (st = bind_rope(ld)) != TEMPO_OK || (st = make_slopes(ld)) != TEMPO_OK ||
+        (st = tempo_bind_rope(ld)) != TEMPO_OK || (st = tempo_bind_slopes(ld)) != TEMPO_OK ||
         (st = check_left_over(ld)) != TEMPO_OK)
         return st;
     if (ld->f->unsupported[0] != '\0')

@@ -198,7 +198,7 @@ uint64_t tempo_gguf_neutral_bit(const char *what);
 tempo_status tempo_hf_config(tempo_loader *ld, const json_t *config) TEMPO_MUST_CHECK;
 
 /* ---- bind.c ---- */
-/* Fill weights, vectors and rope_freq of ld->m from the list of tensors. */
+/* Fill weights, vectors and what rope.c binds of ld->m from the list of tensors. */
 tempo_status tempo_bind(tempo_loader *ld) TEMPO_MUST_CHECK;
 
 /* ---- take.c: one tensor, whole or in parts ---- */
@@ -244,6 +244,9 @@ void tempo_rope_frequencies(double *freq, uint32_t n, const tempo_rope *r, const
 void tempo_rope_llama3(float *factors, uint32_t n, const tempo_rope *r);
 /* What cosines and sines are times. */
 double tempo_rope_scale(const tempo_rope *r);
+/* Frequencies (rope_freq, rope_scale) and ALiBi's slopes of ld->m, where its recipe has them. */
+tempo_status tempo_bind_rope(tempo_loader *ld) TEMPO_MUST_CHECK;
+tempo_status tempo_bind_slopes(tempo_loader *ld) TEMPO_MUST_CHECK;
 
 /* ---- find.c, find_cache.c, find_gguf.c; model/hub.h has the names in the hub's cache ---- */
 /* Which of the models of a directory is meant. */
