@@ -22,24 +22,25 @@ enum command_number {
     N_COMMANDS,
 };
 
-/* Who takes an option: groups of options that a command's row names, and a bit for each command's own. */
-enum option_taker {
-    TAKES_MODEL = 1u << 0,    /* which model */
-    TAKES_RUN = 1u << 1,      /* threads, instruction set */
-    TAKES_PROMPT = 1u << 2,   /* a prompt, a chat */
-    TAKES_DECODING = 1u << 3, /* all of decode_options.inc */
-    TAKES_STORING = 1u << 4,  /* of it, how caches are stored */
-    TAKES_JSON = 1u << 5,
-    TAKES_COLOR = 1u << 6,
-    TAKES_DB = 1u << 7,
+/* Who takes an option: groups of options that a command's row names, and a bit for each command's own.  More than an int's bits, as both
+ * compilers have enums. */
+__extension__ enum option_taker {
+    TAKES_MODEL = 1ull << 0,    /* which model */
+    TAKES_RUN = 1ull << 1,      /* threads, instruction set */
+    TAKES_PROMPT = 1ull << 2,   /* a prompt, a chat */
+    TAKES_DECODING = 1ull << 3, /* all of decode_options.inc */
+    TAKES_STORING = 1ull << 4,  /* of it, how caches are stored */
+    TAKES_JSON = 1ull << 5,
+    TAKES_COLOR = 1ull << 6,
+    TAKES_DB = 1ull << 7,
     FIRST_COMMAND = 8,
-#define COMMAND(ID, name, takes, argument, brief, text) CMD_##ID = 1u << (FIRST_COMMAND + COMMAND_##ID),
+#define COMMAND(ID, name, takes, argument, brief, text) CMD_##ID = 1ull << (FIRST_COMMAND + COMMAND_##ID),
 #define STUDY_COMMAND COMMAND
 #define SERVER_COMMAND COMMAND
 #include "cli/commands.inc"
 };
-#define ANY_COMMAND (~0u)
-_Static_assert(FIRST_COMMAND + N_COMMANDS <= 31, "a bit for each command");
+#define ANY_COMMAND (~0ull)
+_Static_assert(FIRST_COMMAND + N_COMMANDS <= 63, "a bit for each command");
 
 typedef enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_when;
 
@@ -178,7 +179,7 @@ typedef struct option_spec {
     const char *name;   /* without -- */
     char letter;        /* 0 = none */
     const char *value;  /* what --help calls the value, NULL for flags */
-    unsigned takers;    /* TAKES_*, CMD_* */
+    uint64_t takers;    /* TAKES_*, CMD_* */
     option_kind kind;
     size_t offset;      /* of its field in struct options */
     const char *choices; /* "a|b|c" */
@@ -189,7 +190,7 @@ typedef struct option_spec {
 
 typedef struct command_spec {
     const char *name;
-    unsigned takes;
+    uint64_t takes;
     const char *argument; /* what is no option: "[TEXT]", "run FILE..." (more than one), or NULL */
     const char *brief;    /* one line */
     const char *text;     /* paragraphs, separated by empty lines */
