@@ -396,8 +396,8 @@ works synth --shape tiny --type Q4_K_M -o "$dir/tiny.gguf"
 [ -z "$out$err" ] || fail "synth talks: $out$err"
 refuses 2 'convert needs a model and the file to write' convert "$dir/tiny.gguf"
 refuses 2 'one of F32' convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q9
-refuses 1 'allow-requantize' convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q8_0
-refuses 1 'is there already' convert "$dir/tiny.gguf" "$dir/tiny.gguf" --type F16
+refuses 2 'allow-requantize' convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q8_0
+refuses 2 'is there already' convert "$dir/tiny.gguf" "$dir/tiny.gguf" --type F16
 refuses 1 "$dir/none/x.gguf" convert "$dir/tiny.gguf" "$dir/none/x.gguf" --type F16
 works convert "$dir/tiny.gguf" "$dir/x.gguf" --type F16 --dry-run
 [[ $out == *'Q4_K -> F16'*bytes* ]] || fail "convert --dry-run: $out"
