@@ -4,6 +4,7 @@
 
 #include "cli/message.h"
 #include "cli/sweep/sweep.h"
+#include "io/json_file.h"
 #include "run/arms_json.h"
 #include "run/decode_fields.h"
 
@@ -25,7 +26,7 @@ static json_t *value_json(const char *name, const char *text, size_t n)
     }
     case TEMPO_FIELD_REAL: {
         const double v = strtod(one, &end);
-        return n > 0 && *end == '\0' ? json_real(v) : json_string(one);
+        return n > 0 && *end == '\0' ? tempo_json_number(v) : json_string(one);
     }
     default:
         return json_string(one);

@@ -55,7 +55,7 @@ json_t *tempo_json_edit_list_uses(const tempo_edits *l, const tempo_edit_use *us
 json_t *tempo_json_seq_edit_uses(const tempo_seq *s, const tempo_edits *l)
 {
     const size_t n = tempo_edits_count(l);
-    tempo_edit_use *uses = malloc((n + 1) * sizeof(*uses));
+    tempo_edit_use *uses = n > 0 ? malloc(n * sizeof(*uses)) : NULL;
 
     for (size_t i = 0; uses != NULL && i < n; i++)
         uses[i] = tempo_seq_edit_use(s, i);
