@@ -1,8 +1,10 @@
 """Real models against llama.cpp: the first 16 greedy tokens after five prompts, and `tempo doctor`.
 
 Where the two part, after the same prefix, the logits of the two tokens must be so near that what the programs differ by at that place
-explains it: llama.cpp rounds activations to 8 bits and takes GELU from a table of half floats.  The difference itself must be below
-ALLOWED of the spread of the logits, there and after the prompt.
+explains it: llama.cpp rounds activations to 8 bits and takes GELU from a table of half floats.  What 8 bits do to a model is the model's
+doing, so the measure is this program's own: the difference, there and after the prompt, must be below TIMES what --compute fast differs
+from exact by at the same place.  Its blocks are of 32 activations; those of llama.cpp are of 256 with the K types, whose largest value is
+larger (of normal numbers 2.8 standard deviations instead of 2.1), and outliers reach more of their neighbours.
 
 The prompts are the text's tokens as tempo has them, given to both as ids.
 
@@ -22,7 +24,7 @@ PROMPTS = ["The capital of France is", "Once upon a time, in a small village by 
            "def fibonacci(n):\n    if n < 2:\n        return n\n", "Water boils at a temperature of",
            "Bonjour, je m'appelle Zoë et j'habite à"]
 STEPS = 16
-ALLOWED = 0.25  # root mean square of the differences, of the standard deviation of the logits
+TIMES = 4  # of the root mean square of the differences
 
 
 def have_llama():
@@ -58,11 +60,11 @@ def greedy_of_llama(llama, ids):
     return tokens, np.array(rows)
 
 
-def logits_of_tempo(path, ids, folder):
+def logits_of_tempo(path, ids, folder, compute="exact"):
     """[V] after the last of ids."""
     import numpy as np
     out = os.path.join(folder, "logits.npy")
-    tempo("logits", "-m", path, "--prompt-ids", ",".join(map(str, ids)), "--all", out)
+    tempo("logits", "-m", path, "--prompt-ids", ",".join(map(str, ids)), "--all", out, "--compute", compute)
     return np.load(out).astype(np.float64)
 
 
@@ -94,13 +96,13 @@ def compare(name, path, llama, text, folder):
     for i in {0, parts} - {STEPS}:
         ours = logits_of_tempo(path, ids + tokens[:i], folder)
         row = theirs[i, :len(ours)]
-        share = max(share, rms_of(ours - row) / row.std())
+        share = max(share, rms_of(ours - row) / rms_of(ours - logits_of_tempo(path, ids + tokens[:i], folder, "fast")))
         if i == parts:
             good, gap = explained(row, ours)
             print(f"{name}: token {i}: {tokens[i]} of llama.cpp, {alone[i]} here: a gap of {gap:.3f}, the logits differ by "
                   f"{rms_of(ours - row):.3f} (rms){'' if good else '  NOT EXPLAINED'}")
-    good = good and share <= ALLOWED  # a NaN is not
-    print(f"{name}: {text[:30]!r}: {parts} of {STEPS} tokens equal; differences are {share:.4f} of the logits' spread"
+    good = good and share <= TIMES  # a NaN is not
+    print(f"{name}: {text[:30]!r}: {parts} of {STEPS} tokens equal; differences are {share:.2f} times those of 8 bits here"
           f"{'' if good else '  FAILED'}", flush=True)
     return good, parts == STEPS
 
