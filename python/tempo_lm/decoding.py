@@ -95,6 +95,7 @@ class Runs:
         self._names = list(spec.arms)
         self._handles: list[Handle] = []
         self.results: list[Decoded] = []
+        self._left: set[int] = set()
         self.decoding: list[Any] = []  # tempo_decode_options * of each arm
         options = self._options()
         with model._core as engine:
@@ -194,13 +195,23 @@ class Runs:
         """The ``tempo_run *`` of one."""
         return self._handles[prompt].pointer
 
-    def _pointers(self) -> Any:
-        return ffi.new("tempo_run *[]", [handle.pointer for handle in self._handles])
+    def _pointers(self, numbers: Sequence[int] | None = None) -> Any:
+        handles = self._handles if numbers is None else [self._handles[i] for i in numbers]
+        return ffi.new("tempo_run *[]", [handle.pointer for handle in handles])
+
+    def _active(self) -> list[int]:
+        """Numbers of the prompts that go on."""
+        numbers = (i for i in range(len(self._handles)) if i not in self._left)
+        return [i for i in numbers if lib.tempo_run_running(self._handles[i].pointer)]
 
     @property
     def running(self) -> bool:
         """Does any arm go on?"""
-        return any(lib.tempo_run_running(handle.pointer) for handle in self._handles)
+        return bool(self._active())
+
+    def leave(self, number: int) -> None:
+        """No further steps of this prompt."""
+        self._left.add(number)
 
     def step(self) -> list[Set]:
         """One step of all that go on, in one batch; the sets that were taken, prompt by prompt, arm by arm.
@@ -209,16 +220,17 @@ class Runs:
             KeyboardInterrupt: within the pass; the step may be tried again.
         """
         with self._model._core:
-            runs, err = self._pointers(), new_err()
+            numbers = self._active()
+            runs, err = self._pointers(numbers), new_err()
             before = [[lib.tempo_run_steps(r, i) for i in range(len(self._names))] for r in runs]
             observer = Observer(polled=True)
             with observer as pointer:
                 observer.check(lib.tempo_runs_step(runs, len(runs), pointer, err), err)
             taken = []
-            for number, run in enumerate(runs):
+            for number, run, steps in zip(numbers, runs, before, strict=True):
                 for arm, name in enumerate(self._names):
-                    if lib.tempo_run_steps(run, arm) > before[number][arm]:
-                        one = self._read(run, arm, name, before[number][arm])
+                    if lib.tempo_run_steps(run, arm) > steps[arm]:
+                        one = self._read(run, arm, name, steps[arm])
                         self.results[number].arms[name].sets.append(one)
                         taken.append(one)
             return taken

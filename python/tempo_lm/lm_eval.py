@@ -148,45 +148,63 @@ class TempoLM(_api.LM):  # type: ignore[misc, name-defined, unused-ignore]
 
     # ---- answers ----
 
-    def _answer(self, context: str, options: dict[str, Any]) -> str:
+    def _how(self, options: dict[str, Any]) -> tuple[int, dict[str, float] | None, list[str]]:
+        """(tokens at most, how to draw or None, texts that end an answer) of a task's generation_kwargs."""
         strange = set(options) - _UNTIL
         if strange:
             raise ValueError(
                 f"generation_kwargs: {', '.join(sorted(strange))} is not known here, only {', '.join(sorted(_UNTIL))}"
             )
         until = options.get("until") or []
-        stops = [s for s in ([until] if isinstance(until, str) else list(until)) if s]
         steps = int(options.get("max_gen_toks", options.get("max_tokens", self._max_gen_toks)))
         if not 1 <= steps < self.max_length:
             raise ValueError(f"max_gen_toks: {steps} tokens and a prompt do not fit a context of {self.max_length}")
+        temperature = float(options.get("temperature", 1.0 if options.get("do_sample") else 0.0))
         sample: dict[str, float] | None = None
-        if options.get("do_sample", False) or float(options.get("temperature") or 0) > 0:
-            sample = {name: float(options[name]) for name in ("temperature", "top_p", "min_p") if name in options}
-            sample["seed"] = int(options.get("seed", 0))
-        ids = self.tok_encode(context)
-        if len(ids) == 0:
-            ids = np.array([self.prefix_token_id], np.int32)
-        ids = ids[-(self.max_length - steps) :]
-        before = len(self.model._tokens.decode(ids, False))
-        taken = ids.tolist()
-        answer = ""
-        for step in self.model.stream(ids, threshold=1.0, steps=steps, stop="top", sample=sample):
-            if step.eos:
-                break
-            taken.append(step.ids[0])
-            data = self.model._tokens.decode(np.array(taken, np.int32), False)[before:]
-            answer = data.decode("utf-8", "replace")
-            if any(stop in answer for stop in stops):
-                break
-        ends = [answer.index(stop) for stop in stops if stop in answer]
-        return answer[: min(ends)] if ends else answer
+        if options.get("do_sample", True) and temperature > 0:
+            sample = {name: float(options[name]) for name in ("top_p", "min_p") if name in options}
+            sample |= {"temperature": temperature, "seed": int(options.get("seed", 0))}
+        return steps, sample, [stop for stop in ([until] if isinstance(until, str) else list(until)) if stop]
+
+    def _answers(self, contexts: Sequence[str], options: dict[str, Any]) -> list[str]:
+        """Of contexts that go through the model together, each until its own end."""
+        steps, sample, stops = self._how(options)
+        prompts = [self.tok_encode(context) for context in contexts]
+        prompts = [ids if len(ids) > 0 else np.array([self.prefix_token_id], np.int32) for ids in prompts]
+        prompts = [ids[-(self.max_length - steps) :] for ids in prompts]
+        runs, _ = self.model._runs(prompts, None, {"threshold": 1.0, "steps": steps, "stop": "top", "sample": sample})
+        texts = [""] * len(prompts)
+        try:
+            while runs.running:
+                runs.step()
+                for i, result in enumerate(runs.results):
+                    texts[i] = self._text(prompts[i], [s.ids[0] for s in result.sets if not s.eos])
+                    if any(stop in texts[i] for stop in stops):
+                        runs.leave(i)
+        finally:
+            runs.close()
+        ends = [[text.index(stop) for stop in stops if stop in text] for text in texts]
+        return [text[: min(end)] if end else text for text, end in zip(texts, ends, strict=True)]
+
+    def _text(self, prompt: Ids, taken: list[int]) -> str:
+        """Of what was taken, as it is behind the prompt."""
+        before = len(self.model._tokens.decode(prompt, False))
+        whole = np.concatenate([prompt, np.array(taken, np.int32)]).astype(np.int32)
+        return self.model._tokens.decode(whole, False)[before:].decode("utf-8", "replace")
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """What the model writes until one of the task's stops, greedily unless the task samples; one request after the other."""
-        found = []
-        for request in requests:
-            found.append(self._answer(*request.args))
-            self.cache_hook.add_partial("generate_until", request.args, found[-1])
+        """What the model writes until one of the task's stops, greedily unless the task samples."""
+        groups: dict[str, list[int]] = {}
+        for i, request in enumerate(requests):
+            groups.setdefault(repr(sorted(request.args[1].items())), []).append(i)
+        found = [""] * len(requests)
+        for group in groups.values():
+            for begin in range(0, len(group), self._batch):
+                part = group[begin : begin + self._batch]
+                answers = self._answers([requests[i].args[0] for i in part], requests[part[0]].args[1])
+                for i, answer in zip(part, answers, strict=True):
+                    found[i] = answer
+                    self.cache_hook.add_partial("generate_until", requests[i].args, answer)
         return found
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:

@@ -180,3 +180,14 @@ def test_the_models_cache_type_is_decodings(model: tl.Model) -> None:
         assert half.decode(TEXT, steps=3).sets == model.decode(TEXT, steps=3, kv="f16").sets
         assert half.decode(TEXT, steps=3, kv="f32").sets == model.decode(TEXT, steps=3).sets
         assert half.decode(TEXT, steps=3).sets != model.decode(TEXT, steps=3).sets
+
+
+def test_a_prompt_may_leave(model: tl.Model) -> None:
+    runs, _ = model._runs([TEXT, "Once upon a"], None, {"steps": 4, "stop": "never"})
+    runs.step()
+    runs.leave(0)
+    while runs.running:
+        runs.step()
+    runs.close()
+    assert [len(r.sets) for r in runs.results] == [1, 4]
+    assert runs.results[1].sets == model.decode("Once upon a", steps=4, stop="never").sets

@@ -13,8 +13,8 @@ import tempo_lm as tl
 from conftest import ROOT
 
 PAGES = ["README.md", "python/README.md", "docs/python.md"]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
-ROW = re.compile(r"^\| .* \| .* \| `([^|]*)` \|$", re.M)
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\| .* \| .* \| `([^|]*)` \|$", re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def test_blocks_run(page: str) -> None:
 def test_rows_of_the_tables_run() -> None:
     names = run_blocks("docs/python.md")
     page = (ROOT / "docs/python.md").read_text(encoding="utf-8")
-    pictures = re.findall(r"^\| (`.*plot.*`) \| ", page[page.index("## Pictures") :], re.M)
+    pictures = re.findall(r"^\| (`.*plot.*`) \| ", page[page.index("## Pictures") :], re.MULTILINE)
     assert len(pictures) == 6
     for row in pictures:
         for call in re.findall(r"`([^`]*)`", row):

@@ -96,10 +96,22 @@ def test_answers(lm: Any, model: tl.Model) -> None:
     assert lm.generate_until([asked("The cat sat on the", {"until": stop, "max_gen_toks": 6})]) == [
         whole[: whole.index(stop)]
     ]
+    prompts = ["The cat sat on the", "Once upon a", "A man went out to the", "", "She said", "He looked at"]
+    ask = {"until": [" the", "."], "max_gen_toks": 9}
+    together = lm.generate_until([asked(p, ask) for p in prompts])
+    assert together == [lm.generate_until([asked(p, ask)])[0] for p in prompts] and len(set(together)) > 3
+    for prompt, answer in zip(prompts[:3], together, strict=False):
+        greedy = model.generate(prompt, steps=9)
+        assert answer == greedy[: min(greedy.find(s) if s in greedy else 999 for s in (" the", "."))]
+    other = {"until": [], "max_gen_toks": 2}
+    mixed = lm.generate_until([asked(prompts[0], ask), asked(prompts[0], other), asked(prompts[1], ask)])
+    assert mixed == [together[0], model.generate(prompts[0], steps=2), together[1]]
+    greedy = {"do_sample": False, "temperature": 0.7, "max_gen_toks": 6}
+    assert lm.generate_until([asked("The cat sat on the", greedy)]) == [whole]
     drawn = {"do_sample": True, "temperature": 1.5, "max_gen_toks": 6, "seed": 3}
     one, two = lm.generate_until([asked("The cat", drawn), asked("The cat", drawn)])
     assert one == two != lm.generate_until([asked("The cat", {**drawn, "seed": 4})])[0]
-    assert lm.generate_until([asked("A man went down to the sea. " * 100, ask)])[0]
+    assert lm.generate_until([asked("A man went down to the sea. " * 100, {"max_gen_toks": 6})])[0]
     with pytest.raises(ValueError, match="num_beams"):
         lm.generate_until([asked("A", {"num_beams": 2})])
     with pytest.raises(ValueError, match="max_gen_toks"):
