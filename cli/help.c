@@ -74,7 +74,7 @@ void print_command_help(const command_spec *c)
 
 void print_overview(void)
 {
-    printf("tempo %s: run Llama-family models and decode with parallel sets\n\n"
+    printf("tempo %s: run language models and decode with parallel sets\n\n"
            "Usage: tempo COMMAND [OPTIONS]\n\nCommands:\n",
            tempo_version());
     for (size_t i = 0; i < command_count; i++)

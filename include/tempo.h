@@ -1,4 +1,4 @@
-/* tempo.h - run a Llama-family model and decode it with parallel sets (TEMPO).
+/* tempo.h - run a language model and decode it with parallel sets (TEMPO).
  *
  * The library's only public header.  Four kinds of object:
  *   tempo_model    weights, hyper-parameters and tokenizer; immutable, shared by threads
