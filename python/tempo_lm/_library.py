@@ -82,7 +82,7 @@ path: Path = library_path()
 lib: Any = _open(path)
 try:
     _difference = compare(lib, constants["TEMPO_ABI"], structs)
-except AttributeError:
+except (AttributeError, getattr(ffi, "error", AttributeError)):  # what declarations that are compiled raise
     _difference = "it does not say its ABI"
 if _difference is not None:
     raise ImportError(f"tempo_lm: {path} is of another version: {_difference}")
