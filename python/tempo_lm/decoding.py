@@ -15,7 +15,7 @@ from ._core import Handle
 from ._library import ffi, lib, text
 from ._options import as_int, choice, new_options
 from .edits import Edits
-from .errors import BusyError, ClosedError, check, new_err
+from .errors import BusyError, ClosedError, TempoError, check, new_err
 from .results import Arm, Decoded, Member, Set
 
 if TYPE_CHECKING:
@@ -232,6 +232,8 @@ class Runs:
                     if lib.tempo_run_steps(run, arm) > steps[arm]:
                         one = self._read(run, arm, name, steps[arm])
                         self.results[number].arms[name].sets.append(one)
+                        with suppress(TempoError):  # a model without a tokenizer
+                            self.results[number].arms[name]._data += self._model._tokens.raw(np.array(one.ids[:1]))[0]
                         taken.append(one)
             return taken
 

@@ -94,11 +94,12 @@ class Arm:
     name: str
     sets: list[Set] = field(default_factory=list)
     stopped: str = "running"
+    _data: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def text(self) -> str:
-        """The most probable member of each set, one behind the other."""
-        return "".join(s.text for s in self.sets)
+        """The most probable member of each set, one behind the other; characters of several tokens are whole."""
+        return self._data.decode("utf-8", "replace") if self._data else "".join(s.text for s in self.sets)
 
     def _repr_html_(self) -> str:
         return sets_html([self])

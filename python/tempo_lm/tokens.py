@@ -89,13 +89,17 @@ class Tokens:
 
     def pieces(self, ids: Ids) -> list[str]:
         """One text for each id, leading spaces kept, bytes that are no UTF-8 by themselves as U+FFFD."""
+        return [data.decode("utf-8", "replace") for data in self.raw(ids)]
+
+    def raw(self, ids: Ids) -> list[bytes]:
+        """The bytes of each id, which may be a part of a character."""
         n = ffi.new("size_t *")
         with self._core.use() as model:
             tokenizer = self._tokenizer(model)
             found = []
             for i in ids.tolist():
                 data = lib.tempo_token_bytes(tokenizer, i, n)
-                found.append(bytes(ffi.buffer(data, n[0])).decode("utf-8", "replace"))
+                found.append(bytes(ffi.buffer(data, n[0])))
             return found
 
     def texts(self, ids: Ids) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,18 @@ def test_a_prompt_may_leave(model: tl.Model) -> None:
     runs.close()
     assert [len(r.sets) for r in runs.results] == [1, 4]
     assert runs.results[1].sets == model.decode("Once upon a", steps=4, stop="never").sets
+
+
+def test_characters_of_several_tokens(model: tl.Model) -> None:
+    ids = model.to_tokens("\u20ac\U0001f600", prepend_bos=False).tolist()
+    assert len(ids) == 7
+    runs, _ = model._runs(TEXT, None, {"threshold": 1.0, "steps": 7, "stop": "never"})
+    wanted = iter(ids)
+    read = runs._read
+
+    def other(*where: Any) -> Any:
+        of = read(*where)
+        return replace(of, members=(replace(of.members[0], id=next(wanted), text="\ufffd"),))
+
+    runs._read = other  # type: ignore[method-assign]
+    assert runs.all()[0].text == "\u20ac\U0001f600"
