@@ -187,7 +187,7 @@ part_install() { CC=gcc tools/test-install.sh $root/install; }
 # that part address built: what is freed and used again, by Python, does not pass there.
 part_python() {
     tools/wheel.sh $root/wheel
-    EXTRAS=test,lm_eval tools/python-check.sh $root/wheel
+    EXTRAS=test,lm-eval tools/python-check.sh $root/wheel
     tools/sdist-check.sh $root/wheel
     if [ -e $root/address/libtempo.so ]; then
         LIBRARY=$PWD/$root/address/libtempo.so PRELOAD=$(clang -print-file-name=libclang_rt.asan-"$(uname -m)".so) \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the wheel of tools/wheel.sh into a fresh environment and try it as its users would.
 #   tools/python-check.sh DIR [PYTEST OPTIONS]      DIR: where the wheel is; the environment is DIR/work/venv
-# With EXTRAS=test,lm_eval the adapter for that package is tested, too; it brings much with it.
+# With EXTRAS=test,lm-eval the adapter for that package is tested, too; it brings much with it.
 # With LIBRARY=libtempo.so and PRELOAD=libasan the tests use that library, of a build with sanitizers, and types are left out.
 set -euo pipefail
 dir=${1:?usage: tools/python-check.sh DIR [PYTEST OPTIONS]}

@@ -1,4 +1,4 @@
-"""A model for lm-evaluation-harness (``pip install 'tempo-lm[lm_eval]'``): its ``LM`` interface, by the name ``tempo``.
+"""A model for lm-evaluation-harness (``pip install 'tempo-lm[lm-eval]'``): its ``LM`` interface, by the name ``tempo``.
 
     python -m tempo_lm.lm_eval run --model tempo --model_args pretrained=model.gguf --tasks hellaswag
 

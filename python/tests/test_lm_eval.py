@@ -14,7 +14,7 @@ import tempo_lm as tl
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
-harness = pytest.importorskip("lm_eval", reason="lm_eval is not installed (the extra [lm_eval])")
+harness = pytest.importorskip("lm_eval", reason="lm_eval is not installed (the extra [lm-eval])")
 adapter = pytest.importorskip("tempo_lm.lm_eval")
 
 TASKS = Path(__file__).parent / "tasks"

@@ -10,6 +10,8 @@ enum { ALIGNMENT = 32, VERSION = 3 }; /* the format's default: no key says so */
 
 static void put(tempo_gguf_writer *w, tempo_gguf_buffer *b, const void *p, size_t n)
 {
+    if (n == 0)
+        return;
     if (b->cap - b->n < n) {
         const size_t cap = b->n + n < 4096 ? 8192 : 2 * (b->n + n);
         unsigned char *more = w->failed ? NULL : realloc(b->p, cap);
