@@ -863,15 +863,17 @@ static double tolerance(const product *p, size_t o, const float *x)
     return NAN;
 }
 
-/* What the form of bytes makes of element i of x[k]. */
-static double as_byte(const float *x, size_t k, size_t i)
+/* What the form of bytes makes of x[k]. */
+static void as_bytes(double *to, const float *x, size_t k)
 {
-    const size_t begin = i / TEMPO_BLOCK * TEMPO_BLOCK;
-    float most = 0;
-
-    for (size_t j = begin; j < k && j < begin + TEMPO_BLOCK; j++)
-        most = fmaxf(most, fabsf(x[j]));
-    return most < 0x1p-96f ? 0 : (double)rintf(x[i] * (127.0f / most)) * (double)(most / 127.0f);
+    for (size_t begin = 0; begin < k; begin += TEMPO_BLOCK) {
+        const size_t end = k - begin < TEMPO_BLOCK ? k : begin + TEMPO_BLOCK;
+        float most = 0;
+        for (size_t i = begin; i < end; i++)
+            most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+        for (size_t i = begin; i < end; i++)
+            to[i] = most < 0x1p-96f ? 0 : (double)rintf(x[i] * (127.0f / most)) * (double)(most / 127.0f);
+    }
 }
 
 /* What rounds the activations much has rounded nothing else: bytes' products are exact, and their sums those
@@ -879,19 +881,23 @@ static double as_byte(const float *x, size_t k, size_t i)
 static void check_bytes(const product *p, const float *y, size_t ldy)
 {
     const size_t k = p->w.n_in;
+    double *x = malloc((k + 1) * sizeof(*x));
 
-    for (size_t r = 0; r < p->m; r++)
+    assert_non_null(x);
+    for (size_t r = 0; r < p->m; r++) {
+        as_bytes(x, p->x + r * k, k);
         for (size_t o = 0; o < p->w.n_out; o++) {
             double want = 0, size = 0;
             for (size_t i = 0; i < k; i++) {
-                const double part = p->values[o * k + i] * as_byte(p->x + r * k, k, i);
-                want += part;
-                size += fabs(part);
+                want += p->values[o * k + i] * x[i];
+                size += fabs(p->values[o * k + i] * x[i]);
             }
             CHECK_CLOSE(y[r * ldy + o], want, ((double)k / 16 + 261) * u * size,
                         "%s bytes %s m %zu k %zu (%zu, %zu)", p->k->name, tempo_dtype_get(p->w.type)->name,
                         p->m, k, r, o);
         }
+    }
+    free(x);
 }
 
 static void check_against_double(const product *p, const float *y, size_t ldy)
