@@ -48,7 +48,7 @@ def main():
     ids = [int(line.split()[0]) for line in ids.splitlines()][:count]
     pieces = [ids[i:i + PIECE] for i in range(0, len(ids), PIECE)]
     reference = [log_softmax(tempo_logits(tempo, model, p, '--cpu', 'scalar')) for p in pieces]
-    others = {name: (tempo_logits(tempo, model, p, '--compute', name) for p in pieces) for name in ('exact', 'fast')}
+    others = {name: [tempo_logits(tempo, model, p, '--compute', name) for p in pieces] for name in ('exact', 'fast')}
     try:
         import llama_cpp
         others['llama.cpp ' + llama_cpp.__version__] = llama_logits(model, pieces)
