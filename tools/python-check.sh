@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the wheel of tools/wheel.sh into a fresh environment and try it as its users would.
-#   tools/python-check.sh DIR [PYTEST OPTIONS]      DIR: where the wheel is; the environment is DIR/work/venv
+#   tools/python-check.sh DIR [PYTEST OPTIONS]      DIR: where the wheel is; the environment is DIR/parts/venv
 # With EXTRAS=test,lm-eval the adapter for that package is tested, too; it brings much with it.
 # With LIBRARY=libtempo.so and PRELOAD=libasan the tests use that library, of a build with sanitizers, and types are left out.
 set -euo pipefail
@@ -12,7 +12,7 @@ fail() { printf 'python-check: %s\n' "$*" >&2; exit 1; }
 
 wheel=$(find "$dir" -maxdepth 1 -name "tempo_lm-*-py3-none-*$(uname -m).whl")
 [ -n "$wheel" ] || fail "no wheel in $dir"
-venv=$dir/work/venv
+venv=$dir/parts/venv
 if [ -z "${LIBRARY:-}" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
@@ -51,6 +51,6 @@ run=(env -u TEMPO_LIBRARY)
 "${run[@]}" "$python" -m pytest -q -p no:cacheprovider --rootdir python -c python/pyproject.toml "$@" python/tests
 [ -n "${LIBRARY:-}" ] && exit
 
-config=(--config-file python/pyproject.toml --cache-dir "$dir/work/mypy")
+config=(--config-file python/pyproject.toml --cache-dir "$dir/parts/mypy")
 "$python" -m mypy "${config[@]}" python/tempo_lm
-(cd "$dir/work" && "$python" -m mypy --strict --cache-dir mypy-user "$OLDPWD/python/tests/user.py")
+(cd "$dir/parts" && "$python" -m mypy --strict --cache-dir mypy-user "$OLDPWD/python/tests/user.py")

@@ -6,19 +6,19 @@ dir=$(cd "${1:?usage: tools/sdist-check.sh DIR}" && pwd)
 cd "$(dirname "$0")/.."
 fail() { printf 'sdist-check: %s\n' "$*" >&2; exit 1; }
 
-rm -rf "$dir/work/sdist" "$dir/work/sdist-venv"
-"$dir/work/tools/bin/python" -m build --sdist --outdir "$dir/work/sdist" python >"$dir/work/sdist.log" 2>&1 || { tail -40 "$dir/work/sdist.log"; fail 'no sdist'; }
-sdist=$(find "$dir/work/sdist" -name 'tempo_lm-*.tar.gz')
+rm -rf "$dir/parts/sdist" "$dir/parts/sdist-venv"
+"$dir/parts/tools/bin/python" -m build --sdist --outdir "$dir/parts/sdist" python >"$dir/parts/sdist.log" 2>&1 || { tail -40 "$dir/parts/sdist.log"; fail 'no sdist'; }
+sdist=$(find "$dir/parts/sdist" -name 'tempo_lm-*.tar.gz')
 [ -n "$sdist" ] || fail 'no sdist'
 
 # A machine without a compiler and libraries: one message that names them all, and nothing compiled.
-python3 -m venv "$dir/work/sdist-venv"
-python=$dir/work/sdist-venv/bin/python
+python3 -m venv "$dir/parts/sdist-venv"
+python=$dir/parts/sdist-venv/bin/python
 "$python" -m pip install -q --disable-pip-version-check scikit-build-core cffi numpy
-mkdir "$dir/work/sdist/empty"
-if PATH=$dir/work/sdist/empty "$python" -m pip install --no-build-isolation --no-deps "$sdist" >"$dir/work/sdist/lacking" 2>&1; then fail 'built without a compiler'; fi
+mkdir "$dir/parts/sdist/empty"
+if PATH=$dir/parts/sdist/empty "$python" -m pip install --no-build-isolation --no-deps "$sdist" >"$dir/parts/sdist/lacking" 2>&1; then fail 'built without a compiler'; fi
 for word in 'a C compiler' pkg-config 'jansson >= 2.13' zlib libjansson-dev; do
-    grep -q -- "$word" "$dir/work/sdist/lacking" || { cat "$dir/work/sdist/lacking"; fail "what is missing is not named: $word"; }
+    grep -q -- "$word" "$dir/parts/sdist/lacking" || { cat "$dir/parts/sdist/lacking"; fail "what is missing is not named: $word"; }
 done
 
 "$python" -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps "$sdist" || fail 'not installed from the sdist'

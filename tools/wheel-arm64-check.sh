@@ -4,7 +4,7 @@
 set -euo pipefail
 dir=$(cd "${1:?usage: tools/wheel-arm64-check.sh DIR SYSROOT}" && pwd) sysroot=$(cd "${2:?usage: tools/wheel-arm64-check.sh DIR SYSROOT}" && pwd)
 cd "$(dirname "$0")/.."
-inside=$dir/work/unpacked
+inside=$dir/parts/unpacked
 rm -rf "$inside"
 python3 -m zipfile -e "$dir"/tempo_lm-*manylinux*_aarch64.whl "$inside"
 aarch64-linux-gnu-gcc -std=c11 -Iinclude examples/decode.c -o "$inside/decode" -L"$inside/tempo_lm" -ltempo -Wl,--allow-shlib-undefined
