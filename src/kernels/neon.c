@@ -12,26 +12,14 @@
 
 #include "kernels/simd_block.inc"
 
+#include "kernels/quad_neon.inc"
+
 /* Quads for simd_panel.inc by products of 16-bit pairs: elements 0, 2 of a quad, then 1, 3. */
 typedef struct quad_w {
     int16x8_t part[4];
 } quad_w;
-typedef struct quad_acc {
-    vi low, high; /* of outputs 0, 1 and 2, 3: their sums of even and of odd elements side by side */
-} quad_acc;
 
 #define quad_store vi_store_quads
-
-INLINE quad_acc quad_start(vi at)
-{
-    const vi even = vi_and(at, vreinterpretq_s32_u64(vdupq_n_u64(0xffffffffu)));
-
-    return (quad_acc){even, even};
-}
-INLINE vi quad_total(quad_acc a)
-{
-    return vpaddq_s32(a.low, a.high);
-}
 
 INLINE quad_w quad_ready(vi a, vi b)
 {

@@ -8,25 +8,13 @@
 
 #include "kernels/simd_block.inc"
 
-/* Sums of even and of odd elements side by side, of outputs 0, 1 and of 2, 3.  Two quads' products sum in 16
- * bits: 2 * 128 * 127 fits. */
+#include "kernels/quad_neon.inc"
+
+/* Two quads' products sum in 16 bits: 2 * 128 * 127 fits. */
 typedef struct quad_w {
     int8x16_t part[2];
 } quad_w;
-typedef struct quad_acc {
-    vi low, high;
-} quad_acc;
 
-INLINE quad_acc quad_start(vi at)
-{
-    const vi even = vi_and(at, vreinterpretq_s32_u64(vdupq_n_u64(0xffffffffu)));
-
-    return (quad_acc){even, even};
-}
-INLINE vi quad_total(quad_acc a)
-{
-    return vpaddq_s32(a.low, a.high);
-}
 INLINE quad_w quad_ready(vi a, vi b)
 {
     return (quad_w){{vreinterpretq_s8_s32(a), vreinterpretq_s8_s32(b)}};
