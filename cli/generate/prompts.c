@@ -9,7 +9,6 @@
 
 int prompts_open_file(generation *g)
 {
-    tempo_err err = {0};
 
     if (!given_prompts(g->o))
         return EXIT_OK;
@@ -21,7 +20,7 @@ int prompts_open_file(generation *g)
         return EXIT_USAGE;
     }
     g->several = true;
-    return tempo_prompt_lines_load(&g->lines, g->o->file, &err) == TEMPO_OK ? EXIT_OK : say_error(&err);
+    return prompts_load(&g->lines, g->o->file);
 }
 
 int prompts_read(generation *g)

@@ -136,7 +136,6 @@ int cmd_mean(const options *o)
     mean_run m = {.o = &own};
     tempo_prompt_lines *lines = NULL;
     tempo_capture_format format;
-    tempo_err err = {0};
     int code = read_taps(&m);
 
     if (code != EXIT_OK)
@@ -150,9 +149,8 @@ int cmd_mean(const options *o)
         return EXIT_USAGE;
     }
     own.file = o->prompts_file != NULL ? o->prompts_file : o->file;
-    if ((o->prompts_file != NULL || given_prompts(o)) && (code = session_check_prompt(&own)) == EXIT_OK &&
-        tempo_prompt_lines_load(&lines, own.file, &err) != TEMPO_OK)
-        code = say_error(&err);
+    if ((o->prompts_file != NULL || given_prompts(o)) && (code = session_check_prompt(&own)) == EXIT_OK)
+        code = prompts_load(&lines, own.file);
     if (code == EXIT_OK)
         code = run(&m, lines);
     tempo_means_free(m.means);

@@ -289,15 +289,14 @@ int cmd_logits(const options *o)
 {
     session s = {0};
     tempo_prompt_lines *lines = NULL;
-    tempo_err err = {0};
     int code;
 
     if (o->all_positions && o->all != NULL && given_prompts(o)) {
         say("--all-positions with --all is for one prompt: those of a file have different lengths");
         return EXIT_USAGE;
     }
-    if (given_prompts(o) && tempo_prompt_lines_load(&lines, o->file, &err) != TEMPO_OK)
-        return say_error(&err);
+    if (given_prompts(o) && (code = prompts_load(&lines, o->file)) != EXIT_OK)
+        return code;
     code = session_open_engine(&s, o);
     catch_interrupts();
     if (code == EXIT_OK)

@@ -137,7 +137,6 @@ int cmd_tokenize(const options *o)
     session s = {0};
     tempo_prompt_lines *lines = NULL;
     const tempo_tokenizer *t;
-    tempo_err err = {0};
     int code;
 
     if ((o->argument != NULL) == (o->file != NULL)) {
@@ -148,8 +147,8 @@ int cmd_tokenize(const options *o)
         say("--decode takes a list of ids, and %s holds prompts", o->file);
         return EXIT_USAGE;
     }
-    if (given_prompts(o) && tempo_prompt_lines_load(&lines, o->file, &err) != TEMPO_OK)
-        return say_error(&err);
+    if (given_prompts(o) && (code = prompts_load(&lines, o->file)) != EXIT_OK)
+        return code;
     if ((code = session_open_model(&s, o, TEMPO_LOAD_TOKENIZER)) == EXIT_OK) {
         t = session_tokenizer(&s);
         code = t == NULL ? EXIT_FAILED : lines != NULL ? encode_lines(t, o, lines) : run(t, o);

@@ -12,6 +12,28 @@ bool given_prompts(const options *o)
     return o->file != NULL && tempo_is_prompt_lines(o->file);
 }
 
+enum { MOST_BAD_LINES = 20 };
+
+static void say_bad_line(void *user, const tempo_err *why)
+{
+    size_t *n = user;
+
+    if (++*n <= MOST_BAD_LINES)
+        say("%s", why->msg);
+}
+
+int prompts_load(tempo_prompt_lines **out, const char *path)
+{
+    tempo_err err = {0};
+    size_t bad = 0;
+
+    if (tempo_prompt_lines_load_telling(out, path, say_bad_line, &bad, &err) == TEMPO_OK)
+        return EXIT_OK;
+    if (bad > MOST_BAD_LINES)
+        say("%s: and %zu more bad lines", path, bad - MOST_BAD_LINES);
+    return bad > 0 && err.code == TEMPO_E_FORMAT ? EXIT_FAILED : say_error(&err);
+}
+
 int prompts_take(session *s, const options *o, const tempo_prompt_lines *lines, size_t i)
 {
     const tempo_prompt_line *l = &lines->lines[i];

@@ -7,6 +7,9 @@
 /* Does -f name such a file? */
 bool given_prompts(const options *o);
 
+/* The prompts of a file, for tempo_prompt_lines_free; bad lines are named, each with its reason, up to a bound.  Returns an exit
+ * code, whose message was printed. */
+int prompts_load(tempo_prompt_lines **out, const char *path);
 /* The prompt of line i to s, in place of none: text, ids, warning.  Returns an exit code, whose message was printed. */
 int prompts_take(session *s, const options *o, const tempo_prompt_lines *lines, size_t i);
 void prompts_drop(session *s);

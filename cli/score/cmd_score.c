@@ -30,12 +30,10 @@ double score_perplexity(double sum, size_t n)
 
 static int read_texts(score_view *v)
 {
-    tempo_err err = {0};
     int code = session_check_prompt(v->o);
 
-    if (code == EXIT_OK && (v->o->prompts_file != NULL || given_prompts(v->o)) &&
-        tempo_prompt_lines_load(&v->lines, v->o->file, &err) != TEMPO_OK)
-        code = say_error(&err);
+    if (code == EXIT_OK && (v->o->prompts_file != NULL || given_prompts(v->o)))
+        code = prompts_load(&v->lines, v->o->file);
     if (code != EXIT_OK)
         return code;
     const size_t n = v->lines != NULL ? v->lines->n : 1;

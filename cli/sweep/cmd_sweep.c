@@ -184,15 +184,11 @@ static int run(sweeping *g)
 int cmd_sweep(const options *o)
 {
     sweeping g = {.o = o};
-    tempo_err err = {0};
     int code;
 
     tempo_sweep_options_init(&g.sweep);
     catch_interrupts();
-    if ((code = check_options(&g)) == EXIT_OK &&
-        tempo_prompt_lines_load(&g.lines, o->prompts_file, &err) != TEMPO_OK)
-        code = say_error(&err);
-    if (code == EXIT_OK)
+    if ((code = check_options(&g)) == EXIT_OK && (code = prompts_load(&g.lines, o->prompts_file)) == EXIT_OK)
         code = run(&g);
     for (size_t i = 0; i < g.n; i++)
         prompts_drop(&g.texts[i]);

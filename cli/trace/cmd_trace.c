@@ -69,14 +69,13 @@ static int take_trace_options(trace_view *v)
 
 static int read_prompts(trace_view *v)
 {
-    tempo_err err = {0};
     int code = EXIT_OK;
 
     if (given_prompts(v->o)) {
         if ((code = session_check_prompt(v->o)) != EXIT_OK)
             return code;
-        if (tempo_prompt_lines_load(&v->lines, v->o->file, &err) != TEMPO_OK)
-            return say_error(&err);
+        if ((code = prompts_load(&v->lines, v->o->file)) != EXIT_OK)
+            return code;
     }
     const size_t n = v->lines != NULL ? v->lines->n : 1;
     if ((v->prompts = calloc(n, sizeof(*v->prompts))) == NULL) {

@@ -22,7 +22,9 @@ bool tempo_is_prompt_lines(const char *path)
 typedef struct reader {
     tempo_prompt_lines *p;
     uint32_t line;
-    size_t cap, bad; /* bad: lines so far */
+    size_t cap, bad;         /* bad: lines so far */
+    tempo_bad_line_fn *tell; /* or NULL */
+    void *user;
     tempo_err *err;
 } reader;
 
@@ -31,19 +33,23 @@ static tempo_status no_memory(const reader *r)
     return tempo_fail(r->err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "%s: out of memory", r->p->path);
 }
 
-/* The first bad line is kept, the others are counted. */
+/* The first bad line is kept, the others are counted; all are told of. */
 TEMPO_PRINTF(2, 3)
 static tempo_status bad_line(reader *r, const char *fmt, ...)
 {
     char what[256];
+    tempo_err why = {0};
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
     r->bad++;
-    return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%.150s:%u: %s", r->p->path, (unsigned)r->line,
-                      what);
+    (void)tempo_fail(&why, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%.150s:%u: %s", r->p->path, (unsigned)r->line,
+                     what);
+    if (r->tell != NULL)
+        r->tell(r->user, &why);
+    return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s", why.msg);
 }
 
 /* What a file may be called: the id itself, or what is left of it and a hash of it. */
@@ -200,7 +206,7 @@ static int by_name(const void *pa, const void *pb)
 static tempo_status check_unique(reader *r)
 {
     const size_t n = r->p->n;
-    const tempo_prompt_line **all = malloc(n * sizeof(*all));
+    const tempo_prompt_line **all = malloc((n + 1) * sizeof(*all));
 
     if (all == NULL)
         return no_memory(r);
@@ -230,20 +236,18 @@ static tempo_status read_lines(reader *r, const char *text, size_t n)
             return st;
         at += len + 1;
     }
-    if (r->bad > 0)
-        return TEMPO_E_FORMAT;
-    if (r->p->n == 0)
+    if (r->p->n == 0 && r->bad == 0)
         return tempo_fail(r->err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET, "%s: no prompts, expected one a line",
                           r->p->path);
     return check_unique(r);
 }
 
-tempo_status tempo_prompt_lines_parse(tempo_prompt_lines **out, const char *path, const void *bytes, size_t n,
-                                      tempo_err *err)
+static tempo_status parse(tempo_prompt_lines **out, const char *path, const void *bytes, size_t n,
+                          tempo_bad_line_fn *bad, void *user, tempo_err *err)
 {
     tempo_prompt_lines *p = calloc(1, sizeof(*p));
     tempo_err why = {0};
-    reader r = {.p = p, .err = &why};
+    reader r = {.p = p, .tell = bad, .user = user, .err = &why};
     tempo_status st;
 
     *out = NULL;
@@ -266,7 +270,14 @@ tempo_status tempo_prompt_lines_parse(tempo_prompt_lines **out, const char *path
     return st;
 }
 
-tempo_status tempo_prompt_lines_load(tempo_prompt_lines **out, const char *path, tempo_err *err)
+tempo_status tempo_prompt_lines_parse(tempo_prompt_lines **out, const char *path, const void *bytes, size_t n,
+                                      tempo_err *err)
+{
+    return parse(out, path, bytes, n, NULL, NULL, err);
+}
+
+tempo_status tempo_prompt_lines_load_telling(tempo_prompt_lines **out, const char *path,
+                                             tempo_bad_line_fn *bad, void *user, tempo_err *err)
 {
     FILE *f = fopen(path, "rb");
     char *text = NULL;
@@ -292,9 +303,14 @@ tempo_status tempo_prompt_lines_load(tempo_prompt_lines **out, const char *path,
     }
     (void)fclose(f);
     if (st == TEMPO_OK)
-        st = tempo_prompt_lines_parse(out, path, text, n, err);
+        st = parse(out, path, text, n, bad, user, err);
     free(text);
     return st;
+}
+
+tempo_status tempo_prompt_lines_load(tempo_prompt_lines **out, const char *path, tempo_err *err)
+{
+    return tempo_prompt_lines_load_telling(out, path, NULL, NULL, err);
 }
 
 void tempo_prompt_lines_free(tempo_prompt_lines *p)

@@ -38,11 +38,17 @@ typedef struct tempo_prompt_lines {
 
 /* Is a file of that name one of prompts?  It ends in .jsonl. */
 bool tempo_is_prompt_lines(const char *path);
+/* Hears of each bad line: why->msg is "PATH:LINE: ", what is wrong and what was expected. */
+typedef void tempo_bad_line_fn(void *user, const tempo_err *why);
 /* bytes[n] that came from `path`, or the file.  A bad line is TEMPO_E_FORMAT, "PATH:LINE: ", what is wrong, what was expected, and
  * how many more bad lines there are.  TEMPO_E_LIMIT for too much of something.  On failure *out is NULL.  */
 tempo_status tempo_prompt_lines_parse(tempo_prompt_lines **out, const char *path, const void *bytes, size_t n,
                                       tempo_err *err) TEMPO_MUST_CHECK;
 tempo_status tempo_prompt_lines_load(tempo_prompt_lines **out, const char *path, tempo_err *err) TEMPO_MUST_CHECK;
+/* The same, and `bad` hears of every bad line, not only of the first: those that are no prompts in the order of the file, then
+ * those whose ids are other lines'. */
+tempo_status tempo_prompt_lines_load_telling(tempo_prompt_lines **out, const char *path, tempo_bad_line_fn *bad, void *user,
+                                             tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_prompt_lines_free(tempo_prompt_lines *p);
 
 #endif

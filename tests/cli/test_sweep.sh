@@ -157,6 +157,11 @@ expect 2 'is not empty' merge "$s" --out "$dir/one"
 expect 2 '"decoding" is' "${sweep[@]}" --max-set 3 --out "$dir/one"
 printf '{"id": 1, "prompt": "a"}\n{"id": 1, "prompt": "b"}\nno\n' >"$dir/bad.jsonl"
 expect 1 'bad.jsonl:3: ' sweep --prompts "$dir/bad.jsonl" --out "$dir/bad"
+contains "$err" 'bad.jsonl:2: the id "1" is that of line 1'
+for ((i = 0; i < 25; i++)); do printf '{"id": %s}\n' "$i"; done >"$dir/bad.jsonl"
+expect 1 'and 5 more bad lines' sweep --prompts "$dir/bad.jsonl" --out "$dir/bad"
+for i in 1 2 20; do contains "$err" "bad.jsonl:$i: neither \"prompt\" nor \"text\" is there"; done
+[[ $err != *bad.jsonl:21:* ]] || fail 'more bad lines are named than 20'
 [ ! -e "$dir/bad" ] || fail 'a bad line, and something was made'
 expect 2 '--threshold: ' sweep --prompts "$dir/p.jsonl" --threshold .1,2 --out "$dir/bad"
 expect 2 '--mode: ' sweep --prompts "$dir/p.jsonl" --mode visible,seen --out "$dir/bad"
