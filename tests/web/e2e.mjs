@@ -360,6 +360,7 @@ test('presets: one with replays opens beside each other, and attention stays kep
 test('presets of the form run too; the published experiments are a group', async () => {
   const page = await open();
   const select = page.getByLabel('Preset', { exact: true });
+  await select.locator('optgroup').last().waitFor({ state: 'attached' }); // they come from the server
   assert.deepEqual(await select.locator('optgroup').evaluateAll((all) => all.map((g) => g.label)), ['Questions', 'The published experiments']);
   assert.equal(await select.locator('optgroup').last().locator('option').count(), 5);
   await select.selectOption('uncertainty');
