@@ -9,6 +9,7 @@
 
 #include "shard/shard.h"
 #include "support/models.h"
+#include "support/tmpdir.h"
 
 enum { UNITS = 1000, SHARDS = 7 };
 
@@ -116,6 +117,85 @@ static void test_words(void **state)
     }
 }
 
+/* ---- a directory of records ---- */
+
+static void put_file(const char *dir, const char *name, const char *text, size_t n)
+{
+    char path[512];
+
+    test_path(path, dir, name);
+    test_write_file(path, text, n);
+}
+
+static void assert_file(const char *dir, const char *name, const char *text)
+{
+    char path[512];
+    size_t n;
+
+    test_path(path, dir, name);
+    unsigned char *there = test_read_file(path, &n);
+    assert_string_equal((const char *)there, text);
+    free(there);
+}
+
+static void add_unit(tempo_ledger *l, const char *record)
+{
+    tempo_csv c = {0};
+    tempo_err err = {0};
+
+    tempo_csv_word(&c, record);
+    tempo_csv_end(&c);
+    assert_int_equal(tempo_ledger_add(l, &c, &err), TEMPO_OK);
+    assert_int_equal(tempo_ledger_flush(l, &err), TEMPO_OK);
+    free(c.p);
+}
+
+/* Of two writers one is refused, also of another plan; what no unit has is cut off, what a unit lacks is
+ * damage. */
+static void test_ledger(void **state)
+{
+    static char header[] = "a\r\n";
+    json_t *what = json_pack("{s:s}", "kind", "one"), *other = json_pack("{s:s}", "kind", "two");
+    const tempo_ledger_plan p = {.what = what,
+                                 .tables = {"t.csv"},
+                                 .headers = {{.p = header, .n = 3}},
+                                 .n_tables = 1,
+                                 .n_units = 3,
+                                 .n_shards = 1};
+    tempo_ledger_plan q = p;
+    tempo_ledger *l, *second;
+    tempo_err err = {0}, busy = {0}, foreign = {0}, cut = {0};
+    char dir[256];
+
+    (void)state;
+    q.what = other;
+    test_tmpdir_create(dir);
+    put_file(dir, "units.csv", "", 0); /* of a process that died early */
+    assert_int_equal(tempo_ledger_open(&l, dir, &p, &err), TEMPO_OK);
+    assert_int_equal(tempo_ledger_open(&second, dir, &p, &busy), TEMPO_E_BUSY);
+    assert_null(second);
+    assert_non_null(strstr(busy.msg, "another process writes to it"));
+    assert_int_equal(tempo_ledger_open(&second, dir, &q, &foreign), TEMPO_E_ARG);
+    add_unit(l, "x");
+    add_unit(l, "y");
+    tempo_ledger_close(l);
+    put_file(dir, "t.csv", "a\r\nx\r\ny\r\nz\r\nhal", 15);
+    assert_int_equal(tempo_ledger_open(&l, dir, &p, &err), TEMPO_OK);
+    assert_int_equal(tempo_ledger_next(l), 2);
+    assert_int_equal(tempo_ledger_done(l), 2);
+    assert_file(dir, "t.csv", "a\r\nx\r\ny\r\n");
+    add_unit(l, "w");
+    tempo_ledger_close(l);
+    assert_file(dir, "t.csv", "a\r\nx\r\ny\r\nw\r\n");
+    put_file(dir, "t.csv", "a\r\nx\r\ny\r\nw", 10);
+    assert_int_equal(tempo_ledger_open(&l, dir, &p, &cut), TEMPO_E_FORMAT);
+    assert_non_null(strstr(cut.msg, "has 10 bytes, but units.csv says 12"));
+    assert_int_equal(tempo_ledger_open(&l, dir, &q, &foreign), TEMPO_E_ARG);
+    test_tmpdir_remove(dir);
+    json_decref(what);
+    json_decref(other);
+}
+
 /* ---- a sweep without a directory ---- */
 
 enum { PROMPTS = 5, WAYS = 3 };
@@ -206,7 +286,7 @@ static void test_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_deal), cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_told)};
+                                       cmocka_unit_test(test_ledger), cmocka_unit_test(test_told)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

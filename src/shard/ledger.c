@@ -113,15 +113,20 @@ static tempo_status compare(const tempo_ledger *l, const char *name, json_t *doc
 }
 
 /* Anything but what other processes may be about to bring there. */
-static bool has_files(const char *dir)
+static bool has_files(const tempo_ledger *l)
 {
-    DIR *d = opendir(dir);
+    DIR *d = opendir(l->dir);
     const struct dirent *e;
+    char path[PATH_BYTES];
+    struct stat info;
     bool any = false;
 
     while (d != NULL && !any && (e = readdir(d)) != NULL)
-        any = e->d_name[0] != '.' && strstr(e->d_name, ".tmp.") == NULL &&
-              strcmp(e->d_name, "shard.json") != 0 && strncmp(e->d_name, "shard-", 6) != 0;
+        if (strcmp(e->d_name, "units.csv") == 0) /* empty: it was locked and no more */
+            any = path_of(l, e->d_name, path, NULL) != TEMPO_OK || stat(path, &info) != 0 || info.st_size > 0;
+        else
+            any = e->d_name[0] != '.' && strstr(e->d_name, ".tmp.") == NULL &&
+                  strcmp(e->d_name, "shard.json") != 0 && strncmp(e->d_name, "shard-", 6) != 0;
     if (d != NULL)
         (void)closedir(d);
     return any;
@@ -144,7 +149,8 @@ static json_t *shard_document(const tempo_ledger *l)
                      "units", (json_int_t)l->n);
 }
 
-static tempo_status take_directory(const tempo_ledger *l, tempo_err *err)
+/* Is the directory that of this plan and shard, or new?  With `write` its plan is there then. */
+static tempo_status take_directory(const tempo_ledger *l, bool write, tempo_err *err)
 {
     const tempo_ledger_plan *p = l->p;
     json_t *plan = tempo_ledger_document(p);
@@ -154,16 +160,16 @@ static tempo_status take_directory(const tempo_ledger *l, tempo_err *err)
     if (plan == NULL)
         return tempo_fail(err, TEMPO_E_NOMEM, TEMPO_NO_OFFSET, "out of memory for a plan");
     st = compare(l, "plan.json", json_incref(plan), &planned, err);
-    if (st == TEMPO_OK && !planned && has_files(l->dir))
+    if (st == TEMPO_OK && !planned && has_files(l))
         st = tempo_fail_field(err, TEMPO_E_ARG, "out", "%s: holds other files; give a new directory", l->dir);
     if (st == TEMPO_OK)
         st = compare(l, "shard.json", shard_document(l), &sharded, err);
     if (st == TEMPO_OK && planned && sharded != (p->n_shards > 1))
         st = tempo_fail_field(err, TEMPO_E_ARG, "out", "%s: is %sa shard; give another directory", l->dir,
                               sharded ? "" : "not ");
-    if (st == TEMPO_OK && !planned && p->n_shards > 1)
+    if (st == TEMPO_OK && write && !planned && p->n_shards > 1)
         st = save(l, "shard.json", shard_document(l), err);
-    if (st == TEMPO_OK && !planned)
+    if (st == TEMPO_OK && write && !planned)
         st = save(l, "plan.json", json_incref(plan), err);
     json_decref(plan);
     return st;
@@ -236,13 +242,11 @@ static tempo_status take_units(tempo_ledger *l, const tempo_unit_index *x, uint6
     return TEMPO_OK;
 }
 
-static tempo_status open_files(tempo_ledger *l, tempo_err *err)
+/* One process at a time: units.csv is locked before anything is written. */
+static tempo_status lock(tempo_ledger *l, uint64_t *length, tempo_err *err)
 {
-    const tempo_ledger_plan *p = l->p;
-    uint64_t said[TEMPO_LEDGER_TABLES] = {0}, length;
-    tempo_unit_index x = {0};
-    tempo_csv header = {0};
-    tempo_status st = open_file(l, "units.csv", &l->units, &length, err);
+    tempo_status st = open_file(l, "units.csv", &l->units, length, err);
+    struct stat info;
 
     if (st != TEMPO_OK)
         return st;
@@ -250,7 +254,24 @@ static tempo_status open_files(tempo_ledger *l, tempo_err *err)
         return errno == EWOULDBLOCK ? tempo_fail(err, TEMPO_E_BUSY, TEMPO_NO_OFFSET,
                                                  "%s: another process writes to it", l->dir)
                                     : tempo_fail_os(err, errno, "%s/units.csv: cannot be locked", l->dir);
-    if (length > 0)
+    if (fstat(l->units, &info) != 0) /* who had it may have written since */
+        return tempo_fail_os(err, errno, "%s/units.csv: cannot be read", l->dir);
+    *length = (uint64_t)info.st_size;
+    return TEMPO_OK;
+}
+
+static tempo_status open_files(tempo_ledger *l, tempo_err *err)
+{
+    const tempo_ledger_plan *p = l->p;
+    uint64_t said[TEMPO_LEDGER_TABLES] = {0}, length;
+    tempo_unit_index x = {0};
+    tempo_csv header = {0};
+    tempo_status st = lock(l, &length, err);
+
+    /* again: another plan may have come since */
+    if (st == TEMPO_OK)
+        st = take_directory(l, true, err);
+    if (st == TEMPO_OK && length > 0)
         st = tempo_unit_index_load(&x, l->dir, p->tables, p->n_tables, err);
     if (st == TEMPO_OK && x.length > 0)
         st = take_units(l, &x, said, err);
@@ -284,7 +305,7 @@ tempo_status tempo_ledger_open(tempo_ledger **out, const char *dir, const tempo_
     st = (size_t)snprintf(l->dir, sizeof(l->dir), "%s", dir) < sizeof(l->dir)
              ? tempo_make_directory(dir, err)
              : tempo_fail(err, TEMPO_E_LIMIT, TEMPO_NO_OFFSET, "%.64s...: the path is too long", dir);
-    if (st == TEMPO_OK && (st = take_directory(l, err)) == TEMPO_OK)
+    if (st == TEMPO_OK && (st = take_directory(l, false, err)) == TEMPO_OK)
         st = open_files(l, err);
     if (st != TEMPO_OK)
         tempo_ledger_close(l);
