@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sweep", "sweep"]
 
+_MOST_BAD = 20  # lines of a file that are named
 _INTEGERS = {
     "step",
     "members",
@@ -67,7 +68,7 @@ def _line_problem(document: Any) -> str | None:
 
 
 def _documents(where: str, lines: Iterable[tuple[int, str | dict[str, Any]]]) -> list[tuple[Any, str]]:
-    """(id, text) of each; ValueError names the first bad one and how many more there are."""
+    """(id, text) of each; ValueError names the bad ones, each with its reason, up to 20."""
     found: dict[str, tuple[Any, str]] = {}
     bad: list[str] = []
     for number, line in lines:
@@ -87,7 +88,8 @@ def _documents(where: str, lines: Iterable[tuple[int, str | dict[str, Any]]]) ->
         else:
             found[str(name)] = (name, document.get("prompt", document.get("text")))
     if bad:
-        raise ValueError(bad[0] + (f" (and {len(bad) - 1} more bad lines)" if len(bad) > 1 else ""))
+        more = [f"and {len(bad) - _MOST_BAD} more bad lines"] if len(bad) > _MOST_BAD else []
+        raise ValueError("\n".join(bad[:_MOST_BAD] + more))
     if not found:
         raise ValueError(f"{where}: no prompt")
     return list(found.values())

@@ -50,6 +50,23 @@ def test_rows_are_what_decode_gives(model: tl.Model, jsonl: Path, tmp_path: Path
     assert all(np.array_equal(again[c], t[c], equal_nan=t[c].dtype.kind == "f") for c in t) and again.out is None
 
 
+def test_the_line_of_the_docs_reads_what_it_writes(
+    model: tl.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    docs = (Path(__file__).resolve().parents[2] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    line = next(row.strip() for row in docs.splitlines() if row.startswith("    pandas.read_csv("))
+    prompts = [{"id": 'a, "b"\n', "prompt": "The cat sat on the"}, {"id": "NA", "prompt": "One two"}]
+    t = tl.sweep(model, prompts=prompts, thresholds=[0.05, 0.1], steps=2, out=tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    table = eval(line, {"pandas": pandas})
+    assert list(table.columns) == list(t) and set(table["prompt"]) == {'a, "b"\n', "NA"}
+    for column in ("prompt", "threshold", "mode", "step", "id", "text", "members"):
+        assert table[column].tolist() == t[column].tolist(), column
+    for column in ("position", "entropy", "probability", "slot_position"):
+        assert np.allclose(table[column], t[column], rtol=1e-15, atol=0.0, equal_nan=True), column
+
+
 def test_a_table(model: tl.Model) -> None:
     pytest.importorskip("pandas")
     seen: list[tuple[int, int]] = []
@@ -65,7 +82,10 @@ def test_a_table(model: tl.Model) -> None:
 def test_a_bad_line_is_named_before_anything_runs(model: tl.Model, tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"id": 4, "prompt": "y"}\n' + line + '\n{"id": 5}\n')
-    with pytest.raises(ValueError, match=words + r".*\(and 1 more bad lines\)"):
+    with pytest.raises(ValueError, match=words + r'.*\n.*p.jsonl:3: "prompt"[^\n]*$'):
+        tl.sweep(model, prompts=path, out=tmp_path / "run")
+    path.write_text("3\n" * 25)
+    with pytest.raises(ValueError, match=r"p.jsonl:20: .*\nand 5 more bad lines$"):
         tl.sweep(model, prompts=path, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
