@@ -14,6 +14,8 @@ from .show import decoded_html, set_html, sets_html
 
 __all__ = ["Arm", "Decoded", "Member", "Set"]
 
+COLUMNS = "arm step position rank id token probability slot n_members entropy capped eos".split()  # of rows and frame
+
 
 @dataclass(frozen=True)
 class Member:
@@ -81,7 +83,7 @@ class Set:
         return set_html(self)
 
 
-@dataclass
+@dataclass(repr=False)
 class Arm:
     """One of the decoders of a run.
 
@@ -101,11 +103,18 @@ class Arm:
         """The most probable member of each set, one behind the other; characters of several tokens are whole."""
         return self._data.decode("utf-8", "replace") if self._data else "".join(s.text for s in self.sets)
 
+    def __str__(self) -> str:
+        """Its sets, a line for each."""
+        return "\n".join(map(str, self.sets))
+
+    def __repr__(self) -> str:
+        return f"<tempo_lm.Arm {self.name}: {len(self.sets)} sets, {sum(map(len, self.sets))} members, stopped by {self.stopped}>"
+
     def _repr_html_(self) -> str:
         return sets_html([self])
 
 
-@dataclass
+@dataclass(repr=False)
 class Decoded:
     """One prompt with its arms.  ``sets``, ``text`` and ``stopped`` are the first arm's.
 
@@ -162,21 +171,7 @@ class Decoded:
         """
         from ._extras import pandas
 
-        columns = [
-            "arm",
-            "step",
-            "position",
-            "rank",
-            "id",
-            "token",
-            "probability",
-            "slot",
-            "n_members",
-            "entropy",
-            "capped",
-            "eos",
-        ]
-        return pandas().DataFrame(self.rows(), columns=columns).astype({"slot": "Int64"})
+        return pandas().DataFrame(self.rows(), columns=COLUMNS).astype({"slot": "Int64"})
 
     def tree(self) -> str:
         """Sets as text, a line for each, arm by arm."""
@@ -185,8 +180,14 @@ class Decoded:
         for arm in self.arms.values():
             if several:
                 lines.append(f"{arm.name} ({arm.stopped})")
-            lines += [str(s) for s in arm.sets]
+            lines.append(str(arm))
         return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.tree()
+
+    def __repr__(self) -> str:
+        return f"<tempo_lm.Decoded of {len(self.prompt)} tokens: {', '.join(map(repr, self.arms.values()))}>"
 
     def _repr_html_(self) -> str:
         return decoded_html(self)

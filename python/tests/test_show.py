@@ -161,3 +161,12 @@ def test_attention_of_a_list_of_prompts(model: tl.Model, tmp_path: Path) -> None
     ):  # fmt: skip
         assert len(r.sets[0]) < 2 or all(m["siblings"] for m in Reader(r._repr_html_()).rows[1][0])
         assert tl.load_capture(r.capture_dir).n_steps == 2
+
+
+def test_what_print_and_a_shell_show(model: tl.Model) -> None:
+    r = model.decode("The cat sat on the", threshold=0.05, modes=["isolated", "visible"], steps=3)
+    assert str(r) == r.tree() and str(r.arm("visible")) in str(r)
+    assert len(str(r).splitlines()) == 2 + 2 * 3
+    n = sum(len(s) for s in r.arm("visible").sets)
+    assert repr(r.arm("visible")) == f"<tempo_lm.Arm visible: 3 sets, {n} members, stopped by steps>"
+    assert repr(r) == f"<tempo_lm.Decoded of 6 tokens: {r.arm('isolated')!r}, {r.arm('visible')!r}>"
