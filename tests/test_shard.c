@@ -2,8 +2,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -138,7 +140,7 @@ static void assert_file(const char *dir, const char *name, const char *text)
     free(there);
 }
 
-static void add_unit(tempo_ledger *l, const char *record)
+static void add_record(tempo_ledger *l, const char *record)
 {
     tempo_csv c = {0};
     tempo_err err = {0};
@@ -146,8 +148,15 @@ static void add_unit(tempo_ledger *l, const char *record)
     tempo_csv_word(&c, record);
     tempo_csv_end(&c);
     assert_int_equal(tempo_ledger_add(l, &c, &err), TEMPO_OK);
-    assert_int_equal(tempo_ledger_flush(l, &err), TEMPO_OK);
     free(c.p);
+}
+
+static void add_unit(tempo_ledger *l, const char *record)
+{
+    tempo_err err = {0};
+
+    add_record(l, record);
+    assert_int_equal(tempo_ledger_flush(l, &err), TEMPO_OK);
 }
 
 /* Of two writers one is refused, also of another plan; what no unit has is cut off, what a unit lacks is
@@ -194,6 +203,57 @@ static void test_ledger(void **state)
     test_tmpdir_remove(dir);
     json_decref(what);
     json_decref(other);
+}
+
+/* More shards than a process may have files open: each is read on where it was left. */
+static void test_many_shards(void **state)
+{
+    enum { MANY = 140, ALL = 3 * MANY };
+    static char header[] = "a\r\n", expected[4 + 8 * ALL], dirs[MANY][320];
+    static uint32_t of[ALL];
+    json_t *what = json_pack("{s:s}", "kind", "many");
+    tempo_ledger_plan p = {.what = what,
+                           .tables = {"t.csv"},
+                           .headers = {{.p = header, .n = 3}},
+                           .n_tables = 1,
+                           .n_units = ALL,
+                           .of = of,
+                           .n_shards = MANY};
+    const char *all[MANY];
+    char dir[256], out[512], record[16];
+    struct rlimit files, few;
+    tempo_ledger *l;
+    tempo_err err = {0};
+
+    (void)state;
+    test_tmpdir_create(dir);
+    for (size_t i = 0; i < ALL; i++)
+        of[i] = (uint32_t)(i * 11 % MANY);
+    for (p.shard = 0; p.shard < MANY; p.shard++) {
+        all[p.shard] = dirs[p.shard];
+        (void)snprintf(dirs[p.shard], sizeof(dirs[0]), "%s/%u", dir, (unsigned)p.shard);
+        assert_int_equal(tempo_ledger_open(&l, dirs[p.shard], &p, &err), TEMPO_OK);
+        while (tempo_ledger_next(l) != SIZE_MAX) {
+            (void)snprintf(record, sizeof(record), "u%zu", tempo_ledger_next(l));
+            add_record(l, record);
+        }
+        assert_int_equal(tempo_ledger_flush(l, &err), TEMPO_OK);
+        tempo_ledger_close(l);
+    }
+    size_t n = (size_t)sprintf(expected, "a\r\n");
+    for (size_t i = 0; i < ALL; i++)
+        n += (size_t)sprintf(expected + n, "u%zu\r\n", i);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    few = files;
+    few.rlim_cur = MANY;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    test_path(out, dir, "out");
+    if (tempo_merge(all, MANY, out, NULL, &err) != TEMPO_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_file(out, "t.csv", expected);
+    test_tmpdir_remove(dir);
+    json_decref(what);
 }
 
 /* ---- a sweep without a directory ---- */
@@ -286,7 +346,8 @@ static void test_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_deal), cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_ledger), cmocka_unit_test(test_told)};
+                                       cmocka_unit_test(test_ledger), cmocka_unit_test(test_many_shards),
+                                       cmocka_unit_test(test_told)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@
 #include "io/outfile.h"
 #include "shard/shard.h"
 
-enum { PATH_BYTES = 4096, CHUNK = 1 << 16 };
+/* MOST_OPEN: of the tables of shards; processes may have few files open, and shards may be many. */
+enum { PATH_BYTES = 4096, CHUNK = 1 << 16, MOST_OPEN = 128 };
 
 TEMPO_OPTIONS(tempo_merge_options, .allow_mixed = false)
 
@@ -27,7 +28,8 @@ typedef struct part {
     size_t units;       /* that it is to have; of 1: not told */
     tempo_unit_index x;
     size_t at; /* the next entry */
-    FILE *f;   /* the table at hand */
+    FILE *f;   /* the table at hand; NULL: not open */
+    off_t pos; /* bytes of it that were read, where it is not open */
 } part;
 
 typedef struct merging {
@@ -38,7 +40,9 @@ typedef struct merging {
     json_t *plan; /* that of all */
     const char *tables[TEMPO_LEDGER_TABLES];
     size_t n_tables, n_units;
-    part **owner; /* [n_units] who has it; NULL: nobody */
+    part **owner;          /* [n_units] who has it; NULL: nobody */
+    part *open[MOST_OPEN]; /* a ring: those whose tables are open, or NULL */
+    size_t hand;           /* the next to give way */
 } merging;
 
 /* ---- what there is ---- */
@@ -246,20 +250,44 @@ static tempo_status copy(part *p, const char *table, uint64_t n, tempo_outfile *
     return st;
 }
 
-/* The part's table, at its first unit.  All have one header. */
-static tempo_status open_table(part *p, const char *table, const tempo_csv *header, tempo_err *err)
+/* The part's table is open, where it was left. */
+static tempo_status reach_table(merging *m, part *p, const char *table, tempo_err *err)
 {
-    char path[PATH_BYTES], line[CHUNK];
-    tempo_status st = tempo_path_join(path, sizeof(path), p->dir, table, err);
+    char path[PATH_BYTES];
+    tempo_status st = TEMPO_OK;
+    part *old = m->open[m->hand];
 
-    if (st != TEMPO_OK)
+    if (p->f != NULL || (st = tempo_path_join(path, sizeof(path), p->dir, table, err)) != TEMPO_OK)
         return st;
-    p->at = 0;
+    if (old != NULL) {
+        old->pos = ftello(old->f);
+        (void)fclose(old->f);
+        old->f = NULL;
+    }
+    m->open[m->hand] = NULL;
     if ((p->f = fopen(path, "rb")) == NULL)
         return tempo_fail_os(err, errno, "%s: cannot be opened", path);
+    m->open[m->hand] = p;
+    m->hand = (m->hand + 1) % MOST_OPEN;
+    return fseeko(p->f, p->pos, SEEK_SET) == 0 ? TEMPO_OK
+                                               : tempo_fail_os(err, errno, "%s: cannot be read", path);
+}
+
+/* The part's table, at its first unit.  All have one header. */
+static tempo_status open_table(merging *m, part *p, const char *table, const tempo_csv *header,
+                               tempo_err *err)
+{
+    char line[CHUNK];
+    tempo_status st;
+
+    p->at = 0;
+    p->pos = 0;
+    if ((st = reach_table(m, p, table, err)) != TEMPO_OK)
+        return st;
     if (fread(line, 1, header->n, p->f) != header->n || memcmp(line, header->p, header->n) != 0)
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
-                        "%s: does not begin with the names of its columns, as %s does", path, table);
+                        "%s/%s: does not begin with the names of its columns, as that of %s does", p->dir,
+                        table, m->parts[0].dir);
     return st;
 }
 
@@ -275,6 +303,9 @@ static tempo_status read_header(const merging *m, const char *table, tempo_csv *
     if (st == TEMPO_OK && fgets(line, sizeof(line), f) == NULL) {
         st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                         "%s: is empty, expected the names of its columns", path);
+    } else if (st == TEMPO_OK && (strlen(line) < 2 || strcmp(line + strlen(line) - 2, "\r\n") != 0)) {
+        st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                        "%s: its first line is none, expected the names of its columns and CRLF", path);
     } else if (st == TEMPO_OK) {
         const tempo_csv one = {.p = line, .n = strlen(line)};
         tempo_csv_append(header, &one);
@@ -294,14 +325,16 @@ static tempo_status copy_units(merging *m, size_t table, tempo_outfile *to, temp
         part *p = m->owner[unit];
         const tempo_unit_entry *e = &p->x.entries[p->at++];
         uint32_t crc;
-        if ((st = copy(p, m->tables[table], e->bytes[table], to, &crc, err)) == TEMPO_OK &&
+        if ((st = reach_table(m, p, m->tables[table], err)) == TEMPO_OK &&
+            (st = copy(p, m->tables[table], e->bytes[table], to, &crc, err)) == TEMPO_OK &&
             crc != e->crc[table])
             st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                             "%s/%s: the records of unit %zu are not those that were written", p->dir,
                             m->tables[table], unit);
     }
     for (size_t i = 0; i < m->n && st == TEMPO_OK; i++)
-        if (fgetc(m->parts[i].f) != EOF)
+        if ((st = reach_table(m, &m->parts[i], m->tables[table], err)) == TEMPO_OK &&
+            fgetc(m->parts[i].f) != EOF)
             st = tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                             "%s/%s: has more than the records of its units", m->parts[i].dir,
                             m->tables[table]);
@@ -317,7 +350,7 @@ static tempo_status merge_table(merging *m, size_t table, bool write, tempo_err 
     tempo_status st = read_header(m, m->tables[table], &header, err);
 
     for (size_t i = 0; i < m->n && st == TEMPO_OK; i++)
-        st = open_table(&m->parts[i], m->tables[table], &header, err);
+        st = open_table(m, &m->parts[i], m->tables[table], &header, err);
     if (st == TEMPO_OK && write &&
         (st = tempo_path_join(path, sizeof(path), m->out, m->tables[table], err)) == TEMPO_OK &&
         (st = tempo_outfile_create(&to, path, err)) == TEMPO_OK)
@@ -332,6 +365,7 @@ static tempo_status merge_table(merging *m, size_t table, bool write, tempo_err 
             (void)fclose(m->parts[i].f);
         m->parts[i].f = NULL;
     }
+    memset(m->open, 0, sizeof(m->open));
     free(header.p);
     return st;
 }
