@@ -163,6 +163,8 @@ static void add_unit(tempo_ledger *l, const char *record)
  * damage. */
 static void test_ledger(void **state)
 {
+    static const char huge[] =
+        "unit,t_bytes,t_crc32\r\n0,9223372036854775807,0\r\n1,9223372036854775807,0\r\n";
     static char header[] = "a\r\n";
     json_t *what = json_pack("{s:s}", "kind", "one"), *other = json_pack("{s:s}", "kind", "two");
     const tempo_ledger_plan p = {.what = what,
@@ -173,7 +175,7 @@ static void test_ledger(void **state)
                                  .n_shards = 1};
     tempo_ledger_plan q = p;
     tempo_ledger *l, *second;
-    tempo_err err = {0}, busy = {0}, foreign = {0}, cut = {0};
+    tempo_err err = {0}, busy = {0}, foreign = {0}, cut = {0}, many = {0};
     char dir[256];
 
     (void)state;
@@ -198,6 +200,10 @@ static void test_ledger(void **state)
     assert_file(dir, "t.csv", "a\r\nx\r\ny\r\nw\r\n");
     put_file(dir, "t.csv", "a\r\nx\r\ny\r\nw", 10);
     assert_int_equal(tempo_ledger_open(&l, dir, &p, &cut), TEMPO_E_FORMAT);
+    put_file(dir, "units.csv", huge, sizeof(huge) - 1);
+    assert_int_equal(tempo_ledger_open(&l, dir, &p, &many), TEMPO_E_FORMAT);
+    assert_non_null(strstr(many.msg, "units.csv: line 2: more bytes of t.csv"));
+    assert_file(dir, "t.csv", "a\r\nx\r\ny\r\nw");
     assert_non_null(strstr(cut.msg, "has 10 bytes, but units.csv says 12"));
     assert_int_equal(tempo_ledger_open(&l, dir, &q, &foreign), TEMPO_E_ARG);
     test_tmpdir_remove(dir);

@@ -234,8 +234,13 @@ static tempo_status take_units(tempo_ledger *l, const tempo_unit_index *x, uint6
             return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
                               "%s/units.csv: line %zu: unit %llu, expected %lld", l->dir, i + 2,
                               (unsigned long long)x->entries[i].unit, (long long)l->next);
-        for (size_t k = 0; k < l->p->n_tables; k++)
+        for (size_t k = 0; k < l->p->n_tables; k++) {
+            if (x->entries[i].bytes[k] > INT64_MAX - said[k]) /* no sum may say that a table is to be cut */
+                return tempo_fail(err, TEMPO_E_FORMAT, TEMPO_NO_OFFSET,
+                                  "%s/units.csv: line %zu: more bytes of %s than a file can have", l->dir,
+                                  i + 2, l->p->tables[k]);
             said[k] += x->entries[i].bytes[k];
+        }
         l->next = mine_from(l->p, l->next + 1);
         l->done++;
     }
