@@ -3,16 +3,17 @@
  *
  *   deal.c     units to shards, by their expected cost
  *   word.c     "I/N" and "auto": which shard a process is
- *   ledger.c   a directory to which finished units append records of tables, and which goes on where it was
- * left index.c    its file of units, written and read merge.c    directories of shards as the one that a
- * process alone would have written
+ *   ledger.c   a directory to which finished units append records; it goes on where it was left
+ *   index.c    its file of units, written and read
+ *   merge.c    directories of shards as the one that a process alone would have written
  *
  * A directory holds
  *   plan.json   what is done, the same in all shards to the bit: what may differ between them is not in it
  *   shard.json  {"shard": I, "of": N, "units": its number}; not where there is one shard
  *   TABLE       records of the finished units, in the order of the units
- *   units.csv   a record for each finished unit: its number and, of each table, how many bytes it wrote and
- * their CRC-32 Records are appended to the tables first and then to units.csv, so that whatever moment a
+ *   units.csv   a record for each finished unit: its number and, of each table, its bytes and CRC-32
+ *
+ * Records are appended to the tables first and then to units.csv, so that whatever moment a
  * process ends at, what units.csv says is there; what is behind it belongs to no unit and is cut off.  */
 #ifndef TEMPO_SHARD_SHARD_H
 #define TEMPO_SHARD_SHARD_H
@@ -85,7 +86,8 @@ void tempo_unit_record(tempo_csv *c, const tempo_unit_entry *e, size_t n_tables)
 tempo_status tempo_unit_index_load(tempo_unit_index *out, const char *dir, const char *const *tables,
                                    size_t n_tables, tempo_err *err) TEMPO_MUST_CHECK;
 void tempo_unit_index_free(tempo_unit_index *x); /* what it holds */
-/* p->what with "units" and "tables", as plan.json has it and as numbers are once they have been through a file; NULL: no memory. */
+/* p->what with "units" and "tables", as plan.json has it and as numbers are once they have been through a
+ * file; NULL: no memory. */
 json_t *tempo_ledger_document(const tempo_ledger_plan *p);
 /* The first key of which two objects differ; NULL: they are equal.  Lives as long as they do. */
 const char *tempo_ledger_differ(const json_t *a, const json_t *b);
