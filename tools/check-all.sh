@@ -31,13 +31,14 @@ build() {
     cmake --build "$dir" -j "$jobs" ${1:+--target "$@"}
 }
 
-# run_by NAME [CTEST OPTIONS]: the targets that these tests run.  A test in C has the name of its program; all others run tempo.
+# run_by NAME [CTEST OPTIONS]: the targets that these tests run.  A test in C has the name of its program; all others run tempo,
+# cli_doctor on what arch_files writes.
 run_by() {
     local known name test
     known=" $(ninja -C "$root/$1" -t targets all | sed 's/: .*//' | paste -sd ' ') "
     echo tempo_program
     ctest --test-dir "$root/$1" -N "${@:2}" | sed -n 's/^ *Test *#[0-9]*: //p' | while read -r test; do
-        for name in "$test" "${test/#cli_/test_}"; do
+        for name in "$test" "${test/#cli_/test_}" "${test/#cli_doctor/arch_files}"; do
             case $known in *" $name "*) printf '%s\n' "$name" ;; esac
         done
     done
