@@ -122,7 +122,7 @@ typedef struct options {
     bool profile;
 
     const char *shape, *type, *output;
-    bool force, allow_requantize;
+    bool force, allow_requantize, allow_loss;
     size_t seed;
 
     const char *db; /* the database of runs, NULL: the default one */

@@ -236,6 +236,8 @@ typedef struct tempo_convert_options {
     void *user;
     bool (*progress)(void *user, uint64_t done, uint64_t total);     /* bytes; NULL, or false to stop */
     void (*tensor)(void *user, const tempo_converted *tensor);       /* of each, before any is written; NULL */
+    bool allow_loss;       /* write what means another model, where GGUF has no words for this one ... */
+    void (*lost)(void *user, const char *what);                      /* ... and say for what; NULL */
 } tempo_convert_options;
 /* The defaults: "Q8_0". */
 TEMPO_API void tempo_convert_options_init_size(tempo_convert_options *o, size_t size);

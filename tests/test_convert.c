@@ -1,6 +1,7 @@
 /* test_convert.c - conversions: blocks of every type against the second decoder, directories against the GGUF
  * files that the field's converter made of them, what is kept and what is refused. */
 #include <dirent.h>
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,6 +18,7 @@
 #include "io/gguf.h"
 #include "model/random.h"
 #include "support/elements.h"
+#include "support/json_file.h"
 #include "support/models.h"
 #include "support/tmpdir.h"
 
@@ -37,6 +41,15 @@ static int remove_dir(void **state)
     return 0;
 }
 
+static bool loss;     /* is allowed */
+static size_t losses; /* that the last conversion told */
+
+static void count_loss(void *user, const char *what)
+{
+    assert_non_null(what);
+    ++*(size_t *)user;
+}
+
 static tempo_status convert(const char *from, const char *to, const char *type, bool again, tempo_err *err)
 {
     tempo_convert_options o;
@@ -45,7 +58,21 @@ static tempo_status convert(const char *from, const char *to, const char *type, 
     o.type = type;
     o.force = true;
     o.allow_requantize = again;
+    o.allow_loss = loss;
+    o.user = &losses;
+    o.lost = count_loss;
+    losses = 0;
     return tempo_convert(from, to, &o, err);
+}
+
+static void refused_as_lossy(const char *from, const char *what)
+{
+    tempo_err err = {0};
+
+    assert_int_equal(convert(from, first, "F32", false, &err), TEMPO_E_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, what));
+    assert_non_null(strstr(err.msg, "--allow-loss"));
+    assert_string_equal(err.field, "model");
 }
 
 static void converted(const char *from, const char *to, const char *type)
@@ -198,7 +225,14 @@ static void check_directory(const char *name)
 
     (void)snprintf(theirs, sizeof(theirs), "%s/%s.gguf", made, name);
     (void)snprintf(from, sizeof(from), "%s/%s", dirs, name);
+    /* a GGUF does not say which GELU GPT-NeoX means */
+    const bool lossy = strcmp(name, "neox-serial") == 0;
+    if (lossy)
+        refused_as_lossy(from, "which activation");
+    loss = lossy;
     converted(from, first, "F32");
+    loss = false;
+    assert_int_equal(losses, lossy);
     assert_int_equal(tempo_gguf_open(&a, theirs, NULL), TEMPO_OK);
     assert_int_equal(tempo_gguf_open(&b, first, NULL), TEMPO_OK);
     same_tensors(name, &a, &b);
@@ -206,8 +240,60 @@ static void check_directory(const char *name)
     tempo_gguf_free(&a);
     tempo_gguf_free(&b);
     same_logits(name, theirs, first);
-    if (strcmp(name, "neox-serial") != 0) /* a GGUF does not say which GELU it means */
+    if (!lossy)
         same_logits(name, from, first);
+}
+
+/* The directory `name` with another value of a key of config.json, or of an object in it, as dir/variant. */
+static void vary(const char *name, const char *within, const char *key, json_t *value)
+{
+    static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json",
+                                        "tokenizer_config.json"};
+    char from[512], real[PATH_MAX], to[512];
+
+    (void)snprintf(to, sizeof(to), "%s/variant", dir);
+    (void)mkdir(to, 0700);
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        (void)snprintf(from, sizeof(from), "%s/%s/%s", dirs, name, files[i]);
+        (void)snprintf(to, sizeof(to), "%s/variant/%s", dir, files[i]);
+        (void)unlink(to);
+        if (i > 0) {
+            assert_non_null(realpath(from, real));
+            assert_int_equal(symlink(real, to), 0);
+            continue;
+        }
+        json_t *config = test_read_json(from);
+        json_t *object = within != NULL ? json_object_get(config, within) : config;
+        assert_int_equal(json_object_set_new(object, key, value), 0);
+        assert_int_equal(json_dump_file(config, to, 0), 0);
+        json_decref(config);
+    }
+}
+
+/* What GGUF cannot say is refused by name, and warned of where it is allowed; the same words where it can say
+ * them are not. */
+static void test_lossy(void **state)
+{
+    char from[512], config[512];
+
+    (void)state;
+    (void)snprintf(config, sizeof(config), "%s/smollm3/config.json", dirs);
+    (void)snprintf(from, sizeof(from), "%s/variant", dir);
+    if (access(config, R_OK) != 0) {
+        printf("no %s: nothing that GGUF cannot say\n", dirs);
+        return;
+    }
+    vary("smollm3", NULL, "no_rope_layers", json_pack("[i, i, i, i]", 0, 1, 1, 1));
+    refused_as_lossy(from, "in which layers positions rotate");
+    loss = true;
+    converted(from, first, "F32");
+    loss = false;
+    assert_int_equal(losses, 1);
+    vary("llama-rope-yarn", "rope_scaling", "truncate", json_false());
+    refused_as_lossy(from, "truncate: false");
+    vary("llama-rope-yarn", "rope_scaling", "truncate", json_true());
+    converted(from, first, "F32");
+    assert_int_equal(losses, 0);
 }
 
 static void test_directories(void **state)
@@ -364,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test_setup_teardown(test_directories, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_lossy, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_no_name, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_types, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(test_refused, make_dir, remove_dir),

@@ -11,6 +11,7 @@
 typedef struct talk {
     const options *o;
     json_t *tensors; /* with --json, else NULL */
+    json_t *lost;    /* what the file does not say */
     uint64_t total;  /* bytes */
     size_t n, other; /* tensors; of them, of another type than wanted */
 } talk;
@@ -62,6 +63,14 @@ static void note_tensor(void *user, const tempo_converted *c)
         print_tensor(c);
 }
 
+static void note_lost(void *user, const char *what)
+{
+    const talk *t = user;
+
+    say("warning: the file does not say %s: who reads it computes something else", what);
+    (void)json_array_append_new(t->lost, json_string(what));
+}
+
 static int finish(const talk *t, const char *path)
 {
     const options *o = t->o;
@@ -72,6 +81,7 @@ static int finish(const talk *t, const char *path)
         (void)json_object_set_new(all, "type", json_string(o->type != NULL ? o->type : "Q8_0"));
         (void)json_object_set_new(all, "written", json_boolean(!o->dry_run));
         (void)json_object_set_new(all, "bytes", json_integer((json_int_t)t->total));
+        (void)json_object_set_new(all, "lost", json_incref(t->lost));
         (void)json_object_set_new(all, "tensors", json_incref(t->tensors));
         return print_json(all, false);
     }
@@ -103,13 +113,16 @@ int cmd_convert(const options *o)
     opt.user = &t;
     opt.progress = show_written;
     opt.tensor = note_tensor;
-    if (o->json && (t.tensors = json_array()) == NULL)
-        return EXIT_FAILED;
+    opt.allow_loss = o->allow_loss;
+    opt.lost = note_lost;
+    t.tensors = o->json ? json_array() : NULL;
+    t.lost = json_array();
     catch_interrupts();
     show_progress("converting", 0, 1);
     const tempo_status st = tempo_convert(o->arguments[0], o->arguments[1], &opt, &err);
     show_progress("", 0, 0);
     code = st == TEMPO_OK ? finish(&t, o->arguments[1]) : say_error(&err);
     json_decref(t.tensors);
+    json_decref(t.lost);
     return code;
 }

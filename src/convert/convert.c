@@ -49,7 +49,8 @@ static tempo_status plan(tempo_conversion *c, const char *path)
     tempo_status st;
 
     if ((st = open_source(c, path)) != TEMPO_OK || (st = tempo_targets_make(c)) != TEMPO_OK ||
-        (st = tempo_mix_apply(c)) != TEMPO_OK || (st = tempo_metadata_put(c)) != TEMPO_OK)
+        (st = tempo_mix_apply(c)) != TEMPO_OK || (st = tempo_metadata_put(c)) != TEMPO_OK ||
+        (!c->ld.f->is_gguf && (st = tempo_metadata_check(c)) != TEMPO_OK))
         return st;
     for (size_t i = 0; i < c->n; i++) {
         tempo_target *t = &c->targets[i];

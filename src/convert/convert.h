@@ -56,6 +56,11 @@ uint32_t tempo_mix_file_type(const struct tempo_mix *mix); /* general.file_type 
 /* ---- metadata.c ---- */
 tempo_status tempo_metadata_put(tempo_conversion *c) TEMPO_MUST_CHECK;
 
+/* ---- readback.c ---- */
+/* Whether the keys that were put mean the model of the directory that was read.  TEMPO_E_UNSUPPORTED names the first thing that they
+ * do not say; with opt->allow_loss opt->lost is told all of them.  */
+tempo_status tempo_metadata_check(tempo_conversion *c) TEMPO_MUST_CHECK;
+
 /* ---- rows.c ---- */
 tempo_status tempo_targets_write(tempo_conversion *c, tempo_outfile *f) TEMPO_MUST_CHECK;
 
