@@ -402,6 +402,9 @@ refuses 1 "$dir/none/x.gguf" convert "$dir/tiny.gguf" "$dir/none/x.gguf" --type 
 works convert "$dir/tiny.gguf" "$dir/x.gguf" --type F16 --dry-run
 [[ $out == *'Q4_K -> F16'*bytes* ]] || fail "convert --dry-run: $out"
 [ ! -e "$dir/x.gguf" ] || fail 'convert --dry-run left a file'
+out=$( (ulimit -f 64; "$tempo" convert "$dir/tiny.gguf" "$dir/x.gguf" --type F32 2>&1) ) && fail 'convert on a full disk: exit code 0'
+[[ $out == *x.gguf*'cannot be written'* ]] || fail "convert on a full disk: $out"
+[ -z "$(find "$dir" -name 'x.gguf*')" ] || fail 'convert on a full disk left a file'
 works convert "$dir/tiny.gguf" "$dir/x.gguf" --type Q8_0 --allow-requantize
 works inspect -m "$dir/x.gguf"
 rm "$dir/x.gguf"
